@@ -1,0 +1,5 @@
+#!/bin/bash
+# usage: in-namespace.sh COMMAND…   run it so that nothing outlives it: no process and no mount. When the
+# caller dies, setpriv's signal kills unshare, unshare kills the command, and with the command, which is
+# process 1 of its own namespace, end all its children and every mount that they made.
+exec setpriv --pdeathsig KILL unshare --mount --pid --fork --kill-child --mount-proc -- "$@"

@@ -1,0 +1,102 @@
+"""Where the host itself gets Debian from: its mirrors, its proxy, and the archive's keys."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from labctl.errors import HostError
+
+ARCHIVE = "http://deb.debian.org/debian"
+SECURITY = "http://deb.debian.org/debian-security"
+KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+
+# Mirrors of other kinds (cdrom:, file:, mirror+file:) need files that are not inside the new root file system.
+SCHEMES = ("http://", "https://")
+
+TARGETS_FORMAT = "$(ORIGIN)|$(LABEL)|$(CREATED_BY)|$(REPO_URI)"
+
+# What the host's apt was told about reaching a mirror holds for ours as well.
+HONOURED = (
+    "Acquire::http::Proxy",
+    "Acquire::https::Proxy",
+    "Acquire::http::Proxy-Auto-Detect",
+    "Acquire::https::Proxy-Auto-Detect",
+    "Acquire::ForceIPv4",
+    "Acquire::ForceIPv6",
+    "Acquire::Retries",
+    "Acquire::Check-Valid-Until",
+    "Acquire::Check-Date",
+)
+
+
+@dataclass(frozen=True)
+class Mirror:
+    """Debian's archive as this host reaches it."""
+
+    archive: str = ARCHIVE
+    security: str = SECURITY
+    keyring: Path = KEYRING
+    options: tuple[str, ...] = ()
+
+    def lines(self, suite: str, kind: str = "deb") -> str:
+        """One suite with its updates and security updates, as lines of a sources.list."""
+        signed = f"[signed-by={self.keyring}]"
+        places = ((self.archive, suite), (self.archive, f"{suite}-updates"), (self.security, f"{suite}-security"))
+        return "".join(f"{kind} {signed} {uri} {name} main\n" for uri, name in places)
+
+    def apt_conf(self) -> str:
+        """The honoured options as a file for apt."""
+        return "".join(f"{option}\n" for option in self.options)
+
+
+def pick(targets: Iterable[str], label: str, otherwise: str) -> str:
+    """The first mirror of Debian's with that label, from lines in TARGETS_FORMAT; no third party's."""
+    for line in targets:
+        fields = line.strip().split("|")
+        if len(fields) != 4:
+            continue
+        origin, target_label, created_by, uri = fields
+        if (origin, target_label, created_by) == ("Debian", label, "Packages") and uri.startswith(SCHEMES):
+            return uri.rstrip("/")
+    return otherwise
+
+
+def _apt(*argv: str) -> list[str]:
+    """The lines that one of apt's tools prints; none when it fails or is not there."""
+    try:
+        result = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return result.stdout.splitlines()
+
+
+def host_mirror(keyring: Path = KEYRING) -> Mirror:
+    """The mirror that this host's apt is set up for; Debian's own where it has none.
+
+    Raises HostError when the archive's keys are not installed: nothing may be built unverified.
+    """
+    if not keyring.is_file():
+        raise HostError(
+            "The keys of Debian's archive are missing",
+            where=str(keyring),
+            why="the box is built from signed packages only",
+            next_step="apt-get install debian-archive-keyring",
+        )
+    targets = _apt("apt-get", "indextargets", "--format", TARGETS_FORMAT)
+    options = _apt("apt-config", "dump", "--no-empty", "--format", '%F "%v";%n', *HONOURED)
+    return Mirror(pick(targets, "Debian", ARCHIVE), pick(targets, "Debian-Security", SECURITY), keyring, tuple(options))
+
+
+def host_arch() -> str:
+    """The host's Debian architecture. Raises HostError on a host without dpkg."""
+    lines = _apt("dpkg", "--print-architecture")
+    if not lines:
+        raise HostError(
+            "This host is not a Debian one",
+            why="dpkg --print-architecture does not answer",
+            next_step="use the VirtualBox provider here: labctl up --provider virtualbox",
+        )
+    return lines[0].strip()

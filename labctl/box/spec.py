@@ -1,0 +1,77 @@
+"""What goes into a box: pure data, and the digests that say whether two boxes are the same."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labctl.box.files import code_digest, digest_of, files_digest
+
+MACHINE_PACKAGES = (
+    # the machine itself
+    *("systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "libnss-myhostname", "ca-certificates", "kmod"),
+    # what labctl's own programs on the machines are written in
+    *("python3", "python3-kubernetes", "python3-yaml", "python3-jinja2"),
+    # routing, proxy, cluster
+    *("bird2", "haproxy", "etcd-server", "etcd-client", "containerd", "runc", "containernetworking-plugins"),
+    *("docker-registry", "iptables", "nftables", "conntrack", "ethtool", "socat", "iproute2"),
+    # what a teacher types
+    *("curl", "traceroute", "tcpdump", "iputils-ping", "procps", "psmisc", "less", "vim-tiny", "jq", "wrk", "zstd"),
+)
+
+# coreutils for "env -C"; Debian's reflect2 1.0.2 replaces Kubernetes' 1.0.1, which panics under Go >= 1.18.
+BUILD_PACKAGES = ("golang-go", "gcc", "libc6-dev", "coreutils", "golang-github-modern-go-reflect2-dev")
+
+# The versions that box.json tells: the programs that a lab shows.
+TOLD_PACKAGES = (
+    *("systemd", "openssh-server", "bird2", "haproxy", "etcd-server", "containerd", "runc", "docker-registry"),
+    *("containernetworking-plugins", "iptables", "nftables", "python3", "python3-kubernetes", "wrk"),
+)
+
+CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+ON_MACHINES = ("kubeadm", "kubectl", "kubelet")
+
+
+@dataclass(frozen=True)
+class BoxSpec:
+    """A box, described: from these words and the package's own files everything else follows."""
+
+    arch: str
+    suite: str = "trixie"
+    build_suite: str = "bookworm"
+    kubernetes: str = "1.20.2"
+    machine_packages: tuple[str, ...] = MACHINE_PACKAGES
+    build_packages: tuple[str, ...] = BUILD_PACKAGES
+    registry: str = "k8s.gcr.io"
+    pause: str = "k8s.gcr.io/pause:3.2"
+    echo: str = "docker.io/jmalloc/echo-server:latest"
+
+    @property
+    def kube_proxy(self) -> str:
+        """The image of kube-proxy; kubeadm names it after its own version."""
+        return self.kube_image("kube-proxy")
+
+    def kube_image(self, program: str) -> str:
+        """The image in which kubeadm looks for one of Kubernetes' programs."""
+        return f"{self.registry}/{program}:v{self.kubernetes}"
+
+    @property
+    def kubernetes_digest(self) -> str:
+        """Of what the compiled programs depend on."""
+        files = files_digest("buildroot.sh", "compile.sh", "pause.c", "echo-server.go")
+        return digest_of([self.arch, self.build_suite, self.kubernetes, *self.build_packages, files])
+
+    @property
+    def rootfs_digest(self) -> str:
+        """Of what the machines' root file system depends on."""
+        return digest_of([self.arch, self.suite, *self.machine_packages, files_digest("rootfs.sh", "rootfs")])
+
+    @property
+    def images_digest(self) -> str:
+        """Of what the container images depend on."""
+        code = code_digest("images", "oci", "registry")
+        return digest_of([self.kubernetes_digest, self.rootfs_digest, self.registry, self.pause, self.echo, code])
+
+    @property
+    def digest(self) -> str:
+        """Of everything that goes in: two boxes with one digest are the same box."""
+        return digest_of([self.images_digest, files_digest("lxc-config", "lxc-template"), code_digest("pack")])

@@ -1,0 +1,163 @@
+"""What verify asks of each machine: read-only shell command lines, all of them in one round trip.
+
+A probe's command is what a person would type on that machine; the checks show it. Where a file or port is named, its place is
+fixed by the lab's steps (scripts/) or by the software itself (kubeadm, Calico, HAProxy's controller).
+"""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+
+from labctl.model.lab import Lab, Machine, Role, Source
+
+BIRD_UNIT = "bird.service"
+AGENT_UNIT = "labctl-calico-node.service"
+CONTROLLER_UNIT = "haproxy-ingress.service"
+CONTAINERD_UNIT = "containerd.service"
+KUBELET_UNIT = "kubelet.service"
+ETCD_UNIT = "etcd.service"
+HAPROXY_CONFIG = "/var/lib/haproxy-ingress/haproxy.cfg"
+HAPROXY_SOCKET = "/run/haproxy-ingress/haproxy-runtime-api.sock"
+CONTROLLER_KUBECONFIG = "/etc/haproxy-ingress/kubeconfig"
+API_PORT = 6443
+
+UNIT_PROPERTIES = "Id,LoadState,ActiveState,SubState,Result,ExecMainStatus,NRestarts,StateChangeTimestamp"
+
+API_PATHS = {
+    "readyz": "/readyz?verbose",
+    "version": "/version",
+    "nodes": "/api/v1/nodes",
+    "pods": "/api/v1/pods",
+    "services": "/api/v1/services",
+    "endpoints": "/api/v1/endpoints",
+    "deployments": "/apis/apps/v1/deployments",
+    "ingresses": "/apis/networking.k8s.io/v1/ingresses",
+    "ingressclasses": "/apis/networking.k8s.io/v1/ingressclasses",
+    "ippools": "/apis/projectcalico.org/v3/ippools",
+    "bgpconfigurations": "/apis/projectcalico.org/v3/bgpconfigurations",
+    "bgppeers": "/apis/projectcalico.org/v3/bgppeers",
+    "blockaffinities": "/apis/projectcalico.org/v3/blockaffinities",
+}
+"""What is read from the Kubernetes API, by the name that the facts give it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One question. command: a shell command line. deadline: seconds that it may take."""
+
+    name: str
+    command: str
+    deadline: float = 3.0
+
+
+_EVERYWHERE = (
+    Probe("addresses", "ip -json addr"),
+    Probe("routes", "ip -json route"),
+    Probe("neighbours", "ip -json neigh"),
+    Probe("rules", "ip -json rule"),
+    Probe("listeners", "ss -ltnpH"),
+    Probe("failed-units", "systemctl list-units --failed --plain --no-legend"),
+    Probe("disk", "df -Pk / /tmp /run /var/lib/containerd /var/lib/kubelet /var/lib/etcd 2>/dev/null || true"),
+    Probe("memory", "cat /proc/meminfo"),
+    Probe("sysctls", "grep -s . /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/*/rp_filter"),
+    Probe("firewall", "nft list ruleset 2>/dev/null || iptables-save"),
+    Probe("qdiscs", "tc qdisc show"),
+)
+
+
+def units_of(machine: Machine, source: Source) -> tuple[str, ...]:
+    """The units that this machine must run."""
+    if machine.role is Role.INGRESS:
+        return (BIRD_UNIT, CONTROLLER_UNIT)
+    units = [CONTAINERD_UNIT, KUBELET_UNIT]
+    if source is Source.DEBIAN:
+        units += [BIRD_UNIT, AGENT_UNIT]
+        if machine.role is Role.CONTROLPLANE:
+            units.append(ETCD_UNIT)
+    return tuple(units)
+
+
+def show_units(units: tuple[str, ...]) -> str:
+    """The command that shows these units' states."""
+    return f"systemctl show --property={UNIT_PROPERTIES} {' '.join(units)}"
+
+
+def birdc(machine: Machine, source: Source, words: str) -> str:
+    """The command that asks BIRD on that machine, read-only. Real Calico keeps BIRD 1.6 in its own container."""
+    if machine.is_node and source is Source.UPSTREAM:
+        socket = "/var/run/calico/bird.ctl"
+        return f"crictl exec $(crictl ps -q --name '^calico-node$') birdcl -r -s {socket} {words}"
+    return f"birdc -r {words}"
+
+
+def probes_for(lab: Lab, machine: Machine) -> tuple[Probe, ...]:
+    """All probes of the first round trip to that machine."""
+    own = [
+        Probe("units", show_units(units_of(machine, lab.source))),
+        Probe("protocols", birdc(machine, lab.source, "show protocols all")),
+    ]
+    if machine.role is Role.CONTROLPLANE:
+        own.insert(0, Probe("api", api_command(machine.address), deadline=4.0))
+    if machine.is_node:
+        own.append(Probe("cni", "grep -s . /etc/cni/net.d/*.conf /etc/cni/net.d/*.conflist"))
+    else:
+        own += _of_ingress(lab, machine)
+    return (*own, *_EVERYWHERE)
+
+
+def _of_ingress(lab: Lab, machine: Machine) -> list[Probe]:
+    access = f"kubectl --kubeconfig={CONTROLLER_KUBECONFIG} --request-timeout=3s get --raw /api/v1/services?limit=1"
+    return [
+        Probe("controller-access", f"{access} >/dev/null", deadline=4.0),
+        Probe("bird-routes", birdc(machine, lab.source, "show route")),
+        Probe("haproxy-config", f"cat {HAPROXY_CONFIG}"),
+        Probe("haproxy-status", f"echo show stat | socat - UNIX-CONNECT:{HAPROXY_SOCKET}"),
+        Probe("healthz", "curl -s -o /dev/null -w '%{http_code}' --max-time 2 http://127.0.0.1:1042/healthz"),
+    ]
+
+
+def api_command(address: IPv4Address) -> str:
+    """One curl for everything that is read from the API: one process and one TLS session.
+
+    Each body is followed by a line `labctl-url STATUS URL`. The client certificate is the API server's own for kubelets, which kubeadm
+    keeps on every control plane and which may read everything. The user agent is set because the API server indents JSON for curl.
+    """
+    pki = "/etc/kubernetes/pki"
+    urls = [f"https://{address}:{API_PORT}{path}" for path in API_PATHS.values()]
+    words = [
+        *("curl", "-sS", "--fail-early", "--max-time", "3", "-A", "labctl"),
+        *("--cacert", f"{pki}/ca.crt"),
+        *("--cert", f"{pki}/apiserver-kubelet-client.crt", "--key", f"{pki}/apiserver-kubelet-client.key"),
+        *("-w", r"\nlabctl-url %{http_code} %{url_effective}\n"),
+        *urls,
+    ]
+    return shlex.join(words)
+
+
+def reach_probe(targets: tuple[tuple[IPv4Address, int | None], ...], mtu: int) -> tuple[Probe, ...]:
+    """Second round trip, on ingress: does each pod answer, and does a packet of full size get there and back?
+
+    targets: pod address and the TCP port on which it answers HTTP (None: it has none). mtu: bytes of the lab's interface.
+    """
+    probes = []
+    for address, port in targets:
+        probes.append(Probe(f"ping {address}", f"ping -n -c 1 -W 1 {address}"))
+        probes.append(Probe(f"ping-full {address}", f"ping -n -c 1 -W 1 -M do -s {mtu - 28} {address}"))
+        if port is not None:
+            probes.append(Probe(f"http {address}", http_command(address, port)))
+    return tuple(probes)
+
+
+def http_command(address: IPv4Address, port: int) -> str:
+    """The command that asks one pod directly; it prints the HTTP status, and curl's own words where it fails."""
+    return f"curl -sS -o /dev/null -w '%{{http_code}}' --max-time 2 http://{address}:{port}/"
+
+
+def closer_look(lab: Lab, machine: Machine) -> tuple[Probe, ...]:
+    """What is asked of a machine only where a check fails: the last words of its units."""
+    return tuple(
+        Probe(f"journal {unit}", f"journalctl --unit={unit} --lines=12 --output=cat --no-pager --boot")
+        for unit in units_of(machine, lab.source)
+    )

@@ -1,0 +1,176 @@
+"""From the Kubernetes API's JSON to the objects that the checks look at.
+
+Field names: Kubernetes API reference 1.20 (core/v1, apps/v1, networking.k8s.io/v1) and Calico's projectcalico.org/v3.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from labctl.checks.cluster_objects import (
+    BgpConfiguration,
+    BgpPeer,
+    BlockAffinity,
+    Deployment,
+    Endpoint,
+    IngressClass,
+    IngressPath,
+    Node,
+    Pod,
+    Pool,
+    Service,
+)
+
+Object = dict[str, Any]
+_DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
+_OLD_CLASS = "kubernetes.io/ingress.class"
+
+
+def _name(item: Object) -> str:
+    return str(item.get("metadata", {}).get("name", ""))
+
+
+def _namespace(item: Object) -> str:
+    return str(item.get("metadata", {}).get("namespace", ""))
+
+
+def _condition(item: Object, kind: str) -> Object:
+    conditions = item.get("status", {}).get("conditions") or []
+    return next((entry for entry in conditions if entry.get("type") == kind), {})
+
+
+def read_node(item: Object) -> Node:
+    """A core/v1 Node."""
+    ready = _condition(item, "Ready")
+    addresses = item.get("status", {}).get("addresses") or []
+    internal = next((entry["address"] for entry in addresses if entry.get("type") == "InternalIP"), "")
+    pressures = ("MemoryPressure", "DiskPressure", "PIDPressure")
+    return Node(
+        name=_name(item),
+        ready=ready.get("status") == "True",
+        reason=": ".join(word for word in (ready.get("reason", ""), ready.get("message", "")) if word),
+        internal_ip=internal,
+        pressure=tuple(kind for kind in pressures if _condition(item, kind).get("status") == "True"),
+        unschedulable=bool(item.get("spec", {}).get("unschedulable")),
+    )
+
+
+def read_pod(item: Object) -> Pod:
+    """A core/v1 Pod."""
+    spec, status = item.get("spec", {}), item.get("status", {})
+    ports = [port["containerPort"] for box in spec.get("containers", []) for port in box.get("ports") or []]
+    address = status.get("podIP", "")
+    return Pod(
+        namespace=_namespace(item),
+        name=_name(item),
+        node=spec.get("nodeName", ""),
+        phase=status.get("phase", ""),
+        ready=_condition(item, "Ready").get("status") == "True",
+        deleting="deletionTimestamp" in item.get("metadata", {}),
+        address=IPv4Address(address) if address and ":" not in address else None,
+        host_network=bool(spec.get("hostNetwork")),
+        labels=item.get("metadata", {}).get("labels") or {},
+        reason=_why_not_ready(item),
+        port=int(ports[0]) if ports else None,
+    )
+
+
+def _why_not_ready(item: Object) -> str:
+    status = item.get("status", {})
+    for box in status.get("containerStatuses") or []:
+        for state in ("waiting", "terminated"):
+            found = (box.get("state") or {}).get(state)
+            if found:
+                return ": ".join(word for word in (found.get("reason", ""), found.get("message", "")) if word)
+    for kind in ("PodScheduled", "Ready"):
+        condition = _condition(item, kind)
+        if condition.get("status") == "False":
+            return ": ".join(word for word in (condition.get("reason", ""), condition.get("message", "")) if word)
+    return str(status.get("reason", ""))
+
+
+def read_service(item: Object) -> Service:
+    """A core/v1 Service."""
+    spec = item.get("spec", {})
+    ports = tuple(
+        (str(port.get("name", "")), int(port["port"]), str(port.get("targetPort", port["port"])))
+        for port in spec.get("ports") or []
+    )
+    return Service(_namespace(item), _name(item), spec.get("selector") or {}, ports)
+
+
+def read_endpoints(item: Object) -> tuple[tuple[str, str], tuple[Endpoint, ...]]:
+    """A core/v1 Endpoints: its service, and one Endpoint per address and port."""
+    found = []
+    for subset in item.get("subsets") or []:
+        for ready, key in ((True, "addresses"), (False, "notReadyAddresses")):
+            for address in subset.get(key) or []:
+                target = address.get("targetRef") or {}
+                pod = str(target.get("name", "")) if target.get("kind") == "Pod" else ""
+                found += [Endpoint(address["ip"], int(port["port"]), pod, ready) for port in subset.get("ports") or []]
+    return (_namespace(item), _name(item)), tuple(found)
+
+
+def read_deployment(item: Object) -> Deployment:
+    """An apps/v1 Deployment."""
+    spec = item.get("spec", {})
+    return Deployment(
+        namespace=_namespace(item),
+        name=_name(item),
+        wanted=int(spec.get("replicas", 1)),
+        ready=int(item.get("status", {}).get("readyReplicas") or 0),
+        labels=spec.get("template", {}).get("metadata", {}).get("labels") or {},
+        selector=spec.get("selector", {}).get("matchLabels") or {},
+    )
+
+
+def read_ingress(item: Object) -> tuple[IngressPath, ...]:
+    """A networking.k8s.io/v1 Ingress: one IngressPath per rule and path."""
+    spec = item.get("spec", {})
+    annotations = item.get("metadata", {}).get("annotations") or {}
+    class_name = str(spec.get("ingressClassName") or annotations.get(_OLD_CLASS, ""))
+    found = []
+    for rule in spec.get("rules") or []:
+        for path in (rule.get("http") or {}).get("paths") or []:
+            service = (path.get("backend") or {}).get("service") or {}
+            port = service.get("port") or {}
+            found.append(
+                IngressPath(
+                    *(_namespace(item), _name(item), class_name, str(rule.get("host", "")), str(path.get("path", "/"))),
+                    *(str(service.get("name", "")), str(port.get("name") or port.get("number") or "")),
+                )
+            )
+    return tuple(found)
+
+
+def read_ingress_class(item: Object) -> IngressClass:
+    """A networking.k8s.io/v1 IngressClass."""
+    annotations = item.get("metadata", {}).get("annotations") or {}
+    return IngressClass(_name(item), item.get("spec", {}).get("controller", ""), annotations.get(_DEFAULT_CLASS) == "true")
+
+
+def read_pool(item: Object) -> Pool:
+    """A projectcalico.org/v3 IPPool; blockSize is 26 where it does not say."""
+    spec = item.get("spec", {})
+    return Pool(_name(item), IPv4Network(spec["cidr"]), int(spec.get("blockSize", 26)), bool(spec.get("disabled")))
+
+
+def read_bgp_configuration(item: Object) -> BgpConfiguration:
+    """A projectcalico.org/v3 BGPConfiguration; the mesh is on where it does not say."""
+    spec = item.get("spec", {})
+    number = spec.get("asNumber")
+    return BgpConfiguration(_name(item), None if number is None else int(number), bool(spec.get("nodeToNodeMeshEnabled", True)))
+
+
+def read_bgp_peer(item: Object) -> BgpPeer:
+    """A projectcalico.org/v3 BGPPeer."""
+    spec = item.get("spec", {})
+    scope = spec.get("node") or spec.get("nodeSelector") or ""
+    return BgpPeer(_name(item), str(spec.get("peerIP", "")), int(spec.get("asNumber") or 0), "" if scope == "all()" else str(scope))
+
+
+def read_block(item: Object) -> BlockAffinity:
+    """A projectcalico.org/v3 BlockAffinity."""
+    spec = item.get("spec", {})
+    return BlockAffinity(_name(item), spec.get("node", ""), IPv4Network(spec["cidr"]), spec.get("state", ""))

@@ -1,0 +1,114 @@
+"""What every command gets: the lab's directory, the streams, and the lab, each made when first asked for."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from labctl.lab_directory import LabDirectory
+    from labctl.config import Overrides
+    from labctl.model.lab import Lab, Machine
+    from labctl.remote.ssh import Connections
+
+
+@dataclass(slots=True)
+class Application:
+    """One run of labctl. directory: where labctl.yaml and .labctl are. verbosity: -1 quiet, 0, 1 verbose.
+
+    Data goes to ``out``, everything else to ``err``.
+    """
+
+    directory: Path = field(default_factory=lambda: Path())
+    verbosity: int = 0
+    no_color: bool = False
+    _out: Console | None = None
+    _err: Console | None = None
+
+    @property
+    def out(self) -> Console:
+        """Standard output for tables and text."""
+        if self._out is None:
+            self._out = self._console(stderr=False)
+        return self._out
+
+    @property
+    def err(self) -> Console:
+        """Standard error: progress, notes, errors."""
+        if self._err is None:
+            self._err = self._console(stderr=True)
+        return self._err
+
+    def _console(self, *, stderr: bool) -> Console:
+        from rich.console import Console
+
+        stream = sys.stderr if stderr else sys.stdout
+        return Console(file=stream, no_color=self.no_color or None, highlight=False, soft_wrap=not stream.isatty())
+
+    def write(self, data: str | bytes) -> None:
+        """Data for standard output, as it is."""
+        click.echo(data, nl=False)
+
+    def note(self, text: str) -> None:
+        """A line for the person at the terminal; -q leaves it out."""
+        if self.verbosity >= 0:
+            click.echo(text, err=True)
+
+    @property
+    def stdin(self) -> BinaryIO:
+        """Standard input, in bytes."""
+        return sys.stdin.buffer
+
+    @property
+    def stdout(self) -> BinaryIO:
+        """Standard output, in bytes."""
+        return sys.stdout.buffer
+
+    @property
+    def stderr(self) -> BinaryIO:
+        """Standard error, in bytes."""
+        return sys.stderr.buffer
+
+    def lab(self, overrides: Overrides | None = None) -> Lab:
+        """The lab that labctl.yaml describes and ``up`` was told of; overrides go before both.
+
+        Raises ConfigError, or HostError if no provider works here.
+        """
+        from labctl.config import Overrides, load
+        from labctl.config.choices import merge, read_choices
+
+        chosen = merge(overrides or Overrides(), read_choices(self.lab_files().choices))
+        return load(self.directory, overrides=chosen)
+
+    def lab_files(self) -> LabDirectory:
+        """The paths in the lab's .labctl folder."""
+        from labctl.lab_directory import LabDirectory
+
+        return LabDirectory(self.directory.resolve())
+
+    def machine(self, lab: Lab, name: str) -> Machine:
+        """The machine of that name. Raises click's usage error, with a suggestion, if the lab has none."""
+        from labctl.cli.lazy import unknown_word
+
+        try:
+            return lab.machine(name)
+        except KeyError:
+            unknown_word(None, "machine", name, [machine.name for machine in lab.machines])
+
+    def connections(self, lab: Lab) -> Connections:
+        """SSH connections to the lab's machines, opened when used. Raises HostError if there is no lab here."""
+        from labctl.cli.access import ssh_access
+        from labctl.remote.ssh import Connections
+
+        files = self.lab_files()
+        files.require()
+        return Connections({machine.name: ssh_access(machine, files) for machine in lab.machines})
+
+
+pass_app = click.make_pass_decorator(Application, ensure=True)

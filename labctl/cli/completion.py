@@ -1,0 +1,20 @@
+"""``labctl completion``."""
+
+from __future__ import annotations
+
+import click
+
+from labctl.cli.app import Application, pass_app
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@click.pass_context
+@pass_app
+def completion(app: Application, ctx: click.Context, shell: str) -> None:
+    """Print a shell's completion script: source <(labctl completion bash)."""
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
+    assert found is not None
+    app.write(found(ctx.find_root().command, {}, "labctl", "_LABCTL_COMPLETE").source() + "\n")

@@ -1,0 +1,78 @@
+"""``labctl``: global options, the commands, and the only place where errors end."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+import click
+
+from labctl import __version__
+from labctl.cli.app import Application
+from labctl.cli.lazy import LazyGroup
+from labctl.cli.show_error import drop_output, show_error
+from labctl.cli.table import COMMANDS
+from labctl.errors import ExitCode
+
+
+class Labctl(LazyGroup):
+    """The top of the command line: whatever is raised below becomes a message and an exit code here."""
+
+    def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
+        """Run one command line and exit."""
+        app = Application()
+        try:
+            outcome = super().main(args, prog_name or "labctl", obj=app, **{**extra, "standalone_mode": False})
+            status = outcome if isinstance(outcome, int) else ExitCode.OK
+            sys.stdout.flush()
+        except BaseException as error:  # noqa: BLE001 - the one place where everything ends
+            status = _status_of(error, app)
+        sys.exit(int(status))
+
+
+def _status_of(error: BaseException, app: Application) -> int:
+    """The exit status for whatever ended a run."""
+    if isinstance(error, SystemExit):
+        drop_output()
+        return error.code if isinstance(error.code, int) else ExitCode.FAILED
+    return show_error(error, app)
+
+
+@click.group(
+    cls=Labctl,
+    table=COMMANDS,
+    context_settings={"auto_envvar_prefix": "LABCTL", "help_option_names": ["--help"], "max_content_width": 100},
+    epilog="Every option can be set by an environment variable: LABCTL_DIRECTORY, LABCTL_UP_WORKERS and so on.",
+)
+@click.option(
+    "-C",
+    "directory",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    default=".",
+    metavar="DIR",
+    help="The lab's directory.  [default: .]",
+)
+@click.option("-v", "--verbose", is_flag=True, help="Say more; tracebacks go to .labctl/labctl.log.")
+@click.option("-q", "--quiet", is_flag=True, help="Say only what was asked for, and errors.")
+@click.option("--no-color", is_flag=True, help="No colors.")
+@click.version_option(__version__, prog_name="labctl", message="%(prog)s %(version)s", allow_from_autoenv=False)
+@click.pass_obj
+def cli(app: Application, directory: Path, verbose: bool, quiet: bool, no_color: bool) -> None:
+    """Build, check and remove a lab: HAProxy's ingress controller outside Kubernetes, with pod routes over BGP."""
+    app.directory = directory
+    app.verbosity = 1 if verbose else -1 if quiet else 0
+    app.no_color = no_color
+
+
+def main() -> NoReturn:
+    """The program: SIGTERM ends it like Ctrl-C."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    cli.main()
+
+
+def _interrupt(_signal: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt

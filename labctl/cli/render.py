@@ -1,0 +1,31 @@
+"""``labctl render``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from labctl.cli.app import Application, pass_app
+
+
+@click.command()
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write the files to DIR instead of .labctl.",
+)
+@pass_app
+def render(app: Application, out: Path | None) -> None:
+    """Write the Vagrantfile, the scripts and every other file; touch nothing else."""
+    from labctl.cli.boxes import box_file_of
+    from labctl.engine.prepare import prepare
+    from labctl.lab_directory import LabDirectory
+
+    lab = app.lab()
+    folder = out.resolve() if out else app.lab_files().folder
+    changed = prepare(lab, LabDirectory(app.lab_files().base, folder), box_file=box_file_of(lab))
+    for path in changed:
+        app.write(f"{folder / path}\n")
+    app.note(f"{len(changed)} files changed" if changed else f"nothing to change in {folder}")

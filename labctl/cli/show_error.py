@@ -1,0 +1,116 @@
+"""The one place where errors become text and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from labctl.errors import ConfigError, ExitCode, LabctlError
+
+if TYPE_CHECKING:
+    from labctl.cli.app import Application
+
+
+def show_error(error: BaseException, app: Application) -> ExitCode:
+    """Say on standard error what happened, where, why and what to do; return the exit code that goes with it."""
+    if isinstance(error, KeyboardInterrupt | click.Abort):
+        _say(app, "interrupted", next_step="labctl up goes on from here; labctl destroy removes the lab")
+        return ExitCode.INTERRUPTED
+    if isinstance(error, click.ClickException):
+        return _show_usage(error, app)
+    if isinstance(error, LabctlError):
+        print_error(error, app)
+        return error.exit_code
+    if isinstance(error, BrokenPipeError):
+        drop_output()
+        return ExitCode.FAILED
+    _show_unexpected(error, app)
+    return ExitCode.FAILED
+
+
+def drop_output() -> None:
+    """Nobody reads standard output any more: send what is left of it nowhere, so that nothing complains at the end."""
+    try:
+        descriptor = sys.stdout.fileno()
+    except (OSError, ValueError):
+        return  # not a real stream
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
+def _show_usage(error: click.ClickException, app: Application) -> ExitCode:
+    ctx = error.ctx if isinstance(error, click.UsageError) else None
+    help_line = f"{ctx.command_path} --help" if ctx is not None else "labctl --help"
+    _say(app, error.format_message().rstrip("."), next_step=help_line)
+    return ExitCode.USAGE if error.exit_code == ExitCode.USAGE else ExitCode.FAILED
+
+
+def print_error(error: LabctlError, app: Application) -> None:
+    """Say on standard error what one of labctl's own errors carries."""
+    problems = error.problems if isinstance(error, ConfigError) else ()
+    where = "" if error.where in error.what else error.where
+    _say(app, error.what, where=where, why=error.why, problems=problems, next_step=error.next_step)
+    if app.verbosity > 0 and _log_traceback(error, app):
+        click.echo(f"  more:  the traceback is in {_log_name(app)}", err=True)
+
+
+def _show_unexpected(error: BaseException, app: Application) -> None:
+    what = f"labctl itself failed: {type(error).__name__}: {error}"
+    if app.verbosity > 0 and _log_traceback(error, app):
+        _say(app, what, why=f"the traceback is in {_log_name(app)}")
+    else:
+        _say(app, what, next_step=f"the same command with -v (labctl -v …): the traceback goes to {_log_name(app)}")
+
+
+def _say(
+    app: Application,
+    what: str,
+    *,
+    where: str = "",
+    why: str = "",
+    problems: tuple[str, ...] = (),
+    next_step: str = "",
+) -> None:
+    color = False if app.no_color or os.environ.get("NO_COLOR") else None
+    click.secho("error: ", fg="red", bold=True, nl=False, err=True, color=color)
+    click.echo(printable(what), err=True)
+    for line in problems:
+        click.echo("  " + printable(line), err=True)
+    for label, text in (("where", where), ("why", why), ("next", next_step)):
+        _say_part(label, text)
+
+
+def _say_part(label: str, text: str) -> None:
+    start = f"  {label + ':':<7}"
+    for line in text.splitlines():
+        click.echo(start + printable(line), err=True)
+        start = " " * len(start)
+
+
+def printable(text: str) -> str:
+    """Text that may come from a machine, without anything that could steer the terminal; tabs become spaces."""
+    return "".join(char if char.isprintable() else " " if char == "\t" else "?" for char in text)
+
+
+def _log_name(app: Application) -> str:
+    return str(app.directory / ".labctl" / "labctl.log")
+
+
+def _log_traceback(error: BaseException, app: Application) -> bool:
+    """Append the traceback to labctl's log; whether that worked."""
+    import time
+    import traceback
+
+    log = app.lab_files().log
+    try:
+        log.parent.mkdir(exist_ok=True)
+        with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(time.strftime("%Y-%m-%dT%H:%M:%S%z ") + " ".join(sys.argv[1:]) + "\n")
+            file.writelines(traceback.format_exception(error))
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,35 @@
+"""The commands of labctl: where each lives and what it does, so that --help imports none of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """One command. target: ``module:object`` of the click command. help: its line in ``labctl --help``."""
+
+    target: str
+    help: str
+
+
+COMMANDS: dict[str, Row] = {
+    "init": Row("labctl.cli.init:init", "Write a commented labctl.yaml."),
+    "render": Row("labctl.cli.render:render", "Write the Vagrantfile, the scripts and every other file; touch nothing else."),
+    "plan": Row("labctl.cli.plan:plan", "Show the steps, per machine, in order, with what each needs."),
+    "up": Row("labctl.cli.up:up", "Bring the lab up, to a verified one; run again, continue where it stopped."),
+    "verify": Row("labctl.cli.verify:verify", "Run every check, now, and name the root cause where some fail."),
+    "status": Row("labctl.cli.status:status", "Show machines, cluster, sessions and routes at a glance."),
+    "ssh": Row("labctl.cli.ssh:ssh", "Open a shell on a machine, or run one command there."),
+    "kubectl": Row("labctl.cli.kubectl:kubectl", "Run kubectl on the control plane."),
+    "birdc": Row("labctl.cli.birdc:birdc", "Run birdc on a machine."),
+    "calicoctl": Row("labctl.cli.calicoctl:calicoctl", "Run calicoctl on the control plane."),
+    "kubeconfig": Row("labctl.cli.kubeconfig:kubeconfig", "Print the administrator's kubeconfig for this host."),
+    "ssh-config": Row("labctl.cli.ssh_config:ssh_config", "Print an ssh_config for the machines."),
+    "hosts": Row("labctl.cli.hosts:hosts", "Print the application's line for /etc/hosts; apply or remove it."),
+    "inventory": Row("labctl.cli.inventory:inventory", "Print an Ansible inventory of the machines."),
+    "logs": Row("labctl.cli.logs:logs", "Show what a step printed."),
+    "halt": Row("labctl.cli.halt:halt", "Stop the machines."),
+    "destroy": Row("labctl.cli.destroy:destroy", "Remove everything that up made, on this host too."),
+    "box": Row("labctl.cli.box:box", "List and remove the boxes that labctl built."),
+    "completion": Row("labctl.cli.completion:completion", "Print a shell's completion script."),
+}

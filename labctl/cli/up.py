@@ -1,0 +1,114 @@
+"""``labctl up``."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING
+
+import click
+
+from labctl.cli.app import Application, pass_app
+
+if TYPE_CHECKING:
+    from labctl.cli.progress import Progress
+    from labctl.engine.runner import Outcome
+    from labctl.lab_directory import LabDirectory
+    from labctl.model.lab import Lab
+
+# How long routes and health checks may take to settle after the last step.
+_SETTLE_SECONDS = 60
+
+
+@click.command()
+@click.option("--provider", metavar="P", help="Where the machines run: lxc, virtualbox, libvirt or auto.")
+@click.option("--source", metavar="S", help="Where the software comes from: debian, upstream or auto.")
+@click.option("--workers", type=int, metavar="N", help="How many workers.")
+@click.option("--until", metavar="STEP", help="Stop after this step; the rest is left for the class.")
+@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@pass_app
+def up(
+    app: Application, provider: str | None, source: str | None, workers: int | None, until: str | None, output: str
+) -> int:
+    """Bring the lab up, to a verified one. Run again, it continues where it stopped and does nothing where nothing is left."""
+    from labctl.cli.as_root import become_root
+    from labctl.cli.steps import known_step
+    from labctl.config import Overrides
+    from labctl.config.choices import write_choices
+    from labctl.engine.lock import lab_lock
+    from labctl.host.requirements import require
+
+    started = time.monotonic()
+    lab, files = app.lab(Overrides(provider, source, workers)), app.lab_files()
+    until = known_step(until)
+    become_root(app, lab, "start the lab's containers, its bridge and its NAT rules")
+    require(lab)
+    with lab_lock(files.lock):
+        write_choices(files.choices, Overrides(lab.provider.value, lab.source.value, len(lab.workers)))
+        outcome = _bring_up(app, lab, files, until, output)
+        ok = _report(app, lab, outcome) and (until is not None or _verified(app, lab, output))
+    seconds = round(time.monotonic() - started, 2)
+    if output == "json":
+        app.write(json.dumps({"event": "end", "ok": ok, "seconds": seconds}) + "\n")
+    elif ok:
+        app.note(_closing_words(lab, outcome, until, seconds))
+    return 0 if ok else 1
+
+
+def _bring_up(app: Application, lab: Lab, files: LabDirectory, until: str | None, output: str) -> Outcome:
+    from labctl.cli.boxes import ensure_box
+    from labctl.engine.prepare import prepare
+    from labctl.engine.up import bring_up
+
+    prepare(lab, files, box_file=ensure_box(app, lab))
+    with app.connections(lab) as connections, _progress(app, lab, output) as progress:
+        return bring_up(lab, files, connections, until=until, listener=progress)
+
+
+def _progress(app: Application, lab: Lab, output: str) -> Progress:
+    from labctl.cli.progress import JsonProgress, LiveProgress, PlainProgress, SilentProgress
+    from labctl.plan.plan import make_plan
+
+    if output == "json":
+        return JsonProgress(app.write)
+    if app.verbosity < 0:
+        return SilentProgress()
+    if not app.err.is_terminal:
+        return PlainProgress(app.err)
+    plan = make_plan(lab)
+    steps = {machine.name: [task.step.name for task in plan.for_machine(machine.name)] for machine in lab.machines}
+    return LiveProgress(app.err, lab, steps)
+
+
+def _report(app: Application, lab: Lab, outcome: Outcome) -> bool:
+    """Show each failure; returns whether there was none."""
+    from labctl.cli.show_error import print_error
+
+    for error in outcome.failed.values():
+        print_error(error, app)
+    if outcome.left:
+        app.note(f"{len(outcome.left)} steps were not started because of that; `labctl up` goes on where this one stopped")
+    return outcome.ok
+
+
+def _verified(app: Application, lab: Lab, output: str) -> bool:
+    """Check the finished lab, waiting while routes and health checks settle; shows what is wrong, if anything is."""
+    from labctl.checks.table import print_report
+    from labctl.checks.verify import wait_until_ok
+
+    with app.connections(lab) as connections:
+        report = wait_until_ok(lab, connections, _SETTLE_SECONDS)
+    if not report.ok or (output == "text" and app.verbosity > 0):
+        print_report(report, app.err)
+    elif output == "text":
+        app.note(f"{report.passed} checks pass")
+    return report.ok
+
+
+def _closing_words(lab: Lab, outcome: Outcome, until: str | None, seconds: float) -> str:
+    if not outcome.done:
+        return f"the lab {lab.name} is up already; nothing was changed ({seconds:.1f} s)"
+    if until is not None:
+        return f"the lab {lab.name} is up to the step {until} ({seconds:.1f} s); `labctl up` does the rest"
+    url = f"curl -H 'Host: {lab.app.host}' http://{lab.ingress.address}/"
+    return f"the lab {lab.name} is up and verified ({seconds:.1f} s). Try: {url}"

@@ -1,0 +1,84 @@
+"""From labctl.yaml's values to the lab's model: addresses, machines, defaults that depend on provider and source."""
+
+from __future__ import annotations
+
+from labctl.config.addresses import CONTROLPLANE, FIRST_WORKER, GATEWAY, INGRESS, address
+from labctl.config.schema import Config
+from labctl.model.lab import App, Box, Lab, Machine, Network, Provider, Role, Source, Versions
+
+# Releases of shared fate: Calico 3.32 is tested with Kubernetes 1.34-1.36, the controller 3.2 is made for HAProxy 3.2.
+UPSTREAM = Versions(kubernetes="1.35", calico="3.32.1", controller="3.2.11", haproxy="3.2")
+DEBIAN = Versions(kubernetes="", calico="", controller="", haproxy="")
+
+VM_BOX, VM_BOX_VERSION = "bento/debian-13", "202510.26.0"
+LXC_BOX = "labctl/debian-13"
+
+
+def build(config: Config, provider: Provider) -> Lab:
+    """The lab that a checked configuration describes, on that provider."""
+    source = choose_source(config, provider)
+    return Lab(
+        name=config.name,
+        provider=provider,
+        source=source,
+        network=_network(config),
+        machines=_machines(config),
+        app=App(host=config.app.host, replicas=config.app.replicas, image=config.app.image),
+        versions=_versions(config, source),
+        box=_box(config, provider),
+    )
+
+
+def choose_source(config: Config, provider: Provider) -> Source:
+    """The source that the configuration names; for ``auto`` debian on LXC, else upstream."""
+    if config.source != "auto":
+        return Source(config.source)
+    return Source.DEBIAN if provider is Provider.LXC else Source.UPSTREAM
+
+
+def _network(config: Config) -> Network:
+    network = config.network
+    return Network(
+        subnet=network.subnet,
+        gateway=address(network.subnet, GATEWAY),
+        pod_cidr=network.pod_cidr,
+        service_cidr=network.service_cidr,
+        block_size=network.block_size,
+        as_number=network.as_number,
+        ingress_as_number=network.ingress_as_number or network.as_number,
+    )
+
+
+def _machines(config: Config) -> tuple[Machine, ...]:
+    def machine(name: str, role: Role, number: int) -> Machine:
+        memory, cpus = getattr(config.memory, role.value), getattr(config.cpus, role.value)
+        return Machine(name, role, address(config.network.subnet, number), memory, cpus)
+
+    workers = (
+        machine(f"worker{index + 1}", Role.WORKER, FIRST_WORKER + index) for index in range(config.workers)
+    )
+    return (
+        machine("ingress", Role.INGRESS, INGRESS),
+        machine("controlplane", Role.CONTROLPLANE, CONTROLPLANE),
+        *workers,
+    )
+
+
+def _versions(config: Config, source: Source) -> Versions:
+    if source is Source.DEBIAN:
+        return DEBIAN
+    given = config.versions
+    return Versions(
+        kubernetes=given.kubernetes or UPSTREAM.kubernetes,
+        calico=given.calico or UPSTREAM.calico,
+        controller=given.controller or UPSTREAM.controller,
+        haproxy=given.haproxy or UPSTREAM.haproxy,
+    )
+
+
+def _box(config: Config, provider: Provider) -> Box:
+    box = config.box
+    name, version = (LXC_BOX, "") if provider is Provider.LXC else (VM_BOX, VM_BOX_VERSION)
+    if box.name is not None:
+        name, version = box.name, ""
+    return Box(name=name, version=box.version if box.version is not None else version, mirror=box.mirror or "")

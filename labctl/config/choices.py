@@ -1,0 +1,44 @@
+"""What ``up`` was told on the command line or found out itself. It holds until the lab is destroyed, so that every later
+command means the same lab."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from labctl.config.loader import Overrides
+from labctl.files import write_atomically
+
+
+def read_choices(path: Path) -> Overrides:
+    """The choices kept in path; none where there is no such file, or it cannot be read as one."""
+    try:
+        kept = json.loads(path.read_text())
+        return Overrides(
+            provider=_text(kept.get("provider")), source=_text(kept.get("source")), workers=_number(kept.get("workers"))
+        )
+    except (OSError, ValueError, AttributeError):
+        return Overrides()
+
+
+def write_choices(path: Path, choices: Overrides) -> None:
+    """Keep choices in path."""
+    write_atomically(path, (json.dumps(asdict(choices)) + "\n").encode())
+
+
+def merge(first: Overrides, second: Overrides) -> Overrides:
+    """Both, the first one's values going before the second one's."""
+    return Overrides(
+        provider=first.provider or second.provider,
+        source=first.source or second.source,
+        workers=first.workers if first.workers is not None else second.workers,
+    )
+
+
+def _text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def _number(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None

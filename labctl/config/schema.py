@@ -1,0 +1,281 @@
+"""The shape of labctl.yaml: every key, its type, its default and what is allowed. Pure data, no checks by meaning."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Network
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+ProviderChoice = Literal["auto", "virtualbox", "lxc", "libvirt"]
+SourceChoice = Literal["auto", "upstream", "debian"]
+
+MAX_WORKERS = 64
+MAX_AS_NUMBER = 2**32 - 1
+MAX_REPLICAS = 200
+
+_LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
+# The grammar of github.com/distribution/reference (reference.go, "Grammar"), without its identifiers.
+_IMAGE = re.compile(
+    r"(?:(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*(?::[0-9]+)?/)?"
+    r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*"
+    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
+    r"(?:@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?"
+)
+
+
+def _network(value: object) -> IPv4Network:
+    """An IPv4 network from its text. A text with host bits set is refused with the network that was probably meant."""
+    if isinstance(value, IPv4Network):
+        return value
+    if not isinstance(value, str) or "/" not in value:
+        raise PydanticCustomError("network", "not a network")
+    try:
+        loose = IPv4Network(value, strict=False)
+    except ValueError as error:
+        raise PydanticCustomError("network", "not a network") from error
+    if str(loose) != value:
+        raise PydanticCustomError("network", "not a network's first address", {"suggestion": str(loose)})
+    return loose
+
+
+def _image(value: str) -> str:
+    if len(value) > 255 or not _IMAGE.fullmatch(value):
+        raise PydanticCustomError("image", "not an image reference")
+    return value
+
+
+def _host(value: str) -> str:
+    labels = value.split(".")
+    proper = all(len(label) <= 63 and re.fullmatch(_LABEL, label) for label in labels)
+    if not proper or len(value) > 253 or labels[-1].isdigit() or labels[-1] == "localhost":
+        raise PydanticCustomError("host", "not a host name", _lower_case(value))
+    return value
+
+
+def _name(value: str) -> str:
+    if len(value) > 40 or not re.fullmatch(_LABEL, value):
+        raise PydanticCustomError("name", "not a DNS label", _lower_case(value))
+    return value
+
+
+def _lower_case(value: str) -> dict[str, Any]:
+    """The suggestion for a name that would be right in lower case with - in place of _."""
+    better = value.lower().replace("_", "-")
+    return {"suggestion": better} if better != value and re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", better) else {}
+
+
+def _version(value: str) -> str:
+    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4}){1,2}", value):
+        plain = value.removeprefix("v")
+        raise PydanticCustomError("version", "not a version", {"suggestion": plain} if plain != value else {})
+    return value
+
+
+def _mirror(value: str) -> str:
+    if not re.fullmatch(r"https?://[A-Za-z0-9.\-]+(:[0-9]+)?(/[A-Za-z0-9._~/%+\-]*)?", value):
+        raise PydanticCustomError("mirror", "not a URL")
+    return value
+
+
+def _box_name(value: str) -> str:
+    if len(value) > 128 or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?", value):
+        raise PydanticCustomError("box", "not a box name")
+    return value
+
+
+def _box_version(value: str) -> str:
+    if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.\-]{0,63}", value):
+        raise PydanticCustomError("box", "not a box version")
+    return value
+
+
+NetworkText = Annotated[IPv4Network, BeforeValidator(_network)]
+Version = Annotated[str, AfterValidator(_version)]
+
+
+def _field(default: Any, description: str, allowed: str, **limits: Any) -> Any:
+    """A key of labctl.yaml. allowed: what an error says is allowed."""
+    return Field(default=default, description=description, json_schema_extra={"allowed": allowed}, **limits)
+
+
+def _number(default: int | None, low: int, high: int, description: str) -> Any:
+    return _field(default, description, f"a whole number from {low} to {high}", ge=low, le=high)
+
+
+def _megabytes(default: int, who: str) -> Any:
+    return _number(default, 256, 1024 * 1024, f"Memory of {who}, in MiB.")
+
+
+def _processors(default: int, who: str) -> Any:
+    return _number(default, 1, 256, f"Processors of {who}.")
+
+
+def _section(section: type[BaseModel], description: str) -> Any:
+    return _field(section(), description, "a section of keys: " + ", ".join(section.model_fields))
+
+
+class Section(BaseModel):
+    """What all sections share: no unknown keys, no conversions between types, no changes."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class NetworkSection(Section):
+    """``network:``."""
+
+    subnet: NetworkText = _field(
+        IPv4Network("192.168.50.0/24"),
+        "The lab's own network. The host gets .1 in it, ingress .21, controlplane .22, worker1 .23 and so on.",
+        "an IPv4 network such as 192.168.50.0/24",
+    )
+    pod_cidr: NetworkText = _field(
+        IPv4Network("172.16.0.0/16"),
+        "The network that pods get their addresses from.",
+        "an IPv4 network such as 172.16.0.0/16",
+    )
+    service_cidr: NetworkText = _field(
+        IPv4Network("10.96.0.0/12"),
+        "The network of the Services' cluster addresses.",
+        "an IPv4 network such as 10.96.0.0/12",
+    )
+    block_size: int = _number(26, 20, 32, "Prefix length of the block of pod addresses that each node gets.")
+    as_number: int = _number(65000, 1, MAX_AS_NUMBER, "AS number of the cluster's nodes.")
+    ingress_as_number: int | None = _field(
+        None,
+        "AS number of BIRD on ingress. Default: that of the nodes (iBGP).",
+        f"a whole number from 1 to {MAX_AS_NUMBER}",
+        ge=1,
+        le=MAX_AS_NUMBER,
+    )
+
+
+class MemorySection(Section):
+    """``memory:``."""
+
+    ingress: int = _megabytes(1024, "ingress")
+    controlplane: int = _megabytes(2048, "controlplane")
+    worker: int = _megabytes(2048, "each worker")
+
+
+class CpusSection(Section):
+    """``cpus:``."""
+
+    ingress: int = _processors(1, "ingress")
+    controlplane: int = _processors(2, "controlplane")
+    worker: int = _processors(2, "each worker")
+
+
+class AppSection(Section):
+    """``app:``."""
+
+    host: Annotated[str, AfterValidator(_host)] = _field(
+        "test.local", "The name that the application answers to.", "a host name in lower case such as test.local"
+    )
+    replicas: int = _number(5, 0, MAX_REPLICAS, "How many pods of the application run.")
+    image: Annotated[str, AfterValidator(_image)] = _field(
+        "jmalloc/echo-server", "The application's image.", "an image reference such as jmalloc/echo-server:latest"
+    )
+
+
+class VersionsSection(Section):
+    """``versions:``."""
+
+    kubernetes: Version | None = _field(
+        None, "Kubernetes. Default: 1.35.", 'a version in quotes, without v, such as "1.35" or "1.35.1"'
+    )
+    calico: Version | None = _field(
+        None, "Calico. Default: 3.32.1.", 'a version in quotes, without v, such as "3.32.1"'
+    )
+    controller: Version | None = _field(
+        None,
+        "HAProxy Kubernetes Ingress Controller. Default: 3.2.11.",
+        'a version in quotes, without v, such as "3.2.11"',
+    )
+    haproxy: Version | None = _field(
+        None, "HAProxy. Default: 3.2.", 'a version in quotes, without v, such as "3.2"'
+    )
+
+
+class BoxSection(Section):
+    """``box:``."""
+
+    name: Annotated[str, AfterValidator(_box_name)] | None = _field(
+        None,
+        "Vagrant's name of the box. Default: bento/debian-13 for virtual machines; for LXC the box that labctl builds.",
+        "a box name such as bento/debian-13",
+    )
+    version: Annotated[str, AfterValidator(_box_version)] | None = _field(
+        None, "Version of the box. Default: the one that labctl was tried with.", "a version such as 202510.26.0"
+    )
+    mirror: Annotated[str, AfterValidator(_mirror)] | None = _field(
+        None,
+        "Debian mirror for the box that labctl builds. Default: the host's own.",
+        "a URL such as http://deb.debian.org/debian",
+    )
+
+
+class Config(Section):
+    """The whole of labctl.yaml."""
+
+    name: Annotated[str, AfterValidator(_name)] = _field(
+        "lab",
+        "Name of the lab. Labs with different names and subnets live side by side.",
+        "a DNS label: a-z, 0-9 and -, at most 40 characters",
+    )
+    provider: ProviderChoice = _field(
+        "auto",
+        "Where the machines run. auto: VirtualBox where it works, else LXC on Linux.",
+        "one of " + ", ".join(get_args(ProviderChoice)),
+    )
+    source: SourceChoice = _field(
+        "auto",
+        "Where the software comes from. upstream: today's releases from the internet; debian: Debian's archive alone. "
+        "auto: debian on LXC, else upstream.",
+        "one of " + ", ".join(get_args(SourceChoice)),
+    )
+    workers: int = _number(2, 1, MAX_WORKERS, "How many workers the cluster has.")
+    network: NetworkSection = _section(NetworkSection, "Networks and BGP.")
+    memory: MemorySection = _section(MemorySection, "Memory of the machines.")
+    cpus: CpusSection = _section(CpusSection, "Processors of the machines.")
+    app: AppSection = _section(AppSection, "The application that the lab serves.")
+    versions: VersionsSection = _section(
+        VersionsSection, "Versions, where the source is upstream (Debian's archive has one version of each)."
+    )
+    box: BoxSection = _section(BoxSection, "The box that the machines are made from.")
+
+
+KeyPath = tuple[str, ...]
+
+
+def section_at(path: KeyPath) -> type[BaseModel] | None:
+    """The section that stands at a key path, or None if the path is a plain key or unknown."""
+    section: type[BaseModel] = Config
+    for key in path:
+        field = section.model_fields.get(key)
+        kind = field.annotation if field else None
+        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
+            return None
+        section = kind
+    return section
+
+
+def allowed_at(path: KeyPath) -> str:
+    """What is allowed at a key path; an empty text for an unknown one."""
+    parent = section_at(path[:-1]) if path else None
+    field = parent.model_fields.get(path[-1]) if parent else None
+    extra = field.json_schema_extra if field else None
+    return str(extra.get("allowed", "")) if isinstance(extra, dict) else ""
+
+
+def all_keys() -> tuple[KeyPath, ...]:
+    """Every key path of labctl.yaml, sections included, in the order of the schema."""
+    paths: list[KeyPath] = []
+    for name in Config.model_fields:
+        paths.append((name,))
+        section = section_at((name,))
+        if section is not None:
+            paths += [(name, key) for key in section.model_fields]
+    return tuple(paths)

@@ -1,0 +1,124 @@
+"""One step on one machine: bring the machine's files up to date, ask which steps hold already, run the others."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from pathlib import Path
+
+from labctl.engine.boot import Boot
+from labctl.engine.bundle import FOLDER, Bundle, make_bundle, read_digest_command, unpack_command
+from labctl.engine.events import LineEvent, Listener
+from labctl.errors import RemoteError, StepError
+from labctl.lab_directory import LabDirectory
+from labctl.plan.plan import Task
+from labctl.plan.steps import MACHINES
+from labctl.remote.result import CommandResult
+from labctl.remote.ssh import Connection, Connections
+
+_SHORT = 60.0
+_LAST_LINES = 8
+# The step itself has its deadline; the machine gets this much longer to report how it ended.
+_GRACE = 10.0
+
+
+class MachineSteps:
+    """Does the tasks of a plan. Used from many threads at once, one per running task."""
+
+    def __init__(self, files: LabDirectory, connections: Connections, boot: Boot, listener: Listener) -> None:
+        self._files = files
+        self._connections = connections
+        self._boot = boot
+        self._listener = listener
+        self._held: dict[str, frozenset[str]] = {}
+        self._lock = threading.Lock()
+
+    def do(self, task: Task) -> bool:
+        """Do one task; returns whether there was anything to do. Raises StepError or RemoteError."""
+        if task.step.name == MACHINES:
+            return self._boot_machine(task)
+        if task.step.name in self._held[task.machine.name]:
+            return False
+        return self._run_step(task)
+
+    def _boot_machine(self, task: Task) -> bool:
+        connection, booted = self._boot.wait_for(task, self._connections)
+        name = task.machine.name
+        bundle = make_bundle(self._files.machines / name, self._files.secrets / "machines" / name)
+        changed = self._copy(connection, bundle)
+        state = connection.run(f"bash {FOLDER}/run --state", deadline=_SHORT)
+        if not state.ok:
+            raise StepError(f"{name} cannot say what is done", where=name, why=state.stderr, next_step="labctl up")
+        words = [line.split() for line in state.stdout.splitlines()]
+        held = frozenset(word[1] for word in words if len(word) == 2 and word[0] == "done")
+        with self._lock:
+            self._held[name] = held
+        return booted or changed
+
+    @staticmethod
+    def _copy(connection: Connection, bundle: Bundle) -> bool:
+        """Copy a machine's files where they differ from what it has; returns whether they did."""
+        has = connection.run(read_digest_command(), deadline=_SHORT).stdout.strip()
+        if has == bundle.digest:
+            return False
+        copied = connection.run(unpack_command(), deadline=_SHORT, stdin=bundle.archive)
+        if not copied.ok:
+            raise StepError(
+                "the lab's files could not be copied", where=connection.access.machine, why=copied.stderr.strip()
+            )
+        return True
+
+    def _run_step(self, task: Task) -> bool:
+        machine, step = task.machine.name, task.step
+        last: deque[str] = deque(maxlen=_LAST_LINES)
+        with StepLog(self._files.logs / machine / f"{step.name}.log") as log:
+
+            def hear(line: str) -> None:
+                log.line(line)
+                if line.strip():
+                    last.append(line)
+                    self._listener(LineEvent(machine, step.name, line))
+
+            try:
+                result = self._connections.to(machine).run(
+                    f"timeout {step.deadline} bash {FOLDER}/run {step.name}", deadline=step.deadline + _GRACE, on_line=hear
+                )
+            except RemoteError as error:
+                log.line(f"labctl: {error.what}: {error.why}")
+                raise
+            log.line(f"labctl: exit status {result.status} after {result.seconds:.1f} s")
+        if not result.ok:
+            raise self._failed(task, result, list(last))
+        return True
+
+    def _failed(self, task: Task, result: CommandResult, last: list[str]) -> StepError:
+        machine, step = task.machine.name, task.step
+        # timeout(1) ends with 124 when it had to end the command.
+        reason = f"no end within {step.deadline} s" if result.status == 124 else f"exit status {result.status}"
+        return StepError(
+            f"step {step.name} failed on {machine}: {reason}",
+            where=f"{machine}/{step.name}",
+            why="\n".join(last) or "it printed nothing",
+            next_step=f"labctl logs {machine} {step.name}",
+        )
+
+
+class StepLog:
+    """What a step printed, kept for ``labctl logs``; the run before is overwritten."""
+
+    def __init__(self, path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._stream = path.open("w", encoding="utf-8")
+        self.line(f"labctl: {time.strftime('%Y-%m-%d %H:%M:%S')}")
+
+    def line(self, text: str) -> None:
+        """Add a line."""
+        self._stream.write(text + "\n")
+        self._stream.flush()
+
+    def __enter__(self) -> StepLog:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()

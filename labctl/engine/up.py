@@ -1,0 +1,46 @@
+"""Bringing a lab up: from rendered files to machines on which every step is done."""
+
+from __future__ import annotations
+
+from labctl.engine.boot import Boot
+from labctl.engine.events import Listener
+from labctl.engine.machine_steps import MachineSteps
+from labctl.engine.runner import Outcome, run_plan
+from labctl.lab_directory import LabDirectory
+from labctl.machines import lxc
+from labctl.machines.vagrant import VagrantMachines, end_children
+from labctl.model.lab import Lab, Provider
+from labctl.plan.plan import make_plan
+from labctl.remote.ssh import Connections
+
+
+def bring_up(
+    lab: Lab, files: LabDirectory, connections: Connections, *, until: str | None, listener: Listener
+) -> Outcome:
+    """Boot the machines that do not run, and do every step that does not hold yet.
+
+    The lab's files must be rendered. until: stop after that step. Raises LabctlError if Vagrant fails after all machines
+    answered; whatever fails earlier is in the outcome.
+    """
+    boot = Boot(VagrantMachines(lab, files), asleep(lab, files), listener)
+    steps = MachineSteps(files, connections, boot, listener)
+    boot.start()
+    try:
+        outcome = run_plan(make_plan(lab, until=until), steps.do, listener)
+    except BaseException:
+        # Interrupted: what still runs is ended, so that nothing works on in the background.
+        end_children()
+        connections.close()
+        raise
+    if outcome.ok:
+        boot.finish()
+    return outcome
+
+
+def asleep(lab: Lab, files: LabDirectory) -> frozenset[str]:
+    """The machines that do not run now."""
+    names = frozenset(machine.name for machine in lab.machines)
+    if lab.provider is Provider.LXC:
+        return names - lxc.running(lab)
+    states = VagrantMachines(lab, files).states()
+    return frozenset(name for name in names if states.get(name) != "running")

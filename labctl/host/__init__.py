@@ -1,0 +1,1 @@
+"""Facts about this host, read and not changed; and its one line in /etc/hosts."""

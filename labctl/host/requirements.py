@@ -1,0 +1,87 @@
+"""What this host lacks for a lab, each with the command that adds it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from labctl.errors import HostError
+from labctl.model.lab import Lab, Provider
+
+# Debian's package vagrant-lxc puts the plugin here; `vagrant plugin install` lists it in the user's plugins.json.
+_PLUGIN_FOLDERS = ("/usr/share/rubygems-integration/all/gems",)
+_PLUGIN_LIST = Path(".vagrant.d/plugins.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Lack:
+    """Something that the host does not have. remedy: the command that adds it."""
+
+    what: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostTools:
+    """How to look at the host; tests put their own in its place."""
+
+    find: Callable[[str], str | None] = shutil.which
+    file_systems: Path = Path("/proc/filesystems")
+    plugin_folders: tuple[str, ...] = _PLUGIN_FOLDERS
+    home: Path = Path("~").expanduser()
+
+    def has_plugin(self, name: str) -> bool:
+        """Whether a Vagrant plugin is installed, as a package or by the user."""
+        if any(Path(folder).glob(f"{name}-[0-9]*") for folder in self.plugin_folders):
+            return True
+        listed = self.home / _PLUGIN_LIST
+        return listed.is_file() and f'"{name}"' in listed.read_text(errors="replace")
+
+
+def lacks(lab: Lab, tools: HostTools | None = None) -> list[Lack]:
+    """What the host lacks for this lab's provider; nothing if all is there."""
+    tools = tools or HostTools()
+    if lab.provider is Provider.LXC:
+        return _lxc_lacks(tools)
+    programs = {"vagrant": "Vagrant (https://developer.hashicorp.com/vagrant/install)"}
+    if lab.provider is Provider.VIRTUALBOX:
+        programs["VBoxManage"] = "VirtualBox (https://www.virtualbox.org/wiki/Downloads)"
+    else:
+        programs["virsh"] = "libvirt: apt install vagrant-libvirt libvirt-daemon-system qemu-system"
+    return [Lack(program, f"install {where}") for program, where in programs.items() if tools.find(program) is None]
+
+
+def require(lab: Lab, tools: HostTools | None = None) -> None:
+    """Raise HostError, naming all of it, if the host lacks anything for this lab."""
+    found = lacks(lab, tools)
+    if found:
+        remedies = list(dict.fromkeys(lack.remedy for lack in found))
+        raise HostError(
+            f"this host lacks {', '.join(lack.what for lack in found)}",
+            why=f"machines of the provider {lab.provider.value} need it",
+            next_step="\n".join(remedies),
+        )
+
+
+def _lxc_lacks(tools: HostTools) -> list[Lack]:
+    packages = {
+        "vagrant": "vagrant",
+        "lxc-start": "lxc",
+        "mmdebstrap": "mmdebstrap",
+        "nft": "nftables",
+        "ip": "iproute2",
+        "flock": "util-linux",
+    }
+    found = [Lack(program, f"apt install {name}") for program, name in packages.items() if tools.find(program) is None]
+    if not tools.has_plugin("vagrant-lxc"):
+        # Debian 13 has no such package; there the plugin comes from rubygems.org.
+        found.append(Lack("the plugin vagrant-lxc", "apt install vagrant-lxc, or: vagrant plugin install vagrant-lxc"))
+    try:
+        known = tools.file_systems.read_text().split()
+    except OSError:
+        known = []
+    if "overlay" not in known and not Path("/sys/module/overlay").exists():
+        found.append(Lack("the overlay file system", "modprobe overlay"))
+    return found

@@ -1,0 +1,91 @@
+"""Where everything of a lab lies: labctl.yaml is the user's, ``.labctl/`` is labctl's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from labctl.errors import HostError
+
+
+@dataclass(frozen=True, slots=True)
+class LabDirectory:
+    """The paths of one lab. base: the folder that holds labctl.yaml, as an absolute path. own: labctl's folder in it."""
+
+    base: Path
+    own: Path | None = None
+
+    @property
+    def config(self) -> Path:
+        """The user's labctl.yaml; it need not exist."""
+        return self.base / "labctl.yaml"
+
+    @property
+    def folder(self) -> Path:
+        """Everything that labctl writes."""
+        return self.own or self.base / ".labctl"
+
+    @property
+    def vagrantfile(self) -> Path:
+        """The rendered Vagrantfile."""
+        return self.folder / "Vagrantfile"
+
+    @property
+    def vagrant_home(self) -> Path:
+        """Vagrant's own data (boxes, index of machines), kept with the lab so that it goes with the lab."""
+        return self.folder / "vagrant"
+
+    @property
+    def machines(self) -> Path:
+        """A folder per machine, as it is copied there."""
+        return self.folder / "machines"
+
+    @property
+    def secrets(self) -> Path:
+        """Keys, certificates, tokens (0700); see labctl/secrets/store.py for what is in it."""
+        return self.folder / "secrets"
+
+    @property
+    def ssh_key(self) -> Path:
+        """The private key that opens the lab's machines."""
+        return self.secrets / "ssh" / "lab_ed25519"
+
+    @property
+    def known_hosts(self) -> Path:
+        """The machines' host keys."""
+        return self.secrets / "ssh" / "known_hosts"
+
+    @property
+    def admin_kubeconfig(self) -> Path:
+        """The administrator's kubeconfig."""
+        return self.secrets / "admin.kubeconfig"
+
+    @property
+    def host_script(self) -> Path:
+        """The script that prepares this host for the lab's machines, and undoes that."""
+        return self.folder / "host" / "prepare.sh"
+
+    @property
+    def logs(self) -> Path:
+        """What each step printed: ``<machine>/<step>.log``."""
+        return self.folder / "logs"
+
+    @property
+    def log(self) -> Path:
+        """labctl's own log."""
+        return self.folder / "labctl.log"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the labctl that is at work on this lab."""
+        return self.folder / "lock"
+
+    @property
+    def choices(self) -> Path:
+        """What ``up`` was told or found out (provider, source, workers): it holds until the lab is destroyed."""
+        return self.folder / "choices.json"
+
+    def require(self) -> None:
+        """Raise HostError unless there is a lab here."""
+        if not self.ssh_key.is_file():
+            raise HostError(f"there is no lab in {self.base}", next_step="labctl up")

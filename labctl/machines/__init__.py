@@ -1,0 +1,1 @@
+"""The machines as a whole: boot them, stop them, remove them, always through Vagrant."""

@@ -1,0 +1,133 @@
+"""Vagrant, by way of python-vagrant: boot, halt, destroy, validate, state."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, Any
+
+import psutil
+import vagrant
+
+from labctl.errors import HostError, LabctlError
+from labctl.lab_directory import LabDirectory
+from labctl.model.lab import Lab, Provider
+from labctl.remote.ssh import LineHandler
+
+_LAST_LINES = 12
+_TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+class VagrantMachines:
+    """The machines of one lab, as Vagrant sees them. Every call runs Vagrant once, in the lab's ``.labctl/``."""
+
+    def __init__(self, lab: Lab, files: LabDirectory) -> None:
+        self._lab = lab
+        self._files = files
+        self._log = files.logs / "vagrant.log"
+
+    def boot(self, names: Sequence[str], on_line: LineHandler) -> None:
+        """``vagrant up --no-provision`` for the named machines. Raises LabctlError with Vagrant's last lines."""
+        lines: list[str] = []
+        with self._vagrant("up") as tool:
+            for line in tool.up(
+                vm_name=self._pattern(names),
+                no_provision=True,
+                provider=self._lab.provider.value,
+                stream_output=True,
+            ):
+                text = _TERMINAL_CODES.sub("", line).rstrip()
+                lines.append(text)
+                on_line(text)
+
+    def halt(self) -> None:
+        """Stop all machines. Raises LabctlError with Vagrant's last lines."""
+        with self._vagrant("halt") as tool:
+            tool.halt()
+
+    def destroy(self) -> None:
+        """Destroy all machines that Vagrant knows of. Raises LabctlError with Vagrant's last lines."""
+        with self._vagrant("destroy") as tool:
+            tool.destroy()
+
+    def states(self) -> dict[str, str]:
+        """Each machine's state, in the provider's words."""
+        with self._vagrant("status") as tool:
+            return {status.name: status.state for status in tool.status()}
+
+    def _pattern(self, names: Sequence[str]) -> str | None:
+        """How Vagrant is told about several machines at once: a pattern between slashes; None means all."""
+        if set(names) == {machine.name for machine in self._lab.machines}:
+            return None
+        return "/^(" + "|".join(re.escape(name) for name in names) + ")$/"
+
+    @contextmanager
+    def _vagrant(self, what: str) -> Iterator[Any]:
+        """A python-vagrant object whose output goes to the log; its failures become LabctlError."""
+        self._log.parent.mkdir(parents=True, exist_ok=True)
+        begin = self._log.stat().st_size if self._log.exists() else 0
+        tool = vagrant.Vagrant(  # type: ignore[no-untyped-call]
+            root=str(self._files.folder),
+            env=vagrant_environment(self._lab, self._files),
+            out_cm=self._log_stream,
+            err_cm=self._log_stream,
+        )
+        try:
+            yield tool
+        except FileNotFoundError as error:
+            raise HostError("Vagrant is not installed", next_step="apt install vagrant vagrant-lxc") from error
+        except subprocess.CalledProcessError as error:
+            raise LabctlError(
+                f"vagrant {what} failed",
+                where=str(self._files.folder),
+                why=_tail(self._log, begin) or f"exit status {error.returncode}",
+                next_step="labctl up" if what == "up" else f"labctl {what}",
+            ) from error
+
+    @contextmanager
+    def _log_stream(self) -> Iterator[IO[bytes]]:
+        with self._log.open("ab") as stream:
+            yield stream
+
+
+def vagrant_environment(lab: Lab, files: LabDirectory) -> dict[str, str]:
+    """The environment for Vagrant: no look-ups on the internet, and for labctl's own box a home of the lab's own."""
+    environment = {
+        **os.environ,
+        "VAGRANT_CHECKPOINT_DISABLE": "1",
+        "VAGRANT_BOX_UPDATE_CHECK_DISABLE": "1",
+        "VAGRANT_DEFAULT_PROVIDER": lab.provider.value,
+        "VAGRANT_NO_COLOR": "1",
+    }
+    if lab.provider is Provider.LXC:
+        environment["VAGRANT_HOME"] = str(files.vagrant_home)
+    return environment
+
+
+def end_children(*, grace: float = 10.0) -> None:
+    """End what this labctl started and what still runs: ask, wait ``grace`` seconds, then insist."""
+    children = psutil.Process().children(recursive=True)
+    for child in children:
+        _signal(child, insist=False)
+    _, alive = psutil.wait_procs(children, timeout=grace)
+    for child in alive:
+        _signal(child, insist=True)
+
+
+def _signal(process: psutil.Process, *, insist: bool) -> None:
+    try:
+        process.kill() if insist else process.terminate()
+    except psutil.NoSuchProcess:
+        return
+
+
+def _tail(log: Path, begin: int) -> str:
+    with log.open("rb") as stream:
+        stream.seek(begin)
+        text = stream.read().decode("utf-8", "replace")
+    lines = [line for line in _TERMINAL_CODES.sub("", text).splitlines() if line.strip()]
+    return "\n".join(lines[-_LAST_LINES:])

@@ -1,0 +1,1 @@
+"""The lab as pure data: no file, no network, no clock."""

@@ -1,0 +1,140 @@
+"""The lab: its machines, networks, application and versions, as pure data."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Address, IPv4Network
+
+
+class Provider(StrEnum):
+    """Where the machines run; the value is Vagrant's own name of the provider."""
+
+    LXC = "lxc"
+    VIRTUALBOX = "virtualbox"
+    LIBVIRT = "libvirt"
+
+
+class Source(StrEnum):
+    """Where the software comes from."""
+
+    DEBIAN = "debian"
+    UPSTREAM = "upstream"
+
+
+class Role(StrEnum):
+    """What a machine is for."""
+
+    INGRESS = "ingress"
+    CONTROLPLANE = "controlplane"
+    WORKER = "worker"
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """One machine. memory: MiB. address: on the lab's own network."""
+
+    name: str
+    role: Role
+    address: IPv4Address
+    memory: int
+    cpus: int
+
+    @property
+    def is_node(self) -> bool:
+        """Whether the machine is a node of the Kubernetes cluster."""
+        return self.role is not Role.INGRESS
+
+
+@dataclass(frozen=True, slots=True)
+class Network:
+    """The lab's networks. gateway: the host's address on the lab network. block_size: prefix length of a node's block."""
+
+    subnet: IPv4Network
+    gateway: IPv4Address
+    pod_cidr: IPv4Network
+    service_cidr: IPv4Network
+    block_size: int
+    as_number: int
+    ingress_as_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The application that the lab serves. host: the name that clients ask for."""
+
+    host: str
+    replicas: int
+    image: str
+
+
+@dataclass(frozen=True, slots=True)
+class Versions:
+    """Versions that the scripts depend on. Empty where the source decides (Debian's archive has one version)."""
+
+    kubernetes: str
+    calico: str
+    controller: str
+    haproxy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """The machines' box. name and version as Vagrant knows them; an empty version means any.
+
+    mirror: Debian mirror for the box that labctl builds itself; empty: the host's own.
+    """
+
+    name: str
+    version: str
+    mirror: str
+
+
+@dataclass(frozen=True, slots=True)
+class Lab:
+    """Everything that is known about a lab before anything exists."""
+
+    name: str
+    provider: Provider
+    source: Source
+    network: Network
+    machines: tuple[Machine, ...]
+    app: App
+    versions: Versions
+    box: Box
+
+    @property
+    def ingress(self) -> Machine:
+        """The machine outside the cluster, with HAProxy, the controller and BIRD."""
+        return next(machine for machine in self.machines if machine.role is Role.INGRESS)
+
+    @property
+    def controlplane(self) -> Machine:
+        """The machine that runs the cluster's control plane."""
+        return next(machine for machine in self.machines if machine.role is Role.CONTROLPLANE)
+
+    @property
+    def workers(self) -> tuple[Machine, ...]:
+        """The machines that run pods."""
+        return tuple(machine for machine in self.machines if machine.role is Role.WORKER)
+
+    @property
+    def nodes(self) -> tuple[Machine, ...]:
+        """The machines of the cluster: control plane and workers."""
+        return tuple(machine for machine in self.machines if machine.is_node)
+
+    def machine(self, name: str) -> Machine:
+        """The machine of that name. Raises KeyError if the lab has none."""
+        for machine in self.machines:
+            if machine.name == name:
+                return machine
+        raise KeyError(name)
+
+    @property
+    def bridge(self) -> str:
+        """Name of the lab's bridge on the host; Linux allows 15 characters (IFNAMSIZ, linux/if.h)."""
+        plain = f"labctl-{self.name}"
+        if len(plain) <= 15:
+            return plain
+        return "labctl-" + hashlib.sha256(self.name.encode()).hexdigest()[:8]

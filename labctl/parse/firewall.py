@@ -1,0 +1,65 @@
+"""Which rules drop or reject packets, in `nft list ruleset` or in `iptables-save`.
+
+Standard library only: this file also runs on the machines.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_QUOTED = re.compile(r'"(?:\\.|[^"\\])*"')
+_OPENING = re.compile(r"^(table|chain)\s+(.*?)\s*\{$")
+_NFT_VERDICT = re.compile(r"(?:^|\s)(?:drop|reject)(?:[\s,]|$)")
+_NFT_POLICY = re.compile(r"\bhook\s+(\S+).*\bpolicy\s+drop\b")
+_SAVE_VERDICT = re.compile(r"\s-j\s+(?:DROP|REJECT)\b")
+
+
+@dataclass(frozen=True, slots=True)
+class DropRule:
+    """A rule, or a chain's policy, that ends packets. table, chain: where it stands; text: as the tool prints it."""
+
+    table: str
+    chain: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"table {self.table}, chain {self.chain}: {self.text}"
+
+
+def parse_drop_rules(text: str) -> tuple[DropRule, ...]:
+    """All rules and policies that drop or reject, in order. Understands nft's and iptables-save's format."""
+    return tuple(_from_save(text)) if re.search(r"^\*\w+$", text, re.MULTILINE) else tuple(_from_nft(text))
+
+
+def _from_nft(text: str) -> list[DropRule]:
+    found = []
+    table = chain = ""
+    for raw in text.splitlines():
+        line = raw.strip()
+        opening = _OPENING.match(line)
+        if opening:
+            if opening[1] == "table":
+                table, chain = opening[2], ""
+            else:
+                chain = opening[2]
+            continue
+        bare = _QUOTED.sub('""', line)
+        if chain and (_NFT_POLICY.search(bare) or _NFT_VERDICT.search(bare)):
+            found.append(DropRule(table, chain, line))
+    return found
+
+
+def _from_save(text: str) -> list[DropRule]:
+    found = []
+    table = ""
+    for line in text.splitlines():
+        if line.startswith("*"):
+            table = line[1:].strip()
+        elif line.startswith(":"):
+            words = line[1:].split()
+            if len(words) > 1 and words[1] == "DROP":
+                found.append(DropRule(table, words[0], "policy DROP"))
+        elif line.startswith("-A ") and _SAVE_VERDICT.search(_QUOTED.sub('""', line)):
+            found.append(DropRule(table, line.split()[1], line))
+    return found

@@ -1,0 +1,76 @@
+"""What HAProxy's files and runtime API say: servers in haproxy.cfg, `show stat` (management guide, sections 9.1 and 9.3).
+
+Standard library only: this file also runs on the machines.
+"""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+
+_SPARE = "127.0.0.1:1"
+
+
+@dataclass(frozen=True, slots=True)
+class ConfigServer:
+    """A server line of haproxy.cfg. address: `IP:port`. disabled: the line says so (a spare slot)."""
+
+    backend: str
+    name: str
+    address: str
+    disabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ServerStatus:
+    """A server as HAProxy runs it now. status: UP, DOWN, MAINT, NOLB, DRAIN, `no check` …; check: the last check's code (L4CON, L7OK …)."""
+
+    backend: str
+    name: str
+    address: str
+    status: str
+    check: str
+    last_check: str
+
+    @property
+    def spare(self) -> bool:
+        """Whether this is an empty slot that the controller keeps for later pods."""
+        return self.status.startswith("MAINT") or self.address in ("", _SPARE)
+
+    @property
+    def takes_requests(self) -> bool:
+        """Whether HAProxy sends requests there."""
+        return self.status.startswith(("UP", "no check"))
+
+
+def parse_config_servers(text: str) -> tuple[ConfigServer, ...]:
+    """The server lines of haproxy.cfg, in order."""
+    servers = []
+    backend = ""
+    for line in text.splitlines():
+        words = line.split("#", 1)[0].split()
+        if not words:
+            continue
+        if line[0] not in " \t":
+            backend = words[1] if words[0] in ("backend", "listen") and len(words) > 1 else ""
+        elif backend and words[0] == "server" and len(words) > 2:
+            servers.append(ConfigServer(backend, words[1], words[2], "disabled" in words[3:]))
+    return tuple(servers)
+
+
+def parse_server_status(text: str) -> tuple[ServerStatus, ...]:
+    """The servers in the CSV of `show stat`. Raises ValueError if the text has no such header."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines or not lines[0].startswith("# pxname,svname,"):
+        raise ValueError("HAProxy's statistics do not begin with their header")
+    rows = csv.DictReader([lines[0][2:], *lines[1:]])
+    return tuple(_status(row) for row in rows if row.get("svname") not in ("FRONTEND", "BACKEND", None) and row.get("type") == "2")
+
+
+def _status(row: dict[str, str]) -> ServerStatus:
+    def field(name: str) -> str:
+        return row.get(name) or ""
+
+    return ServerStatus(
+        field("pxname"), field("svname"), field("addr"), field("status"), field("check_status"), field("last_chk")
+    )

@@ -1,0 +1,35 @@
+"""What `ss -ltnpH` prints (iproute2): which program listens on which TCP port.
+
+Standard library only: this file also runs on the machines.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_PROGRAM = re.compile(r'\(\("([^"]+)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A listening TCP socket. address: `*` or 0.0.0.0 for all. program: empty where ss may not know it (not root)."""
+
+    address: str
+    port: int
+    program: str
+
+
+def parse_listeners(text: str) -> tuple[Listener, ...]:
+    """The listening sockets; lines that are not one are left out."""
+    found = []
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) < 5 or words[0] != "LISTEN":
+            continue
+        address, _, port = words[3].rpartition(":")
+        if not (port.isascii() and port.isdigit()):
+            continue
+        program = _PROGRAM.search(line)
+        found.append(Listener(address.partition("%")[0].strip("[]"), int(port), program[1] if program else ""))
+    return tuple(found)

@@ -1,0 +1,119 @@
+"""The catalogue of steps: what each is for, on which machines it runs and what it waits for. Pure data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labctl.model.lab import Role
+
+_ALL = frozenset(Role)
+_NODES = frozenset({Role.CONTROLPLANE, Role.WORKER})
+_CONTROLPLANE = frozenset({Role.CONTROLPLANE})
+_WORKERS = frozenset({Role.WORKER})
+_INGRESS = frozenset({Role.INGRESS})
+
+MACHINES = "machines"
+
+
+@dataclass(frozen=True, slots=True)
+class Need:
+    """What a step waits for: a step on its own machine, or, with everywhere, on every machine that has that step."""
+
+    step: str
+    everywhere: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step. files: what the script installs, by name in ``scripts/files``. deadline: seconds for script and check."""
+
+    name: str
+    title: str
+    roles: frozenset[Role]
+    needs: tuple[Need, ...] = ()
+    files: tuple[str, ...] = ()
+    deadline: int = 120
+
+
+STEPS: tuple[Step, ...] = (
+    Step(MACHINES, "the machine boots and answers over SSH", _ALL, deadline=600),
+    Step(
+        "base",
+        "names, kernel settings, no swap",
+        _ALL,
+        (Need(MACHINES),),
+        ("hosts", "sysctl.conf", "modules.conf"),
+    ),
+    Step(
+        "runtime",
+        "containerd and the images that the node needs",
+        _NODES,
+        (Need("base"),),
+        ("containerd.toml", "crictl.yaml"),
+        deadline=300,
+    ),
+    Step(
+        "kubernetes",
+        "kubelet, kubeadm and kubectl, with the node's address set before the kubelet first starts",
+        _NODES,
+        (Need("base"),),
+        ("kubelet.env",),
+        deadline=300,
+    ),
+    Step(
+        "control-plane",
+        "etcd, kubeadm init, and what the controller may read",
+        _CONTROLPLANE,
+        (Need("runtime"), Need("kubernetes")),
+        ("etcd.env", "kubeadm-init.yaml", "ingress-objects.yaml"),
+        deadline=400,
+    ),
+    Step(
+        "join",
+        "kubeadm join, which verifies the cluster's CA",
+        _WORKERS,
+        (Need("runtime"), Need("kubernetes")),
+        ("kubeadm-join.yaml",),
+        deadline=400,
+    ),
+    Step(
+        "calico",
+        "the pod network: a block per node, told to the other nodes over BGP",
+        _NODES,
+        (Need("kubernetes"),),
+        ("calico-node.env", "calico-pool.yaml"),
+        deadline=400,
+    ),
+    Step(
+        "bgp-peers",
+        "BGPConfiguration and BGPPeer: the nodes' AS number and their session with ingress",
+        _CONTROLPLANE,
+        (Need("control-plane"), Need("calico")),
+        ("bgp-peers.yaml",),
+    ),
+    Step("haproxy", "HAProxy, with its own service disabled", _INGRESS, (Need("base"),), deadline=300),
+    Step(
+        "controller",
+        "the ingress controller, outside the cluster",
+        _INGRESS,
+        (Need("haproxy"),),
+        ("haproxy-ingress.default",),
+        deadline=400,
+    ),
+    Step("bird", "BIRD, one BGP session per node", _INGRESS, (Need("base"),), ("bird.conf",), deadline=300),
+    Step(
+        "app",
+        "the article's Deployment, Service and Ingress",
+        _CONTROLPLANE,
+        (Need("bgp-peers"), Need("join", everywhere=True), Need("calico", everywhere=True)),
+        ("app.yaml",),
+        deadline=400,
+    ),
+)
+
+_BY_NAME = {step.name: step for step in STEPS}
+
+
+def step_named(name: str) -> Step:
+    """The step of that name. Raises KeyError if there is none."""
+    return _BY_NAME[name]

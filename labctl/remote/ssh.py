@@ -1,0 +1,221 @@
+"""Commands on machines over SSH: one paramiko connection per machine, every command with a deadline."""
+
+from __future__ import annotations
+
+import codecs
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import paramiko
+
+from labctl.errors import RemoteError
+from labctl.remote.result import CommandResult
+
+LineHandler = Callable[[str], None]
+_POLL_SECONDS = 0.01
+_CHUNK = 65536
+
+# paramiko reports a refused connection with a traceback of its own; ours says it in words, and keeps the rest for -v.
+logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+
+
+@dataclass(frozen=True, slots=True)
+class SshAccess:
+    """How to reach one machine. key_file, known_hosts: files of the lab; nothing of the user's own SSH set-up is used."""
+
+    machine: str
+    address: str
+    user: str
+    key_file: Path
+    known_hosts: Path
+    port: int = 22
+
+
+class Connection:
+    """One SSH connection to one machine; commands may run on it side by side."""
+
+    def __init__(self, access: SshAccess, client: paramiko.SSHClient) -> None:
+        self.access = access
+        self.client = client
+
+    @classmethod
+    def open(cls, access: SshAccess, *, deadline: float) -> Connection:
+        """Connect within deadline seconds. The host key must be the one that labctl made for this machine.
+
+        Raises RemoteError if the machine does not answer, shows another key, or refuses ours.
+        """
+        client = paramiko.SSHClient()
+        client.set_missing_host_key_policy(paramiko.RejectPolicy())
+        try:
+            client.load_host_keys(str(access.known_hosts))
+            client.connect(
+                access.address,
+                port=access.port,
+                username=access.user,
+                key_filename=str(access.key_file),
+                timeout=deadline,
+                banner_timeout=deadline,
+                auth_timeout=deadline,
+                allow_agent=False,
+                look_for_keys=False,
+            )
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            client.close()
+            raise RemoteError(
+                f"no SSH connection to {access.machine} ({access.address})",
+                where=access.machine,
+                why=str(error) or type(error).__name__,
+                next_step="labctl up",
+            ) from error
+        return cls(access, client)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the connection still stands, as far as this end knows."""
+        transport = self.client.get_transport()
+        return transport is not None and transport.is_active()
+
+    def run(
+        self, command: str, *, deadline: float, stdin: bytes = b"", on_line: LineHandler | None = None
+    ) -> CommandResult:
+        """Run one shell command line and wait for its end, deadline seconds at most.
+
+        on_line gets each finished line of output (stdout and stderr) as it arrives.
+        Raises RemoteError if the connection breaks or the deadline passes; the remote command is then hung up on.
+        """
+        started = time.monotonic()
+        try:
+            channel = self._start(command, deadline)
+            try:
+                stdout, stderr = _pump(channel, stdin, started + deadline, on_line)
+                status = channel.recv_exit_status()
+            finally:
+                channel.close()
+        except TimeoutError as error:
+            raise self._failure(f"no end after {deadline:.0f} s", command, str(error)) from error
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise self._failure("the SSH connection broke", command, str(error) or type(error).__name__) from error
+        if status < 0:
+            raise self._failure("the SSH connection broke", command, "the machine sent no exit status")
+        return CommandResult(command, status, stdout, stderr, time.monotonic() - started)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self.client.close()
+
+    def _start(self, command: str, deadline: float) -> paramiko.Channel:
+        transport = self.client.get_transport()
+        if transport is None:
+            raise EOFError("not connected")
+        channel = transport.open_session(timeout=deadline)
+        channel.exec_command(command)
+        return channel
+
+    def _failure(self, what: str, command: str, why: str) -> RemoteError:
+        shown = command if len(command) <= 200 else command[:200] + " …"
+        return RemoteError(f"{what}: {shown}", where=self.access.machine, why=why, next_step="labctl verify")
+
+
+def _pump(
+    channel: paramiko.Channel, stdin: bytes, until: float, on_line: LineHandler | None
+) -> tuple[str, str]:
+    """Send stdin, collect both outputs until the command ends. Raises TimeoutError after the moment ``until``."""
+    sender = threading.Thread(target=_send, args=(channel, stdin), daemon=True)
+    sender.start()
+    out, err = _Stream(on_line), _Stream(on_line)
+    while True:
+        moved = False
+        if channel.recv_ready():
+            out.feed(channel.recv(_CHUNK))
+            moved = True
+        if channel.recv_stderr_ready():
+            err.feed(channel.recv_stderr(_CHUNK))
+            moved = True
+        if not moved and channel.exit_status_ready() and not channel.recv_ready() and not channel.recv_stderr_ready():
+            break
+        if not moved and channel.closed:
+            break
+        if time.monotonic() > until:
+            last = (err.last_line or out.last_line)[-200:]
+            raise TimeoutError(f"the last line was: {last}" if last else "it printed nothing")
+        if not moved:
+            channel.status_event.wait(_POLL_SECONDS)
+    return out.finish(), err.finish()
+
+
+def _send(channel: paramiko.Channel, data: bytes) -> None:
+    with suppress(OSError, EOFError):
+        if data:
+            channel.sendall(data)
+        channel.shutdown_write()
+
+
+class _Stream:
+    """Bytes of one output as text, handed on line by line."""
+
+    def __init__(self, on_line: LineHandler | None) -> None:
+        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        self._parts: list[str] = []
+        self._pending = ""
+        self._on_line = on_line
+        self.last_line = ""
+
+    def feed(self, data: bytes) -> None:
+        text = self._decoder.decode(data)
+        self._parts.append(text)
+        *lines, self._pending = (self._pending + text).split("\n")
+        for line in lines:
+            self._emit(line)
+
+    def finish(self) -> str:
+        if self._pending:
+            self._emit(self._pending)
+            self._pending = ""
+        return "".join(self._parts)
+
+    def _emit(self, line: str) -> None:
+        line = line.rstrip("\r")
+        if line.strip():
+            self.last_line = line
+        if self._on_line is not None:
+            self._on_line(line)
+
+
+class Connections:
+    """The connections of one lab: opened on first use, one per machine, closed together."""
+
+    def __init__(self, accesses: dict[str, SshAccess], *, deadline: float = 5.0) -> None:
+        self._accesses = accesses
+        self._deadline = deadline
+        self._open: dict[str, Connection] = {}
+        self._locks = {name: threading.Lock() for name in accesses}
+
+    def to(self, machine: str) -> Connection:
+        """The connection to a machine. Raises RemoteError if it can't be reached, KeyError for an unknown name."""
+        with self._locks[machine]:
+            connection = self._open.get(machine)
+            if connection is None or not connection.alive:
+                connection = Connection.open(self._accesses[machine], deadline=self._deadline)
+                self._open[machine] = connection
+            return connection
+
+    def access(self, machine: str) -> SshAccess:
+        """How that machine is reached."""
+        return self._accesses[machine]
+
+    def close(self) -> None:
+        """Close all connections."""
+        for connection in self._open.values():
+            connection.close()
+        self._open.clear()
+
+    def __enter__(self) -> Connections:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,71 @@
+"""The values that the templates may use: the lab, one machine of it, and what follows from them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from labctl.model.kubernetes import kubernetes_facts
+from labctl.model.lab import Lab, Machine, Provider, Role, Source
+from labctl.plan.plan import make_plan
+from labctl.plan.steps import MACHINES
+
+# The box keeps its images here (labctl/box/images.py).
+_IMAGES = "/opt/labctl/images"
+
+
+def lab_values(lab: Lab, *, box_file: Path | None) -> dict[str, object]:
+    """Values for files that concern the whole lab. box_file: the box that labctl built, if this lab uses one."""
+    plan = make_plan(lab)
+    return {
+        "lab": lab,
+        "source": lab.source.value,
+        "ingress": lab.ingress,
+        "controlplane": lab.controlplane,
+        "box_file": str(box_file) if box_file else "",
+        "container_prefix": container_prefix(lab),
+        "ssh_user": ssh_user(lab),
+        "steps": {
+            machine.name: [task.name.step for task in plan.for_machine(machine.name) if task.name.step != MACHINES]
+            for machine in lab.machines
+        },
+    }
+
+
+def machine_values(lab: Lab, machine: Machine, *, join_hash: str) -> dict[str, object]:
+    """Values for the scripts and files of one machine."""
+    facts = kubernetes_facts(lab)
+    values = lab_values(lab, box_file=None)
+    steps = values["steps"]
+    assert isinstance(steps, dict)
+    return {
+        **values,
+        "machine": machine,
+        "machine_steps": steps[machine.name],
+        "join_hash": join_hash,
+        "kubernetes_version": facts.version,
+        "kubeadm_api": facts.kubeadm_api,
+        "pause_image": facts.pause_image,
+        "cri_socket": facts.cri_socket,
+        "cgroup_driver": facts.cgroup_driver,
+        "skipped_phases": facts.skipped_phases,
+        "node_images": [f"{_IMAGES}/{name}.tar" for name in _node_images(lab, machine)],
+    }
+
+
+def container_prefix(lab: Lab) -> str:
+    """What the names of the lab's LXC containers begin with; the machine's name follows."""
+    return f"labctl-{lab.name}-"
+
+
+def ssh_user(lab: Lab) -> str:
+    """The user that SSH logs in as: root in labctl's own box, vagrant in public ones (Vagrant docs, "Creating a Base Box")."""
+    return "root" if lab.provider is Provider.LXC else "vagrant"
+
+
+def _node_images(lab: Lab, machine: Machine) -> list[str]:
+    if lab.source is not Source.DEBIAN or not machine.is_node:
+        return []
+    images = ["pause", "kube-proxy"]
+    if machine.role is Role.CONTROLPLANE:
+        return [*images, "kube-apiserver", "kube-controller-manager", "kube-scheduler"]
+    return [*images, "echo-server"]

@@ -1,0 +1,52 @@
+"""Writing a rendered tree: what changed is written, what labctl rendered earlier and no longer renders is removed."""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+
+from labctl.errors import LabctlError
+from labctl.files import write_atomically
+from labctl.render.tree import Tree
+
+_MANIFEST = "rendered.json"
+
+
+def write_tree(folder: Path, tree: Tree) -> list[PurePosixPath]:
+    """Write tree below folder; returns the paths that changed, removed ones included.
+
+    Raises LabctlError where something else is in the way.
+    """
+    before = _manifest(folder)
+    changed = []
+    for path, file in sorted(tree.items()):
+        target = folder / path
+        try:
+            if write_atomically(target, file.content, mode=file.mode):
+                changed.append(path)
+        except OSError as error:
+            raise LabctlError(f"{target} cannot be written", where=str(target), why=error.strerror or "") from error
+    for path in sorted(before - set(tree), reverse=True):
+        changed.append(path)
+        _remove(folder, path)
+    names = sorted(str(path) for path in tree)
+    write_atomically(folder / _MANIFEST, (json.dumps(names, indent=1) + "\n").encode())
+    return changed
+
+
+def _manifest(folder: Path) -> set[PurePosixPath]:
+    try:
+        names = json.loads((folder / _MANIFEST).read_text())
+    except (OSError, ValueError):
+        return set()
+    paths = {PurePosixPath(name) for name in names if isinstance(name, str)} if isinstance(names, list) else set()
+    return {path for path in paths if not path.is_absolute() and ".." not in path.parts}
+
+
+def _remove(folder: Path, path: PurePosixPath) -> None:
+    with suppress(OSError):
+        (folder / path).unlink()
+        for parent in path.parents:
+            if parent != PurePosixPath("."):
+                (folder / parent).rmdir()

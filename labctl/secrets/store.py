@@ -1,0 +1,159 @@
+"""The lab's secrets on disk: read where they exist and still fit, made where they do not.
+
+Layout below ``secrets/`` (folders 0700, files 0600)::
+
+    ssh/lab_ed25519            the user's key            ssh/known_hosts    the machines' pinned host keys
+    ssh/<machine>/             host_ed25519, authorized_keys: what the machine's sshd reads
+    pki/…                      certificate authorities and certificates
+    admin.kubeconfig           the cluster's administrator
+    machines/<machine>/…       what is copied to that machine, and nothing else
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Callable
+from ipaddress import IPv4Address
+from pathlib import Path
+
+from labctl.files import write_atomically
+from labctl.model.lab import Lab, Machine, Role
+from labctl.secrets import pki
+from labctl.secrets.kubeconfig import kubeconfig
+from labctl.secrets.pki import KeyPair, Subject
+from labctl.secrets.ssh_keys import new_ssh_key, ssh_public_key
+
+_AUTHORITIES = {"ca": "kubernetes", "front-proxy-ca": "front-proxy-ca", "etcd-ca": "etcd-ca"}
+_LOOPBACK = IPv4Address("127.0.0.1")
+
+
+class SecretStore:
+    """The secrets of one lab."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def ssh_key(self) -> Path:
+        """The private key that opens every machine of the lab."""
+        return self.folder / "ssh" / "lab_ed25519"
+
+    @property
+    def known_hosts(self) -> Path:
+        """The machines' host keys, in OpenSSH's format."""
+        return self.folder / "ssh" / "known_hosts"
+
+    @property
+    def admin_kubeconfig(self) -> Path:
+        """The administrator's kubeconfig."""
+        return self.folder / "admin.kubeconfig"
+
+    def join_hash(self) -> str:
+        """The hash of the cluster's CA for kubeadm join."""
+        return pki.join_hash(self._authority("ca"))
+
+    def ensure(self, lab: Lab) -> None:
+        """Make every secret that the lab needs and that is missing or no longer fits; remove what no machine needs."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+        self._ssh(lab)
+        server = f"https://{lab.controlplane.address}:6443"
+        admin = self._certificate("ca", "admin", Subject("kubernetes-admin", ("system:masters",)))
+        self._put("admin.kubeconfig", self._kubeconfig(lab, server, admin, "kubernetes-admin"))
+        for machine in lab.machines:
+            self._machine(lab, machine, server)
+        self._forget_others(lab)
+
+    def _machine(self, lab: Lab, machine: Machine, server: str) -> None:
+        folder = f"machines/{machine.name}"
+        if machine.role is Role.CONTROLPLANE:
+            self._controlplane(folder, machine)
+        if machine.role is Role.INGRESS:
+            client = self._certificate("ca", "controller", Subject("haproxy-ingress", ("labctl:ingress-controllers",)))
+            self._put(f"{folder}/controller.kubeconfig", self._kubeconfig(lab, server, client, "haproxy-ingress"))
+            return
+        self._put(f"{folder}/ca.crt", self._authority("ca").certificate)
+        self._put(f"{folder}/bootstrap-token", self._made_once("bootstrap-token", _bootstrap_token))
+        user = f"system:labctl:calico-node:{machine.name}"
+        client = self._certificate("ca", f"calico-{machine.name}", Subject(user, ("labctl:calico-nodes",)))
+        self._put(f"{folder}/calico-node.kubeconfig", self._kubeconfig(lab, server, client, user))
+
+    def _controlplane(self, folder: str, machine: Machine) -> None:
+        for name, target in (("ca", "ca"), ("front-proxy-ca", "front-proxy-ca"), ("etcd-ca", "etcd/ca")):
+            authority = self._authority(name)
+            self._put(f"{folder}/pki/{target}.crt", authority.certificate)
+            if name != "etcd-ca":
+                self._put(f"{folder}/pki/{target}.key", authority.key)
+        account = self._made_once("pki/sa.key", pki.new_key)
+        self._put(f"{folder}/pki/sa.key", account)
+        self._put(f"{folder}/pki/sa.pub", pki.public_key(account))
+        names = Subject("etcd", (), ("localhost", machine.name), (_LOOPBACK, machine.address))
+        for name, subject in (("etcd-server", names), ("apiserver-etcd-client", Subject("kube-apiserver-etcd-client"))):
+            pair = self._certificate("etcd-ca", name, subject)
+            target = "etcd/server" if name == "etcd-server" else name
+            self._put(f"{folder}/pki/{target}.crt", pair.certificate)
+            self._put(f"{folder}/pki/{target}.key", pair.key)
+        self._put(f"{folder}/admin.conf", self._get("admin.kubeconfig"))
+
+    def _ssh(self, lab: Lab) -> None:
+        own = self._made_once("ssh/lab_ed25519", new_ssh_key)
+        authorized = ssh_public_key(own, f"labctl-{lab.name}") + "\n"
+        known = []
+        for machine in lab.machines:
+            host = self._made_once(f"ssh/{machine.name}/host_ed25519", new_ssh_key)
+            public = ssh_public_key(host, machine.name)
+            self._put(f"ssh/{machine.name}/host_ed25519.pub", public.encode() + b"\n")
+            self._put(f"ssh/{machine.name}/authorized_keys", authorized.encode())
+            known.append(f"{machine.address} {public}\n")
+        self._put("ssh/known_hosts", "".join(known).encode())
+
+    def _kubeconfig(self, lab: Lab, server: str, client: KeyPair, user: str) -> bytes:
+        return kubeconfig(server, self._authority("ca").certificate, client, cluster=lab.name, user=user)
+
+    def _authority(self, name: str) -> KeyPair:
+        if not (self.folder / f"pki/{name}.key").exists():
+            made = pki.new_authority(_AUTHORITIES[name])
+            self._put(f"pki/{name}.crt", made.certificate)
+            self._put(f"pki/{name}.key", made.key)
+        return KeyPair(self._get(f"pki/{name}.crt"), self._get(f"pki/{name}.key"))
+
+    def _certificate(self, authority_name: str, name: str, subject: Subject) -> KeyPair:
+        authority = self._authority(authority_name)
+        if (self.folder / f"pki/{name}.key").exists():
+            kept = KeyPair(self._get(f"pki/{name}.crt"), self._get(f"pki/{name}.key"))
+            if pki.still_fits(kept, authority, subject):
+                return kept
+        made = pki.issue(authority, subject)
+        self._put(f"pki/{name}.crt", made.certificate)
+        self._put(f"pki/{name}.key", made.key)
+        return made
+
+    def _made_once(self, name: str, make: Callable[[], bytes]) -> bytes:
+        if not (self.folder / name).exists():
+            self._put(name, make())
+        return self._get(name)
+
+    def _forget_others(self, lab: Lab) -> None:
+        """A machine that left the lab leaves no secrets behind."""
+        wanted = {machine.name for machine in lab.machines}
+        for parent in (self.folder / "machines", self.folder / "ssh"):
+            for folder in parent.iterdir():
+                if folder.is_dir() and folder.name not in wanted:
+                    shutil.rmtree(folder)
+
+    def _get(self, name: str) -> bytes:
+        return (self.folder / name).read_bytes()
+
+    def _put(self, name: str, data: bytes) -> None:
+        path = self.folder / name
+        for parent in reversed(path.relative_to(self.folder).parents):
+            folder = self.folder / parent
+            folder.mkdir(exist_ok=True)
+            folder.chmod(0o700)
+        write_atomically(path, data, mode=0o600)
+
+
+def _bootstrap_token() -> bytes:
+    """A kubeadm bootstrap token: 6 and 16 of [a-z0-9] (kubernetes.io, "Authenticating with Bootstrap Tokens")."""
+    return f"{secrets.token_hex(3)}.{secrets.token_hex(8)}\n".encode()
