@@ -92,7 +92,7 @@ class Build:
         finally:
             for thread in threads:
                 thread.join()
-            self._tell(now=True)
+        self._tell()
         if self._errors:
             raise self._errors[0]
         return self.path(wanted)
@@ -105,7 +105,9 @@ class Build:
             if piece.name in self._state:
                 continue
             kept = self.path(piece.name).is_dir()
-            self._state[piece.name] = PieceProgress(piece.name, State.KEPT if kept else State.WAITING, usual=piece.usual)
+            self._state[piece.name] = PieceProgress(
+                piece.name, State.KEPT if kept else State.WAITING, usual=piece.usual
+            )
             queue += () if kept else piece.needs
         self._state = {name: self._state[name] for name in self._pieces if name in self._state}
 
@@ -114,7 +116,9 @@ class Build:
             while not self._errors and any(p.state in (State.WAITING, State.RUNNING) for p in self._state.values()):
                 for name in self._ready():
                     self._set(name, State.RUNNING)
-                    threads.append(threading.Thread(target=self._work, args=(self._pieces[name],), name=f"piece {name}"))
+                    threads.append(
+                        threading.Thread(target=self._work, args=(self._pieces[name],), name=f"piece {name}")
+                    )
                     threads[-1].start()
                 self._changed.wait(TELL_EVERY)
                 self._tell()
@@ -162,18 +166,18 @@ class Build:
             now = time.monotonic()
             began = self._began.setdefault(name, now)
             self._state[name] = replace(self._state[name], state=state, seconds=now - began)
-            self._tell(now=True)
+            self._told = 0.0
             self._changed.notify_all()
 
     def _heard(self, name: str, line: str) -> None:
         with self._changed:
             self._state[name] = replace(self._state[name], line=line)
 
-    def _tell(self, *, now: bool = False) -> None:
-        """Tell the listener, not more often than is useful."""
+    def _tell(self) -> None:
+        """Tell the listener, in the caller's thread: at once when a state has changed, else not too often."""
         with self._changed:
             moment = time.monotonic()
-            if not now and moment - self._told < TELL_EVERY:
+            if moment - self._told < TELL_EVERY:
                 return
             self._told = moment
             for name, piece in self._state.items():

@@ -31,7 +31,7 @@ def _link(folder: Path, blob: Blob) -> None:
 
 
 def add_image(store: Path, made: Image) -> None:
-    """Put an image under the registry's root folder; its host is not part of the path, as one mirror serves all hosts."""
+    """Put an image under the registry's root folder; its host is no part of the path: one mirror serves all hosts."""
     _, repository, tag = split_name(made.name)
     for blob in made.blobs:
         plain = blob.digest.removeprefix("sha256:")

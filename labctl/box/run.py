@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import select
 import signal
@@ -58,29 +59,18 @@ class Commands:
         """Run one of the box's scripts in namespaces of its own, so that its mounts and processes end with it."""
         self.run(["bash", str(FILES / "in-namespace.sh"), "bash", str(FILES / name), *arguments], deadline=deadline)
 
-    def run(self, argv: Sequence[str | Path], *, deadline: float, stdout: Path | None = None) -> None:
+    def run(
+        self, argv: Sequence[str | Path], *, deadline: float, stdin: Path | None = None, stdout: Path | None = None
+    ) -> None:
         """Run argv; its words go to the log (its standard output to a file, where one is named).
 
         Raises BoxError with the last lines when it fails or exceeds deadline, StoppedError when the build stops.
         """
         words = [str(word) for word in argv]
-        with self.log.open("ab") as log:
+        with contextlib.ExitStack() as stack:
+            log = stack.enter_context(self.log.open("ab", buffering=0))
             log.write(f"+ {' '.join(words)}\n".encode())
-            log.flush()
-            out = stdout.open("wb") if stdout else subprocess.PIPE
-            try:
-                process = subprocess.Popen(
-                    words,
-                    stdin=subprocess.DEVNULL,
-                    stdout=out,
-                    stderr=subprocess.PIPE if stdout else subprocess.STDOUT,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise BoxError(f"Cannot run {words[0]}", where=str(self.log), why=str(error)) from error
-            finally:
-                if not isinstance(out, int):
-                    out.close()
+            process = _start(words, stack, stdin, stdout)
             try:
                 self._follow(process, log.write, deadline)
             finally:
@@ -117,6 +107,22 @@ class Commands:
             raise BoxError(
                 f"{Path(shown).name} failed with exit code {code}", where=str(self.log), why=last_lines(self.log)
             )
+
+
+def _start(
+    words: list[str], stack: contextlib.ExitStack, stdin: Path | None, stdout: Path | None
+) -> subprocess.Popen[bytes]:
+    """Start a command in a process group of its own; one of its streams is a pipe."""
+    try:
+        return subprocess.Popen(
+            words,
+            stdin=stack.enter_context(stdin.open("rb")) if stdin else subprocess.DEVNULL,
+            stdout=stack.enter_context(stdout.open("wb")) if stdout else subprocess.PIPE,
+            stderr=subprocess.PIPE if stdout else subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise BoxError(f"Cannot run {words[0]}", why=str(error)) from error
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

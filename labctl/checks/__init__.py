@@ -1,0 +1,1 @@
+"""verify: what is broken in a lab, and why."""

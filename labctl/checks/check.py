@@ -34,7 +34,7 @@ class Status(StrEnum):
     SKIPPED = "skipped"
 
 
-class MissingFact(Exception):
+class MissingFact(Exception):  # noqa: N818  (it is no error of labctl, but a finding)
     """A fact that a check asked for could not be fetched; the text says which and why."""
 
 
@@ -77,10 +77,11 @@ def skipped(reason: str) -> Outcome:
 class Check:
     """One check.
 
-    id: layer, subject, and what it is about, with dots. machine: whose state is looked at (`host` for the host itself).
-    needs: ids without which the check tells nothing. explained_by: ids that are to blame if they fail too; they do not keep the
-    check from passing. command: what a person types on that machine to see the same. stand_in: its subject stands in for
-    software that Debian lacks.
+    id: layer, subject, and what it is about, with dots. machine: whose state is looked at (`host` for the host
+    itself). needs: ids without which the check tells nothing. explained_by: ids that are to blame if they fail too;
+    they do not keep the check from passing. command: what a person types on that machine to see the same. probe: the
+    question (probes.py) whose duration is the check's. stand_in: its subject stands in for software that Debian
+    lacks.
     """
 
     id: str
@@ -92,12 +93,16 @@ class Check:
     run: Callable[[Facts, Lab], Outcome]
     needs: tuple[str, ...] = ()
     explained_by: tuple[str, ...] = ()
+    probe: str = ""
     stand_in: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class CheckResult:
-    """A check and what came of it. needs: what blocks it stands first. seconds: what its question took on the machine."""
+    """A check and what came of it.
+
+    needs: what blocks it stands first. seconds: what its question took on the machine.
+    """
 
     check: Check
     outcome: Outcome

@@ -23,7 +23,11 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A pod. reason: why it is not ready (a container's waiting reason, or the scheduler's words). port: first container port, if any."""
+    """A pod.
+
+    reason: why it is not ready (a container's waiting reason, or the scheduler's words). port: first container port,
+    if any.
+    """
 
     namespace: str
     name: str
@@ -77,7 +81,10 @@ class Deployment:
 
 @dataclass(frozen=True, slots=True)
 class IngressPath:
-    """One path of an Ingress and the service behind it. port: name or number as written. class_name: empty where it has none."""
+    """One path of an Ingress and the service behind it.
+
+    port: name or number as written. class_name: empty where it has none.
+    """
 
     namespace: str
     ingress: str

@@ -1,8 +1,9 @@
 """Runs probes side by side on a machine and prints each result as one framed line.
 
-labctl sends this file over SSH to the machine's own python3 (3.8 or newer, standard library only) and adds a call of main().
-It writes no file. Frames, one per line: `labctl-begin CLOCK`, `labctl-probe JSON`, `labctl-end CLOCK`; anything else on stdout (a
-login message) is not ours. JSON is plain ASCII, so neither locale nor bytes of a log can break a frame.
+labctl sends this file over SSH to the machine's own python3 (3.8 or newer, standard library only) and adds a call of
+main(). It writes no file. Frames, one per line: `labctl-begin CLOCK`, `labctl-probe JSON`, `labctl-end CLOCK`;
+anything else on stdout (a login message) is not ours. JSON is plain ASCII, so neither locale nor bytes of a log can
+break a frame.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def main(probes: list[tuple[str, str, float]]) -> None:
     os.environ["LC_ALL"] = "C"
     os.environ["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     os.environ.setdefault("HOME", "/root")
-    sys.stdout.write("labctl-begin %.6f\n" % time.time())
+    sys.stdout.write(f"labctl-begin {time.time():.6f}\n")
     sys.stdout.flush()
     lock = threading.Lock()
     waiting = list(probes)
@@ -82,4 +83,4 @@ def main(probes: list[tuple[str, str, float]]) -> None:
         worker.start()
     for worker in workers:
         worker.join()
-    sys.stdout.write("labctl-end %.6f\n" % time.time())
+    sys.stdout.write(f"labctl-end {time.time():.6f}\n")

@@ -15,7 +15,10 @@ INTERPRETER = "python3 -IS -"
 
 @dataclass(frozen=True, slots=True)
 class Frames:
-    """What one round trip brought. begin, end: the machine's clock, seconds since 1970; end is 0 where the output broke off."""
+    """What one round trip brought.
+
+    begin, end: the machine's clock, seconds since 1970; end is 0 where the output broke off.
+    """
 
     begin: float
     end: float

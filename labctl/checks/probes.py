@@ -1,7 +1,7 @@
 """What verify asks of each machine: read-only shell command lines, all of them in one round trip.
 
-A probe's command is what a person would type on that machine; the checks show it. Where a file or port is named, its place is
-fixed by the lab's steps (scripts/) or by the software itself (kubeadm, Calico, HAProxy's controller).
+A probe's command is what a person would type on that machine; the checks show it. Where a file or port is named, its
+place is fixed by the lab's steps (scripts/) or by the software itself (kubeadm, Calico, HAProxy's controller).
 """
 
 from __future__ import annotations
@@ -85,11 +85,11 @@ def show_units(units: tuple[str, ...]) -> str:
 
 
 def birdc(machine: Machine, source: Source, words: str) -> str:
-    """The command that asks BIRD on that machine, read-only. Real Calico keeps BIRD 1.6 in its own container."""
+    """The command that asks BIRD on that machine. Real Calico keeps BIRD 1.6 in its own container."""
     if machine.is_node and source is Source.UPSTREAM:
         socket = "/var/run/calico/bird.ctl"
-        return f"crictl exec $(crictl ps -q --name '^calico-node$') birdcl -r -s {socket} {words}"
-    return f"birdc -r {words}"
+        return f"crictl exec $(crictl ps -q --name '^calico-node$') birdcl -s {socket} {words}"
+    return f"birdc {words}"
 
 
 def probes_for(lab: Lab, machine: Machine) -> tuple[Probe, ...]:
@@ -121,8 +121,9 @@ def _of_ingress(lab: Lab, machine: Machine) -> list[Probe]:
 def api_command(address: IPv4Address) -> str:
     """One curl for everything that is read from the API: one process and one TLS session.
 
-    Each body is followed by a line `labctl-url STATUS URL`. The client certificate is the API server's own for kubelets, which kubeadm
-    keeps on every control plane and which may read everything. The user agent is set because the API server indents JSON for curl.
+    Each body is followed by a line `labctl-url STATUS URL`. The client certificate is the API server's own for
+    kubelets, which kubeadm keeps on every control plane and which may read everything. The user agent is set because
+    the API server indents JSON for curl.
     """
     pki = "/etc/kubernetes/pki"
     urls = [f"https://{address}:{API_PORT}{path}" for path in API_PATHS.values()]
@@ -139,7 +140,8 @@ def api_command(address: IPv4Address) -> str:
 def reach_probe(targets: tuple[tuple[IPv4Address, int | None], ...], mtu: int) -> tuple[Probe, ...]:
     """Second round trip, on ingress: does each pod answer, and does a packet of full size get there and back?
 
-    targets: pod address and the TCP port on which it answers HTTP (None: it has none). mtu: bytes of the lab's interface.
+    targets: pod address and the TCP port on which it answers HTTP (None: it has none). mtu: bytes of the lab's
+    interface.
     """
     probes = []
     for address, port in targets:

@@ -137,8 +137,13 @@ def read_ingress(item: Object) -> tuple[IngressPath, ...]:
             port = service.get("port") or {}
             found.append(
                 IngressPath(
-                    *(_namespace(item), _name(item), class_name, str(rule.get("host", "")), str(path.get("path", "/"))),
-                    *(str(service.get("name", "")), str(port.get("name") or port.get("number") or "")),
+                    namespace=_namespace(item),
+                    ingress=_name(item),
+                    class_name=class_name,
+                    host=str(rule.get("host", "")),
+                    path=str(path.get("path", "/")),
+                    service=str(service.get("name", "")),
+                    port=str(port.get("name") or port.get("number") or ""),
                 )
             )
     return tuple(found)
@@ -147,7 +152,9 @@ def read_ingress(item: Object) -> tuple[IngressPath, ...]:
 def read_ingress_class(item: Object) -> IngressClass:
     """A networking.k8s.io/v1 IngressClass."""
     annotations = item.get("metadata", {}).get("annotations") or {}
-    return IngressClass(_name(item), item.get("spec", {}).get("controller", ""), annotations.get(_DEFAULT_CLASS) == "true")
+    return IngressClass(
+        _name(item), item.get("spec", {}).get("controller", ""), annotations.get(_DEFAULT_CLASS) == "true"
+    )
 
 
 def read_pool(item: Object) -> Pool:
@@ -160,14 +167,18 @@ def read_bgp_configuration(item: Object) -> BgpConfiguration:
     """A projectcalico.org/v3 BGPConfiguration; the mesh is on where it does not say."""
     spec = item.get("spec", {})
     number = spec.get("asNumber")
-    return BgpConfiguration(_name(item), None if number is None else int(number), bool(spec.get("nodeToNodeMeshEnabled", True)))
+    return BgpConfiguration(
+        _name(item), None if number is None else int(number), bool(spec.get("nodeToNodeMeshEnabled", True))
+    )
 
 
 def read_bgp_peer(item: Object) -> BgpPeer:
     """A projectcalico.org/v3 BGPPeer."""
     spec = item.get("spec", {})
     scope = spec.get("node") or spec.get("nodeSelector") or ""
-    return BgpPeer(_name(item), str(spec.get("peerIP", "")), int(spec.get("asNumber") or 0), "" if scope == "all()" else str(scope))
+    return BgpPeer(
+        _name(item), str(spec.get("peerIP", "")), int(spec.get("asNumber") or 0), "" if scope == "all()" else str(scope)
+    )
 
 
 def read_block(item: Object) -> BlockAffinity:

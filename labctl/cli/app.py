@@ -12,8 +12,8 @@ import click
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from labctl.lab_directory import LabDirectory
     from labctl.config import Overrides
+    from labctl.lab_directory import LabDirectory
     from labctl.model.lab import Lab, Machine
     from labctl.remote.ssh import Connections
 
@@ -25,7 +25,7 @@ class Application:
     Data goes to ``out``, everything else to ``err``.
     """
 
-    directory: Path = field(default_factory=lambda: Path())
+    directory: Path = field(default_factory=Path)
     verbosity: int = 0
     no_color: bool = False
     _out: Console | None = None

@@ -5,15 +5,18 @@ from __future__ import annotations
 import click
 
 from labctl.cli.app import Application, pass_app
-from labctl.cli.passthrough import TOOL_SETTINGS, run_tool
+from labctl.cli.tool import ToolCommand
 
 
-@click.command(context_settings=TOOL_SETTINGS, add_help_option=False)
-@click.argument("machine")
-@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+@click.command(cls=ToolCommand, options_metavar="MACHINE [COMMAND]...")
+@click.pass_context
 @pass_app
-def birdc(app: Application, machine: str, words: tuple[str, ...]) -> int:
-    """Run birdc on a machine, with all that follows."""
-    lab = app.lab()
-    app.machine(lab, machine)
-    return run_tool(app, lab, machine, ["birdc", *words])
+def birdc(app: Application, ctx: click.Context, arguments: tuple[str, ...]) -> int:
+    """Run birdc on a machine; without a command, birdc's own prompt."""
+    from labctl.cli.tool import run_tool
+
+    if not arguments or arguments[0].startswith("-"):
+        raise click.UsageError("birdc needs a machine first: labctl birdc MACHINE [COMMAND]...", ctx=ctx)
+    name, *words = arguments
+    machine = app.machine(app.lab(), name)
+    return run_tool(app, machine.name, ["birdc", *words], None if words else app.stdin)

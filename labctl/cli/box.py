@@ -28,7 +28,7 @@ def list_boxes(app: Application, output: str) -> None:
 
     boxes = BoxStore().list()
     if output == "json":
-        rows = [{"digest": one.digest, "bytes": one.bytes, "folder": str(one.folder)} for one in boxes]
+        rows = [{"digest": one.digest, "bytes": one.bytes, "folder": str(one.path)} for one in boxes]
         app.write(json.dumps(rows, indent=2) + "\n")
         return
     if not boxes:
@@ -38,7 +38,7 @@ def list_boxes(app: Application, output: str) -> None:
     for heading in ("box", "size", "built", "folder"):
         table.add_column(heading)
     for one in boxes:
-        table.add_row(one.digest, f"{one.bytes / 1e6:.0f} MB", str(one.created), str(one.folder))
+        table.add_row(one.digest, f"{one.bytes / 1e6:.0f} MB", str(one.created), str(one.path))
     app.out.print(table)
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import click
 
 from labctl.cli.app import Application, pass_app
-from labctl.cli.passthrough import TOOL_SETTINGS, run_tool
+from labctl.cli.kubectl import ADMIN_KUBECONFIG
+from labctl.cli.tool import ToolCommand
 
 
-@click.command(context_settings=TOOL_SETTINGS, add_help_option=False)
-@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+@click.command(cls=ToolCommand)
 @pass_app
-def calicoctl(app: Application, words: tuple[str, ...]) -> int:
-    """Run calicoctl on the control plane, with all that follows."""
-    lab = app.lab()
-    environment = "KUBECONFIG=/etc/kubernetes/admin.conf"
-    return run_tool(app, lab, lab.controlplane.name, ["calicoctl", *words], environment=environment)
+def calicoctl(app: Application, arguments: tuple[str, ...]) -> int:
+    """Run calicoctl on the control plane. A local file after -f is sent along."""
+    from labctl.cli.tool import run_with_file
+
+    command = ["env", f"KUBECONFIG={ADMIN_KUBECONFIG}", "DATASTORE_TYPE=kubernetes", "calicoctl"]
+    return run_with_file(app, "controlplane", command, arguments)

@@ -12,9 +12,10 @@ from labctl.cli.app import Application, pass_app
 @click.pass_context
 @pass_app
 def completion(app: Application, ctx: click.Context, shell: str) -> None:
-    """Print a shell's completion script: source <(labctl completion bash)."""
+    """Print a shell's completion script. For bash: eval "$(labctl completion bash)"."""
     from click.shell_completion import get_completion_class
 
-    found = get_completion_class(shell)
-    assert found is not None
-    app.write(found(ctx.find_root().command, {}, "labctl", "_LABCTL_COMPLETE").source() + "\n")
+    kind = get_completion_class(shell)
+    if kind is None:
+        raise click.UsageError(f"click has no completion for {shell}", ctx=ctx)
+    app.write(kind(ctx.find_root().command, {}, "labctl", "_LABCTL_COMPLETE").source() + "\n")

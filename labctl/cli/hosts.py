@@ -8,22 +8,25 @@ import click
 
 from labctl.cli.app import Application, pass_app
 
-_HOSTS = Path("/etc/hosts")
-
 
 @click.command()
-@click.option("--apply", "action", flag_value="apply", help="Put the line into /etc/hosts.")
-@click.option("--remove", "action", flag_value="remove", help="Take the line out of /etc/hosts.")
+@click.option("--apply", "action", flag_value="apply", help="Write the line into /etc/hosts; needs root.")
+@click.option("--remove", "action", flag_value="remove", help="Take the line out of /etc/hosts; needs root.")
+@click.option("--file", type=click.Path(dir_okay=False, path_type=Path), default="/etc/hosts", hidden=True)
 @pass_app
-def hosts(app: Application, action: str | None) -> None:
-    """Print the line for /etc/hosts by which this host finds the application; apply or remove it."""
-    from labctl.host.hosts_line import apply_line, hosts_line, remove_line
+def hosts(app: Application, action: str | None, file: Path) -> None:
+    """Print the application's line for /etc/hosts; with --apply or --remove, write or remove it."""
+    from labctl.host import hosts_file
 
     lab = app.lab()
-    line = hosts_line(lab)
+    line = hosts_file.hosts_line(lab)
     if action is None:
         app.write(line + "\n")
-    elif action == "apply":
-        app.note(f"{_HOSTS}: {line}" if apply_line(_HOSTS, lab) else f"{_HOSTS} has that line already")
+    elif action == "remove":
+        changed = hosts_file.remove_line(lab.name, file)
+        app.note(f"removed from {file}: {line}" if changed else f"{file} has no line of the lab {lab.name}")
     else:
-        app.note(f"{_HOSTS}: the lab's line is gone" if remove_line(_HOSTS, lab) else f"{_HOSTS} has no line of this lab")
+        changed = hosts_file.apply_line(lab, file)
+        app.note(f"{'written to' if changed else 'already in'} {file}: {line}")
+        for rival in hosts_file.rivals(file.read_text(errors="replace"), lab):
+            app.note(f"warning: {file} gives {lab.app.host} another address as well: {rival}")

@@ -3,44 +3,66 @@
 from __future__ import annotations
 
 import json
+import shlex
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from labctl.cli.app import Application, pass_app
 
+if TYPE_CHECKING:
+    from labctl.lab_directory import LabDirectory
+    from labctl.model.lab import Lab
+
 
 @click.command()
-@click.option("--output", type=click.Choice(["yaml", "json"]), default="yaml", show_default=True)
+@click.option("--output", type=click.Choice(["ini", "json"]), default="ini", show_default=True)
 @pass_app
 def inventory(app: Application, output: str) -> None:
-    """Print an Ansible inventory of the machines, by role."""
-    from labctl.model.lab import Role
-    from labctl.render.values import ssh_user
-
+    """Print an Ansible inventory of the machines; Ansible reads both forms as files (.ini, .json)."""
     lab, files = app.lab(), app.lab_files()
-    groups: dict[str, object] = {
-        role.value: {
-            "hosts": {
-                machine.name: {"ansible_host": str(machine.address)} for machine in lab.machines if machine.role is role
-            }
-        }
-        for role in Role
-    }
-    variables = {
-        "ansible_user": ssh_user(lab),
-        "ansible_ssh_private_key_file": str(files.ssh_key),
-        "ansible_ssh_common_args": f"-o UserKnownHostsFile='{files.known_hosts}' -o StrictHostKeyChecking=yes",
-    }
-    document = {"all": {"children": groups, "vars": variables}}
-    if output == "json":
-        app.write(json.dumps(document, indent=2) + "\n")
-        return
-    from io import StringIO
+    files.require()
+    common = _common_variables(lab, files)
+    app.write(_as_json(lab, common) if output == "json" else _as_ini(lab, common))
 
-    from ruamel.yaml import YAML
 
-    text = StringIO()
-    writer = YAML(typ="safe", pure=True)
-    writer.default_flow_style = False
-    writer.dump(document, text)
-    app.write(text.getvalue())
+def _groups(lab: Lab) -> dict[str, list[str]]:
+    """Names of machines by group. No group is called as a machine is: Ansible warns of that."""
+    return {
+        "ingresses": [lab.ingress.name],
+        "controlplanes": [lab.controlplane.name],
+        "workers": [machine.name for machine in lab.workers],
+    }
+
+
+def _common_variables(lab: Lab, files: LabDirectory) -> dict[str, str]:
+    from labctl.cli.access import user_access
+    from labctl.cli.ssh_config import ssh_options
+
+    access = user_access(lab, lab.ingress, files)
+    wanted = ("IdentitiesOnly=", "UserKnownHostsFile=", "GlobalKnownHostsFile=", "StrictHostKeyChecking=")
+    options = [option for option in ssh_options(access) if option.startswith(wanted)]
+    return {
+        "ansible_user": access.user,
+        "ansible_port": str(access.port),
+        "ansible_ssh_private_key_file": str(access.key_file),
+        "ansible_ssh_common_args": " ".join(f"-o {shlex.quote(option)}" for option in options),
+        "ansible_python_interpreter": "/usr/bin/python3",
+    }
+
+
+def _as_ini(lab: Lab, common: dict[str, str]) -> str:
+    lines = []
+    for group, names in _groups(lab).items():
+        lines += [f"[{group}]", *(f"{name} ansible_host={lab.machine(name).address}" for name in names), ""]
+    lines += ["[nodes:children]", "controlplanes", "workers", "", "[all:vars]"]
+    return "\n".join([*lines, *(f"{name}={value}" for name, value in common.items())]) + "\n"
+
+
+def _as_json(lab: Lab, common: dict[str, str]) -> str:
+    children: dict[str, Any] = {
+        group: {"hosts": {name: {"ansible_host": str(lab.machine(name).address)} for name in names}}
+        for group, names in _groups(lab).items()
+    }
+    children["nodes"] = {"children": {"controlplanes": {}, "workers": {}}}
+    return json.dumps({"all": {"vars": common, "children": children}}, indent=2) + "\n"

@@ -5,14 +5,16 @@ from __future__ import annotations
 import click
 
 from labctl.cli.app import Application, pass_app
-from labctl.cli.passthrough import TOOL_SETTINGS, run_tool
+from labctl.cli.tool import ToolCommand
+
+ADMIN_KUBECONFIG = "/etc/kubernetes/admin.conf"
 
 
-@click.command(context_settings=TOOL_SETTINGS, add_help_option=False)
-@click.argument("words", nargs=-1, type=click.UNPROCESSED)
+@click.command(cls=ToolCommand)
 @pass_app
-def kubectl(app: Application, words: tuple[str, ...]) -> int:
-    """Run kubectl on the control plane, with all that follows."""
-    lab = app.lab()
-    environment = "KUBECONFIG=/etc/kubernetes/admin.conf"
-    return run_tool(app, lab, lab.controlplane.name, ["kubectl", *words], environment=environment)
+def kubectl(app: Application, arguments: tuple[str, ...]) -> int:
+    """Run kubectl on the control plane, as the cluster's administrator. A local file after -f is sent along."""
+    from labctl.cli.tool import run_with_file
+
+    command = ["env", f"KUBECONFIG={ADMIN_KUBECONFIG}", "kubectl"]
+    return run_with_file(app, "controlplane", command, arguments)

@@ -43,6 +43,7 @@ def _status_of(error: BaseException, app: Application) -> int:
 
 
 @click.group(
+    "labctl",
     cls=Labctl,
     table=COMMANDS,
     context_settings={"auto_envvar_prefix": "LABCTL", "help_option_names": ["--help"], "max_content_width": 100},

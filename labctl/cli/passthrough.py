@@ -1,111 +1,131 @@
-"""Running a tool where it lives: on a machine, with this terminal's streams and its exit status."""
+"""A command on a machine as if it ran here: its three streams, its exit status, and a terminal where there is one."""
 
 from __future__ import annotations
 
 import os
-import shlex
-import shutil
-import sys
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import BinaryIO
 
-from labctl.errors import HostError
+import paramiko
 
-if TYPE_CHECKING:
-    from labctl.cli.app import Application
-    from labctl.lab_directory import LabDirectory
-    from labctl.model.lab import Lab
+from labctl.cli.local_terminal import raw_terminal, watch_size
+from labctl.errors import RemoteError
+from labctl.remote.ssh import Connection
 
-# For commands whose options belong to another program.
-TOOL_SETTINGS: dict[str, object] = {
-    "ignore_unknown_options": True,
-    "allow_extra_args": True,
-    "help_option_names": [],
-    "allow_interspersed_args": False,
-}
+_CHUNK = 65536
+_OPEN_DEADLINE = 10.0
 
 
-def run_on(app: Application, lab: Lab, machine: str, command: str, *, stdin: bool = True) -> int:
-    """Run a shell command line on a machine, streams passed through; returns its exit status."""
-    from labctl.remote.stream import stream_command
+@dataclass(frozen=True, slots=True)
+class Streams:
+    """The local ends. stdin: None where the command gets no input."""
 
-    with app.connections(lab) as connections:
-        return stream_command(
-            connections.to(machine),
-            command,
-            stdin=app.stdin if stdin else None,
-            stdout=app.stdout,
-            stderr=app.stderr,
-        )
+    stdin: BinaryIO | None
+    stdout: BinaryIO
+    stderr: BinaryIO
 
-
-def run_tool(app: Application, lab: Lab, machine: str, words: Sequence[str], *, environment: str = "") -> int:
-    """Run a program with exactly these words on a machine; a local file named by -f is sent along."""
-    arguments, content = _with_local_file(list(words))
-    command = f"{environment} {shlex.join(arguments)}".strip()
-    if content is None:
-        return run_on(app, lab, machine, command, stdin=_reads_stdin(arguments))
-    return _run_with(app, lab, machine, command, content)
+    @property
+    def are_terminals(self) -> bool:
+        """Whether a person sits at both ends, so that the command may have a terminal of its own."""
+        return self.stdin is not None and self.stdin.isatty() and self.stdout.isatty()
 
 
-def shell_on(app: Application, files: LabDirectory, lab: Lab, machine: str) -> None:
-    """Replace this process by an interactive ssh to the machine. Raises HostError where ssh is not installed."""
-    from labctl.cli.ssh_config import options_for
+def run_through(connection: Connection, command: str | None, streams: Streams, *, terminal: bool) -> int:
+    """Run a shell command line on a machine, or a login shell for None, and return its exit status.
 
-    files.require()
-    ssh = shutil.which("ssh")
-    if ssh is None:
-        raise HostError(
-            "an interactive shell needs the ssh program",
-            next_step=f"apt install openssh-client, or run one command: labctl ssh {machine} -- hostname",
-        )
-    options = [part for option in options_for(files, lab, machine) for part in ("-o", option)]
-    sys.stdout.flush()
-    os.execv(ssh, [ssh, *options, machine])
-
-
-def _reads_stdin(arguments: Sequence[str]) -> bool:
-    """Whether standard input is for the tool: it says so (-f -, -i), or there is something in the pipe."""
-    wanted = {"-", "-i", "-it", "-ti", "--stdin", "--filename=-", "-f-"}
-    return bool(wanted.intersection(arguments)) or not sys.stdin.isatty()
-
-
-def _with_local_file(arguments: list[str]) -> tuple[list[str], bytes | None]:
-    """The arguments with the one local file after -f replaced by ``-``, and its content.
-
-    The tool runs on a machine that does not have this host's files. Raises HostError for more than one, or a folder.
+    terminal: give it a terminal if the local ends are terminals; stdout and stderr are then one.
+    Raises RemoteError if the connection breaks; BrokenPipeError if nobody reads the local output any more.
     """
-    places = [
-        (index + 1, "", arguments[index + 1])
-        for index, word in enumerate(arguments[:-1])
-        if word in {"-f", "--filename"}
+    with _session(connection) as channel:
+        if terminal and streams.are_terminals and streams.stdin is not None:
+            size = os.get_terminal_size(streams.stdout.fileno())
+            channel.get_pty(os.environ.get("TERM", "dumb"), size.columns, size.lines)
+            with raw_terminal(streams.stdin.fileno()), watch_size(streams.stdout.fileno(), channel.resize_pty):
+                return _run(connection, channel, command, streams)
+        return _run(connection, channel, command, streams)
+
+
+@contextmanager
+def _session(connection: Connection) -> Iterator[paramiko.Channel]:
+    transport = connection.client.get_transport()
+    if transport is None:
+        raise _broken(connection, "not connected")
+    try:
+        channel = transport.open_session(timeout=_OPEN_DEADLINE)
+        try:
+            yield channel
+        finally:
+            channel.close()
+    except BrokenPipeError:
+        raise
+    except (EOFError, paramiko.SSHException) as error:
+        raise _broken(connection, str(error) or type(error).__name__) from error
+
+
+def _run(connection: Connection, channel: paramiko.Channel, command: str | None, streams: Streams) -> int:
+    if command is None:
+        channel.invoke_shell()
+    else:
+        channel.exec_command(command)
+    threading.Thread(target=_send, args=(channel, streams.stdin), daemon=True).start()
+    outputs = [
+        _Output(channel, channel.recv, streams.stdout),
+        _Output(channel, channel.recv_stderr, streams.stderr),
     ]
-    places += [
-        (index, "--filename=", word.removeprefix("--filename="))
-        for index, word in enumerate(arguments)
-        if word.startswith("--filename=")
-    ]
-    local = [place for place in places if Path(place[2]).exists()]
-    if not local:
-        return arguments, None
-    if len(local) > 1 or not Path(local[0][2]).is_file():
-        raise HostError(
-            "only one local file can be sent along",
-            why="the tool runs on the control plane, which does not have this host's files",
-            next_step="cat FILE… | labctl kubectl apply -f -",
-        )
-    index, prefix, name = local[0]
-    content = Path(name).read_bytes()
-    return [*arguments[:index], f"{prefix}-", *arguments[index + 1 :]], content
+    for output in outputs:
+        output.join()
+    for output in outputs:
+        if output.failed is not None:
+            raise output.failed
+    status = channel.recv_exit_status()
+    if status < 0:
+        raise _broken(connection, "the machine sent no exit status")
+    return status
 
 
-def _run_with(app: Application, lab: Lab, machine: str, command: str, content: bytes) -> int:
-    import io
+class _Output(threading.Thread):
+    """Copies one output until its end; keeps the error that stopped it."""
 
-    from labctl.remote.stream import stream_command
+    def __init__(self, channel: paramiko.Channel, receive: Callable[[int], bytes], target: BinaryIO) -> None:
+        super().__init__(daemon=True)
+        self._channel, self._receive, self._target = channel, receive, target
+        self.failed: OSError | None = None
+        self.start()
 
-    with app.connections(lab) as connections:
-        return stream_command(
-            connections.to(machine), command, stdin=io.BytesIO(content), stdout=app.stdout, stderr=app.stderr
-        )
+    def run(self) -> None:
+        try:
+            while data := self._receive(_CHUNK):
+                self._target.write(data)
+                self._target.flush()
+        except OSError as error:
+            self.failed = error
+            self._channel.close()
+
+
+def _send(channel: paramiko.Channel, source: BinaryIO | None) -> None:
+    """Copy the local input to the command, then tell it that there is no more."""
+    with suppress(OSError, EOFError, ValueError):
+        if source is not None:
+            read = _reader(source)
+            while data := read(_CHUNK):
+                channel.sendall(data)
+        channel.shutdown_write()
+
+
+def _reader(source: BinaryIO) -> Callable[[int], bytes]:
+    """Reads what is there, without waiting for more. By descriptor where there is one: a thread that waits inside
+    Python's own stdin object would hold its lock when labctl ends.
+    """
+    try:
+        descriptor = source.fileno()
+    except (OSError, AttributeError):
+        return source.read
+    return lambda size: os.read(descriptor, size)
+
+
+def _broken(connection: Connection, why: str) -> RemoteError:
+    machine = connection.access.machine
+    return RemoteError(f"the SSH connection to {machine} broke", where=machine, why=why, next_step="labctl verify")

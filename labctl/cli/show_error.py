@@ -19,6 +19,9 @@ def show_error(error: BaseException, app: Application) -> ExitCode:
     if isinstance(error, KeyboardInterrupt | click.Abort):
         _say(app, "interrupted", next_step="labctl up goes on from here; labctl destroy removes the lab")
         return ExitCode.INTERRUPTED
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        click.echo(error.format_message(), err=True)
+        return ExitCode.USAGE
     if isinstance(error, click.ClickException):
         return _show_usage(error, app)
     if isinstance(error, LabctlError):
@@ -45,7 +48,8 @@ def drop_output() -> None:
 def _show_usage(error: click.ClickException, app: Application) -> ExitCode:
     ctx = error.ctx if isinstance(error, click.UsageError) else None
     help_line = f"{ctx.command_path} --help" if ctx is not None else "labctl --help"
-    _say(app, error.format_message().rstrip("."), next_step=help_line)
+    text = error.format_message()
+    _say(app, text if text.endswith("...") else text.removesuffix("."), next_step=help_line)
     return ExitCode.USAGE if error.exit_code == ExitCode.USAGE else ExitCode.FAILED
 
 

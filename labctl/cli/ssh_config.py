@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -9,32 +10,39 @@ import click
 from labctl.cli.app import Application, pass_app
 
 if TYPE_CHECKING:
-    from labctl.lab_directory import LabDirectory
-    from labctl.model.lab import Lab
+    from labctl.remote.ssh import SshAccess
 
 
 @click.command("ssh-config")
 @pass_app
 def ssh_config(app: Application) -> None:
-    """Print an ssh_config for the machines: labctl ssh-config > lab.ssh; ssh -F lab.ssh worker1."""
+    """Print an ssh_config for the machines: labctl ssh-config > lab.conf; ssh -F lab.conf worker1."""
+    from labctl.cli.access import user_access
+
     lab, files = app.lab(), app.lab_files()
-    for machine in lab.machines:
-        app.write(f"Host {machine.name}\n")
-        for option in options_for(files, lab, machine.name):
-            keyword, _, value = option.partition("=")
-            app.write(f"  {keyword} {value}\n")
+    files.require()
+    app.write("\n".join(_host(user_access(lab, machine, files), lab.name) for machine in lab.machines))
 
 
-def options_for(files: LabDirectory, lab: Lab, machine: str) -> list[str]:
-    """ssh's options for one machine: the lab's key, and the host key that labctl made (ssh_config(5))."""
-    from labctl.render.values import ssh_user
+def _host(access: SshAccess, lab: str) -> str:
+    lines = [f"HostName {access.address}", *(option.replace("=", " ", 1) for option in ssh_options(access))]
+    return f"Host {access.machine} {access.machine}.{lab}\n" + "".join(f"  {line}\n" for line in lines)
 
+
+def ssh_options(access: SshAccess) -> list[str]:
+    """Options of the OpenSSH client (ssh_config(5)), each as ``Name=value``: the lab's key, the pinned host keys."""
     return [
-        f"HostName={lab.machine(machine).address}",
-        f"User={ssh_user(lab)}",
-        f'IdentityFile="{files.ssh_key}"',
+        f"User={access.user}",
+        f"Port={access.port}",
+        f"IdentityFile={_quoted(access.key_file)}",
         "IdentitiesOnly=yes",
-        f'UserKnownHostsFile="{files.known_hosts}"',
+        f"UserKnownHostsFile={_quoted(access.known_hosts)}",
+        "GlobalKnownHostsFile=none",
         "StrictHostKeyChecking=yes",
         "LogLevel=ERROR",
     ]
+
+
+def _quoted(path: Path) -> str:
+    """A path as ssh_config takes it: in double quotes, with % doubled, as % starts ssh's own placeholders."""
+    return '"' + str(path).replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%") + '"'

@@ -14,7 +14,9 @@ class Row(NamedTuple):
 
 COMMANDS: dict[str, Row] = {
     "init": Row("labctl.cli.init:init", "Write a commented labctl.yaml."),
-    "render": Row("labctl.cli.render:render", "Write the Vagrantfile, the scripts and every other file; touch nothing else."),
+    "render": Row(
+        "labctl.cli.render:render", "Write the Vagrantfile, the scripts and all other files; touch nothing else."
+    ),
     "plan": Row("labctl.cli.plan:plan", "Show the steps, per machine, in order, with what each needs."),
     "up": Row("labctl.cli.up:up", "Bring the lab up, to a verified one; run again, continue where it stopped."),
     "verify": Row("labctl.cli.verify:verify", "Run every check, now, and name the root cause where some fail."),

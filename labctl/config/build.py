@@ -54,9 +54,7 @@ def _machines(config: Config) -> tuple[Machine, ...]:
         memory, cpus = getattr(config.memory, role.value), getattr(config.cpus, role.value)
         return Machine(name, role, address(config.network.subnet, number), memory, cpus)
 
-    workers = (
-        machine(f"worker{index + 1}", Role.WORKER, FIRST_WORKER + index) for index in range(config.workers)
-    )
+    workers = (machine(f"worker{index + 1}", Role.WORKER, FIRST_WORKER + index) for index in range(config.workers))
     return (
         machine("ingress", Role.INGRESS, INGRESS),
         machine("controlplane", Role.CONTROLPLANE, CONTROLPLANE),

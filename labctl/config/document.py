@@ -109,7 +109,9 @@ def _refused_event(event: Event) -> list[Problem]:
     if event.anchor is not None:
         found.append(_at(event, f"an anchor (&{shown(str(event.anchor))})", "plain keys and values"))
     if isinstance(event, ScalarEvent | CollectionStartEvent) and event.tag is not None:
-        found.append(_at(event, f"a tag ({shown(str(event.tag))})", "plain keys and values"))
+        found.append(
+            _at(event, f"a tag ({shown(str(event.tag).replace('tag:yaml.org,2002:', '!!'))})", "plain keys and values")
+        )
     return found
 
 
@@ -131,7 +133,7 @@ def _plain(reason: str) -> str:
 
 
 def _mapping(node: MappingNode, path: KeyPath, document: Document) -> dict[str, Any]:
-    """A mapping as a dict; notes places, reports duplicate keys. A key without a value is left out: it has its default."""
+    """A mapping as a dict; notes places, reports duplicate keys. A key without a value has its default."""
     data: dict[str, Any] = {}
     first: dict[str, int] = {}
     for key_node, value_node in node.value:
@@ -188,9 +190,7 @@ def _text(node: Node) -> str:
     if isinstance(node, ScalarNode):
         text = str(node.value)
         kind = str(node.tag).rpartition(":")[2]
-        if kind not in {"int", "float", "bool"}:
-            return quoted(text)
-        return shown(text) + (" (a number)" if kind == "float" else "")
+        return shown(text) if kind in {"int", "float", "bool"} else quoted(text)
     return "a section" if isinstance(node, MappingNode) else "a list"
 
 

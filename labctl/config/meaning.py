@@ -58,7 +58,7 @@ def _unusable(config: Config) -> Iterator[Finding]:
 def _overlaps(config: Config) -> Iterator[Finding]:
     for (first, one), (second, other) in combinations(_networks(config).items(), 2):
         if one.overlaps(other):
-            found = f"{other} overlaps {'.'.join(first)} ({one})"
+            found = f"{'.'.join(second)} ({other}) overlaps {'.'.join(first)} ({one})"
             yield Finding((second, first), found, "subnet, pods and services in networks of their own")
 
 

@@ -76,6 +76,8 @@ def from_pydantic(error: ValidationError, places: Places) -> dict[KeyPath, Probl
             suggestion = closest_key(path)
         else:
             found, allowed = places.text(path), allowed_at(path)
+            if details["type"] == "string_type" and isinstance(details["input"], int | float):
+                found += " without quotes, which is not text"
             suggestion = str(details.get("ctx", {}).get("suggestion", "")) or _closest_word(path, details["input"])
         problems.setdefault(path, Problem(mark.line, mark.column, dotted(path), found, allowed, suggestion))
     return problems

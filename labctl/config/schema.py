@@ -194,9 +194,7 @@ class VersionsSection(Section):
         "HAProxy Kubernetes Ingress Controller. Default: 3.2.11.",
         'a version in quotes, without v, such as "3.2.11"',
     )
-    haproxy: Version | None = _field(
-        None, "HAProxy. Default: 3.2.", 'a version in quotes, without v, such as "3.2"'
-    )
+    haproxy: Version | None = _field(None, "HAProxy. Default: 3.2.", 'a version in quotes, without v, such as "3.2"')
 
 
 class BoxSection(Section):

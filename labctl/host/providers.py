@@ -27,9 +27,7 @@ def virtualbox_works(*, ask: AskProgram = ask_program, platform: str = sys.platf
     return not platform.startswith("linux") or driver.exists()
 
 
-def choose_provider(
-    *, platform: str = sys.platform, works: Callable[[], bool] = virtualbox_works
-) -> Provider:
+def choose_provider(*, platform: str = sys.platform, works: Callable[[], bool] = virtualbox_works) -> Provider:
     """VirtualBox where it can start a machine, else LXC on Linux. Raises HostError elsewhere."""
     if works():
         return Provider.VIRTUALBOX

@@ -1,0 +1,1 @@
+"""What programs print, as data. Standard library only: these files also run on the machines."""

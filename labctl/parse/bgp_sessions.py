@@ -1,6 +1,6 @@
-"""BGP sessions in `birdc show protocols all` (BIRD 2; proto/bgp/bgp.c, bgp_show_proto_info): peer, AS numbers, last error, routes.
+"""BGP sessions of `birdc show protocols all`: what birdc.py reads, with the import filter's counters beside it.
 
-Standard library only: this file also runs on the machines.
+Counters: proto/bgp and nest/proto.c, channel_show_stats. Standard library only: this file also runs on the machines.
 """
 
 from __future__ import annotations
@@ -9,28 +9,29 @@ import re
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-_HEADER = re.compile(r"^(\S+)\s+BGP\s+\S+\s+(up|start|stop|down)\s+(\S+(?: \d\d:\d\d:\d\d\S*)?)\s*(.*)$")
-_OTHER_HEADER = re.compile(r"^\S+\s+\S+\s+\S+\s+(?:up|start|stop|down)\s")
-_UPDATES = re.compile(r"Import updates:\s+(\d+|---)\s+(\d+|---)\s+(\d+|---)\s+(\d+|---)\s+(\d+|---)")
+from labctl.parse.birdc import ProtocolStatus, Session, parse_protocols
+
+_UPDATES = re.compile(r"\s+Import updates:\s+(\d{1,18}|---)\s+\S+\s+(\d{1,18}|---)\s", re.ASCII)
+_RESTRICTED = "Access restricted"  # what `birdc -r` says first
 
 
 @dataclass(frozen=True, slots=True)
 class BgpSession:
-    """One `protocol bgp`. running: up, start, stop or down. state: BGP's own (Idle, Connect, Active, OpenSent, OpenConfirm, Established, Down).
+    """One `protocol bgp`. running: up, start, stop or down. state: BGP's own (Idle, Connect, Active, OpenSent, …
+    Established, Down).
 
-    received, filtered: route updates that came, and those that the import filter refused. imported: routes in BIRD's table now.
+    AS numbers are 0 where BIRD does not say. imported: routes in its table now. received, filtered: updates that
+    came, and those that the import filter refused.
     """
 
     name: str
     running: str
     since: str
-    info: str
     state: str
     peer: IPv4Address | None
     peer_as: int
     local_as: int
     last_error: str
-    input_filter: str
     imported: int
     received: int
     filtered: int
@@ -41,62 +42,54 @@ class BgpSession:
         return self.state == "Established"
 
     @property
+    def disabled(self) -> bool:
+        """Whether somebody switched it off (`birdc disable`): it is down, and not for an error."""
+        return self.running == "down" and not self.last_error
+
+    @property
     def words(self) -> str:
         """State and last error, as `show protocols` puts them."""
-        if self.running == "down" and not self.last_error:
-            return "down (disabled)" if self.state == "Down" else "down"
+        if self.disabled:
+            return "down (disabled)"
         return "  ".join(word for word in (self.state, "" if self.established else self.last_error) if word)
 
 
 def parse_sessions(text: str) -> tuple[BgpSession, ...]:
-    """All BGP sessions; other protocols are left out."""
-    sessions = []
-    header: re.Match[str] | None = None
-    details: list[str] = []
-    for line in text.splitlines():
-        found = _HEADER.match(line)
-        if found or _OTHER_HEADER.match(line):
-            if header:
-                sessions.append(_session(header, details))
-            header, details = found, []
-        elif header:
-            details.append(line.strip())
-    if header:
-        sessions.append(_session(header, details))
-    return tuple(sessions)
+    """All BGP sessions; other protocols are left out. Raises BirdcError (a ValueError) on text that is not birdc's."""
+    clean = "\n".join(line for line in text.splitlines() if line.strip() != _RESTRICTED)
+    counts = _import_counts(clean)
+    return tuple(_session(item, counts.get(item.name, (0, 0))) for item in parse_protocols(clean) if item.kind == "BGP")
 
 
-def _session(header: re.Match[str], details: list[str]) -> BgpSession:
-    values: dict[str, str] = {}
-    for line in details:
-        key, separator, value = line.partition(":")
-        if separator:
-            values.setdefault(key.strip(), value.strip())
-    updates = next((found for line in details if (found := _UPDATES.search(line))), None)
-    info = header[4].strip()
+def _session(item: ProtocolStatus, counts: tuple[int, int]) -> BgpSession:
+    details = item.session or Session(state=item.info.split(" ")[0])
     return BgpSession(
-        name=header[1],
-        running=header[2],
-        since=header[3],
-        info=info,
-        state=values.get("BGP state", info.split(" ")[0]),
-        peer=_address(values.get("Neighbor address", "")),
-        peer_as=_number(values.get("Neighbor AS", "")),
-        local_as=_number(values.get("Local AS", "")),
-        last_error=values.get("Last error", ""),
-        input_filter=values.get("Input filter", ""),
-        imported=_number(values.get("Routes", "").split(" ")[0]),
-        received=_number(updates[1]) if updates else 0,
-        filtered=_number(updates[3]) if updates else 0,
+        name=item.name,
+        running=item.state,
+        since=item.since,
+        state=details.state,
+        peer=details.neighbor,
+        peer_as=details.neighbor_as or 0,
+        local_as=details.local_as or 0,
+        last_error=details.last_error,
+        imported=details.imported or 0,
+        received=counts[0],
+        filtered=counts[1],
     )
 
 
+def _import_counts(text: str) -> dict[str, tuple[int, int]]:
+    """Updates received and filtered, by protocol name."""
+    counts: dict[str, tuple[int, int]] = {}
+    name = ""
+    for line in text.splitlines():
+        if line and not line[0].isspace():
+            name = line.split()[0]
+        found = _UPDATES.match(line)
+        if found and name:
+            counts.setdefault(name, (_number(found[1]), _number(found[2])))
+    return counts
+
+
 def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() else 0
-
-
-def _address(text: str) -> IPv4Address | None:
-    try:
-        return IPv4Address(text.partition("%")[0])
-    except ValueError:
-        return None
+    return int(text) if text.isdigit() else 0

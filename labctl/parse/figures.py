@@ -51,7 +51,7 @@ def parse_sysctls(text: str) -> dict[str, str]:
 
     A dot inside an interface's name becomes a slash, as sysctl(8) writes it.
     """
-    values = {}
+    values: dict[str, str] = {}
     for line in text.splitlines():
         path, separator, value = line.partition(":")
         if separator and path.startswith(_SYSCTL_ROOT):

@@ -1,4 +1,5 @@
-"""What HAProxy's files and runtime API say: servers in haproxy.cfg, `show stat` (management guide, sections 9.1 and 9.3).
+"""What HAProxy's files and runtime API say: servers in haproxy.cfg, `show stat` (management guide, sections 9.1 and
+9.3).
 
 Standard library only: this file also runs on the machines.
 """
@@ -23,7 +24,10 @@ class ConfigServer:
 
 @dataclass(frozen=True, slots=True)
 class ServerStatus:
-    """A server as HAProxy runs it now. status: UP, DOWN, MAINT, NOLB, DRAIN, `no check` …; check: the last check's code (L4CON, L7OK …)."""
+    """A server as HAProxy runs it now.
+
+    status: UP, DOWN, MAINT, NOLB, DRAIN, `no check` …; check: the last check's code (L4CON, L7OK …).
+    """
 
     backend: str
     name: str
@@ -64,7 +68,11 @@ def parse_server_status(text: str) -> tuple[ServerStatus, ...]:
     if not lines or not lines[0].startswith("# pxname,svname,"):
         raise ValueError("HAProxy's statistics do not begin with their header")
     rows = csv.DictReader([lines[0][2:], *lines[1:]])
-    return tuple(_status(row) for row in rows if row.get("svname") not in ("FRONTEND", "BACKEND", None) and row.get("type") == "2")
+    return tuple(
+        _status(row)
+        for row in rows
+        if row.get("svname") not in ("FRONTEND", "BACKEND", None) and row.get("type") == "2"
+    )
 
 
 def _status(row: dict[str, str]) -> ServerStatus:

@@ -1,7 +1,7 @@
 """What `ip -json` prints (iproute2): addresses, routes, neighbours and rules of a machine.
 
-Keys as iproute2's own ip/ipaddress.c, ip/iproute.c, ip/ipneigh.c and ip/iprule.c write them. Standard library only: this file
-also runs on the machines.
+Keys as iproute2's own ip/ipaddress.c, ip/iproute.c, ip/ipneigh.c and ip/iprule.c write them. Standard library only:
+this file also runs on the machines.
 """
 
 from __future__ import annotations
@@ -38,7 +38,10 @@ class NextHop:
 
 @dataclass(frozen=True, slots=True)
 class KernelRoute:
-    """One route of the kernel. kind: unicast, blackhole, unreachable, prohibit …; protocol: who wrote it (bird, kernel, static, boot)."""
+    """One route of the kernel.
+
+    kind: unicast, blackhole, unreachable, prohibit …; protocol: who wrote it (bird, kernel, static, boot).
+    """
 
     destination: IPv4Network
     kind: str
@@ -83,7 +86,10 @@ class Rule:
 
 
 def _items(text: str) -> list[dict[str, Any]]:
-    """The objects of the list; empty objects and empty output (both occur) are left out. Raises ValueError for anything else."""
+    """The objects of the list; empty objects and empty output (both occur) are left out.
+
+    Raises ValueError for anything else.
+    """
     if not text.strip():
         return []
     data = json.loads(text)
@@ -105,7 +111,14 @@ def _nic(item: dict[str, Any]) -> Nic:
         if entry.get("family") == "inet" and "local" in entry
     )
     name = str(item["ifname"])
-    return Nic(name, "UP" in flags, "LOWER_UP" in flags, int(item.get("mtu", 0)), str(item.get("address", "")).lower(), addresses)
+    return Nic(
+        name,
+        "UP" in flags,
+        "LOWER_UP" in flags,
+        int(item.get("mtu", 0)),
+        str(item.get("address", "")).lower(),
+        addresses,
+    )
 
 
 def parse_kernel_routes(text: str) -> tuple[KernelRoute, ...]:

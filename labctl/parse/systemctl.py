@@ -10,7 +10,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One unit. result: why it ended (success, exit-code, signal, oom-kill, timeout …). exit_status: of its main process."""
+    """One unit.
+
+    result: why it ended (success, exit-code, signal, oom-kill, timeout …). exit_status: of its main process.
+    """
 
     name: str
     load: str
@@ -66,5 +69,7 @@ def _number(text: str) -> int:
 
 
 def parse_unit_names(text: str) -> tuple[str, ...]:
-    """The names in `systemctl list-units --plain --no-legend`: the first word of each line (a leading mark is left out)."""
+    """The names in `systemctl list-units --plain --no-legend`: the first word of each line (a leading mark is left
+    out).
+    """
     return tuple(words[0] for line in text.splitlines() if (words := line.replace("●", " ").split()))

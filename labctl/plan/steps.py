@@ -80,7 +80,7 @@ STEPS: tuple[Step, ...] = (
         "calico",
         "the pod network: a block per node, told to the other nodes over BGP",
         _NODES,
-        (Need("kubernetes"),),
+        (Need("kubernetes"), Need("control-plane")),
         ("calico-node.env", "calico-pool.yaml"),
         deadline=400,
     ),

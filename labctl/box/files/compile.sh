@@ -10,7 +10,7 @@ kubernetes=$work/go/src/k8s.io/kubernetes
 collector=100
 
 in_root() {
-    env -i PATH=/usr/bin:/bin HOME=/build GOPATH=/build/go GO111MODULE=off CGO_ENABLED=0 GOFLAGS= GOGC="$collector" \
+    env -i PATH=/usr/sbin:/usr/bin:/bin HOME=/build GOPATH=/build/go GO111MODULE=off CGO_ENABLED=0 GOFLAGS= GOGC="$collector" \
         GOCACHE=/build/cache GOTMPDIR=/build/tmp TMPDIR=/build/tmp chroot "$root" "$@"
 }
 
@@ -19,6 +19,7 @@ in_kubernetes() { in_root /usr/bin/env -C /build/go/src/k8s.io/kubernetes "$@"; 
 say() { echo "== $*"; }
 
 prepare() {
+    rm -rf "$work"
     mkdir -p "$work" "$root/proc" "$root/dev"
     mount -t proc proc "$root/proc"
     mount --bind /dev "$root/dev"
@@ -33,7 +34,8 @@ prepare() {
 unpack() {
     say "unpacking the source"
     tar -C "$kubernetes" -xzf "$orig" --strip-components=1 --no-same-owner --anchored --exclude='*_test.go' \
-        --exclude='*/test' --exclude='*/cluster' --exclude='*/CHANGELOG' --exclude='*/api/openapi-spec' --no-wildcards-match-slash
+        --no-wildcards-match-slash --exclude='*/test' --exclude='*/cluster' --exclude='*/CHANGELOG' \
+        --exclude='*/api/openapi-spec'
     local reflect2=vendor/github.com/modern-go/reflect2
     rm -rf "${kubernetes:?}/$reflect2"
     cp -r "$root/usr/share/gocode/src/github.com/modern-go/reflect2" "$kubernetes/$reflect2"
@@ -77,7 +79,8 @@ linker_flags() {
 
 kubernetes() {
     say "compiling Kubernetes $version"
-    in_kubernetes go build -v -tags "providerless dockerless" -ldflags "$(linker_flags)" -o /build/out/ \
+    in_kubernetes go build -v -tags "providerless dockerless" -gcflags 'k8s.io/...=-dwarf=false' \
+        -ldflags "$(linker_flags)" -o /build/out/ \
         ./cmd/{kubeadm,kubectl,kubelet,kube-apiserver,kube-controller-manager,kube-scheduler,kube-proxy}
 }
 

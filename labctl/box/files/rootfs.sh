@@ -21,9 +21,13 @@ in_root() { env -i PATH=/usr/sbin:/usr/bin HOME=/root LC_ALL=C.UTF-8 chroot "$ro
 
 lay_tree() {
     cp -r --no-preserve=mode,ownership "$tree/." "$root/"
-    rm -f "$root/etc/hostname" "$root/etc/resolv.conf" "$root"/etc/ssh/ssh_host_* "$root/etc/apt/apt.conf.d/99mmdebstrap"
+    rm -f "$root/etc/hostname" "$root"/etc/ssh/ssh_host_* "$root/etc/apt/apt.conf.d/99mmdebstrap"
     rm -f "$root/etc/machine-id" "$root/var/lib/dbus/machine-id" "$root/etc/motd" "$root/etc/bird/bird.conf.dpkg-dist"
     : >"$root/etc/machine-id"
+    # These would change the host's own kernel from inside a container. A lab's own files in /etc/sysctl.d still count.
+    rm -f "$root"/usr/lib/sysctl.d/*.conf
+    mkdir -p "$root/etc/systemd/system-generators"
+    ln -sfn /dev/null "$root/etc/systemd/system-generators/systemd-ssh-generator"
     mkdir -p "$root/etc/labctl/ssh" "$root/opt/cni" "$root/opt/labctl/images" "$root/etc/cni/net.d" \
         "$root/var/lib/containerd" "$root/var/lib/kubelet" "$root/var/lib/etcd" "$root/etc/kubernetes/manifests"
     ln -sfn ../../usr/lib/cni "$root/opt/cni/bin"
@@ -55,7 +59,7 @@ services() {
         systemd-journal-catalog-update.service systemd-update-done.service systemd-tpm2-setup.service \
         systemd-tpm2-setup-early.service systemd-pcrphase.service systemd-remount-fs.service ldconfig.service \
         dev-hugepages.mount dev-mqueue.mount sys-kernel-debug.mount sys-kernel-tracing.mount sys-kernel-config.mount \
-        sys-fs-fuse-connections.mount proc-sys-fs-binfmt_misc.automount modprobe@.service; do
+        sys-fs-fuse-connections.mount sshd-keygen.service proc-sys-fs-binfmt_misc.automount modprobe@.service; do
         ln -sfn /dev/null "$root/etc/systemd/system/$unit"
     done
     mkdir -p "$root/etc/tmpfiles.d"
@@ -68,4 +72,4 @@ packages
 lay_tree
 user
 services
-in_root sh -c 'sshd -t -h /dev/null 2>/dev/null || true; rm -rf /var/cache/apt/*.bin /var/cache/debconf/*-old /var/log/*.log /var/log/apt'
+rm -rf "$root"/var/cache/apt/*.bin "$root"/var/cache/debconf/*-old "$root"/var/log/*.log "$root/var/log/apt"

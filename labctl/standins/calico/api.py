@@ -6,6 +6,7 @@ The library's generic custom-object calls serve all of Calico's kinds, so nothin
 from __future__ import annotations
 
 import base64
+import json
 import logging
 import socket
 from collections.abc import Iterator
@@ -23,6 +24,10 @@ VERSION = "v3"
 REQUEST_SECONDS = 10.0
 WATCH_SECONDS = 240
 _GONE = 410
+
+# The library got types after Debian's version 30.1; nothing here relies on them.
+_config: Any = config
+_watch: Any = watch
 
 # The kernel finds a dead API machine within about 11 seconds (tcp(7)), long before a watch ends by itself.
 _KEEPALIVE = [
@@ -79,11 +84,11 @@ class Api:
 
     def __init__(self, kubeconfig: Path) -> None:
         with _as_api_error():
-            self._client = config.new_client_from_config(config_file=str(kubeconfig))
+            self._client: Any = _config.new_client_from_config(config_file=str(kubeconfig))
         self._client.rest_client.pool_manager.connection_pool_kw["socket_options"] = _KEEPALIVE
-        self._custom = client.CustomObjectsApi(self._client)
-        self._core = client.CoreV1Api(self._client)
-        logging.getLogger("urllib3").setLevel(logging.ERROR)
+        self._custom: Any = client.CustomObjectsApi(self._client)
+        self._core: Any = client.CoreV1Api(self._client)
+        logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)
 
     def list(self, kind: Kind) -> tuple[list[dict[str, Any]], str]:
         """All objects of a kind and the version from which a watch goes on."""
@@ -99,7 +104,7 @@ class Api:
 
     def watch(self, kind: Kind, version: str) -> Iterator[Change]:
         """Changes after ``version``, until the API ends the watch. MissingError: the version is too old, list again."""
-        source = watch.Watch()
+        source = _watch.Watch()
         arguments: dict[str, Any] = {
             "resource_version": version,
             "timeout_seconds": WATCH_SECONDS,
@@ -154,7 +159,7 @@ class Api:
             )
 
     def annotate_node(self, name: str, annotations: dict[str, str]) -> None:
-        """Set annotations on a node, through its status as Calico does: no right to change the node itself is needed."""
+        """Set annotations on a node, through its status as Calico does; this needs no right to change the node."""
         with _as_api_error():
             self._core.patch_node_status(
                 name, {"metadata": {"annotations": annotations}}, _request_timeout=REQUEST_SECONDS
@@ -170,13 +175,21 @@ class Api:
         return base64.b64decode(value).decode()
 
 
+def _said(error: Any) -> str:
+    """What the API says in its Status object, else HTTP's reason."""
+    try:
+        return str(json.loads(error.body)["message"])
+    except (TypeError, ValueError, KeyError):
+        return str(error.reason or error).strip()
+
+
 @contextmanager
 def _as_api_error() -> Iterator[None]:
     """Everything that the library raises about the network or the API's answer, as ApiError."""
     try:
         yield
     except ApiException as error:
-        message = str(error.reason or error).strip() if not error.body else str(error.body)[:500]
+        message = _said(error)
         if error.status in {404, _GONE}:
             raise MissingError(message, error.status) from error
         if error.status == 409:

@@ -34,8 +34,8 @@ def render_bird_config(
     """
     if node.address is None:
         raise ValueError(f"node {node.name} has no address")
-    severity = snapshot.configuration.log_severity
     sessions = sessions_of(snapshot, node)
+    severity = snapshot.configuration.log_severity
     pools = sorted(snapshot.pools, key=lambda pool: pool.cidr)
     return _template().render(
         node=node.name,

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 Json = Mapping[str, Any]
 Value = TypeVar("Value")
 
+API_VERSION = "projectcalico.org/v3"
 ADDRESS_ANNOTATION = "projectcalico.org/IPv4Address"
 AS_NUMBER_ANNOTATION = "projectcalico.org/ASNumber"
 CONTROL_PLANE_LABELS = ("node-role.kubernetes.io/control-plane", "node-role.kubernetes.io/master")
@@ -82,13 +83,17 @@ class BgpPeer:
 
 @dataclass(frozen=True, slots=True)
 class IpPool:
-    """A range that blocks are cut from. exported: its routes may be told to BGP peers."""
+    """A range that blocks are cut from. exported: its routes may be told to BGP peers.
+
+    nat_outgoing: pods of this range speak to the world outside all pools with their node's address.
+    """
 
     name: str
     cidr: IPv4Network
     block_size: int = DEFAULT_BLOCK_SIZE
     disabled: bool = False
     exported: bool = True
+    nat_outgoing: bool = False
     node_selector: str = ""
 
 
@@ -178,6 +183,7 @@ def read_pool(item: Json) -> IpPool:
         block_size=_parsed(item, "blockSize", int, spec.get("blockSize") or DEFAULT_BLOCK_SIZE),
         disabled=bool(spec.get("disabled")),
         exported=not spec.get("disableBGPExport"),
+        nat_outgoing=bool(spec.get("natOutgoing")),
         node_selector=str(spec.get("nodeSelector") or ""),
     )
 
@@ -214,7 +220,7 @@ def affinity_object(affinity: BlockAffinity) -> dict[str, Any]:
     if affinity.resource_version:
         metadata["resourceVersion"] = affinity.resource_version
     return {
-        "apiVersion": "projectcalico.org/v3",
+        "apiVersion": API_VERSION,
         "kind": "BlockAffinity",
         "metadata": metadata,
         "spec": {

@@ -1,6 +1,6 @@
 """Calico's selectors, as far as they choose nodes.
 
-Known: ``all()``, ``has(key)``, ``key == 'value'``, ``!=``, ``in {...}``, ``not in {...}``, ``!``, ``&&``, ``||`` and brackets.
+Known: all(), has(key), key == 'value', !=, in {'a', 'b'}, not in {...}, !, &&, || and brackets.
 Source: projectcalico/calico v3.32.1, libcalico-go/lib/selector. Left out: contains, starts with, ends with.
 """
 

@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class BackendOptions:
-    """How a backend treats its servers. check_interval: milliseconds, 0 for HAProxy's own. slots: servers are added by so many."""
+    """How a backend treats its servers. check_interval: milliseconds, 0 for HAProxy's own. slots: added by so many."""
 
     check: bool
     check_interval: int
@@ -46,7 +46,7 @@ class BackendOptions:
 
 
 def backend_options(sources: Sources) -> tuple[BackendOptions, tuple[str, ...]]:
-    """The options that the first source with a key decides, and why values were refused (a default then takes their place)."""
+    """What the first source with a key decides, and why values were refused (a default then takes their place)."""
     refused: list[str] = []
 
     def value(name: str, convert: Callable[[str], T]) -> T:

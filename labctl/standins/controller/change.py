@@ -1,4 +1,4 @@
-"""From the configuration that HAProxy runs to the one wanted: by the runtime API where that can do it, else by a reload."""
+"""From the configuration that HAProxy runs to the one wanted: by the runtime API where it can, else by a reload."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ServerChange:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What to do. reload: why HAProxy must be reloaded, empty where it need not. maps: names of maps with other rows."""
+    """What to do. reload: why HAProxy must be reloaded, empty where it need not. maps: those with other rows."""
 
     reload: tuple[str, ...] = ()
     servers: tuple[ServerChange, ...] = ()

@@ -1,7 +1,8 @@
 """haproxy.cfg: HAProxy's whole configuration as data, and its text in the real controller's layout and names.
 
-Source of sections and values: fs/usr/local/etc/haproxy/haproxy.cfg, pkg/haproxy/env/defaults.go, pkg/controller/controller.go
-(v3.2). Left out: what HAProxy 2.6 and 3.0 do not know (limited-quic), TLS, and the log to a syslog that no machine has.
+Source of sections and values: fs/usr/local/etc/haproxy/haproxy.cfg, pkg/haproxy/env/defaults.go and
+pkg/controller/controller.go (v3.2). Left out: what HAProxy 2.6 and 3.0 do not know (limited-quic), TLS, and the log
+to a syslog daemon that no machine has (in the foreground HAProxy tells on stderr which servers go up and down).
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from labctl.standins.controller.slots import Slots, assign
 # The real controller's name without POD_NAMESPACE, as outside the cluster.
 DEFAULT_LOCAL_BACKEND = "_svc_default-local-service_http"
 
-_WORDS = re.compile(r"[A-Za-z0-9_./:*()\[\]@+-]+(?: [A-Za-z0-9_./:*()\[\]@+-]+)*| check|")
+_WORDS = re.compile(r"[A-Za-z0-9_./:*()\[\]@+-]+(?: [A-Za-z0-9_./:*()\[\]@+-]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +132,7 @@ def server_address(endpoint: Endpoint) -> str:
 
 
 def _plain_words(value: object) -> object:
-    """Every value that the template prints passes here: nothing that HAProxy would read as more than words gets through."""
+    """Every value that the template prints passes here: nothing but plain words gets through."""
     if isinstance(value, Undefined):
         return value
     if not _WORDS.fullmatch(str(value)):

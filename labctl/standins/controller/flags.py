@@ -1,7 +1,7 @@
 """The command line: the real controller's flags, with its defaults.
 
-Source: pkg/utils/flags.go and pkg/haproxy/env of the controller v3.2. One difference: the real one ignores unknown flags
-without a word; here an unknown flag, or one whose work the stand-in does not do, is an error.
+Source: pkg/utils/flags.go and pkg/haproxy/env of the controller v3.2. One difference: the real one ignores unknown
+flags without a word; here an unknown flag, or one whose work the stand-in does not do, is an error.
 """
 
 from __future__ import annotations
@@ -21,21 +21,19 @@ _LOG_LEVELS = ("trace", "debug", "info", "warning", "error")
 _ALWAYS_SO = ("disable-quic", "disable-ingress-status-update", "disable-writing-only-if-reload")
 
 # Flags of the real controller for things that the lab does not show.
-_NOT_HERE = frozenset(
-    (
-        "configmap-patternfiles configmap-tcp-services configmap-errorfiles default-backend-service "
-        "default-ssl-certificate gateway-controller-name publish-service http-bind-thread https-bind-thread "
-        "healthz-bind-thread stats-bind-thread disable-config-snippets default-backend-port channel-size controller-port "
-        "sync-period initial-sync-period cache-resync-period quic-announce-port quic-bind-port test pprof prometheus "
-        "disable-service-external-name with-s6-overlay with-pebble job-check-crd experimental input-file output-file "
-        "enable-custom-annotations-on-ingress custom-validation-rules"
-    ).split()
-)
+_NOT_HERE = """
+    configmap-patternfiles configmap-tcp-services configmap-errorfiles default-backend-service default-ssl-certificate
+    gateway-controller-name publish-service http-bind-thread https-bind-thread healthz-bind-thread
+    stats-bind-thread disable-config-snippets default-backend-port channel-size controller-port sync-period
+    initial-sync-period cache-resync-period quic-announce-port quic-bind-port test pprof prometheus
+    disable-service-external-name with-s6-overlay with-pebble job-check-crd experimental input-file output-file
+    enable-custom-annotations-on-ingress custom-validation-rules
+""".split()  # noqa: SIM905 - one list of words is easier to compare with the source
 
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What the command line asked for. configmap: (namespace, name), or None. Ports: TCP; None where a flag turns it off.
+    """What the command line asked for. configmap: (namespace, name), or None. Ports: None where a flag turns it off.
 
     ipv4, ipv6: addresses that the HTTP and HTTPS frontends listen on; empty where a flag turns the family off.
     """

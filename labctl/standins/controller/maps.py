@@ -1,7 +1,7 @@
 """HAProxy's maps: which host and path go to which backend.
 
-Names and rows are the real controller's (pkg/route/route.go, v3.2): a request's host is looked up in ``host``, then host and
-path in ``path-exact``, ``path-prefix-exact`` and, longest prefix first, in ``path-prefix``.
+Names and rows are the real controller's (pkg/route/route.go, v3.2): a request's host is looked up in ``host``, then
+host and path in ``path-exact``, ``path-prefix-exact`` and, longest prefix first, in ``path-prefix``.
 """
 
 from __future__ import annotations

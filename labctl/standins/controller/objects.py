@@ -1,7 +1,7 @@
 """Objects of the Kubernetes API, as frozen data: only the fields that the controller uses.
 
-Each ``parse_…`` takes one object as the API's JSON has it and raises KeyError, TypeError, ValueError or AttributeError where
-a field is missing or of the wrong kind. Nothing is checked here for HAProxy: rules.py does that.
+Each ``parse_…`` takes one object as the API's JSON has it and raises KeyError, TypeError, ValueError or AttributeError
+where a field is missing or of the wrong kind. Nothing is checked here for HAProxy: rules.py does that.
 """
 
 from __future__ import annotations
@@ -164,7 +164,9 @@ def parse_endpoint_slice(manifest: Manifest) -> EndpointSet:
         for endpoint in manifest.get("endpoints") or ()
         if endpoint.get("addresses") and (endpoint.get("conditions") or {}).get("ready") is not False
     ]
-    ports = [(str(port.get("name") or ""), int(port["port"])) for port in manifest.get("ports") or () if port.get("port")]
+    ports = [
+        (str(port.get("name") or ""), int(port["port"])) for port in manifest.get("ports") or () if port.get("port")
+    ]
     return EndpointSet(
         namespace=str(metadata["namespace"]),
         name=str(metadata["name"]),

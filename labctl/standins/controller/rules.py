@@ -1,6 +1,6 @@
 """Which Ingresses are ours, and what HAProxy shall do for them: backends and routes, pure data from pure data.
 
-Nothing from the API reaches HAProxy unchecked: a host, path, name or address of unexpected form is refused with a reason.
+Nothing from the API reaches HAProxy unchecked: a host, path, name or address of unexpected form is refused.
 Sources: pkg/store/store.go (IsIngressClassSupported), pkg/k8s/informers.go, pkg/ingress, pkg/service, pkg/route (v3.2).
 """
 
@@ -30,7 +30,7 @@ CONTROLLER = "haproxy.org/ingress-controller"
 _NAME = re.compile(r"[a-z0-9A-Z](?:[-a-z0-9A-Z]{0,61}[a-z0-9A-Z])?")
 _LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
 _HOST = re.compile(rf"(?:\*\.)?{_LABEL}(?:\.{_LABEL})*")
-# RFC 3986 section 3.3: pchar and "/". No white space, quote, backslash, "#" or control character can be among them but "'".
+# RFC 3986 section 3.3: pchar and "/", without "'" and ";": no white space, quote, backslash, "#" or control character.
 _PATH = re.compile(r"/[A-Za-z0-9\-._~!$&()*+,:=@%/]*")
 _PATH_TYPES = ("Exact", "Prefix", "ImplementationSpecific")
 
@@ -88,8 +88,8 @@ class Routing:
 def is_ours(ingress: Ingress, classes: tuple[IngressClass, ...], ours: Ours) -> bool:
     """Whether the Ingress is for this controller.
 
-    With a class named: it must equal --ingress.class as text, and an IngressClass of that name must name our controller.
-    Without: --empty-ingress-class, or a default IngressClass that names our controller. The annotation is not looked at.
+    With a class: it must equal --ingress.class as text, and an IngressClass of that name must name our controller.
+    Without: --empty-ingress-class, or a default IngressClass that names our controller. No annotation counts.
     """
     if ours.namespaces_only and ingress.namespace not in ours.namespaces_only:
         return False
@@ -244,7 +244,7 @@ def _service_port(service: Service, reference: ServiceReference) -> ServicePort:
 
 
 def _backend_name(service: Service, port: ServicePort) -> str:
-    """``NAMESPACE_svc_SERVICE_PORT``, PORT being the port's name or, where it has none, its number (pkg/service, v3.2)."""
+    """``NAMESPACE_svc_SERVICE_PORT``; PORT is the port's name or, without one, its number (pkg/service, v3.2)."""
     parts = (service.namespace, service.name, port.name or str(port.number))
     for part in parts:
         if not _NAME.fullmatch(part):

@@ -1,0 +1,48 @@
+"""What the host itself knows about the lab, without root."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+
+from labctl.checks.facts import HostFacts
+from labctl.model.lab import Lab
+from labctl.remote.result import CommandResult
+
+_SECONDS = 2.0
+_NAME_SECONDS = 0.7  # a resolver that waits for a DNS server that is not there must not hold up verify
+
+
+def route_command(lab: Lab) -> tuple[str, ...]:
+    """The command that shows the host's way to the lab."""
+    return ("ip", "-json", "route", "get", str(lab.ingress.address))
+
+
+def name_command(lab: Lab) -> tuple[str, ...]:
+    """The command that shows what the application's name means on this host."""
+    return ("getent", "ahostsv4", lab.app.host)
+
+
+def ask_host(lab: Lab) -> HostFacts:
+    """Ask the host. Raises nothing: a program that is missing leaves status 127."""
+    names = run_here(name_command(lab), _NAME_SECONDS).stdout
+    addresses = dict.fromkeys(line.split()[0] for line in names.splitlines() if line.split())
+    return HostFacts(
+        route=run_here(route_command(lab), _SECONDS),
+        neighbours=run_here(("ip", "-json", "neigh"), _SECONDS),
+        name_addresses=tuple(addresses),
+    )
+
+
+def run_here(words: tuple[str, ...], seconds: float) -> CommandResult:
+    """Run a program on the host; status 124 where it took too long, 127 where it is missing."""
+    started = time.monotonic()
+    command = " ".join(words)
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, errors="replace", timeout=seconds, check=False)
+        status, out, err = done.returncode, done.stdout, done.stderr
+    except subprocess.TimeoutExpired:
+        status, out, err = 124, "", f"no end after {seconds:g} s"
+    except OSError as error:
+        status, out, err = 127, "", str(error)
+    return CommandResult(command, status, out, err, time.monotonic() - started)

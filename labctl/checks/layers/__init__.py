@@ -1,0 +1,1 @@
+"""The checks, a file per layer, a function per check."""

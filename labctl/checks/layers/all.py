@@ -1,0 +1,15 @@
+"""All layers, bottom up."""
+
+from __future__ import annotations
+
+from labctl.checks.check import Check
+from labctl.checks.facts import Facts
+from labctl.checks.layers import app, bgp, calico, cluster, host, http, machine, proxy, reach, route
+from labctl.model.lab import Lab
+
+_LAYERS = (host, machine, cluster, app, calico, bgp, route, reach, proxy, http)
+
+
+def all_checks(lab: Lab, facts: Facts) -> tuple[Check, ...]:
+    """Every check of this lab, bottom up: for each machine, node, session and pod that the lab and the facts know."""
+    return tuple(check for layer in _LAYERS for check in layer.checks(lab, facts))

@@ -1,0 +1,182 @@
+"""Layer cluster, second half: the application's Deployment, Service and Ingress fit together."""
+
+from __future__ import annotations
+
+from labctl.checks.check import Check, Layer, Outcome, counted, failed, listed, passed
+from labctl.checks.cluster_objects import IngressPath, Pod, Service
+from labctl.checks.facts import Facts
+from labctl.checks.subjects import (
+    APP_NAME,
+    APP_NAMESPACE,
+    INGRESS_CLASS,
+    app_deployment,
+    app_paths,
+    app_service,
+    pods_of,
+    ready_endpoints,
+    require_api,
+    served_by_controller,
+)
+from labctl.model.lab import Lab
+
+
+def checks(lab: Lab, _facts: Facts) -> list[Check]:
+    """The application's checks."""
+    name = lab.controlplane.name
+    nodes = tuple(
+        f"{kind}.{node.name}"
+        for node in lab.nodes
+        for kind in ("cluster.node", "machine", "calico.cni", "calico.agent")
+    )
+    return [
+        Check(
+            id="cluster.app",
+            layer=Layer.CLUSTER,
+            machine=name,
+            title="The application's pods are ready",
+            expected="at least one pod, and all of them ready",
+            command=f"kubectl get pods -l run={APP_NAME} -o wide",
+            run=deployment,
+            probe="api",
+            needs=("cluster.api",),
+            explained_by=(*nodes, "calico.pool"),
+        ),
+        Check(
+            id="cluster.service",
+            layer=Layer.CLUSTER,
+            machine=name,
+            title="The application's Service leads to its ready pods",
+            expected="one endpoint per ready pod, on a port where it listens",
+            command=f"kubectl describe service {APP_NAME}",
+            run=service,
+            probe="api",
+            needs=("cluster.api",),
+            explained_by=("cluster.app",),
+        ),
+        Check(
+            id="cluster.ingress",
+            layer=Layer.CLUSTER,
+            machine=name,
+            title=f"An Ingress of class {INGRESS_CLASS} serves {lab.app.host}",
+            expected=f"a rule for {lab.app.host} that leads to the application's Service",
+            command="kubectl describe ingress",
+            run=ingress,
+            probe="api",
+            needs=("cluster.api",),
+        ),
+    ]
+
+
+def deployment(facts: Facts, _lab: Lab) -> Outcome:
+    """The Deployment has pods and all are ready."""
+    require_api(facts, "deployments", "pods")
+    found = app_deployment(facts)
+    if found is None:
+        return failed(
+            "no such Deployment", f"there is no Deployment {APP_NAME} in namespace {APP_NAMESPACE}", "labctl up"
+        )
+    if found.wanted == 0:
+        hint = f"labctl kubectl scale deployment {APP_NAME} --replicas=5"
+        return failed("0 pods wanted", "the application is scaled to 0 pods", hint)
+    pods = pods_of(found, facts)
+    broken = [pod for pod in pods if not pod.ready]
+    words = f"{found.ready} of {counted(found.wanted, 'pod')} ready"
+    if found.ready >= found.wanted:
+        return passed(words)
+    cause = _why_not_ready(broken, found.wanted, len(pods))
+    hint = (
+        f"labctl kubectl describe pod {broken[0].name}" if broken else f"labctl kubectl describe deployment {APP_NAME}"
+    )
+    return failed(words, cause, hint)
+
+
+def _why_not_ready(broken: list[Pod], wanted: int, there: int) -> str:
+    if not broken:
+        return f"only {there} of {counted(wanted, 'pod')} exist yet"
+    pod = broken[0]
+    where = f"on {pod.node}" if pod.node else "on no node"
+    more = f" ({len(broken) - 1} more are not ready)" if len(broken) > 1 else ""
+    return f"pod {pod.name} {where} is {pod.phase}, not ready: {pod.reason or 'no reason given'}{more}"
+
+
+def service(facts: Facts, lab: Lab) -> Outcome:
+    """The Service's selector finds the pods, and its target port is theirs."""
+    require_api(facts, "services", "endpoints", "pods")
+    found = app_service(facts, lab)
+    hint = f"labctl kubectl describe service {found.name if found else APP_NAME}"
+    if found is None:
+        return failed("no such Service", f"there is no Service for {lab.app.host}'s pods", "labctl up")
+    wanted = found.selector.items()
+    pods = [pod for pod in facts.cluster.pods if pod.namespace == found.namespace and not pod.deleting]
+    chosen = [pod for pod in pods if found.selector and wanted <= pod.labels.items()]
+    if not chosen:
+        return failed("no endpoint", _why_no_pod(facts, found), hint)
+    wrong = _wrong_port(found, chosen)
+    if wrong:
+        return failed(
+            wrong, f"Service {found.name} sends requests to a port where its pods do not listen: {wrong}", hint
+        )
+    endpoints = {endpoint.pod for endpoint in ready_endpoints(facts, lab)}
+    missing = [pod.name for pod in chosen if pod.ready and pod.name not in endpoints]
+    if missing:
+        cause = "the controller manager has not brought the endpoints up to date"
+        return failed(f"no endpoint for {listed(missing)}", cause, "labctl kubectl -n kube-system get pods")
+    if not endpoints:
+        return failed(
+            "no ready endpoint", "none of the Service's pods is ready", f"labctl kubectl get pods -n {found.namespace}"
+        )
+    return passed(counted(len(endpoints), "ready endpoint"))
+
+
+def _why_no_pod(facts: Facts, found: Service) -> str:
+    selector = listed(f"{key}={value}" for key, value in found.selector.items()) or "nothing"
+    there = app_deployment(facts)
+    labels = listed(f"{key}={value}" for key, value in there.labels.items()) if there else ""
+    return f"Service {found.name} selects {selector}, but " + (
+        f"the pods are labelled {labels}" if labels else "no pod has that label"
+    )
+
+
+def _wrong_port(found: Service, pods: list[Pod]) -> str:
+    """Which target port is no container port of the pods; empty if all fit, or if the pods name no port."""
+    known = {pod.port for pod in pods if pod.port is not None}
+    for _, port, target in found.ports:
+        if known and target.isdigit() and int(target) not in known:
+            return f"{port} -> {target}, the pods have {listed(sorted(known))}"
+    return ""
+
+
+def ingress(facts: Facts, lab: Lab) -> Outcome:
+    """Some Ingress has a rule for the host, a class that the controller takes, and a Service and port that exist."""
+    require_api(facts, "ingresses", "ingressclasses", "services")
+    paths = app_paths(facts, lab)
+    hint = "labctl kubectl describe ingress"
+    if not paths:
+        hosts = (
+            listed(dict.fromkeys(path.host or "every host" for path in facts.cluster.ingress_paths))
+            or "there is no Ingress"
+        )
+        return failed(hosts, f"no Ingress has a rule for {lab.app.host} ({hosts})", hint)
+    taken = [path for path in paths if served_by_controller(path)]
+    if not taken:
+        path = paths[0]
+        cause = (
+            f"Ingress {path.ingress} has class {path.class_name}; the controller takes class {INGRESS_CLASS}, or none"
+        )
+        return failed(f"class {path.class_name}", cause, hint)
+    for path in taken:
+        wrong = _wrong_backend(facts, path)
+        if wrong:
+            return failed(wrong, f"Ingress {path.ingress} leads to a Service that is not there: {wrong}", hint)
+    return passed(listed(f"{path.ingress}: {path.host}{path.path} -> {path.service}:{path.port}" for path in taken))
+
+
+def _wrong_backend(facts: Facts, path: IngressPath) -> str:
+    service = next(
+        (item for item in facts.cluster.services if (item.namespace, item.name) == (path.namespace, path.service)), None
+    )
+    if service is None:
+        return f"no Service {path.service} in namespace {path.namespace}"
+    if not any(path.port in (name, str(number)) for name, number, _ in service.ports):
+        return f"Service {path.service} has no port {path.port}"
+    return ""

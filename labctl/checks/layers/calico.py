@@ -1,0 +1,240 @@
+"""Layer calico: the agent on each node, the CNI configuration, and the objects by which Calico is told what to do."""
+
+from __future__ import annotations
+
+from labctl.checks.check import Check, Layer, Outcome, failed, listed, passed
+from labctl.checks.cluster_objects import BgpPeer
+from labctl.checks.facts import Facts
+from labctl.checks.layers.units import unit_check
+from labctl.checks.probes import AGENT_UNIT
+from labctl.checks.subjects import blocks_of, require_api
+from labctl.model.lab import Lab, Machine, Source
+
+
+def checks(lab: Lab, _facts: Facts) -> list[Check]:
+    """All checks of this layer."""
+    found = []
+    for node in lab.nodes:
+        found += [_agent_check(lab, node), _cni_check(lab, node)]
+    found += [_pool_check(lab), _configuration_check(lab), _peer_check(lab)]
+    return [*found, *(_block_check(lab, node) for node in lab.nodes)]
+
+
+def _is_stand_in(lab: Lab) -> bool:
+    return lab.source is Source.DEBIAN
+
+
+def _agent_check(lab: Lab, node: Machine) -> Check:
+    id_, title = f"calico.agent.{node.name}", f"Calico's agent runs on {node.name}"
+    basis = (f"machine.disk.{node.name}", f"machine.memory.{node.name}")
+    if _is_stand_in(lab):
+        return unit_check(id_, Layer.CALICO, node.name, AGENT_UNIT, title, explained_by=basis, stand_in=True)
+
+    def run(facts: Facts, _lab: Lab) -> Outcome:
+        return agent_pod(facts, node)
+
+    return Check(
+        id=id_,
+        layer=Layer.CALICO,
+        machine=node.name,
+        title=title,
+        expected="pod calico-node is ready",
+        command=f"kubectl -n calico-system get pods -o wide --field-selector spec.nodeName={node.name}",
+        run=run,
+        needs=("cluster.api",),
+        explained_by=(f"machine.{node.name}", f"cluster.node.{node.name}", f"cluster.containerd.{node.name}", *basis),
+    )
+
+
+def agent_pod(facts: Facts, node: Machine) -> Outcome:
+    """Real Calico: the node's pod of DaemonSet calico-node is ready."""
+    require_api(facts, "pods")
+    pods = [pod for pod in facts.cluster.pods if pod.node == node.name and pod.labels.get("k8s-app") == "calico-node"]
+    if not pods:
+        return failed(
+            "no calico-node pod", f"no calico-node pod was scheduled to {node.name}", "labctl kubectl get tigerastatus"
+        )
+    pod = pods[0]
+    if pod.ready:
+        return passed(f"{pod.name} is ready")
+    words = f"{pod.name} is {pod.phase}: {pod.reason}"
+    return failed(words, words, f"labctl kubectl -n {pod.namespace} logs {pod.name} -c calico-node --tail=20")
+
+
+def _cni_check(lab: Lab, node: Machine) -> Check:
+    def run(facts: Facts, _lab: Lab) -> Outcome:
+        return cni(facts, node)
+
+    return Check(
+        id=f"calico.cni.{node.name}",
+        layer=Layer.CALICO,
+        machine=node.name,
+        title=f"The kubelet on {node.name} finds Calico's CNI configuration",
+        expected="a configuration that names calico in /etc/cni/net.d",
+        command="grep . /etc/cni/net.d/*.conflist",
+        run=run,
+        probe="cni",
+        needs=(f"machine.{node.name}",),
+        explained_by=(f"calico.agent.{node.name}",),
+        stand_in=_is_stand_in(lab),
+    )
+
+
+def cni(facts: Facts, node: Machine) -> Outcome:
+    """A CNI configuration is there, and the first by name (which containerd takes) is Calico's."""
+    lines = facts.on(node.name).result("cni").stdout.splitlines()
+    files = sorted({line.partition(":")[0] for line in lines if line.startswith("/")})
+    hint = f"labctl ssh {node.name} -- ls -l /etc/cni/net.d"
+    if not files:
+        return failed(
+            "no configuration", f"{node.name} has no CNI configuration in /etc/cni/net.d: pods get no network", hint
+        )
+    first = "\n".join(line for line in lines if line.startswith(files[0]))
+    if "calico" not in first:
+        cause = f"containerd takes the first CNI configuration by name, {files[0]}, and that is not Calico's"
+        return failed(listed(files), cause, hint)
+    return passed(files[0])
+
+
+def _object_check(lab: Lab, id_: str, title: str, expected: str, command: str) -> Check:
+    functions = {"calico.pool": pool, "calico.bgp": configuration, "calico.peer": peer}
+    return Check(
+        id=id_,
+        layer=Layer.CALICO,
+        machine=lab.controlplane.name,
+        title=title,
+        expected=expected,
+        command=command,
+        run=functions[id_],
+        probe="api",
+        needs=("cluster.api",),
+        stand_in=_is_stand_in(lab),
+    )
+
+
+def _pool_check(lab: Lab) -> Check:
+    expected = f"{lab.network.pod_cidr} in blocks of /{lab.network.block_size}"
+    return _object_check(
+        lab, "calico.pool", "Pods get their addresses from the lab's pool", expected, "kubectl get ippools"
+    )
+
+
+def _configuration_check(lab: Lab) -> Check:
+    expected = f"AS {lab.network.as_number}, full mesh"
+    return _object_check(lab, "calico.bgp", "Calico has the lab's AS number", expected, "kubectl get bgpconfigurations")
+
+
+def _peer_check(lab: Lab) -> Check:
+    expected = f"{lab.ingress.address} as {lab.network.ingress_as_number}, for every node"
+    return _object_check(
+        lab, "calico.peer", "Calico's nodes know ingress as BGP peer", expected, "kubectl get bgppeers"
+    )
+
+
+def pool(facts: Facts, lab: Lab) -> Outcome:
+    """An enabled IPPool with the lab's network and block size."""
+    require_api(facts, "ippools")
+    words = listed(
+        f"{item.name}: {item.cidr} /{item.block_size}{' disabled' if item.disabled else ''}"
+        for item in facts.cluster.pools
+    )
+    wanted = (lab.network.pod_cidr, lab.network.block_size)
+    if any((item.cidr, item.block_size) == wanted and not item.disabled for item in facts.cluster.pools):
+        return passed(words)
+    cause = f"no enabled IPPool has {lab.network.pod_cidr} in blocks of /{lab.network.block_size}"
+    return failed(words or "no IPPool", cause, "labctl kubectl get ippools -o yaml")
+
+
+def configuration(facts: Facts, lab: Lab) -> Outcome:
+    """BGPConfiguration default has the lab's AS number and the mesh is on (Calico's own defaults: 64512, on)."""
+    require_api(facts, "bgpconfigurations")
+    found = next((item for item in facts.cluster.bgp_configurations if item.name == "default"), None)
+    number = 64512 if found is None or found.as_number is None else found.as_number
+    mesh = found is None or found.mesh
+    words = f"AS {number}, {'full mesh' if mesh else 'no mesh'}" + ("" if found else " (no object: Calico's defaults)")
+    hint = "labctl kubectl get bgpconfiguration default -o yaml"
+    if number != lab.network.as_number:
+        where = "BGPConfiguration default says" if found else "without BGPConfiguration default the nodes take"
+        return failed(words, f"{where} AS {number}, the lab's is {lab.network.as_number}", hint)
+    if not mesh:
+        return failed(
+            words,
+            "BGPConfiguration default has nodeToNodeMeshEnabled: false, so nodes do not peer with each other",
+            hint,
+        )
+    return passed(words)
+
+
+def peer(facts: Facts, lab: Lab) -> Outcome:
+    """Some BGPPeer names ingress with its AS number, for every node."""
+    require_api(facts, "bgppeers")
+    peers = facts.cluster.bgp_peers
+    address, number = str(lab.ingress.address), lab.network.ingress_as_number
+    words = listed(f"{item.name}: {item.peer} as {item.as_number}" for item in peers) or "no BGPPeer"
+    hint = "labctl kubectl get bgppeers -o yaml"
+    mine = [item for item in peers if item.peer.partition(":")[0] == address]
+    if not mine:
+        cause = f"no BGPPeer names ingress ({address}), so no node opens a session with it"
+        return failed(words, cause, "labctl kubectl get bgppeers")
+    right = [item for item in mine if item.as_number == number]
+    if not right:
+        return failed(words, f"BGPPeer {mine[0].name} says AS {mine[0].as_number}, ingress has AS {number}", hint)
+    missing = [node.name for node in lab.nodes if not any(_covers(item, node) for item in right)]
+    if missing:
+        return failed(
+            words, f"BGPPeer {right[0].name} is for `{right[0].scope}` only; {listed(missing)} has no such peer", hint
+        )
+    return passed(words)
+
+
+def _covers(peer_: BgpPeer, node: Machine) -> bool:
+    """Whether a BGPPeer is for this node, as far as its scope can be read; a selector of other labels is taken on
+    trust.
+    """
+    if not peer_.scope or peer_.scope == node.name:
+        return True
+    if "hostname" in peer_.scope:
+        return f"'{node.name}'" in peer_.scope or f'"{node.name}"' in peer_.scope
+    return not peer_.scope.replace("-", "").replace(".", "").isalnum()
+
+
+def _block_check(lab: Lab, node: Machine) -> Check:
+    def run(facts: Facts, _lab: Lab) -> Outcome:
+        return block(facts, lab, node)
+
+    return Check(
+        id=f"calico.block.{node.name}",
+        layer=Layer.CALICO,
+        machine=node.name,
+        title=f"{node.name} has a block of the pod network",
+        expected=f"a confirmed /{lab.network.block_size} of {lab.network.pod_cidr}, no other node's",
+        command="kubectl get blockaffinities",
+        run=run,
+        needs=("cluster.api",),
+        explained_by=(f"calico.agent.{node.name}", f"machine.{node.name}", "calico.pool"),
+        stand_in=_is_stand_in(lab),
+    )
+
+
+def block(facts: Facts, lab: Lab, node: Machine) -> Outcome:
+    """The node has confirmed blocks, inside the pod network, that no other node has."""
+    require_api(facts, "blockaffinities")
+    mine = blocks_of(node, facts)
+    hint = "labctl kubectl get blockaffinities"
+    if not mine:
+        pending = [item for item in facts.cluster.blocks if item.node == node.name]
+        words = listed(f"{item.cidr} {item.state}" for item in pending) or "no block"
+        return failed(words, f"no BlockAffinity gives {node.name} a confirmed block", hint)
+    words = listed(item.cidr for item in mine)
+    outside = [item for item in mine if not item.cidr.subnet_of(lab.network.pod_cidr)]
+    if outside:
+        return failed(words, f"{outside[0].cidr} is not inside the pod network {lab.network.pod_cidr}", hint)
+    twice = [
+        other
+        for item in mine
+        for other in facts.cluster.blocks
+        if other.node != node.name and other.cidr.overlaps(item.cidr)
+    ]
+    if twice:
+        return failed(words, f"{twice[0].cidr} is claimed by {node.name} and by {twice[0].node}", hint)
+    return passed(words)

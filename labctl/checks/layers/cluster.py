@@ -1,0 +1,176 @@
+"""Layer cluster: etcd, the API, the nodes, and the application's objects."""
+
+from __future__ import annotations
+
+from labctl.checks.causes import unit_state, why_unit_is_down
+from labctl.checks.check import Check, Layer, Outcome, failed, listed, passed
+from labctl.checks.facts import Facts
+from labctl.checks.layers.units import unit_check
+from labctl.checks.probes import API_PATHS, API_PORT, CONTAINERD_UNIT, ETCD_UNIT, KUBELET_UNIT
+from labctl.checks.subjects import APP_NAMESPACE, require_api
+from labctl.model.lab import Lab, Machine, Source
+
+
+def checks(lab: Lab, _facts: Facts) -> list[Check]:
+    """All checks of this layer but the application's (app.py)."""
+    found = []
+    for node in lab.nodes:
+        machine = (f"machine.disk.{node.name}", f"machine.memory.{node.name}")
+        found += [
+            unit_check(
+                f"cluster.containerd.{node.name}",
+                Layer.CLUSTER,
+                node.name,
+                CONTAINERD_UNIT,
+                f"containerd runs on {node.name}",
+                explained_by=machine,
+            ),
+            unit_check(
+                f"cluster.kubelet.{node.name}",
+                Layer.CLUSTER,
+                node.name,
+                KUBELET_UNIT,
+                f"The kubelet runs on {node.name}",
+                explained_by=(f"cluster.containerd.{node.name}", *machine),
+            ),
+        ]
+    if lab.source is Source.DEBIAN:
+        found.append(_etcd_check(lab.controlplane))
+    found.append(_api_check(lab))
+    return [*found, *(_node_check(lab, node) for node in lab.nodes), _system_check(lab)]
+
+
+def _etcd_check(controlplane: Machine) -> Check:
+    name = controlplane.name
+    basis = (f"machine.disk.{name}", f"machine.memory.{name}", f"machine.clock.{name}")
+    return unit_check("cluster.etcd", Layer.CLUSTER, name, ETCD_UNIT, "etcd runs", explained_by=basis)
+
+
+def _api_check(lab: Lab) -> Check:
+    name = lab.controlplane.name
+    basis = [f"{kind}.{name}" for kind in ("cluster.kubelet", "cluster.containerd", "machine.disk", "machine.memory")]
+    etcd = ["cluster.etcd"] if lab.source is Source.DEBIAN else []
+    return Check(
+        id="cluster.api",
+        layer=Layer.CLUSTER,
+        machine=name,
+        title="The Kubernetes API is ready",
+        expected="readyz check passed",
+        command="kubectl get --raw /readyz?verbose",
+        run=api,
+        probe="api",
+        needs=(f"machine.{name}",),
+        explained_by=(*etcd, *basis, f"machine.clock.{name}", f"machine.address.{name}", f"machine.firewall.{name}"),
+    )
+
+
+def api(facts: Facts, lab: Lab) -> Outcome:
+    """/readyz is ok, and every question was answered."""
+    cluster = facts.cluster
+    broken = [line[3:] for line in cluster.readyz.splitlines() if line.startswith("[-]")]
+    name = lab.controlplane.name
+    if "readyz" in cluster.errors or broken:
+        observed = listed(broken) or cluster.errors["readyz"]
+        return failed(observed, _why_no_api(facts, lab, broken), f"labctl ssh {name} -- journalctl -u kubelet -n 20")
+    crds = {"ippools", "bgpconfigurations", "bgppeers", "blockaffinities"}
+    refused = [f"{question}: {cluster.errors[question]}" for question in API_PATHS if question in cluster.errors]
+    refused = [text for text in refused if text.split(":")[0] not in crds]
+    if refused:
+        return failed(
+            listed(refused, most=2),
+            "the API does not answer every question",
+            "labctl kubectl get --raw /readyz?verbose",
+        )
+    return passed(f"readyz check passed, {cluster.version}")
+
+
+def _why_no_api(facts: Facts, lab: Lab, broken: list[str]) -> str:
+    name = lab.controlplane.name
+    etcd = unit_state(facts, name, ETCD_UNIT)
+    if etcd and not etcd.running:
+        return why_unit_is_down(facts, name, etcd).text
+    if broken:
+        return f"the API server says of itself that it is not ready: {listed(broken)}"
+    if not any(listener.port == API_PORT for listener in facts.on(name).listeners):
+        return f"nothing listens on {name}'s port {API_PORT}: kube-apiserver does not run"
+    return (
+        f"kube-apiserver listens on {name}'s port {API_PORT} but "
+        f"does not answer: {facts.cluster.errors.get('readyz', '')}"
+    )
+
+
+def _node_check(lab: Lab, node: Machine) -> Check:
+    def run(facts: Facts, _lab: Lab) -> Outcome:
+        return node_ready(facts, node)
+
+    kinds = ("cluster.kubelet", "cluster.containerd", "calico.cni", "machine.disk", "machine.memory", "machine.clock")
+    basis = (f"machine.{node.name}", *(f"{kind}.{node.name}" for kind in kinds))
+    walls = tuple(f"{kind}.{name}" for kind in _WALLS for name in (node.name, lab.controlplane.name))
+    return Check(
+        id=f"cluster.node.{node.name}",
+        layer=Layer.CLUSTER,
+        machine=node.name,
+        title=f"Node {node.name} is ready and has its lab address",
+        expected=f"Ready, InternalIP {node.address}",
+        command=f"kubectl get node {node.name} -o wide",
+        run=run,
+        needs=("cluster.api",),
+        explained_by=(*basis, *dict.fromkeys(walls)),
+    )
+
+
+_WALLS = ("machine.firewall", "machine.shaping", "machine.address", "machine.mtu")
+
+
+def node_ready(facts: Facts, machine: Machine) -> Outcome:
+    """The node is there, ready, and known by its address on the lab network."""
+    require_api(facts, "nodes")
+    hint = f"labctl kubectl describe node {machine.name}"
+    node = next((item for item in facts.cluster.nodes if item.name == machine.name), None)
+    if node is None:
+        return failed("no such node", f"{machine.name} has not joined the cluster, or was deleted from it", "labctl up")
+    if not node.ready:
+        return failed(f"NotReady: {node.reason}", f"the kubelet of {machine.name} says: {node.reason}", hint)
+    if node.internal_ip != str(machine.address):
+        cause = (
+            f"the kubelet of {machine.name} registered another interface's address: its --node-ip is missing or wrong"
+        )
+        return failed(f"Ready, InternalIP {node.internal_ip or 'none'}", cause, hint)
+    if node.pressure:
+        return failed(
+            f"Ready, {listed(node.pressure)}", f"{machine.name} is short of a resource: {listed(node.pressure)}", hint
+        )
+    held = ", scheduling disabled" if node.unschedulable else ""
+    return passed(f"Ready, InternalIP {node.internal_ip}{held}")
+
+
+def _system_check(lab: Lab) -> Check:
+    nodes = [f"{kind}.{node.name}" for node in lab.nodes for kind in ("cluster.node", "cluster.kubelet", "machine")]
+    return Check(
+        id="cluster.system",
+        layer=Layer.CLUSTER,
+        machine=lab.controlplane.name,
+        title="The cluster's own pods run",
+        expected="every pod outside of the default namespace is ready",
+        command="kubectl get pods -A",
+        run=system_pods,
+        probe="api",
+        needs=("cluster.api",),
+        explained_by=tuple(nodes),
+    )
+
+
+def system_pods(facts: Facts, _lab: Lab) -> Outcome:
+    """All pods beside the application's are ready, or have done their work."""
+    require_api(facts, "pods")
+    pods = [pod for pod in facts.cluster.pods if pod.namespace != APP_NAMESPACE and not pod.deleting]
+    broken = [pod for pod in pods if not pod.ready and pod.phase != "Succeeded"]
+    if not pods:
+        return failed("no pod", "the cluster's own pods are missing", "labctl up")
+    if not broken:
+        return passed(f"{len(pods)} pods are ready")
+    words = listed(
+        (f"{pod.full_name} on {pod.node or 'no node'} is {pod.phase} {pod.reason}".strip() for pod in broken), most=3
+    )
+    first = broken[0]
+    return failed(words, words, f"labctl kubectl -n {first.namespace} describe pod {first.name}")

@@ -1,0 +1,233 @@
+"""Layer machine: each machine answers, has its address, and has what it needs of disk, memory, time and kernel
+settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from labctl.checks.causes import why_machine_is_silent
+from labctl.checks.check import Check, Layer, MissingFact, Outcome, counted, failed, listed, passed
+from labctl.checks.facts import Facts
+from labctl.checks.layers.packets import firewall, lab_nic, mtu, rp_filter, shaping
+from labctl.checks.probes import units_of
+from labctl.model.lab import Lab, Machine
+
+FULLEST_PERCENT = 95.0  # kubelet evicts pods at 85-90 % (imagefs 15 %, nodefs 10 % free); above 95 % etcd and logs fail
+LEAST_MEMORY_KIB = 64 * 1024  # below it the kernel's OOM killer is near
+MOST_CLOCK_SECONDS = 2.0  # etcd warns at 1 s; TLS certificates begin to fail with minutes
+
+Run = Callable[[Facts, Lab, Machine], Outcome]
+
+
+def checks(lab: Lab, _facts: Facts) -> list[Check]:
+    """All checks of this layer."""
+    found = []
+    for machine in lab.machines:
+        found.append(_answers_check(machine))
+        found += [_check(machine, *entry) for entry in _EVERYWHERE]
+        if machine.is_node:
+            found += [_check(machine, *entry) for entry in _ON_NODES]
+    return found
+
+
+def _answers_check(machine: Machine) -> Check:
+    def run(facts: Facts, lab: Lab) -> Outcome:
+        return answers(facts, lab, machine)
+
+    return Check(
+        id=f"machine.{machine.name}",
+        layer=Layer.MACHINE,
+        machine=machine.name,
+        title=f"{machine.name} answers over SSH",
+        expected="an SSH connection, and python3 there",
+        command=f"labctl ssh {machine.name} -- true",
+        run=run,
+        needs=("host.route",),
+    )
+
+
+def _check(machine: Machine, subject: str, title: str, expected: str, command: str, probe: str, function: Run) -> Check:
+    def run(facts: Facts, lab: Lab) -> Outcome:
+        return function(facts, lab, machine)
+
+    return Check(
+        id=f"machine.{subject}.{machine.name}",
+        layer=Layer.MACHINE,
+        machine=machine.name,
+        title=title.format(machine=machine.name, address=machine.address),
+        expected=expected.format(address=machine.address),
+        command=command.format(address=machine.address),
+        run=run,
+        needs=(f"machine.{machine.name}",),
+        probe=probe,
+    )
+
+
+def answers(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
+    """SSH gets through and the probes ran."""
+    found = facts.on(machine.name)
+    if found.reachable:
+        return passed(f"answers at {machine.address}")
+    return failed(found.error, why_machine_is_silent(facts, lab, machine))
+
+
+def system(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
+    """No unit has failed, beside those that have checks of their own."""
+    own = units_of(machine, lab.source)
+    broken = [unit for unit in facts.on(machine.name).failed_units if unit not in own]
+    if not broken:
+        return passed("no failed unit")
+    cause = f"{counted(len(broken), 'unit')} failed on {machine.name}: {listed(broken)}"
+    return failed(listed(broken), cause, f"labctl ssh {machine.name} -- systemctl status {broken[0]}")
+
+
+def address(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
+    """The machine's address is on an interface that is up, and on no other machine."""
+    nic = lab_nic(facts.on(machine.name), machine)
+    if nic is None:
+        return failed("no interface has it", f"{machine.name} lost its address {machine.address}", "labctl up")
+    others = _others_with(facts, lab, machine)
+    if others:
+        cause = f"{listed(others)} also has {machine.address}: two machines answer for one address"
+        return failed(f"also on {listed(others)}", cause, f"labctl ssh {others[0]} -- ip addr show")
+    if not (nic.up and nic.carrier):
+        return failed(
+            f"{nic.name} is down", f"{nic.name} on {machine.name} is down", f"labctl ssh {machine.name} -- ip link"
+        )
+    return passed(f"{machine.address} on {nic.name} ({nic.mac})")
+
+
+def _others_with(facts: Facts, lab: Lab, machine: Machine) -> list[str]:
+    """Other machines that have this machine's address, or whose interface answered for it (by the ARP tables)."""
+    own = {nic.mac for nic in facts.on(machine.name).nics}
+    found = []
+    for other in lab.machines:
+        if other == machine or not facts.on(other.name).reachable:
+            continue
+        try:
+            addresses = {item.ip for nic in facts.on(other.name).nics for item in nic.addresses}
+            seen = {
+                entry.mac
+                for entry in facts.on(other.name).neighbours
+                if entry.address == machine.address and entry.answers
+            }
+        except (MissingFact, ValueError):
+            continue
+        if machine.address in addresses:
+            found.append(other.name)
+        found += [f"the interface {mac}" for mac in sorted(seen - own)]
+    return list(dict.fromkeys(found))
+
+
+def disk(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
+    """No file system that matters is full."""
+    systems = facts.on(machine.name).filesystems
+    fullest = max(systems, key=lambda system: system.used_percent, default=None)
+    if fullest is None:
+        return failed("df shows no file system")
+    words = f"{fullest.mount} is {fullest.used_percent:.0f} % full, {fullest.free // 1024} MiB are free"
+    if fullest.used_percent < FULLEST_PERCENT:
+        return passed(words)
+    return failed(
+        words, f"{fullest.mount} on {machine.name} is full", f"labctl ssh {machine.name} -- du -xh -d 2 {fullest.mount}"
+    )
+
+
+def memory(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
+    """There is memory left."""
+    available = facts.on(machine.name).memory.get("MemAvailable", 0)
+    words = f"{available // 1024} MiB available"
+    if available >= LEAST_MEMORY_KIB:
+        return passed(words)
+    return failed(words, f"{machine.name} is out of memory", f"labctl ssh {machine.name} -- free -m")
+
+
+def clock(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
+    """The machine's clock agrees with the host's."""
+    offset = facts.on(machine.name).clock_offset
+    words = f"{offset:+.1f} s"
+    if abs(offset) <= MOST_CLOCK_SECONDS:
+        return passed(words)
+    side = "ahead of" if offset > 0 else "behind"
+    cause = f"the clock of {machine.name} is {abs(offset):.0f} s {side} this host's"
+    return failed(words, cause, f"labctl ssh {machine.name} -- timedatectl")
+
+
+def default_route(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
+    """A default route exists: without one a node does not answer its pods' ARP requests for 169.254.1.1 (proxy ARP)."""
+    routes = [route for route in facts.on(machine.name).routes if route.destination.prefixlen == 0]
+    usable = [route for route in routes if route.kind == "unicast"]
+    if usable:
+        return passed(str(usable[0]))
+    hint = f"labctl ssh {machine.name} -- ip route add default via {lab.network.gateway}"
+    return failed("no default route", f"{machine.name} has no default route, so its pods can't answer either", hint)
+
+
+def forwarding(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
+    """The node forwards packets to its pods."""
+    value = facts.on(machine.name).sysctls.get("net.ipv4.ip_forward", "unknown")
+    if value == "1":
+        return passed("1")
+    cause = f"{machine.name} does not forward packets: net.ipv4.ip_forward is {value}"
+    return failed(value, cause, f"labctl ssh {machine.name} -- sysctl -w net.ipv4.ip_forward=1")
+
+
+_EVERYWHERE: tuple[tuple[str, str, str, str, str, Run], ...] = (
+    ("system", "No unit has failed on {machine}", "no failed unit", "systemctl --failed", "failed-units", system),
+    (
+        "address",
+        "{machine} has {address} for itself",
+        "{address}, on an interface that is up",
+        "ip addr",
+        "addresses",
+        address,
+    ),
+    ("mtu", "{machine} sends packets of full size", "as large as the other machines'", "ip link", "addresses", mtu),
+    ("disk", "{machine} has disk space", f"less than {FULLEST_PERCENT:.0f} % full", "df -h", "disk", disk),
+    (
+        "memory",
+        "{machine} has memory",
+        f"at least {LEAST_MEMORY_KIB // 1024} MiB available",
+        "free -m",
+        "memory",
+        memory,
+    ),
+    (
+        "clock",
+        "The clock of {machine} is right",
+        f"within {MOST_CLOCK_SECONDS:.0f} s of this host's",
+        "date",
+        "",
+        clock,
+    ),
+    (
+        "firewall",
+        "No firewall rule on {machine} is in the way",
+        "none but Kubernetes' and Calico's",
+        "nft list ruleset",
+        "firewall",
+        firewall,
+    ),
+    (
+        "shaping",
+        "No interface of {machine} loses or delays packets",
+        "no netem, no tbf",
+        "tc qdisc show",
+        "qdiscs",
+        shaping,
+    ),
+    (
+        "rp_filter",
+        "{machine} accepts answers on any path",
+        "not 1 (strict)",
+        "sysctl -a -r 'rp_filter$'",
+        "sysctls",
+        rp_filter,
+    ),
+)
+
+_ON_NODES: tuple[tuple[str, str, str, str, str, Run], ...] = (
+    ("forwarding", "{machine} forwards packets", "1", "sysctl net.ipv4.ip_forward", "sysctls", forwarding),
+    ("default", "{machine} has a default route", "a default route", "ip route show default", "routes", default_route),
+)

@@ -1,0 +1,90 @@
+"""What can stop packets on a machine: its interface's MTU, firewall rules, traffic shaping, reverse path filters."""
+
+from __future__ import annotations
+
+from labctl.checks.check import MissingFact, Outcome, failed, listed, passed
+from labctl.checks.facts import Facts, MachineFacts
+from labctl.model.lab import Lab, Machine
+from labctl.parse.firewall import DropRule
+from labctl.parse.iproute import Nic
+
+_SHAPERS = ("netem", "tbf", "blackhole")
+_OWN_CHAINS = ("KUBE-", "cali-", "felix", "CNI-")  # kube-proxy and kubelet; Calico's Felix
+
+
+def lab_nic(facts: MachineFacts, machine: Machine) -> Nic | None:
+    """The interface that has the machine's address."""
+    for nic in facts.nics:
+        if any(item.ip == machine.address for item in nic.addresses):
+            return nic
+    return None
+
+
+def mtu(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
+    """The interface on the lab network takes packets as large as the others' do."""
+    nic = lab_nic(facts.on(machine.name), machine)
+    if nic is None:
+        return passed("its address is on no interface")
+    largest = max(_mtus(facts, lab), default=nic.mtu)
+    if nic.mtu >= largest:
+        return passed(f"{nic.mtu} on {nic.name}")
+    cause = f"{nic.name} on {machine.name} has MTU {nic.mtu}, the other machines have {largest}: large packets are lost"
+    return failed(
+        f"{nic.mtu} on {nic.name}", cause, f"labctl ssh {machine.name} -- ip link set {nic.name} mtu {largest}"
+    )
+
+
+def _mtus(facts: Facts, lab: Lab) -> list[int]:
+    found = []
+    for machine in lab.machines:
+        try:
+            nic = lab_nic(facts.on(machine.name), machine)
+        except (MissingFact, ValueError):
+            continue
+        if nic:
+            found.append(nic.mtu)
+    return found
+
+
+def foreign_drop_rules(facts: Facts, machine: str) -> tuple[DropRule, ...]:
+    """Rules that drop or reject and are neither Kubernetes' nor Calico's."""
+    return tuple(rule for rule in facts.on(machine).drop_rules if not rule.chain.startswith(_OWN_CHAINS))
+
+
+def firewall(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
+    """No rule drops or rejects packets, beside those that Kubernetes and Calico write themselves."""
+    rules = foreign_drop_rules(facts, machine.name)
+    if not rules:
+        return passed("none")
+    cause = f"a firewall rule on {machine.name} drops packets ({rules[0]})"
+    return failed(listed(rules, most=3), cause, f"labctl ssh {machine.name} -- nft -a list ruleset")
+
+
+def shaping(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
+    """No queueing discipline loses, delays or limits packets."""
+    lines = [line.strip() for line in facts.on(machine.name).output("qdiscs").splitlines()]
+    found = [line for line in lines if line.split()[1:2] and line.split()[1] in _SHAPERS]
+    if not found:
+        return passed("none")
+    words = found[0].split()
+    device = words[words.index("dev") + 1] if "dev" in words[:-1] else "an interface"
+    cause = f"a queueing discipline loses, delays or limits packets on {machine.name}'s {device} ({found[0]})"
+    return failed(listed(found), cause, f"labctl ssh {machine.name} -- tc qdisc del dev {device} root")
+
+
+def rp_filter(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
+    """The reverse path filter is not strict: the kernel uses the larger value of `all` and the interface
+    (ip-sysctl.rst).
+    """
+    values = facts.on(machine.name).sysctls
+    nic = lab_nic(facts.on(machine.name), machine)
+    names = ["all", nic.name.replace(".", "/")] if nic else ["all"]
+    numbers = {name: values.get(f"net.ipv4.conf.{name}.rp_filter", "0") for name in names}
+    words = ", ".join(f"{name} {value}" for name, value in numbers.items())
+    if max(numbers.values()) != "1":
+        return passed(words)
+    strict = next(name for name, value in numbers.items() if value == "1")
+    cause = (
+        f"{machine.name} drops packets that come back on another path: net.ipv4.conf.{strict}.rp_filter is 1 (strict)"
+    )
+    return failed(words, cause, f"labctl ssh {machine.name} -- sysctl -w net.ipv4.conf.{strict}.rp_filter=2")

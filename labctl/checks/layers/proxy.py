@@ -1,0 +1,234 @@
+"""Layer proxy: the controller on ingress follows the API, and HAProxy has a healthy server for each ready pod."""
+
+from __future__ import annotations
+
+from labctl.checks.causes import unit_state, why_unit_is_down
+from labctl.checks.check import Check, Layer, MissingFact, Outcome, counted, failed, listed, passed
+from labctl.checks.cluster_objects import Endpoint
+from labctl.checks.facts import Facts
+from labctl.checks.probes import CONTROLLER_KUBECONFIG, CONTROLLER_UNIT, HAPROXY_CONFIG, HAPROXY_SOCKET
+from labctl.checks.subjects import app_service, ready_endpoints, require_api
+from labctl.model.lab import Lab, Source
+from labctl.parse.haproxy import ServerStatus
+
+_HTTP_PORT = 80
+_WALLS = ("machine.firewall", "machine.shaping", "machine.address", "machine.clock")
+
+
+def checks(lab: Lab, facts: Facts) -> list[Check]:
+    """All checks of this layer."""
+    found = [_controller_check(lab), _access_check(lab), _haproxy_check(lab), _servers_check(lab)]
+    return [*found, *(_server_check(lab, endpoint) for endpoint in ready_endpoints(facts, lab))]
+
+
+def _controller_check(lab: Lab) -> Check:
+    name = lab.ingress.name
+    return Check(
+        id="proxy.controller",
+        layer=Layer.PROXY,
+        machine=name,
+        title="The ingress controller runs and has read the cluster",
+        expected="200 from /healthz on port 1042",
+        command="curl -i http://127.0.0.1:1042/healthz",
+        run=controller,
+        probe="healthz",
+        needs=(f"machine.{name}",),
+        explained_by=(f"machine.disk.{name}", f"machine.memory.{name}", "proxy.access"),
+        stand_in=lab.source is Source.DEBIAN,
+    )
+
+
+def controller(facts: Facts, lab: Lab) -> Outcome:
+    """The unit is active and /healthz answers 200 (it does once the first configuration is written)."""
+    name = lab.ingress.name
+    unit = facts.on(name).units.get(CONTROLLER_UNIT)
+    if unit and not unit.running:
+        return failed(str(unit), why_unit_is_down(facts, name, unit))
+    code = facts.on(name).result("healthz").stdout.strip()
+    if code == "200":
+        return passed("active, /healthz answers 200")
+    words = f"/healthz answers {code}" if code not in ("", "000") else "/healthz does not answer"
+    said = facts.on(name).last_words(CONTROLLER_UNIT)
+    cause = f"the controller runs but has not brought HAProxy up{'; its last words: ' + said if said else ''}"
+    return failed(words, cause, f"labctl ssh {name} -- journalctl -u haproxy-ingress -n 20")
+
+
+def _access_check(lab: Lab) -> Check:
+    ends = (lab.ingress.name, lab.controlplane.name)
+    return Check(
+        id="proxy.access",
+        layer=Layer.PROXY,
+        machine=lab.ingress.name,
+        title="The controller's certificate opens the Kubernetes API",
+        expected="may read services",
+        command=f"kubectl --kubeconfig={CONTROLLER_KUBECONFIG} get services -A",
+        run=access,
+        probe="controller-access",
+        needs=(f"machine.{lab.ingress.name}",),
+        explained_by=(
+            "cluster.api",
+            f"machine.{lab.controlplane.name}",
+            *(f"{wall}.{end}" for wall in _WALLS for end in ends),
+        ),
+    )
+
+
+def access(facts: Facts, lab: Lab) -> Outcome:
+    """A request with the controller's own kubeconfig succeeds."""
+    name = lab.ingress.name
+    result = facts.on(name).result("controller-access")
+    if result.ok:
+        return passed("may read services")
+    words = (result.stderr.strip().splitlines() or [f"status {result.status}"])[-1]
+    cause = f"the API does not take what {CONTROLLER_KUBECONFIG} on {name} says: {words}"
+    return failed(words, cause, f"labctl ssh {name} -- kubectl --kubeconfig={CONTROLLER_KUBECONFIG} get services -A")
+
+
+def _haproxy_check(lab: Lab) -> Check:
+    return Check(
+        id="proxy.haproxy",
+        layer=Layer.PROXY,
+        machine=lab.ingress.name,
+        title="HAProxy runs and listens on port 80",
+        expected="haproxy on port 80",
+        command="ss -ltnp sport = :80",
+        run=haproxy,
+        probe="listeners",
+        needs=(f"machine.{lab.ingress.name}",),
+        explained_by=("proxy.controller",),
+    )
+
+
+def haproxy(facts: Facts, lab: Lab) -> Outcome:
+    """HAProxy has port 80."""
+    name = lab.ingress.name
+    programs = {item.program for item in facts.on(name).listeners if item.port == _HTTP_PORT}
+    hint = f"labctl ssh {name} -- systemctl status haproxy-ingress"
+    if "haproxy" in programs:
+        return passed("haproxy listens on port 80")
+    if not programs:
+        unit = unit_state(facts, name, CONTROLLER_UNIT)
+        why = (
+            why_unit_is_down(facts, name, unit).text
+            if unit and not unit.running
+            else "HAProxy does not run, though its controller does"
+        )
+        return failed("nothing listens on port 80", why, hint)
+    taken = listed(sorted(program or "a program" for program in programs))
+    return failed(f"{taken} listens on port 80", f"{taken} on {name} has taken port 80, which HAProxy needs", hint)
+
+
+def _servers_check(lab: Lab) -> Check:
+    return Check(
+        id="proxy.servers",
+        layer=Layer.PROXY,
+        machine=lab.ingress.name,
+        title="HAProxy's servers are the application's ready pods",
+        expected="one server per ready pod, and no other",
+        command=f"grep SRV_ {HAPROXY_CONFIG}",
+        run=servers,
+        probe="haproxy-status",
+        needs=(f"machine.{lab.ingress.name}", "cluster.api"),
+        explained_by=(
+            *("proxy.controller", "proxy.access", "proxy.haproxy"),
+            *("cluster.app", "cluster.service", "cluster.ingress"),
+        ),
+        stand_in=lab.source is Source.DEBIAN,
+    )
+
+
+def app_servers(facts: Facts, lab: Lab) -> tuple[ServerStatus, ...]:
+    """HAProxy's running servers of the application's backend, NAMESPACE_svc_SERVICE_PORT, without spare slots."""
+    service = app_service(facts, lab)
+    backend = f"{service.namespace}_svc_{service.name}_" if service else ""
+    found = facts.on(lab.ingress.name).server_status
+    return tuple(server for server in found if backend and server.backend.startswith(backend) and not server.spare)
+
+
+def servers(facts: Facts, lab: Lab) -> Outcome:
+    """The servers that HAProxy runs, and those in haproxy.cfg, are the Service's ready endpoints."""
+    require_api(facts, "endpoints", "services")
+    wanted = {f"{endpoint.address}:{endpoint.port}": endpoint.pod for endpoint in ready_endpoints(facts, lab)}
+    running = {server.address for server in app_servers(facts, lab)}
+    hint = f"labctl ssh {lab.ingress.name} -- journalctl -u haproxy-ingress -n 20"
+    missing, foreign = sorted(wanted.keys() - running), sorted(running - wanted.keys())
+    if missing or foreign:
+        return failed(_difference(missing, foreign), _why_servers_differ(facts, lab, missing, foreign), hint)
+    written = {item.address for item in facts.on(lab.ingress.name).config_servers if not item.disabled}
+    if not wanted.keys() <= written:
+        cause = f"HAProxy runs with the right servers, but {HAPROXY_CONFIG} is not up to date"
+        return failed(f"not in the file: {listed(sorted(wanted.keys() - written))}", cause, hint)
+    if not wanted:
+        return failed("no server", "the application has no ready pod", "labctl kubectl get pods -o wide")
+    return passed(f"{counted(len(running), 'server')}: {listed(sorted(running))}")
+
+
+def _difference(missing: list[str], foreign: list[str]) -> str:
+    parts = (f"missing: {listed(missing)}" if missing else "", f"no ready pod: {listed(foreign)}" if foreign else "")
+    return "; ".join(part for part in parts if part)
+
+
+def _why_servers_differ(facts: Facts, lab: Lab, missing: list[str], foreign: list[str]) -> str:
+    backends = {server.backend for server in facts.on(lab.ingress.name).server_status}
+    service = app_service(facts, lab)
+    if service and not any(name.startswith(f"{service.namespace}_svc_{service.name}_") for name in backends):
+        return f"HAProxy has no backend for Service {service.name}: the controller did not take up its Ingress"
+    said = facts.on(lab.ingress.name).last_words(CONTROLLER_UNIT)
+    words = f"; its last words: {said}" if said else ""
+    return f"the controller did not follow the API ({_difference(missing, foreign)}){words}"
+
+
+def _server_check(lab: Lab, endpoint: Endpoint) -> Check:
+    def run(facts: Facts, lab_: Lab) -> Outcome:
+        return server_up(facts, lab_, endpoint)
+
+    return Check(
+        id=f"proxy.server.{endpoint.pod or endpoint.address}",
+        layer=Layer.PROXY,
+        machine=lab.ingress.name,
+        title=f"HAProxy finds pod {endpoint.pod or endpoint.address} healthy",
+        expected="UP",
+        command=f"echo show stat | socat - UNIX-CONNECT:{HAPROXY_SOCKET}",
+        run=run,
+        probe="haproxy-status",
+        needs=(f"machine.{lab.ingress.name}",),
+        explained_by=(
+            "proxy.controller",
+            "proxy.haproxy",
+            "proxy.servers",
+            f"route.pod.{endpoint.pod}",
+            "cluster.service",
+        ),
+    )
+
+
+def server_up(facts: Facts, lab: Lab, endpoint: Endpoint) -> Outcome:
+    """The pod's server takes requests."""
+    address = f"{endpoint.address}:{endpoint.port}"
+    mine = [server for server in app_servers(facts, lab) if server.address == address]
+    if not mine:
+        return failed(
+            "no such server",
+            f"HAProxy has no server {address}",
+            f"labctl ssh {lab.ingress.name} -- cat {HAPROXY_CONFIG}",
+        )
+    server = mine[0]
+    words = " ".join(word for word in (server.status, server.check, server.last_check) if word)
+    if server.takes_requests:
+        return passed(f"{server.name} {words}")
+    hint = f"labctl ssh {lab.ingress.name} -- curl -sS --max-time 2 http://{address}/"
+    return failed(f"{server.name} {words}", _why_down(facts, server, endpoint), hint)
+
+
+def _why_down(facts: Facts, server: ServerStatus, endpoint: Endpoint) -> str:
+    try:
+        direct = facts.reach.result(f"http {endpoint.address}")
+    except MissingFact:
+        return f"HAProxy's check of {server.name} ({server.address}) fails: {server.check} {server.last_check}".rstrip()
+    if direct.ok and direct.stdout.strip() not in ("", "000"):
+        return (
+            f"pod {endpoint.pod} answers ingress directly (HTTP "
+            f"{direct.stdout.strip()}), but {server.name} is {server.status}"
+        )
+    said = (direct.stderr.strip().splitlines() or [f"status {direct.status}"])[-1]
+    return f"pod {endpoint.pod} does not answer ingress on {server.address}: {said}"

@@ -1,0 +1,37 @@
+"""Facts as JSON and back: for the tests' fixtures, and to show a broken lab to somebody who is not there."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from labctl.checks.facts import Facts, HostFacts, HttpAnswer, HttpFacts, MachineFacts
+from labctl.remote.result import CommandResult
+
+
+def dump_facts(facts: Facts) -> str:
+    """The facts as indented JSON, the same bytes for the same facts."""
+    return json.dumps(asdict(facts), indent=1, sort_keys=True) + "\n"
+
+
+def load_facts(text: str) -> Facts:
+    """The facts that dump_facts wrote. Raises ValueError, KeyError or TypeError for anything else."""
+    data = json.loads(text)
+    http = data["http"]
+    return Facts(
+        host=HostFacts(
+            CommandResult(**data["host"]["route"]),
+            CommandResult(**data["host"]["neighbours"]),
+            tuple(data["host"]["name_addresses"]),
+        ),
+        machines={name: _machine(item) for name, item in data["machines"].items()},
+        reach=_machine(data["reach"]),
+        http=HttpFacts(tuple(HttpAnswer(**item) for item in http["answers"]), HttpAnswer(**http["unknown"])),
+        controlplane=data["controlplane"],
+    )
+
+
+def _machine(item: dict[str, Any]) -> MachineFacts:
+    results = {name: CommandResult(**result) for name, result in item["results"].items()}
+    return MachineFacts(item["name"], item["error"], results, item["clock_offset"], item["seconds"])

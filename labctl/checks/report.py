@@ -1,0 +1,107 @@
+"""The report of one verify, as data and as the JSON that CONTRACT.md promises."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from labctl.checks.check import CheckResult, Layer, Status
+from labctl.checks.verdict import root_causes
+from labctl.model.lab import Lab
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One verify. results: bottom up. seconds: the whole of it."""
+
+    lab: str
+    provider: str
+    source: str
+    results: tuple[CheckResult, ...]
+    seconds: float
+
+    def count(self, status: Status) -> int:
+        """How many checks came out like that."""
+        return sum(1 for result in self.results if result.status is status)
+
+    @property
+    def ok(self) -> bool:
+        """Nothing failed and nothing was blocked."""
+        return not self.count(Status.FAIL) and not self.count(Status.BLOCKED)
+
+    @property
+    def root_causes(self) -> tuple[str, ...]:
+        """Ids of the lowest checks that failed."""
+        return root_causes(self.results)
+
+    def result(self, id_: str) -> CheckResult:
+        """The result of one check. Raises KeyError."""
+        for result in self.results:
+            if result.id == id_:
+                return result
+        raise KeyError(id_)
+
+
+def make_report(lab: Lab, results: Sequence[CheckResult], seconds: float, layers: Collection[Layer] = ()) -> Report:
+    """The report on these results. layers: only these, and whatever below them is to blame; empty: all."""
+    chosen = _chosen(results, layers) if layers else results
+    return Report(lab.name, lab.provider.value, lab.source.value, tuple(chosen), seconds)
+
+
+def _chosen(results: Sequence[CheckResult], layers: Collection[Layer]) -> list[CheckResult]:
+    """Results of these layers, with the broken checks of other layers that block them."""
+    by_id = {result.id: result for result in results}
+    wanted = {result.id for result in results if result.check.layer in layers}
+    waiting = list(wanted)
+    while waiting:
+        result = by_id[waiting.pop()]
+        if result.status is not Status.BLOCKED:
+            continue
+        for need in result.needs:
+            if need in by_id and need not in wanted and by_id[need].status in (Status.FAIL, Status.BLOCKED):
+                wanted.add(need)
+                waiting.append(need)
+    return [result for result in results if result.id in wanted]
+
+
+def as_dict(report: Report) -> dict[str, Any]:
+    """The report with CONTRACT.md's keys, in its order."""
+    return {
+        "lab": report.lab,
+        "provider": report.provider,
+        "source": report.source,
+        "ok": report.ok,
+        "passed": report.count(Status.PASS),
+        "failed": report.count(Status.FAIL),
+        "blocked": report.count(Status.BLOCKED),
+        "skipped": report.count(Status.SKIPPED),
+        "seconds": round(report.seconds, 3),
+        "root_causes": list(report.root_causes),
+        "checks": [_check(result) for result in report.results],
+    }
+
+
+def _check(result: CheckResult) -> dict[str, Any]:
+    check, outcome = result.check, result.outcome
+    return {
+        "id": check.id,
+        "layer": check.layer.value,
+        "machine": check.machine,
+        "title": check.title,
+        "status": outcome.status.value,
+        "observed": outcome.observed,
+        "expected": check.expected,
+        "command": check.command,
+        "cause": outcome.cause,
+        "hint": outcome.hint,
+        "needs": list(result.needs),
+        "stand_in": check.stand_in,
+        "seconds": round(result.seconds, 3),
+    }
+
+
+def as_json(report: Report) -> str:
+    """The report as indented JSON with a final newline."""
+    return json.dumps(as_dict(report), indent=2, ensure_ascii=False) + "\n"

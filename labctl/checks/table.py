@@ -1,0 +1,126 @@
+"""The report as a person reads it: what is broken first, then a line per layer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from labctl.checks.check import CheckResult, Layer, Status, counted
+from labctl.checks.explain import explain
+from labctl.checks.report import Report
+
+_MARKS = {
+    Status.PASS: ("✓", "green"),
+    Status.FAIL: ("✗", "bold red"),
+    Status.BLOCKED: ("·", "yellow"),
+    Status.SKIPPED: ("-", "dim"),
+}
+
+
+def render_table(report: Report, *, every_check: bool = False, with_explanation: bool = False) -> RenderableType:
+    """What to show for a report.
+
+    every_check: a line per check instead of one per layer. with_explanation: a paragraph for each root cause.
+    """
+    parts: list[RenderableType] = [_root_cause(report.result(id_), with_explanation) for id_ in report.root_causes]
+    parts.append(_checks(report) if every_check else _layers(report))
+    parts.append(summary(report))
+    return Group(*parts)
+
+
+def summary(report: Report) -> Text:
+    """The last line: the counts, and how long it took."""
+    words = [f"{report.count(Status.PASS)} passed"]
+    for status, word in ((Status.FAIL, "failed"), (Status.BLOCKED, "blocked"), (Status.SKIPPED, "skipped")):
+        if report.count(status):
+            words.append(f"{report.count(status)} {word}")
+    mark, style = _MARKS[Status.PASS if report.ok else Status.FAIL]
+    said = "all checks pass" if report.ok else f"{counted(len(report.root_causes), 'root cause')}"
+    return Text(f"{mark} {report.lab}: {said} ({', '.join(words)}) in {report.seconds:.1f} s", style=style)
+
+
+def result_line(result: CheckResult) -> Text:
+    """One check on one line, for a live display and for lists."""
+    mark, style = _MARKS[result.status]
+    line = Text(f"{mark} {result.id}  ", style=style)
+    line.append(result.check.title, style="default")
+    if result.outcome.observed:
+        line.append(f"  {result.outcome.observed}", style="dim")
+    return line
+
+
+def _root_cause(result: CheckResult, with_explanation: bool) -> RenderableType:
+    check, outcome = result.check, result.outcome
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(style="dim", no_wrap=True)
+    grid.add_column(overflow="fold")
+    mark, style = _MARKS[result.status]
+    grid.add_row(Text(mark, style=style), Text(f"{check.id}: {check.title}", style="bold"))
+    for name, value in (
+        ("observed", outcome.observed),
+        ("expected", check.expected),
+        ("cause", outcome.cause),
+        ("next", outcome.hint),
+    ):
+        if value:
+            grid.add_row(f"  {name}", escape(value))
+    if with_explanation:
+        grid.add_row("", escape(explain(result)))
+    grid.add_row("", "")
+    return grid
+
+
+def _layers(report: Report) -> Table:
+    table = Table.grid(padding=(0, 2))
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
+    table.add_column(overflow="fold")
+    for layer, results in _by_layer(report):
+        mark, style = _MARKS[_worst(results)]
+        good = sum(1 for result in results if result.status is Status.PASS)
+        others = "; ".join(_others(results))
+        table.add_row(Text(f"{mark} {layer.value}", style=style), f"{good}/{len(results)}", escape(others))
+    return table
+
+
+def _others(results: list[CheckResult]) -> Iterator[str]:
+    """What did not pass: failures by id, the rest by number; a skipped check says why."""
+    for result in results:
+        if result.status is Status.FAIL:
+            yield f"{result.id} fails"
+    blocked = sum(1 for result in results if result.status is Status.BLOCKED)
+    if blocked:
+        yield f"{blocked} blocked"
+    for result in results:
+        if result.status is Status.SKIPPED:
+            yield f"{result.id} skipped: {result.outcome.observed}"
+
+
+def _checks(report: Report) -> Table:
+    table = Table(box=None, padding=(0, 1), show_edge=False)
+    for title in ("", "check", "machine", "observed"):
+        table.add_column(title, overflow="fold")
+    for _, results in _by_layer(report):
+        for result in results:
+            mark, style = _MARKS[result.status]
+            stand_in = " (stand-in)" if result.check.stand_in else ""
+            table.add_row(
+                Text(mark, style=style), result.id + stand_in, result.check.machine, escape(result.outcome.observed)
+            )
+    return table
+
+
+def _by_layer(report: Report) -> Iterator[tuple[Layer, list[CheckResult]]]:
+    for layer in Layer:
+        results = [result for result in report.results if result.check.layer is layer]
+        if results:
+            yield layer, results
+
+
+def _worst(results: list[CheckResult]) -> Status:
+    present = {result.status for result in results}
+    return next(status for status in (Status.FAIL, Status.BLOCKED, Status.PASS, Status.SKIPPED) if status in present)

@@ -1,0 +1,85 @@
+"""Runs checks in the order of their needs and tells what is broken from what is only blocked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from graphlib import TopologicalSorter
+
+from labctl.checks.check import Check, CheckResult, MissingFact, Outcome, Status, failed
+from labctl.checks.facts import Facts
+from labctl.model.lab import Lab
+
+OnCheck = Callable[[CheckResult], None]
+_BROKEN = (Status.FAIL, Status.BLOCKED)
+
+
+def judge(checks: Sequence[Check], facts: Facts, lab: Lab, on_check: OnCheck | None = None) -> tuple[CheckResult, ...]:
+    """Every check's result, in the order of ``checks``.
+
+    A check whose needs failed or are blocked is blocked. One that fails although its needs hold, while something that
+    would explain it is broken too, is blocked by that. on_check gets each result as it is there.
+    """
+    by_id = {check.id: check for check in checks}
+    results: dict[str, CheckResult] = {}
+    for id_ in _in_order_of_needs(by_id):
+        results[id_] = _judge_one(by_id[id_], results, facts, lab)
+        if on_check:
+            on_check(results[id_])
+    return tuple(results[check.id] for check in checks)
+
+
+def _in_order_of_needs(by_id: Mapping[str, Check]) -> Iterable[str]:
+    """Ids, what is needed first. Raises graphlib.CycleError if checks need each other in a circle."""
+    graph = {
+        id_: [need for need in (*check.needs, *check.explained_by) if need in by_id and need != id_]
+        for id_, check in by_id.items()
+    }
+    return TopologicalSorter(graph).static_order()
+
+
+def _judge_one(check: Check, results: Mapping[str, CheckResult], facts: Facts, lab: Lab) -> CheckResult:
+    broken_needs = _broken(check.needs, results)
+    if broken_needs:
+        return CheckResult(check, _blocked(broken_needs, results), _first(broken_needs, check.needs), 0.0)
+    outcome = _run(check, facts, lab)
+    if outcome.status is Status.FAIL:
+        reasons = _broken(check.explained_by, results)
+        if reasons:
+            outcome = Outcome(Status.BLOCKED, outcome.observed)
+            return CheckResult(check, outcome, _first(reasons, check.needs), _seconds(check, facts))
+    return CheckResult(check, outcome, check.needs, _seconds(check, facts))
+
+
+def _seconds(check: Check, facts: Facts) -> float:
+    if check.id == f"machine.{check.machine}":
+        return facts.on(check.machine).seconds
+    return facts.seconds(check.machine, check.probe) if check.probe else 0.0
+
+
+def _run(check: Check, facts: Facts, lab: Lab) -> Outcome:
+    """Run the check; a fact that is missing, or that can't be read, is a failure that says so."""
+    try:
+        return check.run(facts, lab)
+    except MissingFact as missing:
+        return failed(str(missing), f"{check.machine} was asked `{check.command}` and did not answer: {missing}")
+    except ValueError as error:
+        return failed(f"not understood: {error}", f"what {check.machine} printed can't be read: {error}")
+
+
+def _broken(ids: Iterable[str], results: Mapping[str, CheckResult]) -> tuple[str, ...]:
+    return tuple(id_ for id_ in dict.fromkeys(ids) if id_ in results and results[id_].status in _BROKEN)
+
+
+def _first(broken: tuple[str, ...], needs: tuple[str, ...]) -> tuple[str, ...]:
+    """The needs to report: what blocks first, then the others."""
+    return tuple(dict.fromkeys((*broken, *needs)))
+
+
+def _blocked(broken: tuple[str, ...], results: Mapping[str, CheckResult]) -> Outcome:
+    words = ", ".join(f"{id_} {'failed' if results[id_].status is Status.FAIL else 'is blocked'}" for id_ in broken)
+    return Outcome(Status.BLOCKED, f"not looked at: {words}")
+
+
+def root_causes(results: Iterable[CheckResult]) -> tuple[str, ...]:
+    """Ids of what is broken: failed checks, as everything that only follows from another is blocked."""
+    return tuple(result.id for result in results if result.status is Status.FAIL)

@@ -1,0 +1,74 @@
+"""verify: fetch the facts, judge the checks, look closer where something fails, report. Changes nothing in the lab."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Collection, Iterable
+
+from labctl.checks.check import CheckResult, Layer, Status
+from labctl.checks.collect import RemoteMachines, collect, look_closer
+from labctl.checks.facts import Facts
+from labctl.checks.layers.all import all_checks
+from labctl.checks.report import Report, make_report
+from labctl.checks.verdict import OnCheck, judge
+from labctl.model.lab import Lab
+
+PAUSE_SECONDS = 0.5
+"""Between two tries of wait()."""
+
+
+def verify(
+    lab: Lab, connections: RemoteMachines, *, layers: Collection[Layer] | None = None, on_check: OnCheck | None = None
+) -> Report:
+    """Every check, now. layers: report only these, and what below them is to blame.
+
+    on_check gets each result once, in the order in which they are found. Never raises for what is broken in the lab.
+    """
+    started = time.monotonic()
+    facts = collect(lab, connections)
+    results = judge(all_checks(lab, facts), facts, lab)
+    troubled = _troubled(results, lab)
+    if troubled:
+        facts = look_closer(lab, connections, facts, troubled)
+        results = judge(all_checks(lab, facts), facts, lab)
+    report = make_report(lab, results, time.monotonic() - started, layers or ())
+    _tell(report.results, on_check)
+    return report
+
+
+def _troubled(results: Iterable[CheckResult], lab: Lab) -> tuple[str, ...]:
+    """Machines whose journals may say why: those where something fails, and both ends of what fails between two."""
+    failed = [result for result in results if result.status is Status.FAIL]
+    named = {result.check.machine for result in failed} | {word for result in failed for word in result.id.split(".")}
+    return tuple(machine.name for machine in lab.machines if machine.name in named)
+
+
+def _tell(results: Iterable[CheckResult], on_check: OnCheck | None) -> None:
+    if on_check:
+        for result in results:
+            on_check(result)
+
+
+def judge_facts(lab: Lab, facts: Facts) -> Report:
+    """The report on facts that were fetched earlier (record.py): a pure function."""
+    return make_report(lab, judge(all_checks(lab, facts), facts, lab), 0.0)
+
+
+def wait(
+    lab: Lab,
+    connections: RemoteMachines,
+    seconds: float,
+    *,
+    layers: Collection[Layer] | None = None,
+    on_report: Callable[[Report], None] | None = None,
+) -> Report:
+    """Verify again and again until all passes or the time is up; the last report. on_report gets each try's."""
+    until = time.monotonic() + seconds
+    while True:
+        report = verify(lab, connections, layers=layers)
+        if on_report:
+            on_report(report)
+        left = until - time.monotonic()
+        if report.ok or left <= 0:
+            return report
+        time.sleep(min(PAUSE_SECONDS, left))

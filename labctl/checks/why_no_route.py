@@ -1,0 +1,104 @@
+"""Finding out why a node's block is not, or wrongly, in a routing table."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+
+from labctl.checks.check import Cause, MissingFact, listed
+from labctl.checks.cluster_objects import BlockAffinity
+from labctl.checks.facts import Facts, MachineFacts
+from labctl.checks.why_no_session import session_at
+from labctl.model.lab import Lab, Machine
+from labctl.parse.birdc import Route
+from labctl.parse.iproute import KernelRoute
+
+
+def kernel_route(facts: MachineFacts, block: IPv4Network) -> KernelRoute | None:
+    """The kernel's route to exactly this network; of several, the one it uses (the lowest metric)."""
+    routes = [route for route in facts.routes if route.destination == block]
+    return min(routes, key=lambda route: route.metric, default=None)
+
+
+def why_no_route_on_ingress(facts: Facts, lab: Lab, node: Machine, block: BlockAffinity) -> Cause:
+    """Follow the block from BIRD's table on ingress to the kernel's."""
+    ingress = lab.ingress.name
+    here = facts.on(ingress)
+    learned = [route for route in here.bird_routes if route.network == block.cidr]
+    route = kernel_route(here, block.cidr)
+    if route and route.protocol != "bird":
+        cause = f"the route {route} on {ingress} was not learned over BGP, and goes before the one that was"
+        return Cause(cause, f"labctl ssh {ingress} -- ip route del {route.destination} proto {route.protocol}")
+    if not learned:
+        return _not_learned(facts, lab, node, block)
+    return _learned_wrongly(learned, route, ingress, node, block)
+
+
+def _learned_wrongly(
+    learned: list[Route], route: KernelRoute | None, ingress: str, node: Machine, block: BlockAffinity
+) -> Cause:
+    best = next((item for item in learned if item.best), learned[0])
+    hint = f"labctl birdc {ingress} show route all {block.cidr}"
+    if best.kind == "unreachable":
+        cause = (
+            f"BIRD on {ingress} can't resolve the next hop of {block.cidr}: its session with {node.name} lacks `direct`"
+        )
+        return Cause(cause, hint)
+    gateways = [hop.gateway for hop in best.next_hops]
+    if gateways != [node.address]:
+        others = listed(gateways) or best.kind
+        cause = (
+            f"BIRD on {ingress} learned {block.cidr} from {best.protocol} "
+            f"by way of {others}, not from its owner {node.name}"
+        )
+        return Cause(cause, hint)
+    if route is None:
+        cause = f"BIRD on {ingress} knows {block.cidr} but its kernel protocol did not write it to the routing table"
+        return Cause(cause, f"labctl birdc {ingress} show protocols all kernel1")
+    return Cause(f"the kernel of {ingress} has {route}, BIRD has {best.kind} by way of {listed(gateways)}", hint)
+
+
+def _not_learned(facts: Facts, lab: Lab, node: Machine, block: BlockAffinity) -> Cause:
+    """The session stands, but the block did not come: refused here, or not sent there?"""
+    ingress = lab.ingress
+    session = session_at(facts, ingress, node)
+    if session and session.filtered:
+        cause = (
+            f"{node.name} announces its block, but the import filter "
+            f"of session {session.name} on {ingress.name} refuses it"
+        )
+        return Cause(cause, f"labctl ssh {ingress.name} -- cat /etc/bird/bird.conf")
+    if _has_blackhole(facts, node, block):
+        cause = (
+            f"BIRD on {node.name} has its block {block.cidr} but does "
+            f"not announce it to {ingress.name}: its export filter"
+        )
+        return Cause(cause, f"labctl birdc {node.name} show route export {_session_name(facts, node, ingress)}")
+    cause = f"BIRD on {node.name} does not know its own block {block.cidr}, so it can't announce it"
+    return Cause(cause, f"labctl birdc {node.name} show route")
+
+
+def _session_name(facts: Facts, here: Machine, there: Machine) -> str:
+    session = session_at(facts, here, there)
+    return session.name if session else ""
+
+
+def _has_blackhole(facts: Facts, node: Machine, block: BlockAffinity) -> bool:
+    try:
+        route = kernel_route(facts.on(node.name), block.cidr)
+    except (MissingFact, ValueError):
+        return False
+    return route is not None and route.kind == "blackhole"
+
+
+def why_no_route_on_node(facts: Facts, here: Machine, there: Machine, block: BlockAffinity) -> Cause:
+    """A node lacks another node's block, though their session stands."""
+    route = kernel_route(facts.on(here.name), block.cidr)
+    if route and route.protocol != "bird":
+        cause = f"the route {route} on {here.name} was not learned over BGP, and goes before the one that was"
+        return Cause(cause, f"labctl ssh {here.name} -- ip route del {route.destination} proto {route.protocol}")
+    session = session_at(facts, here, there)
+    if session and session.filtered and not session.imported:
+        cause = f"BIRD on {here.name} refuses what {there.name} announces: the import filter of {session.name}"
+        return Cause(cause, f"labctl birdc {here.name} show protocols all {session.name}")
+    cause = f"BIRD on {here.name} has a session with {there.name} but did not learn {block.cidr} from it"
+    return Cause(cause, f"labctl birdc {here.name} show route all {block.cidr}")

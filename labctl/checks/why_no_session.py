@@ -1,0 +1,145 @@
+"""Finding out why a BGP session does not stand: which end, and what is wrong there."""
+
+from __future__ import annotations
+
+from labctl.checks.causes import unit_state, why_unit_is_down
+from labctl.checks.check import Cause, MissingFact
+from labctl.checks.facts import Facts
+from labctl.checks.layers.packets import foreign_drop_rules
+from labctl.checks.probes import AGENT_UNIT, BIRD_UNIT
+from labctl.model.lab import Lab, Machine
+from labctl.parse.bgp_sessions import BgpSession
+
+BGP_PORT = 179
+
+
+def why_no_session(facts: Facts, lab: Lab, here: Machine, there: Machine) -> Cause:
+    """The cause as seen from ``here``: first the far end's daemon, then either end's configuration, then the packets
+    between.
+    """
+    for find in (_far_daemon, _near_configuration, _far_configuration, _as_numbers, _packets):
+        cause = find(facts, lab, here, there)
+        if cause:
+            return cause
+    session = session_at(facts, here, there)
+    words = session.words if session else "no session"
+    return Cause(f"BIRD on {here.name} says: {words}", f"labctl birdc {here.name} show protocols all")
+
+
+def session_at(facts: Facts, here: Machine, there: Machine) -> BgpSession | None:
+    """The session with ``there`` in BIRD on ``here``; None if there is none, or BIRD did not answer."""
+    try:
+        return facts.on(here.name).session_with(there.address)
+    except (MissingFact, ValueError):
+        return None
+
+
+def _bird_answers(facts: Facts, machine: Machine) -> bool:
+    try:
+        facts.on(machine.name).output("protocols")
+    except MissingFact:
+        return False
+    return True
+
+
+def _far_daemon(facts: Facts, _lab: Lab, _here: Machine, there: Machine) -> Cause | None:
+    """Does BIRD run there, and does it listen?"""
+    silent = f"nothing listens on {there.name}'s port {BGP_PORT}"
+    hint = f"labctl ssh {there.name} -- systemctl status bird"
+    unit = unit_state(facts, there.name, BIRD_UNIT)
+    if unit and not unit.running:
+        why = why_unit_is_down(facts, there.name, unit)
+        return Cause(f"{silent}: {why.text}", why.hint)
+    try:
+        listens = any(listener.port == BGP_PORT for listener in facts.on(there.name).listeners)
+    except (MissingFact, ValueError):
+        return None
+    if not listens:
+        agent = unit_state(facts, there.name, AGENT_UNIT)
+        if agent and not agent.running:
+            return Cause(f"{silent}: BIRD there has no session configured, and {agent}", hint)
+        return Cause(f"{silent}" + ("" if _bird_answers(facts, there) else ": BIRD there does not answer"), hint)
+    return None
+
+
+def _near_configuration(facts: Facts, _lab: Lab, here: Machine, there: Machine) -> Cause | None:
+    return _configuration(facts, here, there)
+
+
+def _far_configuration(facts: Facts, _lab: Lab, here: Machine, there: Machine) -> Cause | None:
+    return _configuration(facts, there, here)
+
+
+def _configuration(facts: Facts, at: Machine, peer: Machine) -> Cause | None:
+    """Is there a session for the peer, and is it switched on?"""
+    if not _bird_answers(facts, at):
+        return None
+    session = session_at(facts, at, peer)
+    if session is None:
+        agent = unit_state(facts, at.name, AGENT_UNIT)
+        why = f"; {agent}" if agent and not agent.running else ""
+        hint = f"labctl birdc {at.name} show protocols"
+        return Cause(
+            f"BIRD on {at.name} has no session with {peer.name} ({peer.address}) in its configuration{why}", hint
+        )
+    if session.disabled:
+        return Cause(
+            f"session {session.name} is disabled in BIRD on {at.name}", f"labctl birdc {at.name} enable {session.name}"
+        )
+    return None
+
+
+def _as_numbers(facts: Facts, lab: Lab, here: Machine, there: Machine) -> Cause | None:
+    """Do both ends agree on each other's AS number?"""
+    for at, peer in ((here, there), (there, here)):
+        session = session_at(facts, at, peer)
+        if session is None:
+            continue
+        local, remote = _as_of(lab, at), _as_of(lab, peer)
+        hint = f"labctl birdc {at.name} show protocols all {session.name}"
+        if session.local_as not in (0, local):
+            return Cause(f"BIRD on {at.name} calls itself AS {session.local_as}, it should be {local}", hint)
+        if session.peer_as not in (0, remote):
+            return Cause(f"BIRD on {at.name} takes {peer.name} for AS {session.peer_as}, it has {remote}", hint)
+    return None
+
+
+def _as_of(lab: Lab, machine: Machine) -> int:
+    return lab.network.as_number if machine.is_node else lab.network.ingress_as_number
+
+
+def _packets(facts: Facts, _lab: Lab, here: Machine, there: Machine) -> Cause | None:
+    """Do packets get there? Firewall rules at either end, ARP, and what BIRD's socket said."""
+    for machine in (there, here):
+        try:
+            rules = foreign_drop_rules(facts, machine.name)
+        except MissingFact:
+            continue
+        if rules:
+            hint = f"labctl ssh {machine.name} -- nft -a list ruleset"
+            return Cause(f"a firewall rule on {machine.name} drops packets ({rules[0]})", hint)
+    session = session_at(facts, here, there)
+    error = session.last_error if session else ""
+    if "No route to host" in error or _no_arp(facts, here, there):
+        hint = f"labctl ssh {here.name} -- ip neigh show {there.address}"
+        return Cause(
+            f"{there.name} ({there.address}) does not answer {here.name} on the lab network (no ARP reply)", hint
+        )
+    if "timed out" in error or "Hold timer expired" in error:
+        hint = f"labctl ssh {there.name} -- tcpdump -ni any -c 10 tcp port {BGP_PORT}"
+        return Cause(
+            f"packets to {there.name}'s port {BGP_PORT} are lost on their "
+            f"way from {here.name} ({error}), though BIRD listens there",
+            hint,
+        )
+    if "authentication" in error.lower() or "MD5" in error:
+        return Cause(f"the session's password differs between {here.name} and {there.name} ({error})", "")
+    return None
+
+
+def _no_arp(facts: Facts, here: Machine, there: Machine) -> bool:
+    try:
+        entries = [entry for entry in facts.on(here.name).neighbours if entry.address == there.address]
+    except (MissingFact, ValueError):
+        return False
+    return bool(entries) and not any(entry.answers for entry in entries)

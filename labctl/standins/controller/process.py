@@ -1,0 +1,92 @@
+"""HAProxy as a child process, in master-worker mode and in the foreground, as long as the controller runs.
+
+Start, reload and stop are the real controller's (pkg/haproxy/process/direct-control.go, v3.2): ``-W -S master.sock``,
+SIGUSR2, SIGUSR1. Other than there the child is watched, and started again when it ends.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from labctl.standins.controller.errors import ConfigurationError, ProcessError
+from labctl.standins.controller.files import Folders
+
+logger = logging.getLogger(__name__)
+
+_CHECK_SECONDS = 20.0
+_KILL_SECONDS = 3.0
+
+
+class HAProxy:
+    """One HAProxy. on_end is called, in a thread of its own, with the exit status each time it ends by itself."""
+
+    def __init__(self, program: Path, folders: Folders, *, on_end: Callable[[int], None]) -> None:
+        self._program = program
+        self._folders = folders
+        self._on_end = on_end
+        self._child: subprocess.Popen[bytes] | None = None
+        self._stopping = threading.Event()
+
+    @property
+    def running(self) -> bool:
+        """Whether the master process is there."""
+        return self._child is not None and self._child.poll() is None
+
+    @property
+    def pid(self) -> int:
+        """The master's pid, 0 where there is none."""
+        return self._child.pid if self._child is not None and self.running else 0
+
+    def check(self, haproxy_cfg: Path) -> None:
+        """Let HAProxy read a configuration without running it. Raises ConfigurationError with HAProxy's own words."""
+        command = [str(self._program), "-c", "-q", "-f", str(haproxy_cfg)]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_CHECK_SECONDS, check=False)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise ConfigurationError(f"HAProxy could not check its configuration: {error}") from error
+        if done.returncode:
+            alerts = [line.strip() for line in done.stderr.splitlines() if "ALERT" in line]
+            raise ConfigurationError("HAProxy refuses the configuration: " + "; ".join(alerts or [done.stderr.strip()]))
+
+    def start(self) -> None:
+        """Start the master. Raises ProcessError."""
+        if self.running:
+            return
+        master = f"{self._folders.master_socket},level,admin"
+        command = [str(self._program), "-W", "-S", master, "-f", str(self._folders.haproxy_cfg)]
+        try:
+            self._child = subprocess.Popen(command, stdin=subprocess.DEVNULL)
+        except OSError as error:
+            raise ProcessError(f"HAProxy cannot be started: {error}") from error
+        threading.Thread(target=self._wait, args=(self._child,), name="haproxy", daemon=True).start()
+
+    def reload(self) -> None:
+        """Tell the master to read its configuration again; connections go on in the old worker. Raises ProcessError."""
+        if self._child is None or not self.running:
+            raise ProcessError("HAProxy is not running")
+        self._child.send_signal(signal.SIGUSR2)
+
+    def stop(self, *, seconds: float) -> None:
+        """End HAProxy: gracefully for so many seconds, then at once."""
+        self._stopping.set()
+        child = self._child
+        if child is None:
+            return
+        for sign, patience in ((signal.SIGUSR1, seconds), (signal.SIGTERM, _KILL_SECONDS), (signal.SIGKILL, None)):
+            if child.poll() is not None:
+                return
+            child.send_signal(sign)
+            try:
+                child.wait(patience)
+            except subprocess.TimeoutExpired:
+                logger.warning("HAProxy has not ended %g s after %s", patience, sign.name)
+
+    def _wait(self, child: subprocess.Popen[bytes]) -> None:
+        status = child.wait()
+        if not self._stopping.is_set():
+            self._on_end(status)

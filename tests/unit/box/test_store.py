@@ -1,0 +1,134 @@
+import json
+import os
+import threading
+
+import pytest
+from filelock import FileLock
+
+from labctl.box import estimate, store
+from labctl.box.estimate import check_disk, estimate_build
+from labctl.box.mirror import Mirror
+from labctl.box.pieces import Piece
+from labctl.box.spec import BoxSpec
+from labctl.box.store import BoxStore, bytes_on_disk, default_cache
+from labctl.errors import BoxError, HostError
+
+SPEC = BoxSpec("amd64")
+
+
+@pytest.fixture
+def built(tmp_path, monkeypatch):
+    """A store whose pieces are words; the list says which were made."""
+    made = []
+
+    def make_box(work):
+        made.append("box")
+        (work.out / "labctl.box").write_text("box")
+        (work.out / "rootfs").mkdir()
+        (work.out / "box.json").write_text(json.dumps({"created": "2026-01-01", "digest": SPEC.digest}))
+
+    def pieces(spec, mirror, home):
+        programs = Piece("kubernetes", spec.kubernetes_digest, lambda work: made.append("kubernetes"))
+        other = Piece("rootfs", spec.rootfs_digest, lambda work: made.append("rootfs"))
+        return [programs, other, Piece("box", spec.digest, make_box, ("kubernetes", "rootfs"))]
+
+    monkeypatch.setattr(store, "pieces", pieces)
+    monkeypatch.setattr(store, "check_disk", lambda folder: None)
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    return BoxStore(tmp_path), made
+
+
+def test_a_box_is_built_once_and_then_found(built):
+    boxes, made = built
+    assert boxes.find(SPEC) is None
+    assert boxes.estimate(SPEC).seconds > 0
+    box = boxes.ensure(SPEC, mirror=Mirror())
+    assert boxes.ensure(SPEC, mirror=Mirror()) == box == boxes.find(SPEC)
+    assert sorted(made) == ["box", "kubernetes", "rootfs"]
+    assert box.file.is_file()
+    assert box.rootfs.is_dir()
+    assert box.description["digest"] == SPEC.digest
+    assert boxes.estimate(SPEC).seconds == 0
+
+
+def test_only_the_programs_are_kept_beside_the_box(built, tmp_path):
+    boxes, _ = built
+    boxes.ensure(SPEC, mirror=Mirror())
+    assert [path.name for path in (tmp_path / "pieces").iterdir()] == [f"kubernetes-{SPEC.kubernetes_digest}"]
+
+
+def test_boxes_are_listed_and_removed(built, tmp_path):
+    boxes, _ = built
+    assert boxes.list() == []
+    box = boxes.ensure(SPEC, mirror=Mirror())
+    (entry,) = boxes.list()
+    assert (entry.digest, entry.created, entry.path) == (SPEC.digest, "2026-01-01", box.path)
+    assert entry.bytes > 0
+    boxes.remove(SPEC.digest)
+    assert boxes.list() == []
+    assert list((tmp_path / "pieces").iterdir()) == []
+
+
+@pytest.mark.parametrize("digest", ["", "absent", "..", "../pieces"])
+def test_what_is_no_box_is_not_removed(built, digest, tmp_path):
+    boxes, _ = built
+    boxes.ensure(SPEC, mirror=Mirror())
+    with pytest.raises(BoxError):
+        boxes.remove(digest)
+    assert (tmp_path / "pieces").is_dir()
+
+
+def test_who_comes_second_waits_and_builds_nothing(built, tmp_path):
+    boxes, made = built
+    lock = FileLock(tmp_path / "lock")
+    notes = []
+
+    def listener(progress):
+        notes.append(progress.note)
+
+    lock.acquire()
+    second = threading.Thread(target=lambda: boxes.ensure(SPEC, listener, Mirror()))
+    second.start()
+    while not notes:
+        second.join(0.05)
+    home = tmp_path / "boxes" / SPEC.digest
+    home.mkdir(parents=True)
+    (home / "labctl.box").write_text("the first one's")
+    lock.release()
+    second.join(10)
+    assert made == []
+    assert notes[0].startswith("waiting for another labctl")
+
+
+def test_without_root_it_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(HostError, match="needs root"):
+        BoxStore(tmp_path).ensure(SPEC)
+
+
+def test_a_full_disk_is_said_beforehand(tmp_path, monkeypatch):
+    check_disk(tmp_path / "not" / "there", needed=1)
+    with pytest.raises(HostError, match="free disk") as caught:
+        check_disk(tmp_path, needed=1 << 60)
+    assert "MiB" in caught.value.why
+
+
+def test_more_cores_are_faster_but_not_without_end():
+    seconds = [estimate_build(cores).seconds for cores in (1, 2, 4, 8, 64)]
+    assert seconds == sorted(seconds, reverse=True)
+    assert seconds[1] == estimate.SECONDS_ON_TWO_CORES
+    assert seconds[-1] > 60
+
+
+def test_a_file_with_two_names_counts_once(tmp_path):
+    (tmp_path / "one").write_bytes(b"x" * 100_000)
+    before = bytes_on_disk(tmp_path)
+    os.link(tmp_path / "one", tmp_path / "two")
+    assert bytes_on_disk(tmp_path) == before >= 100_000
+
+
+def test_the_cache_can_be_elsewhere(tmp_path, monkeypatch):
+    monkeypatch.setenv("LABCTL_CACHE", str(tmp_path))
+    assert default_cache() == tmp_path
+    monkeypatch.delenv("LABCTL_CACHE")
+    assert default_cache().name == "labctl"

@@ -1,0 +1,113 @@
+import pytest
+
+from labctl import __version__
+from labctl.cli.table import COMMANDS
+from labctl.errors import ConfigError, RemoteError
+
+
+def test_version(run):
+    assert run("--version").output == f"labctl {__version__}\n"
+
+
+def test_help_lists_every_command_with_its_line(run):
+    result = run("--help")
+    assert result.exit_code == 0
+    text = " ".join(result.output.split())
+    assert all(f"{name} {row.help}" in text for name, row in COMMANDS.items())
+
+
+def test_no_words_at_all_show_the_help(run):
+    result = run()
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == run("--help").stdout
+
+
+def test_an_unknown_command(run):
+    result = run("hlat")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "error: no command 'hlat'; did you mean halt?\n  next:  labctl --help\n"
+
+
+def test_a_folder_that_is_not_there(run, tmp_path):
+    result = run("-C", str(tmp_path / "none"), "hosts")
+    assert result.exit_code == 2
+    assert result.stderr == (
+        f"error: Invalid value for '-C': Directory '{tmp_path / 'none'}' does not exist\n  next:  labctl --help\n"
+    )
+
+
+def test_options_come_from_the_environment(run, tmp_path):
+    (tmp_path / "labctl.yaml").write_text("provider: lxc\napp: {host: from.environment}\n")
+    result = run("hosts", env={"LABCTL_DIRECTORY": str(tmp_path)})
+    assert result.output == "192.168.50.21 from.environment # labctl:lab\n"
+    hosts = tmp_path / "hosts"
+    result = run("hosts", "--apply", env={"LABCTL_DIRECTORY": str(tmp_path), "LABCTL_HOSTS_FILE": str(hosts)})
+    assert (result.exit_code, hosts.read_text()) == (0, "192.168.50.21 from.environment # labctl:lab\n")
+
+
+def test_a_wrong_labctl_yaml_shows_all_its_errors(run, lab_folder):
+    lab_folder.config.write_text("workerz: 2\nnetwork:\n  as_number: 0\n")
+    result = run("hosts")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == (
+        "error: labctl.yaml has 2 errors\n"
+        "  labctl.yaml:1: workerz: unknown key; allowed: name, provider, source, workers, network, memory, cpus, app, "
+        "versions, box; did you mean workers?\n"
+        "  labctl.yaml:3: network.as_number: 0; allowed: a whole number from 1 to 4294967295\n"
+    )
+
+
+def raising(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def lab(self, overrides=None):
+        raise error
+
+    monkeypatch.setattr("labctl.cli.app.Application.lab", lab)
+
+
+def test_an_error_shows_its_parts(run, lab_folder, monkeypatch):
+    raising(
+        monkeypatch, RemoteError("no answer", where="worker1", why="line 1\n\x1b[31mline\t2", next_step="labctl up")
+    )
+    result = run("hosts")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "error: no answer\n  where: worker1\n  why:   line 1\n         ?[31mline 2\n  next:  labctl up\n"
+    )
+
+
+def test_config_errors_end_with_2(run, lab_folder, monkeypatch):
+    raising(monkeypatch, ConfigError("wrong"))
+    assert run("hosts").exit_code == 2
+
+
+def test_an_unexpected_error_shows_no_traceback(run, lab_folder, monkeypatch):
+    raising(monkeypatch, ZeroDivisionError("division by zero"))
+    result = run("hosts")
+    assert result.exit_code == 1
+    assert result.stderr == (
+        "error: labctl itself failed: ZeroDivisionError: division by zero\n"
+        "  next:  the same command with -v (labctl -v …): the traceback goes to .labctl/labctl.log\n"
+    )
+    assert not lab_folder.log.exists()
+
+
+def test_with_v_the_traceback_is_in_the_log(run, lab_folder, monkeypatch):
+    raising(monkeypatch, ZeroDivisionError("division by zero"))
+    result = run("-v", "hosts")
+    assert result.stderr == (
+        "error: labctl itself failed: ZeroDivisionError: division by zero\n"
+        "  why:   the traceback is in .labctl/labctl.log\n"
+    )
+    assert "Traceback (most recent call last)" in lab_folder.log.read_text()
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion(run, shell):
+    result = run("completion", shell)
+    assert result.exit_code == 0
+    assert "_LABCTL_COMPLETE" in result.stdout
+
+
+def test_completion_names_commands(run):
+    result = run(env={"_LABCTL_COMPLETE": "bash_complete", "COMP_WORDS": "labctl ku", "COMP_CWORD": "1"})
+    assert result.stdout == "plain,kubectl\nplain,kubeconfig\n"

@@ -1,0 +1,40 @@
+"""Fixtures of the controller's tests: the fake API, pods on loopback, and the real controller with a real HAProxy."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from controller_fakes import FakeApi, Pod, RunningController, free_port, running_controller
+
+
+@pytest.fixture
+def api() -> Iterator[FakeApi]:
+    fake = FakeApi()
+    yield fake
+    fake.stop()
+
+
+@pytest.fixture
+def pods() -> Iterator[list[Pod]]:
+    port = free_port()
+    found = [Pod(f"127.0.1.{number}", port) for number in range(1, 9)]
+    yield found
+    for pod in found:
+        pod.stop()
+
+
+@pytest.fixture
+def needs_haproxy() -> str:
+    program = shutil.which("haproxy")
+    if not program:
+        pytest.skip("haproxy is not installed (apt install haproxy)")
+    return program
+
+
+@pytest.fixture
+def controller(needs_haproxy: str, api: FakeApi, tmp_path: Path) -> Iterator[RunningController]:
+    with running_controller(tmp_path, api.kubeconfig(tmp_path / "kubeconfig")) as running:
+        yield running

@@ -1,0 +1,354 @@
+"""A small server of the Kubernetes list and watch protocol, small HTTP backends, and the controller as a process."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+Manifest = dict[str, Any]
+
+INGRESSES = "/apis/networking.k8s.io/v1/ingresses"
+CLASSES = "/apis/networking.k8s.io/v1/ingressclasses"
+SERVICES = "/api/v1/services"
+SLICES = "/apis/discovery.k8s.io/v1beta1/endpointslices"
+CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
+COLLECTIONS = (INGRESSES, CLASSES, SERVICES, SLICES, CONFIGMAPS)
+
+
+class QuietServer(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, *_args: object) -> None:
+        """A peer that closes its connection is no news."""
+
+
+class FakeApi:
+    """Holds collections of objects with one growing resource version; its history can be dropped (410) and it can go away."""
+
+    def __init__(self) -> None:
+        self.changed = threading.Condition()
+        self.objects: dict[str, dict[str, Manifest]] = {path: {} for path in COLLECTIONS}
+        self.events: dict[str, list[tuple[int, Manifest]]] = {path: [] for path in COLLECTIONS}
+        self.version, self.oldest = 100, 0
+        self.lists: list[str] = []
+        self.forbidden: set[str] = set()
+        self.cut = 0  # watches begun before this generation are cut off
+        self.port = free_port()
+        self._server: ThreadingHTTPServer | None = None
+        self.start()
+
+    def start(self) -> None:
+        handler = type("Handler", (_Handler,), {"api": self})
+        self._server = QuietServer(("127.0.0.1", self.port), handler)
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self) -> None:
+        """The API goes away: watches are cut, nothing listens."""
+        self.cut_watches()
+        if self._server:
+            self._server.shutdown()
+            self._server.server_close()
+            self._server = None
+
+    def cut_watches(self) -> None:
+        with self.changed:
+            self.cut += 1
+            self.changed.notify_all()
+
+    def forget_history(self) -> None:
+        """Every watch from an older version is answered 410 Gone, running ones with an ERROR event."""
+        with self.changed:
+            self.version += 1000
+            self.oldest = self.version
+            self.changed.notify_all()
+
+    def put(self, path: str, manifest: Manifest) -> None:
+        with self.changed:
+            self.version += 1
+            key = _key(manifest)
+            kind = "MODIFIED" if key in self.objects[path] else "ADDED"
+            manifest = json.loads(json.dumps(manifest))
+            manifest["metadata"]["resourceVersion"] = str(self.version)
+            self.objects[path][key] = manifest
+            self.events[path].append((self.version, {"type": kind, "object": manifest}))
+            self.changed.notify_all()
+
+    def delete(self, path: str, name: str) -> None:
+        with self.changed:
+            self.version += 1
+            manifest = self.objects[path].pop(name)
+            manifest["metadata"]["resourceVersion"] = str(self.version)
+            self.events[path].append((self.version, {"type": "DELETED", "object": manifest}))
+            self.changed.notify_all()
+
+    def kubeconfig(self, path: Path) -> Path:
+        path.write_text(
+            json.dumps(
+                {
+                    "apiVersion": "v1",
+                    "kind": "Config",
+                    "current-context": "lab",
+                    "contexts": [{"name": "lab", "context": {"cluster": "lab", "user": "lab"}}],
+                    "clusters": [{"name": "lab", "cluster": {"server": f"http://127.0.0.1:{self.port}"}}],
+                    "users": [{"name": "lab", "user": {"token": "secret"}}],
+                }
+            )
+        )
+        return path
+
+
+class _Handler(BaseHTTPRequestHandler):
+    api: FakeApi
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        address = urlsplit(self.path)
+        query = {key: values[0] for key, values in parse_qs(address.query).items()}
+        if address.path in self.api.forbidden:
+            self._answer(403, {"kind": "Status", "code": 403, "message": "not allowed by RBAC"})
+        elif address.path not in COLLECTIONS:
+            self._answer(404, {"kind": "Status", "code": 404, "message": "not found"})
+        elif query.get("watch"):
+            self._watch(address.path, int(query["resourceVersion"]))
+        else:
+            self._list(address.path)
+
+    def _list(self, path: str) -> None:
+        with self.api.changed:
+            self.api.lists.append(path)
+            body = {
+                "metadata": {"resourceVersion": str(self.api.version)},
+                "items": list(self.api.objects[path].values()),
+            }
+        self._answer(200, body)
+
+    def _watch(self, path: str, version: int) -> None:
+        if version < self.api.oldest:
+            self._answer(410, {"kind": "Status", "code": 410, "message": "too old resource version"})
+            return
+        self.send_response(200)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        cut = self.api.cut
+        while True:
+            with self.api.changed:
+                if self.api.cut != cut:
+                    self.connection.shutdown(socket.SHUT_RDWR)
+                    self.close_connection = True
+                    return
+                due = [event for at, event in self.api.events[path] if at > version]
+                gone = version < self.api.oldest
+                if not due and not gone:
+                    self.api.changed.wait()
+                    continue
+                version = self.api.version
+            if gone:
+                due = [{"type": "ERROR", "object": {"kind": "Status", "code": 410, "message": "too old"}}]
+            for event in due:
+                self._chunk(json.dumps(event).encode() + b"\n")
+            if gone:
+                self._chunk(b"")
+                return
+
+    def _chunk(self, data: bytes) -> None:
+        self.wfile.write(b"%x\r\n%s\r\n" % (len(data), data))
+        self.wfile.flush()
+
+    def _answer(self, status: int, body: Manifest) -> None:
+        data = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, *_args: object) -> None:
+        pass
+
+
+class Pod:
+    """A small HTTP server that answers with its own address and the headers that it got; ``ip`` is on loopback."""
+
+    def __init__(self, ip: str, port: int) -> None:
+        self.ip, self.port = ip, port
+
+        class Answer(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                if self.path == "/slow":
+                    time.sleep(1)
+                body = json.dumps({"pod": ip, "path": self.path, "headers": dict(self.headers)}).encode()
+                self.send_response(200)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_args: object) -> None:
+                pass
+
+        self._server = QuietServer((ip, port), Answer)
+        threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+class RunningController:
+    """The controller as a process of its own, on ports of its own."""
+
+    def __init__(self, folder: Path, kubeconfig: Path, *more: str) -> None:
+        self.config, self.runtime, self.log_file = folder / "etc", folder / "run", folder / "log"
+        self.http, self.https, self.stats, self.healthz, peer = (free_port() for _ in range(5))
+        command = [
+            sys.executable,
+            *("-m", "labctl.standins.controller", "--external", f"--kubeconfig={kubeconfig}"),
+            *(f"--program={shutil.which('haproxy')}", f"--config-dir={self.config}", f"--runtime-dir={self.runtime}"),
+            *("--configmap=default/haproxy-kubernetes-ingress", "--ingress.class=haproxy", "--empty-ingress-class"),
+            *("--disable-ipv6", "--ipv4-bind-address=127.0.0.1", f"--http-bind-port={self.http}"),
+            *(f"--https-bind-port={self.https}", f"--stats-bind-port={self.stats}"),
+            *(f"--healthz-bind-port={self.healthz}", f"--localpeer-port={peer}"),
+            *("--disable-quic", "--disable-ingress-status-update", "--disable-writing-only-if-reload", *more),
+        ]
+        root = Path(__file__).resolve().parents[3]
+        with self.log_file.open("wb") as log:
+            self.process = subprocess.Popen(command, stderr=log, env=os.environ | {"PYTHONPATH": str(root)})
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    @property
+    def haproxy_cfg(self) -> str:
+        return (self.config / "haproxy.cfg").read_text()
+
+    @property
+    def master(self) -> int:
+        return int((self.runtime / "haproxy.pid").read_text())
+
+    def get(self, path: str = "/", host: str = "test.local", port: int = 0) -> tuple[int, str]:
+        """Status and body; status 0 where nothing answers."""
+        connection = http.client.HTTPConnection("127.0.0.1", port or self.http, timeout=5)
+        try:
+            connection.request("GET", path, headers={"Host": host})
+            answer = connection.getresponse()
+            return answer.status, answer.read().decode()
+        except OSError as error:
+            return 0, str(error)
+        finally:
+            connection.close()
+
+    def pods(self, count: int = 24, **request: str) -> set[str]:
+        """Which pods answer so many requests."""
+        answers = [self.get(**request) for _ in range(count)]
+        return {json.loads(body)["pod"] if status == 200 else f"status {status}" for status, body in answers}
+
+    def runtime_api(self, command: str) -> str:
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.connect(str(self.runtime / "haproxy-runtime-api.sock"))
+            connection.sendall(f"{command}\n".encode())
+            answer = b""
+            while chunk := connection.recv(65536):
+                answer += chunk
+        return answer.decode()
+
+    def worker(self) -> int:
+        return int(
+            next(line for line in self.runtime_api("show info").splitlines() if line.startswith("Pid:")).split()[1]
+        )
+
+    def stop(self) -> int:
+        self.process.terminate()
+        return self.process.wait(15)
+
+
+@contextmanager
+def running_controller(folder: Path, kubeconfig: Path, *more: str) -> Iterator[RunningController]:
+    controller = RunningController(folder, kubeconfig, *more)
+    try:
+        yield controller
+    finally:
+        if controller.process.poll() is None:
+            controller.stop()
+
+
+def until(condition: Callable[[], bool], seconds: float = 10.0) -> float:
+    """Wait for a condition; returns the seconds that it took. Fails the test after a deadline."""
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < seconds, f"not within {seconds:g} s"
+        time.sleep(0.01)
+    return time.monotonic() - started
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def service(name: str = "app", port_name: str = "port-1", port: int = 80, **annotations: str) -> Manifest:
+    found: Manifest = {"port": port, "protocol": "TCP"}
+    if port_name:
+        found["name"] = port_name
+    notes = {f"haproxy.org/{key.replace('_', '-')}": value for key, value in annotations.items()}
+    return {
+        "metadata": {"namespace": "default", "name": name, "annotations": notes},
+        "spec": {"type": "ClusterIP", "ports": [found]},
+    }
+
+
+def endpoint_slice(
+    ips: list[str], port: int, *, name: str = "app", port_name: str = "port-1", not_ready: str = ""
+) -> Manifest:
+    endpoints = [{"addresses": [ip], "conditions": {"ready": True}} for ip in ips]
+    if not_ready:
+        endpoints.append({"addresses": [not_ready], "conditions": {"ready": False}})
+    return {
+        "metadata": {"namespace": "default", "name": f"{name}-x1", "labels": {"kubernetes.io/service-name": name}},
+        "endpoints": endpoints,
+        "ports": [{"name": port_name, "port": port, "protocol": "TCP"}],
+    }
+
+
+def ingress(
+    host: str = "test.local",
+    path: str = "/",
+    *,
+    name: str = "test-ingress",
+    path_type: str = "Prefix",
+    class_name: str = "",
+    to: str = "app",
+    port: Manifest | None = None,
+    **annotations: str,
+) -> Manifest:
+    backend = {"service": {"name": to, "port": port or {"name": "port-1"}}}
+    rule: Manifest = {"http": {"paths": [{"path": path, "pathType": path_type, "backend": backend}]}}
+    if host:
+        rule["host"] = host
+    notes = {f"haproxy.org/{key.replace('_', '-')}": value for key, value in annotations.items()}
+    metadata = {"namespace": "default", "name": name, "annotations": notes, "creationTimestamp": "2026-01-01T00:00:00Z"}
+    spec: Manifest = {"rules": [rule]}
+    if class_name:
+        spec["ingressClassName"] = class_name
+    return {"metadata": metadata, "spec": spec}
+
+
+def config_map(**data: str) -> Manifest:
+    metadata = {"namespace": "default", "name": "haproxy-kubernetes-ingress"}
+    return {"metadata": metadata, "data": {key.replace("_", "-"): value for key, value in data.items()}}
+
+
+def _key(manifest: Manifest) -> str:
+    return str(manifest["metadata"]["name"])
