@@ -42,6 +42,7 @@ class Progress:
         return all(piece.state not in (State.WAITING, State.RUNNING) for piece in self.pieces)
 
 
+# Called in the thread that called ensure(), about four times a second; what it raises ends the build.
 Listener = Callable[[Progress], None]
 
 

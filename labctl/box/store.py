@@ -21,6 +21,9 @@ from labctl.box.progress import Listener, Progress, silent
 from labctl.box.spec import BoxSpec
 from labctl.errors import BoxError, HostError
 
+# LXC's default; vagrant-lxc has no other.
+LXC_PATH = Path("/var/lib/lxc")
+
 
 @dataclass(frozen=True)
 class Box:
@@ -72,6 +75,16 @@ def bytes_on_disk(folder: Path) -> int:
     return sum(seen.values())
 
 
+def containers_over(rootfs: Path, lxc: Path = LXC_PATH) -> list[str]:
+    """The names of the containers under lxc whose configuration names rootfs (see files/lxc-template)."""
+    found = []
+    for config in sorted(lxc.glob("*/config")):
+        with contextlib.suppress(OSError):
+            if f"overlay:{rootfs}:" in config.read_text(encoding="utf-8", errors="replace"):
+                found.append(config.parent.name)
+    return found
+
+
 class BoxStore:
     """The boxes under one cache folder. What shall be kept and what is in the making is guarded by a lock."""
 
@@ -91,7 +104,7 @@ class BoxStore:
         return Box(spec.digest, path) if (path / "labctl.box").is_file() else None
 
     def file_for(self, spec: BoxSpec) -> Path:
-        """Where the box of that spec is, or will be once it is built."""
+        """Where the box file of that spec is, or will be once it is built."""
         return Box(spec.digest, self._boxes / spec.digest).file
 
     def list(self) -> list[BoxEntry]:
@@ -104,13 +117,20 @@ class BoxStore:
         return sorted(entries, key=lambda entry: entry.created)
 
     def remove(self, digest: str) -> None:
-        """Take a box away, and with the last box the compiled programs. No machine may lie over it any more.
+        """Take a box away, and with the last box the compiled programs.
 
-        Raises BoxError when there is no such box.
+        Raises BoxError when there is no such box, or when a container still lies over it.
         """
         path = self._boxes / digest
         if digest not in (entry.digest for entry in self.list()):
             raise BoxError(f"There is no box {digest!r}", where=str(self._boxes), next_step="labctl box list")
+        used = containers_over(path / "rootfs")
+        if used:
+            raise BoxError(
+                f"Box {digest} is in use",
+                why=f"these containers lie over it: {', '.join(used)}",
+                next_step="labctl destroy, in the lab that they belong to",
+            )
         with self._locked(silent):
             remove(path)
             if not self.list():

@@ -1,4 +1,4 @@
-"""Who is meant: the application's Ingress, Service, endpoints and pods; a node's block; names that the lab's steps fix."""
+"""Who is meant: the application's Ingress, Service, endpoints and pods; a node's block; names that the steps fix."""
 
 from __future__ import annotations
 

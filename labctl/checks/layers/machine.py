@@ -5,6 +5,7 @@ settings.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from labctl.checks.causes import why_machine_is_silent
 from labctl.checks.check import Check, Layer, MissingFact, Outcome, counted, failed, listed, passed
@@ -25,9 +26,9 @@ def checks(lab: Lab, _facts: Facts) -> list[Check]:
     found = []
     for machine in lab.machines:
         found.append(_answers_check(machine))
-        found += [_check(machine, *entry) for entry in _EVERYWHERE]
+        found += [_check(machine, question) for question in _EVERYWHERE]
         if machine.is_node:
-            found += [_check(machine, *entry) for entry in _ON_NODES]
+            found += [_check(machine, question) for question in _ON_NODES]
     return found
 
 
@@ -47,20 +48,32 @@ def _answers_check(machine: Machine) -> Check:
     )
 
 
-def _check(machine: Machine, subject: str, title: str, expected: str, command: str, probe: str, function: Run) -> Check:
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """One check that several machines share; {machine} and {address} in its texts stand for the machine's."""
+
+    subject: str
+    title: str
+    expected: str
+    command: str
+    probe: str
+    run: Run
+
+
+def _check(machine: Machine, question: _Question) -> Check:
     def run(facts: Facts, lab: Lab) -> Outcome:
-        return function(facts, lab, machine)
+        return question.run(facts, lab, machine)
 
     return Check(
-        id=f"machine.{subject}.{machine.name}",
+        id=f"machine.{question.subject}.{machine.name}",
         layer=Layer.MACHINE,
         machine=machine.name,
-        title=title.format(machine=machine.name, address=machine.address),
-        expected=expected.format(address=machine.address),
-        command=command.format(address=machine.address),
+        title=question.title.format(machine=machine.name, address=machine.address),
+        expected=question.expected.format(address=machine.address),
+        command=question.command,
         run=run,
         needs=(f"machine.{machine.name}",),
-        probe=probe,
+        probe=question.probe,
     )
 
 
@@ -173,9 +186,11 @@ def forwarding(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
     return failed(value, cause, f"labctl ssh {machine.name} -- sysctl -w net.ipv4.ip_forward=1")
 
 
-_EVERYWHERE: tuple[tuple[str, str, str, str, str, Run], ...] = (
-    ("system", "No unit has failed on {machine}", "no failed unit", "systemctl --failed", "failed-units", system),
-    (
+_EVERYWHERE: tuple[_Question, ...] = (
+    _Question(
+        "system", "No unit has failed on {machine}", "no failed unit", "systemctl --failed", "failed-units", system
+    ),
+    _Question(
         "address",
         "{machine} has {address} for itself",
         "{address}, on an interface that is up",
@@ -183,9 +198,11 @@ _EVERYWHERE: tuple[tuple[str, str, str, str, str, Run], ...] = (
         "addresses",
         address,
     ),
-    ("mtu", "{machine} sends packets of full size", "as large as the other machines'", "ip link", "addresses", mtu),
-    ("disk", "{machine} has disk space", f"less than {FULLEST_PERCENT:.0f} % full", "df -h", "disk", disk),
-    (
+    _Question(
+        "mtu", "{machine} sends packets of full size", "as large as the other machines'", "ip link", "addresses", mtu
+    ),
+    _Question("disk", "{machine} has disk space", f"less than {FULLEST_PERCENT:.0f} % full", "df -h", "disk", disk),
+    _Question(
         "memory",
         "{machine} has memory",
         f"at least {LEAST_MEMORY_KIB // 1024} MiB available",
@@ -193,7 +210,7 @@ _EVERYWHERE: tuple[tuple[str, str, str, str, str, Run], ...] = (
         "memory",
         memory,
     ),
-    (
+    _Question(
         "clock",
         "The clock of {machine} is right",
         f"within {MOST_CLOCK_SECONDS:.0f} s of this host's",
@@ -201,7 +218,7 @@ _EVERYWHERE: tuple[tuple[str, str, str, str, str, Run], ...] = (
         "",
         clock,
     ),
-    (
+    _Question(
         "firewall",
         "No firewall rule on {machine} is in the way",
         "none but Kubernetes' and Calico's",
@@ -209,7 +226,7 @@ _EVERYWHERE: tuple[tuple[str, str, str, str, str, Run], ...] = (
         "firewall",
         firewall,
     ),
-    (
+    _Question(
         "shaping",
         "No interface of {machine} loses or delays packets",
         "no netem, no tbf",
@@ -217,7 +234,7 @@ _EVERYWHERE: tuple[tuple[str, str, str, str, str, Run], ...] = (
         "qdiscs",
         shaping,
     ),
-    (
+    _Question(
         "rp_filter",
         "{machine} accepts answers on any path",
         "not 1 (strict)",
@@ -227,7 +244,9 @@ _EVERYWHERE: tuple[tuple[str, str, str, str, str, Run], ...] = (
     ),
 )
 
-_ON_NODES: tuple[tuple[str, str, str, str, str, Run], ...] = (
-    ("forwarding", "{machine} forwards packets", "1", "sysctl net.ipv4.ip_forward", "sysctls", forwarding),
-    ("default", "{machine} has a default route", "a default route", "ip route show default", "routes", default_route),
+_ON_NODES: tuple[_Question, ...] = (
+    _Question("forwarding", "{machine} forwards packets", "1", "sysctl net.ipv4.ip_forward", "sysctls", forwarding),
+    _Question(
+        "default", "{machine} has a default route", "a default route", "ip route show default", "routes", default_route
+    ),
 )

@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 _CHECK_SECONDS = 20.0
 _KILL_SECONDS = 3.0
+_AGAIN_SECONDS = 0.5
 
 
 class HAProxy:
@@ -74,17 +75,25 @@ class HAProxy:
     def stop(self, *, seconds: float) -> None:
         """End HAProxy: gracefully for so many seconds, then at once."""
         self._stopping.set()
-        child = self._child
-        if child is None:
+        if self._child is None:
             return
-        for sign, patience in ((signal.SIGUSR1, seconds), (signal.SIGTERM, _KILL_SECONDS), (signal.SIGKILL, None)):
-            if child.poll() is not None:
+        # A master that is just taking up a new configuration loses the signal: it is sent until the master ends.
+        for _ in range(max(1, round(seconds / _AGAIN_SECONDS))):
+            if self._ended(self._child, signal.SIGUSR1, _AGAIN_SECONDS):
                 return
+        logger.warning("HAProxy has not ended gracefully within %g s", seconds)
+        if not self._ended(self._child, signal.SIGTERM, _KILL_SECONDS):
+            self._ended(self._child, signal.SIGKILL, _KILL_SECONDS)
+
+    @staticmethod
+    def _ended(child: subprocess.Popen[bytes], sign: signal.Signals, seconds: float) -> bool:
+        if child.poll() is None:
             child.send_signal(sign)
-            try:
-                child.wait(patience)
-            except subprocess.TimeoutExpired:
-                logger.warning("HAProxy has not ended %g s after %s", patience, sign.name)
+        try:
+            child.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def _wait(self, child: subprocess.Popen[bytes]) -> None:
         status = child.wait()

@@ -10,7 +10,7 @@ from labctl.box.estimate import check_disk, estimate_build
 from labctl.box.mirror import Mirror
 from labctl.box.pieces import Piece
 from labctl.box.spec import BoxSpec
-from labctl.box.store import BoxStore, bytes_on_disk, default_cache
+from labctl.box.store import BoxStore, bytes_on_disk, containers_over, default_cache
 from labctl.errors import BoxError, HostError
 
 SPEC = BoxSpec("amd64")
@@ -104,6 +104,28 @@ def test_without_root_it_says_so(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with pytest.raises(HostError, match="needs root"):
         BoxStore(tmp_path).ensure(SPEC)
+
+
+def test_a_box_in_use_is_not_removed(built, tmp_path, monkeypatch):
+    boxes, _ = built
+    box = boxes.ensure(SPEC, mirror=Mirror())
+    (tmp_path / "lxc" / "worker1").mkdir(parents=True)
+    config = tmp_path / "lxc" / "worker1" / "config"
+    config.write_text(f"lxc.rootfs.path = overlay:{box.rootfs}:/var/lib/lxc/worker1/delta\n")
+    assert containers_over(box.rootfs, tmp_path / "lxc") == ["worker1"]
+    assert containers_over(tmp_path / "other", tmp_path / "lxc") == []
+    monkeypatch.setattr(store, "containers_over", lambda rootfs: ["worker1"])
+    with pytest.raises(BoxError, match="in use") as caught:
+        boxes.remove(box.digest)
+    assert "worker1" in caught.value.why
+    assert box.rootfs.is_dir()
+
+
+def test_the_files_place_is_known_before_it_is_built(built):
+    boxes, _ = built
+    expected = boxes.file_for(SPEC)
+    assert not expected.exists()
+    assert boxes.ensure(SPEC, mirror=Mirror()).file == expected
 
 
 def test_a_full_disk_is_said_beforehand(tmp_path, monkeypatch):

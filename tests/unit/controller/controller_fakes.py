@@ -36,7 +36,7 @@ class QuietServer(ThreadingHTTPServer):
 
 
 class FakeApi:
-    """Holds collections of objects with one growing resource version; its history can be dropped (410) and it can go away."""
+    """Collections of objects with one growing resource version; its history can be dropped (410), and it can go away."""
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
