@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from labctl.lab_directory import LabDirectory
     from labctl.model.lab import Lab, Machine
     from labctl.remote.ssh import Connections
+
+# Columns for tables that go to a file or another program.
+_WIDTH_OF_FILES = 160
 
 
 @dataclass(slots=True)
@@ -49,7 +54,8 @@ class Application:
         from rich.console import Console
 
         stream = sys.stderr if stderr else sys.stdout
-        return Console(file=stream, no_color=self.no_color or None, highlight=False, soft_wrap=not stream.isatty())
+        width = None if stream.isatty() else _WIDTH_OF_FILES
+        return Console(file=stream, no_color=self.no_color or None, highlight=False, width=width)
 
     def write(self, data: str | bytes) -> None:
         """Data for standard output, as it is."""
@@ -59,6 +65,15 @@ class Application:
         """A line for the person at the terminal; -q leaves it out."""
         if self.verbosity >= 0:
             click.echo(text, err=True)
+
+    @contextmanager
+    def working(self, what: str) -> Iterator[None]:
+        """Show on a terminal that something is going on, until the block is left."""
+        if self.verbosity < 0 or not sys.stderr.isatty():
+            yield
+            return
+        with self.err.status(what):
+            yield
 
     @property
     def stdin(self) -> BinaryIO:

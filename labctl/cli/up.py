@@ -93,15 +93,15 @@ def _report(app: Application, lab: Lab, outcome: Outcome) -> bool:
 
 def _verified(app: Application, lab: Lab, output: str) -> bool:
     """Check the finished lab, waiting while routes and health checks settle; shows what is wrong, if anything is."""
-    from labctl.checks.table import print_report
-    from labctl.checks.verify import wait_until_ok
+    from labctl.checks.table import render_table, summary
+    from labctl.checks.verify import wait
 
-    with app.connections(lab) as connections:
-        report = wait_until_ok(lab, connections, _SETTLE_SECONDS)
-    if not report.ok or (output == "text" and app.verbosity > 0):
-        print_report(report, app.err)
-    elif output == "text":
-        app.note(f"{report.passed} checks pass")
+    with app.connections(lab) as connections, app.working("checking"):
+        report = wait(lab, connections, _SETTLE_SECONDS)
+    if not report.ok:
+        app.err.print(render_table(report))
+    elif output == "text" and app.verbosity >= 0:
+        app.err.print(summary(report))
     return report.ok
 
 

@@ -1,0 +1,161 @@
+"""The lab at a glance: machines, nodes, sessions, blocks and the application, as they are. It judges nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+from labctl.checks.check import MissingFact
+from labctl.checks.facts import Facts, MachineFacts
+from labctl.model.lab import Lab, Machine, Source
+
+
+@dataclass(frozen=True, slots=True)
+class MachineRow:
+    """A machine. state: running, or why it does not answer. node: Ready, NotReady, or empty where it is none."""
+
+    machine: str
+    role: str
+    address: str
+    state: str
+    node: str
+    block: str
+    pods: int
+
+
+@dataclass(frozen=True, slots=True)
+class SessionRow:
+    """A BGP session as BIRD on ingress sees it. routes: how many it brings. kernel: the route in the kernel's table."""
+
+    session: str
+    peer: str
+    state: str
+    since: str
+    routes: int
+    kernel: str
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRow:
+    """A server of HAProxy. pod: whose address that is."""
+
+    backend: str
+    server: str
+    address: str
+    status: str
+    pod: str
+
+
+Tables = Iterator[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Overview:
+    """What status shows. stand_ins: programs that stand in for software that Debian lacks."""
+
+    lab: str
+    provider: str
+    source: str
+    kubernetes: str
+    machines: tuple[MachineRow, ...]
+    sessions: tuple[SessionRow, ...]
+    servers: tuple[ServerRow, ...]
+    stand_ins: tuple[str, ...]
+
+    @property
+    def headline(self) -> str:
+        """One line about the whole lab."""
+        words = f"{self.lab}: provider {self.provider}, source {self.source}, Kubernetes {self.kubernetes or 'not answering'}"
+        return f"{words}; stand-ins: {', '.join(self.stand_ins)}" if self.stand_ins else words
+
+    def as_dict(self) -> dict[str, Any]:
+        """For --output json."""
+        return asdict(self)
+
+    def tables(self) -> Tables:
+        """Title, headings and rows of each table."""
+        yield (
+            "machines",
+            ("machine", "role", "address", "state", "node", "block", "pods"),
+            [
+                (row.machine, row.role, row.address, row.state, row.node, row.block, str(row.pods) if row.node else "")
+                for row in self.machines
+            ],
+        )
+        yield (
+            "BGP sessions of ingress, and the routes that they bring",
+            ("session", "peer", "state", "since", "routes", "in the kernel"),
+            [(row.session, row.peer, row.state, row.since, str(row.routes), row.kernel) for row in self.sessions],
+        )
+        yield (
+            "servers of HAProxy",
+            ("backend", "server", "address", "status", "pod"),
+            [(row.backend, row.server, row.address, row.status, row.pod) for row in self.servers],
+        )
+
+
+Row = TypeVar("Row")
+
+_STAND_INS = ("Calico's agent", "the ingress controller")
+
+
+def overview(lab: Lab, facts: Facts) -> Overview:
+    """What the facts say, with gaps where something did not answer. Never raises for what is broken in the lab."""
+    return Overview(
+        lab=lab.name,
+        provider=lab.provider.value,
+        source=lab.source.value,
+        kubernetes=facts.cluster.version,
+        machines=tuple(_machine(machine, facts) for machine in lab.machines),
+        sessions=_known(lambda: _sessions(lab, facts)),
+        servers=_known(lambda: _servers(facts, facts.on(lab.ingress.name))),
+        stand_ins=_STAND_INS if lab.source is Source.DEBIAN else (),
+    )
+
+
+def _known(read: Callable[[], tuple[Row, ...]]) -> tuple[Row, ...]:
+    try:
+        return read()
+    except (MissingFact, ValueError):
+        return ()
+
+
+def _machine(machine: Machine, facts: Facts) -> MachineRow:
+    asked = facts.on(machine.name)
+    cluster = facts.cluster
+    node = next((node for node in cluster.nodes if node.name == machine.name), None)
+    block = next((str(block.cidr) for block in cluster.blocks if block.node == machine.name), "")
+    return MachineRow(
+        machine=machine.name,
+        role=machine.role.value,
+        address=str(machine.address),
+        state="running" if asked.reachable else asked.error,
+        node="" if node is None else "Ready" if node.ready else "NotReady",
+        block=block,
+        pods=sum(1 for pod in cluster.pods if pod.node == machine.name and not pod.host_network),
+    )
+
+
+def _sessions(lab: Lab, facts: Facts) -> tuple[SessionRow, ...]:
+    ingress = facts.on(lab.ingress.name)
+    return tuple(
+        SessionRow(
+            session=session.name,
+            peer=str(session.peer or ""),
+            state=session.words,
+            since=session.since,
+            routes=session.imported,
+            kernel=", ".join(str(route) for route in ingress.routes if session.peer in route.gateways),
+        )
+        for session in ingress.sessions
+    )
+
+
+def _servers(facts: Facts, ingress: MachineFacts) -> tuple[ServerRow, ...]:
+    pods = {str(pod.address): pod.full_name for pod in facts.cluster.pods if not pod.host_network}
+    return tuple(
+        ServerRow(server.backend, server.name, server.address, server.status, pods.get(server.address.split(":")[0], ""))
+        for server in ingress.server_status
+        if not server.spare
+    )
