@@ -126,3 +126,4 @@ def make_images(spec: BoxSpec, work: Work) -> None:
         _, repository, _ = split_name(made.name)
         write_archive(work.out / "images" / f"{Path(repository).name}.tar", made)
         add_image(work.out / "registry", made)
+    work.commands.run(["chmod", "-R", "a+rX", work.out], deadline=60)

@@ -86,7 +86,8 @@ def make_box(spec: BoxSpec, home: Path, work: Work) -> None:
     install(root, work.needs["kubernetes"], work.needs["images"])
     about = description(spec, home.name, _versions(spec, root, work), datetime.now(UTC))
     told = json.dumps(about, indent=2) + "\n"
-    (root / "etc/labctl/box.json").write_text(told, encoding="utf-8")
-    (work.out / "box.json").write_text(told, encoding="utf-8")
+    for target in (root / "etc/labctl/box.json", work.out / "box.json"):
+        target.write_text(told, encoding="utf-8")
+        target.chmod(0o644)
     (work.out / "labctl.box").write_bytes(vagrant_box(home / "rootfs"))
     root.rename(work.out / "rootfs")

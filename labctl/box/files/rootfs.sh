@@ -7,7 +7,8 @@ root=$1 suite=$2 sources=$3 aptconf=$4 packages=$5 tree=$6
 
 packages() {
     local hooks=/usr/share/mmdebstrap/hooks/eatmydata extra=()
-    if [ -d "$hooks" ]; then extra+=(--hook-dir="$hooks"); fi
+    # The hook saves the syncs to disk, but it wants dpkg-dev on the host.
+    if [ -d "$hooks" ] && command -v dpkg-architecture >/dev/null; then extra+=(--hook-dir="$hooks"); fi
     mmdebstrap --mode=root --format=directory --variant=apt --aptopt="$aptconf" --include="$packages" "${extra[@]}" \
         --dpkgopt=force-unsafe-io \
         --dpkgopt='path-exclude=/usr/share/man/*' --dpkgopt='path-exclude=/usr/share/locale/*' \

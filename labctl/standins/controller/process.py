@@ -45,14 +45,15 @@ class HAProxy:
 
     def check(self, haproxy_cfg: Path) -> None:
         """Let HAProxy read a configuration without running it. Raises ConfigurationError with HAProxy's own words."""
-        command = [str(self._program), "-c", "-q", "-f", str(haproxy_cfg)]
+        command = [str(self._program), "-c", "-f", str(haproxy_cfg)]
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=_CHECK_SECONDS, check=False)
         except (OSError, subprocess.TimeoutExpired) as error:
             raise ConfigurationError(f"HAProxy could not check its configuration: {error}") from error
         if done.returncode:
             alerts = [line.strip() for line in done.stderr.splitlines() if "ALERT" in line]
-            raise ConfigurationError("HAProxy refuses the configuration: " + "; ".join(alerts or [done.stderr.strip()]))
+            reason = "; ".join(alerts) or done.stderr.strip() or f"exit status {done.returncode}"
+            raise ConfigurationError(f"HAProxy refuses the configuration: {reason}")
 
     def start(self) -> None:
         """Start the master. Raises ProcessError."""

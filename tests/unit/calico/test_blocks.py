@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from ipaddress import IPv4Network
-from itertools import islice
+from itertools import islice, pairwise
 
 import pytest
 from hypothesis import given
@@ -41,7 +41,7 @@ def test_every_block_once_in_turn(node: str, bits: int, length: int) -> None:
     blocks = list(islice(blocks_for(node, pool, length + bits), 2000))
     assert len(set(blocks)) == 2**bits
     assert all(block.subnet_of(pool) for block in blocks)
-    steps = {(int(b.network_address) - int(a.network_address)) % pool.num_addresses for a, b in zip(blocks, blocks[1:])}
+    steps = {(int(b.network_address) - int(a.network_address)) % pool.num_addresses for a, b in pairwise(blocks)}
     assert steps <= {blocks[0].num_addresses}
 
 

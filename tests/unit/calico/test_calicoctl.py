@@ -84,7 +84,7 @@ def peer(name: str = "ingress", **spec: Any) -> dict[str, Any]:
 def test_apply_create_get_delete(api: MemoryApi) -> None:
     assert write(api, "apply", [peer()]) == "Successfully applied 1 'BGPPeer' resource(s)\n"
     assert write(api, "apply", [peer(asNumber=65001)]) == "Successfully applied 1 'BGPPeer' resource(s)\n"
-    with pytest.raises(CalicoctlError, match="Failed to create 'BGPPeer' resource: .*already exists"):
+    with pytest.raises(CalicoctlError, match=r"Failed to create 'BGPPeer' resource: .*already exists"):
         write(api, "create", [peer()])
     assert get(api, kind_called("bgppeer"), [], "ps") == (
         "NAME      PEERIP          NODE       ASN     \ningress   192.168.50.21   (global)   65001   \n\n"

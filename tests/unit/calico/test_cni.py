@@ -178,7 +178,10 @@ def test_many_pods_at_once_get_different_addresses(plugin: Plugin) -> None:
 
 def ask(net: Namespaces, caller: str, address: str) -> str:
     """One connection from the machine or pod ``caller`` to a server in pod app-1. A connection from nowhere hangs."""
-    serve = f"import socket; s = socket.create_server(('{address}', 8080)); print(flush=True); s.accept()[0].send(b'answered')"
+    serve = (
+        f"import socket; s = socket.create_server(('{address}', 8080)); print(flush=True); "
+        "s.accept()[0].send(b'answered')"
+    )
     call = f"import socket; s = socket.create_connection(('{address}', 8080), 5); print(s.recv(99).decode(), end='')"
     server = subprocess.Popen(
         ["ip", "netns", "exec", net.name("app-1"), sys.executable, "-c", serve], stdout=subprocess.PIPE, text=True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -35,6 +36,13 @@ def needs_haproxy() -> str:
 
 
 @pytest.fixture
-def controller(needs_haproxy: str, api: FakeApi, tmp_path: Path) -> Iterator[RunningController]:
-    with running_controller(tmp_path, api.kubeconfig(tmp_path / "kubeconfig")) as running:
+def short_path() -> Iterator[Path]:
+    """A folder whose path leaves room for a Unix socket's (107 characters; HAProxy takes some for a temporary name)."""
+    with tempfile.TemporaryDirectory(prefix="labctl-", dir="/tmp") as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def controller(needs_haproxy: str, api: FakeApi, short_path: Path) -> Iterator[RunningController]:
+    with running_controller(short_path, api.kubeconfig(short_path / "kubeconfig")) as running:
         yield running

@@ -36,7 +36,7 @@ class QuietServer(ThreadingHTTPServer):
 
 
 class FakeApi:
-    """Collections of objects with one growing resource version; its history can be dropped (410), and it can go away."""
+    """Collections of objects with one growing resource version; it can drop its history (410) and go away."""
 
     def __init__(self) -> None:
         self.changed = threading.Condition()
@@ -281,6 +281,7 @@ def running_controller(folder: Path, kubeconfig: Path, *more: str) -> Iterator[R
     finally:
         if controller.process.poll() is None:
             controller.stop()
+        print(controller.log)  # pytest shows it where a test fails
 
 
 def until(condition: Callable[[], bool], seconds: float = 10.0) -> float:

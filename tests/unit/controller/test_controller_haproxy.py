@@ -37,12 +37,16 @@ FORCED = 1  # bit of srv_admin_state: taken out of service (HAProxy, Management 
 @pytest.fixture
 def lab(api: FakeApi, pods: list[Pod], controller: RunningController) -> RunningController:
     """The article's application with five pods, served."""
+    serve_the_article(api, pods)
+    until(lambda: controller.get()[0] == 200)
+    return controller
+
+
+def serve_the_article(api: FakeApi, pods: list[Pod]) -> None:
     publish(api, pods[:5])
     api.put(CONFIGMAPS, config_map())
     api.put(SERVICES, service(check="true", forwarded_for="true", load_balance="roundrobin"))
     api.put(INGRESSES, ingress())
-    until(lambda: controller.get()[0] == 200)
-    return controller
 
 
 def publish(api: FakeApi, pods: list[Pod], port: int = 0) -> None:
@@ -187,18 +191,24 @@ def test_hostile_ingresses_are_logged_and_do_no_harm(lab: RunningController, api
 
 
 def test_a_configuration_that_haproxy_refuses_is_not_loaded(
-    lab: RunningController, api: FakeApi, tmp_path: Path
+    needs_haproxy: str, api: FakeApi, pods: list[Pod], short_path: Path
 ) -> None:
-    worker, before = lab.worker(), lab.haproxy_cfg
-    (lab.config / "candidate/haproxy.cfg").unlink()
-    (lab.config / "candidate/haproxy.cfg").mkdir()
-    api.put(SERVICES, service(load_balance="leastconn"))
-    until(lambda: "the last configuration stays" in lab.log)
-    assert (lab.worker(), lab.haproxy_cfg) == (worker, before)
-    (lab.config / "candidate/haproxy.cfg").rmdir()
-    api.put(SERVICES, service(load_balance="source"))
-    until(lambda: "balance source" in lab.haproxy_cfg)
-    assert lab.get()[0] == 200
+    """HAProxy itself accepts whatever the controller writes: one that dislikes leastconn stands in for a refusal."""
+    picky = short_path / "haproxy"
+    picky.write_text(
+        f'#!/bin/sh\nif [ "$1" = -c ] && grep -q leastconn "$3"; then echo "[ALERT] no leastconn" >&2; exit 1; fi\n'
+        f'exec {needs_haproxy} "$@"\n'
+    )
+    picky.chmod(0o755)
+    with running_controller(short_path, api.kubeconfig(short_path / "kubeconfig"), f"--program={picky}") as running:
+        serve_the_article(api, pods)
+        until(lambda: running.get()[0] == 200)
+        worker, before = running.worker(), running.haproxy_cfg
+        api.put(SERVICES, service(load_balance="leastconn"))
+        until(lambda: "HAProxy refuses the configuration: [ALERT] no leastconn; the last" in running.log)
+        assert (running.worker(), running.haproxy_cfg, running.get()[0]) == (worker, before, 200)
+        api.put(SERVICES, service(load_balance="source"))
+        until(lambda: "balance source" in running.haproxy_cfg)
 
 
 def test_haproxy_killed_and_back(lab: RunningController, api: FakeApi, pods: list[Pod]) -> None:
@@ -234,16 +244,16 @@ def test_a_request_in_progress_survives_a_reload(lab: RunningController, api: Fa
     connection.close()
 
 
-def test_before_the_api_has_been_read(needs_haproxy: str, api: FakeApi, pods: list[Pod], tmp_path: Path) -> None:
+def test_before_the_api_has_been_read(needs_haproxy: str, api: FakeApi, pods: list[Pod], short_path: Path) -> None:
     """HAProxy runs and answers 503; healthz is bound after the first sync, as with the real controller."""
     api.stop()
     publish(api, pods[:2])
     api.put(SERVICES, service())
     api.put(INGRESSES, ingress())
-    with running_controller(tmp_path, tmp_path / "kubeconfig") as running:
+    with running_controller(short_path, short_path / "kubeconfig") as running:
         until(lambda: running.get()[0] == 503)
         assert running.get("/healthz", port=running.healthz)[0] == 0
-        api.kubeconfig(tmp_path / "kubeconfig")
+        api.kubeconfig(short_path / "kubeconfig")
         api.start()
         until(lambda: running.pods() == {pod.ip for pod in pods[:2]})
         assert running.get("/healthz", port=running.healthz)[0] == 200
@@ -263,8 +273,17 @@ def test_it_says_what_it_is_and_what_is_wrong(lab: RunningController) -> None:
     assert done.returncode == 2 and "unknown flag '--typo'" in done.stderr
 
 
-def test_a_start_that_cannot_be(needs_haproxy: str, api: FakeApi, tmp_path: Path) -> None:
-    (tmp_path / "etc").write_text("a file where the folder should be")
-    with running_controller(tmp_path, api.kubeconfig(tmp_path / "kubeconfig")) as running:
+def test_a_start_that_cannot_be(needs_haproxy: str, api: FakeApi, short_path: Path) -> None:
+    (short_path / "etc").write_text("a file where the folder should be")
+    with running_controller(short_path, api.kubeconfig(short_path / "kubeconfig")) as running:
         assert running.process.wait(10) == 1
         assert "the controller cannot start" in running.log and "Traceback" not in running.log
+
+
+def test_a_configuration_that_haproxy_refuses_is_not_used(needs_haproxy: str, api: FakeApi, short_path: Path) -> None:
+    """A socket's path that is too long is such a one; HAProxy's own words are in the log."""
+    folder = short_path / ("x" * 90)
+    folder.mkdir()
+    with running_controller(folder, api.kubeconfig(short_path / "kubeconfig")) as running:
+        assert running.process.wait(10) == 1
+        assert "HAProxy refuses the configuration: [ALERT]" in running.log

@@ -188,3 +188,13 @@ def test_not_birdc(text: str) -> None:
         parse_protocols(text)
     with pytest.raises(BirdcError):
         parse_routes(text)
+
+
+def test_bird_2_17_of_a_node() -> None:
+    found = {p.name: p for p in parse_protocols((SAMPLES / "bird-2.17-show-protocols-all.txt").read_text())}
+    session = found["Mesh_192_168_50_24"].session
+    assert session == Session("Established", IPv4Address("192.168.50.24"), 65000, 65000, 1, 1)
+    for name in ("bird-2.17-show-route.txt", "bird-2.17-show-route-all.txt"):
+        kinds = {str(r.network): r.kind for r in parse_routes((SAMPLES / name).read_text())}
+        assert kinds["172.16.235.128/26"] == "blackhole"
+        assert kinds["172.16.189.64/26"] == "unicast"
