@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -55,11 +56,10 @@ def result_line(result: CheckResult) -> Text:
 
 def _root_cause(result: CheckResult, with_explanation: bool) -> RenderableType:
     check, outcome = result.check, result.outcome
+    mark, style = _MARKS[result.status]
     grid = Table.grid(padding=(0, 1))
     grid.add_column(style="dim", no_wrap=True)
     grid.add_column(overflow="fold")
-    mark, style = _MARKS[result.status]
-    grid.add_row(Text(mark, style=style), Text(f"{check.id}: {check.title}", style="bold"))
     for name, value in (
         ("observed", outcome.observed),
         ("expected", check.expected),
@@ -68,10 +68,11 @@ def _root_cause(result: CheckResult, with_explanation: bool) -> RenderableType:
     ):
         if value:
             grid.add_row(f"  {name}", escape(value))
+    heading = Text.assemble((f"{mark} {check.id}", style), (f"  {check.title}", "bold"))
+    parts: list[RenderableType] = [heading, grid]
     if with_explanation:
-        grid.add_row("", escape(explain(result)))
-    grid.add_row("", "")
-    return grid
+        parts.append(Padding(Text(explain(result)), (0, 0, 0, 2)))
+    return Group(*parts, Text())
 
 
 def _layers(report: Report) -> Table:

@@ -11,6 +11,7 @@ import click
 from labctl.cli.app import Application, pass_app
 
 if TYPE_CHECKING:
+    from labctl.checks.report import Report
     from labctl.cli.progress import Progress
     from labctl.engine.runner import Outcome
     from labctl.lab_directory import LabDirectory
@@ -97,12 +98,18 @@ def _verified(app: Application, lab: Lab, output: str) -> bool:
     from labctl.checks.verify import wait
 
     with app.connections(lab) as connections, app.working("checking"):
-        report = wait(lab, connections, _SETTLE_SECONDS)
+        report = wait(lab, connections, _SETTLE_SECONDS, on_report=lambda found: _still_wrong(app, found))
     if not report.ok:
         app.err.print(render_table(report))
     elif output == "text" and app.verbosity >= 0:
         app.err.print(summary(report))
     return report.ok
+
+
+def _still_wrong(app: Application, report: Report) -> None:
+    """With -v: what the lab is still waited for."""
+    if app.verbosity > 0 and not report.ok:
+        app.note(f"not yet: {', '.join(report.root_causes)}")
 
 
 def _closing_words(lab: Lab, outcome: Outcome, until: str | None, seconds: float) -> str:

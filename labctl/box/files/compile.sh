@@ -79,8 +79,7 @@ linker_flags() {
 
 kubernetes() {
     say "compiling Kubernetes $version"
-    in_kubernetes go build -v -tags "providerless dockerless" -gcflags 'k8s.io/...=-dwarf=false' \
-        -ldflags "$(linker_flags)" -o /build/out/ \
+    in_kubernetes go build -v -tags "providerless dockerless" -ldflags "$(linker_flags)" -o /build/out/ \
         ./cmd/{kubeadm,kubectl,kubelet,kube-apiserver,kube-controller-manager,kube-scheduler,kube-proxy}
 }
 

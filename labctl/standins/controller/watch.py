@@ -17,8 +17,8 @@ from labctl.standins.controller import objects
 from labctl.standins.controller.errors import ApiError, GoneError
 from labctl.standins.controller.objects import ApiObject, Manifest
 
-# Seconds. An API that ends every watch at once is not asked without a pause.
-_FIRST_PAUSE, _LONGEST_PAUSE, _SHORT_WATCH = 0.25, 5.0, 1.0
+# Seconds. Short, because a lab waits for it: the API is up within seconds, and a request that is refused costs nothing.
+_FIRST_PAUSE, _LONGEST_PAUSE, _SHORT_WATCH = 0.25, 1.0, 1.0
 
 
 class ListsAndWatches(Protocol):
@@ -132,7 +132,7 @@ class Follower(threading.Thread):
         self._stop.set()
 
     def run(self) -> None:
-        """Follow, and wait longer after each failure in a row (up to 5 s, by chance somewhat less)."""
+        """Follow, and wait longer after each failure in a row (up to 1 s, by chance somewhat less)."""
         while not self._stop.is_set():
             try:
                 self._list_and_watch()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from labctl.render.templates import render_template, templates_folder
 from labctl.standins.controller.watch import resources
 
 FOLDER = Path(__file__).resolve().parents[3] / "labctl/standins/controller"
@@ -22,8 +24,14 @@ def test_systemd_accepts_the_unit() -> None:
     assert "haproxy-ingress" not in done.stderr, done.stderr
 
 
+def objects(source: str) -> list[dict[str, Any]]:
+    """The objects that the control plane makes for the controller, rendered for that source."""
+    text = render_template(templates_folder(), "scripts/files/ingress-objects.yaml.j2", {"source": source})
+    return list(yaml.safe_load_all(text))
+
+
 def test_the_rights_are_exactly_what_is_followed() -> None:
-    documents = list(yaml.safe_load_all((FOLDER / "rbac.yaml").read_text()))
+    documents = objects("debian")
     rules = [rule for found in documents for rule in found.get("rules", ())]
     allowed = {(group, name) for rule in rules for group in rule["apiGroups"] for name in rule["resources"]}
     needed = set()
@@ -32,11 +40,16 @@ def test_the_rights_are_exactly_what_is_followed() -> None:
         needed.add((words[2] if words[1] == "apis" else "", words[-1]))
     assert allowed == needed
     assert {verb for rule in rules for verb in rule["verbs"]} == {"get", "list", "watch"}
+    assert [rule["resourceNames"] for rule in rules if "configmaps" in rule["resources"]] == [
+        ["haproxy-kubernetes-ingress"]
+    ]
     subjects = {found["subjects"][0]["name"] for found in documents if "subjects" in found}
     assert subjects == {"labctl:ingress-controllers"}
 
 
 def test_the_real_controllers_rights_are_for_the_same_group() -> None:
-    role, binding = yaml.safe_load_all((FOLDER / "rbac-real.yaml").read_text())
+    role, binding = objects("upstream")[:2]
     assert binding["roleRef"]["name"] == role["metadata"]["name"]
     assert binding["subjects"][0]["name"] == "labctl:ingress-controllers"
+    readable = {name for rule in role["rules"] for name in rule["resources"]}
+    assert {"namespaces", "services", "secrets", "configmaps", "ingresses", "endpointslices"} <= readable

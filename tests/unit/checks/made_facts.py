@@ -1,0 +1,278 @@
+"""Facts of a healthy lab, made by hand in the formats of the real programs; for tests that need other labs than the recorded one."""
+
+from __future__ import annotations
+
+import json
+from ipaddress import IPv4Address, IPv4Network
+from typing import Any
+
+from labctl.checks.facts import Facts, HostFacts, HttpAnswer, HttpFacts, MachineFacts
+from labctl.checks.probes import API_PATHS, UNIT_PROPERTIES, probes_for, reach_probe, units_of
+from labctl.config import parse
+from labctl.config.build import build
+from labctl.model.lab import Lab, Machine, Provider
+from labctl.remote.result import CommandResult
+
+BLOCKS = {"controlplane": "172.16.49.64/26", "worker1": "172.16.235.128/26", "worker2": "172.16.189.64/26"}
+
+
+def make_lab(workers: int = 2, provider: Provider = Provider.LXC) -> Lab:
+    return build(parse(f"workers: {workers}\n".encode()), provider)
+
+
+def block_of(lab: Lab, node: Machine) -> IPv4Network:
+    known = BLOCKS.get(node.name)
+    return IPv4Network(known) if known else list(lab.network.pod_cidr.subnets(new_prefix=26))[lab.nodes.index(node)]
+
+
+def pods_of(lab: Lab) -> list[tuple[str, Machine, IPv4Address]]:
+    """The application's pods: name, node, address."""
+    placed = []
+    for number in range(lab.app.replicas):
+        node = lab.workers[number % len(lab.workers)]
+        address = block_of(lab, node).network_address + number // len(lab.workers)
+        placed.append((f"app-67d9b5f9c4-{'abcdefgh'[number]}x7k2", node, address))
+    return placed
+
+
+def result(command: str, stdout: str, status: int = 0, stderr: str = "") -> CommandResult:
+    return CommandResult(command, status, stdout, stderr, 0.03)
+
+
+def make_facts(lab: Lab) -> Facts:
+    pods = pods_of(lab)
+    host = HostFacts(
+        route=result("ip", json.dumps([{"dst": str(lab.ingress.address), "dev": lab.bridge, "prefsrc": "192.168.50.1"}])),
+        neighbours=result("ip", json.dumps([_neighbour(machine, lab.bridge) for machine in lab.machines])),
+        name_addresses=(str(lab.ingress.address),),
+    )
+    machines = {machine.name: _machine(lab, machine) for machine in lab.machines}
+    targets = tuple((address, 8080) for _, _, address in pods)
+    reach = {probe.name: result(probe.command, "200" if probe.name.startswith("http") else _PING) for probe in reach_probe(targets, 1500)}
+    answers = tuple(HttpAnswer(200, name, seconds=0.002) for name, _, _ in pods)
+    http = HttpFacts(answers, HttpAnswer(404, seconds=0.001))
+    return Facts(host, machines, MachineFacts(lab.ingress.name, "", reach), http, lab.controlplane.name)
+
+
+_PING = "1 packets transmitted, 1 received, 0% packet loss, time 0ms\n"
+_MEMORY = "MemTotal:       24641264 kB\nMemFree:        12000000 kB\nMemAvailable:   20000000 kB\n"
+_DISK = "Filesystem     1024-blocks     Used Available Capacity Mounted on\noverlay           82043328 20000000  58000000      26% /\n"
+
+
+def _mac(machine: Machine) -> str:
+    return f"00:16:3e:00:00:{int(machine.address) & 0xFF:02x}"
+
+
+def _neighbour(machine: Machine, device: str) -> dict[str, Any]:
+    return {"dst": str(machine.address), "dev": device, "lladdr": _mac(machine), "state": ["REACHABLE"]}
+
+
+def _machine(lab: Lab, machine: Machine) -> MachineFacts:
+    outputs = {
+        "addresses": _addresses(machine),
+        "routes": _routes(lab, machine),
+        "neighbours": json.dumps([_neighbour(other, "eth0") for other in lab.machines if other != machine]),
+        "rules": json.dumps([{"priority": n, "src": "all", "table": t} for n, t in ((0, "local"), (32766, "main"), (32767, "default"))]),
+        "listeners": _listeners(lab, machine),
+        "failed-units": "",
+        "disk": _DISK,
+        "memory": _MEMORY,
+        "sysctls": _sysctls(machine),
+        "firewall": _FIREWALL if machine.is_node else "",
+        "qdiscs": "qdisc noqueue 0: dev lo root refcnt 2 \nqdisc noqueue 0: dev eth0 root refcnt 2 \n",
+        "units": "\n".join(_unit(name) for name in units_of(machine, lab.source)),
+        "protocols": _protocols(lab, machine),
+        "cni": '/etc/cni/net.d/10-calico.conflist:      "type": "calico",\n',
+        "bird-routes": _bird_routes(lab),
+        "controller-access": "",
+        "haproxy-config": _haproxy_config(lab),
+        "haproxy-status": _haproxy_status(lab),
+        "healthz": "200",
+        "api": _api(lab),
+    }
+    results = {probe.name: result(probe.command, outputs[probe.name]) for probe in probes_for(lab, machine)}
+    return MachineFacts(machine.name, "", results, 0.0, 0.4)
+
+
+def _addresses(machine: Machine) -> str:
+    address = {"family": "inet", "local": str(machine.address), "prefixlen": 24}
+    nic = {"ifname": "eth0", "flags": ["BROADCAST", "UP", "LOWER_UP"], "mtu": 1500, "address": _mac(machine), "addr_info": [address]}
+    loop = {"ifname": "lo", "flags": ["LOOPBACK", "UP", "LOWER_UP"], "mtu": 65536, "addr_info": []}
+    return json.dumps([loop, nic])
+
+
+def _routes(lab: Lab, machine: Machine) -> str:
+    routes: list[dict[str, Any]] = [
+        {"dst": "default", "gateway": str(lab.network.gateway), "dev": "eth0", "flags": []},
+        {"dst": str(lab.network.subnet), "dev": "eth0", "protocol": "kernel", "scope": "link", "flags": []},
+    ]
+    for node in lab.nodes:
+        block = str(block_of(lab, node))
+        if node == machine:
+            routes.append({"type": "blackhole", "dst": block, "protocol": "bird", "metric": 32, "flags": []})
+        else:
+            via = {"dst": block, "gateway": str(node.address), "dev": "eth0", "protocol": "bird", "metric": 32, "flags": []}
+            routes.append(via)
+    for name, node, address in pods_of(lab):
+        if node == machine:
+            routes.append({"dst": str(address), "dev": f"cali{hash_of(name)}", "scope": "link", "metric": 1024, "flags": []})
+    return json.dumps(routes)
+
+
+def hash_of(name: str) -> str:
+    return f"{sum(name.encode()):011x}"
+
+
+def _listeners(lab: Lab, machine: Machine) -> str:
+    ports = [("0.0.0.0", 22, "sshd"), ("0.0.0.0", 179, "bird")]
+    if machine == lab.ingress:
+        ports += [("0.0.0.0", 80, "haproxy"), ("0.0.0.0", 1024, "haproxy"), ("0.0.0.0", 1042, "haproxy")]
+    elif machine == lab.controlplane:
+        ports += [("*", 6443, "kube-apiserver"), ("127.0.0.1", 2379, "etcd")]
+    row = 'LISTEN 0      4096   {0}:{1}   0.0.0.0:*    users:(("{2}",pid=99,fd=5))\n'
+    return "".join(row.format(*port) for port in ports)
+
+
+def _sysctls(machine: Machine) -> str:
+    forward = "1" if machine.is_node else "0"
+    lines = [f"/proc/sys/net/ipv4/ip_forward:{forward}"]
+    lines += [f"/proc/sys/net/ipv4/conf/{name}/rp_filter:2" for name in ("all", "default", "eth0", "lo")]
+    return "\n".join(lines) + "\n"
+
+
+_FIREWALL = """table ip filter {
+\tchain KUBE-FIREWALL {
+\t\t#  xt_mark
+\t\tmark and 0x8000 == 0x8000 counter packets 0 bytes 0 drop
+\t}
+\tchain INPUT {
+\t\ttype filter hook input priority filter; policy accept;
+\t\tcounter packets 100 bytes 9000 jump KUBE-FIREWALL
+\t}
+}
+"""
+
+
+def _unit(name: str) -> str:
+    values = (name, "loaded", "active", "running", "success", "0", "0", "Mon 2026-11-23 12:00:00 UTC")
+    return "".join(f"{key}={value}\n" for key, value in zip(UNIT_PROPERTIES.split(","), values, strict=True))
+
+
+def session_text(name: str, peer: IPv4Address, peer_as: int, local_as: int, *, filtered: int = 0) -> str:
+    return f"""{name:<10} BGP        ---        up     12:00:03.123  Established
+  BGP state:          Established
+    Neighbor address: {peer}
+    Neighbor AS:      {peer_as}
+    Local AS:         {local_as}
+    Neighbor ID:      {peer}
+    Session:          internal AS4
+  Channel ipv4
+    State:          UP
+    Table:          master4
+    Input filter:   (unnamed)
+    Routes:         {0 if filtered else 1} imported, 0 exported, 1 preferred
+    Route change stats:     received   rejected   filtered    ignored   accepted
+      Import updates:              1          0          {filtered}          0          {0 if filtered else 1}
+"""
+
+
+def _protocols(lab: Lab, machine: Machine) -> str:
+    text = "BIRD 2.17.1 ready.\nName       Proto      Table      State  Since         Info\n"
+    text += "device1    Device     ---        up     12:00:00.000  \n\n"
+    network = lab.network
+    if machine == lab.ingress:
+        peers = [(node.name, node.address, network.as_number) for node in lab.nodes]
+        own = network.ingress_as_number
+    else:
+        own = network.as_number
+        peers = [("Global_" + str(lab.ingress.address).replace(".", "_"), lab.ingress.address, network.ingress_as_number)]
+        peers += [("Mesh_" + str(node.address).replace(".", "_"), node.address, own) for node in lab.nodes if node != machine]
+    return text + "\n".join(session_text(name, address, number, own) for name, address, number in peers)
+
+
+def _bird_routes(lab: Lab) -> str:
+    text = "BIRD 2.17.1 ready.\nTable master4:\n"
+    for node in lab.nodes:
+        text += f"{block_of(lab, node)!s:<20} unicast [{node.name} 12:00:03.200] * (100) [i]\n\tvia {node.address} on eth0\n"
+    return text
+
+
+def _haproxy_config(lab: Lab) -> str:
+    text = "global\n  log stdout\n\nbackend default_svc_app_port-1\n  mode http\n"
+    for number, (_, _, address) in enumerate(pods_of(lab), 1):
+        text += f"  server SRV_{number} {address}:8080 enabled check\n"
+    return text + f"  server SRV_{lab.app.replicas + 1} 127.0.0.1:1 disabled check\n"
+
+
+def status_row(server: str, status: str, address: str, check: str = "L4OK") -> str:
+    return f"default_svc_app_port-1,{server},{status},{check},Layer4 check passed,2,{address},\n"
+
+
+def _haproxy_status(lab: Lab) -> str:
+    text = "# pxname,svname,status,check_status,last_chk,type,addr,\n"
+    text += "http,FRONTEND,OPEN,,,0,,\n"
+    for number, (_, _, address) in enumerate(pods_of(lab), 1):
+        text += status_row(f"SRV_{number}", "UP", f"{address}:8080")
+    text += status_row(f"SRV_{lab.app.replicas + 1}", "MAINT", "127.0.0.1:1", "")
+    return text + "default_svc_app_port-1,BACKEND,UP,,,1,,\n"
+
+
+def _api(lab: Lab) -> str:
+    bodies = {name: json.dumps({"items": items}) for name, items in api_objects(lab).items()}
+    bodies["readyz"] = "[+]ping ok\n[+]etcd ok\nreadyz check passed"
+    bodies["version"] = json.dumps({"gitVersion": "v1.20.2"})
+    url = f"https://{lab.controlplane.address}:6443"
+    return "".join(f"{bodies[name]}\nlabctl-url 200 {url}{path}\n" for name, path in API_PATHS.items())
+
+
+def api_objects(lab: Lab) -> dict[str, list[dict[str, Any]]]:
+    pods = pods_of(lab)
+    service_port = {"name": "port-1", "port": 80, "targetPort": 8080}
+    path = {"path": "/", "backend": {"service": {"name": "app", "port": {"number": 80}}}}
+    endpoints = [{"ip": str(address), "targetRef": {"kind": "Pod", "name": name}} for name, _, address in pods]
+    return {
+        "nodes": [_node(node) for node in lab.nodes],
+        "pods": [_pod("default", name, node, address, {"run": "app"}, 8080) for name, node, address in pods]
+        + [_pod("kube-system", f"kube-proxy-{node.name}", node, node.address, {"k8s-app": "kube-proxy"}) for node in lab.nodes],
+        "services": [_named("app", {"selector": {"run": "app"}, "ports": [service_port]}, "default")],
+        "endpoints": [
+            {"metadata": {"name": "app", "namespace": "default"}, "subsets": [{"addresses": endpoints, "ports": [{"port": 8080}]}]}
+        ],
+        "deployments": [_deployment(lab)],
+        "ingresses": [_named("test-ingress", {"rules": [{"host": lab.app.host, "http": {"paths": [path]}}]}, "default")],
+        "ingressclasses": [_named("haproxy", {"controller": "haproxy.org/ingress-controller/haproxy"})],
+        "ippools": [_named("default-ipv4-ippool", {"cidr": str(lab.network.pod_cidr), "blockSize": lab.network.block_size})],
+        "bgpconfigurations": [_named("default", {"asNumber": lab.network.as_number, "nodeToNodeMeshEnabled": True})],
+        "bgppeers": [_named("ingress", {"peerIP": str(lab.ingress.address), "asNumber": lab.network.ingress_as_number})],
+        "blockaffinities": [
+            _named(node.name, {"node": node.name, "cidr": str(block_of(lab, node)), "state": "confirmed"}) for node in lab.nodes
+        ],
+    }
+
+
+def _named(name: str, spec: dict[str, Any], namespace: str = "") -> dict[str, Any]:
+    return {"metadata": {"name": name, "namespace": namespace}, "spec": spec}
+
+
+def _node(node: Machine) -> dict[str, Any]:
+    ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status"}
+    addresses = [{"type": "InternalIP", "address": str(node.address)}, {"type": "Hostname", "address": node.name}]
+    return {"metadata": {"name": node.name}, "spec": {}, "status": {"conditions": [ready], "addresses": addresses}}
+
+
+def _pod(
+    namespace: str, name: str, node: Machine, address: IPv4Address, labels: dict[str, str], port: int | None = None
+) -> dict[str, Any]:
+    ports = [{"containerPort": port}] if port else []
+    spec: dict[str, Any] = {"nodeName": node.name, "containers": [{"name": "app", "ports": ports}]}
+    if address == node.address:
+        spec["hostNetwork"] = True
+    status = {"phase": "Running", "podIP": str(address), "conditions": [{"type": "Ready", "status": "True"}]}
+    return {"metadata": {"name": name, "namespace": namespace, "labels": labels}, "spec": spec, "status": status}
+
+
+def _deployment(lab: Lab) -> dict[str, Any]:
+    template = {"metadata": {"labels": {"run": "app"}}}
+    spec = {"replicas": lab.app.replicas, "selector": {"matchLabels": {"run": "app"}}, "template": template}
+    item = _named("app", spec, "default")
+    return {**item, "status": {"readyReplicas": lab.app.replicas}}

@@ -1,0 +1,250 @@
+"""What users see: the JSON of CONTRACT.md, JUnit, the table, the explanation."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+from test_checks_faults import FAULTS, bird_stopped_on_worker1, etcd_down
+
+from labctl.checks.check import Check, Layer, failed, passed, skipped
+from labctl.checks.explain import explain
+from labctl.checks.facts import Facts
+from labctl.checks.junit import as_junit
+from labctl.checks.report import Report, as_dict, as_json, make_report
+from labctl.checks.table import render_table
+from labctl.checks.verdict import judge
+from labctl.checks.verify import judge_facts
+from labctl.model.lab import Lab
+
+
+def shown(report: Report, **options: bool) -> str:
+    console = Console(width=100, color_system=None, highlight=False)
+    with console.capture() as capture:
+        console.print(render_table(report, **options))
+    return "\n".join(line.rstrip() for line in capture.get().splitlines()) + "\n"
+
+
+def small_checks() -> tuple[Check, ...]:
+    """Three checks: one broken, one that it blocks, one that does not apply."""
+    common = {"title": "BIRD runs on ingress", "expected": "BIRD answers", "command": "birdc show status"}
+    cause = "a [bold]cause[/bold] with \x1b[31mcolours\x1b[0m & <marks>"
+    return (
+        Check("bgp.ingress", Layer.BGP, "ingress", run=lambda _f, _l: failed("no", cause, "labctl up"), stand_in=True, **common),
+        Check("route.x", Layer.ROUTE, "ingress", run=lambda _f, _l: passed("yes"), needs=("bgp.ingress",), **common),
+        Check("http.x", Layer.HTTP, "host", run=lambda _f, _l: skipped("not here"), **common),
+    )
+
+
+def small_report(lab: Lab, facts: Facts) -> Report:
+    return make_report(lab, judge(small_checks(), facts, lab), 1.4249)
+
+
+def test_json_is_the_contracts(lab: Lab, healthy: Facts) -> None:
+    assert json.loads(as_json(small_report(lab, healthy))) == {
+        "lab": "lab",
+        "provider": "lxc",
+        "source": "debian",
+        "ok": False,
+        "passed": 0,
+        "failed": 1,
+        "blocked": 1,
+        "skipped": 1,
+        "seconds": 1.425,
+        "root_causes": ["bgp.ingress"],
+        "checks": [
+            {
+                "id": "bgp.ingress",
+                "layer": "bgp",
+                "machine": "ingress",
+                "title": "BIRD runs on ingress",
+                "status": "fail",
+                "observed": "no",
+                "expected": "BIRD answers",
+                "command": "birdc show status",
+                "cause": "a [bold]cause[/bold] with \x1b[31mcolours\x1b[0m & <marks>",
+                "hint": "labctl up",
+                "needs": [],
+                "stand_in": True,
+                "seconds": 0.0,
+            },
+            {
+                "id": "route.x",
+                "layer": "route",
+                "machine": "ingress",
+                "title": "BIRD runs on ingress",
+                "status": "blocked",
+                "observed": "not looked at: bgp.ingress failed",
+                "expected": "BIRD answers",
+                "command": "birdc show status",
+                "cause": "",
+                "hint": "",
+                "needs": ["bgp.ingress"],
+                "stand_in": False,
+                "seconds": 0.0,
+            },
+            {
+                "id": "http.x",
+                "layer": "http",
+                "machine": "host",
+                "title": "BIRD runs on ingress",
+                "status": "skipped",
+                "observed": "not here",
+                "expected": "BIRD answers",
+                "command": "birdc show status",
+                "cause": "",
+                "hint": "",
+                "needs": [],
+                "stand_in": False,
+                "seconds": 0.0,
+            },
+        ],
+    }
+
+
+JUNIT = """<?xml version="1.0" encoding="UTF-8"?>
+<testsuites name="labctl verify lab" tests="3" failures="1" skipped="2" time="1.425">
+  <testsuite name="bgp" tests="1" failures="1" errors="0" skipped="0" time="0.000">
+    <testcase classname="bgp.ingress" name="bgp.ingress" time="0.000">
+      <failure message="a [bold]cause[/bold] with ?[31mcolours?[0m &amp; &lt;marks&gt;" type="fail">BIRD runs on ingress
+observed: no
+expected: BIRD answers
+on ingress: birdc show status
+cause: a [bold]cause[/bold] with ?[31mcolours?[0m &amp; &lt;marks&gt;
+next: labctl up</failure>
+    </testcase>
+  </testsuite>
+  <testsuite name="route" tests="1" failures="0" errors="0" skipped="1" time="0.000">
+    <testcase classname="route.ingress" name="route.x" time="0.000">
+      <skipped message="blocked by bgp.ingress" />
+    </testcase>
+  </testsuite>
+  <testsuite name="http" tests="1" failures="0" errors="0" skipped="1" time="0.000">
+    <testcase classname="http.host" name="http.x" time="0.000">
+      <skipped message="not here" />
+    </testcase>
+  </testsuite>
+</testsuites>
+"""
+
+
+def test_junit_is_whole(lab: Lab, healthy: Facts) -> None:
+    assert as_junit(small_report(lab, healthy)) == JUNIT
+
+
+def test_junit_of_a_broken_lab_is_xml_with_every_check(lab: Lab, healthy: Facts) -> None:
+    report = judge_facts(lab, bird_stopped_on_worker1(healthy))
+    root = ET.fromstring(as_junit(report))
+    assert [case.get("name") for case in root.iter("testcase")] == [result.id for result in report.results]
+    assert len(list(root.iter("failure"))) == 1
+
+
+HEALTHY_TABLE = """\
+✓ host      2/2
+✓ machine  46/46
+✓ cluster  15/15
+✓ calico   12/12
+✓ bgp      14/14
+✓ route    24/24
+✓ proxy     9/9
+✓ http      7/7
+✓ lab: all checks pass (129 passed) in 0.0 s
+"""
+
+
+def test_table_of_a_healthy_lab(lab: Lab, healthy: Facts) -> None:
+    assert shown(judge_facts(lab, healthy)) == HEALTHY_TABLE
+
+
+ETCD_TABLE = """\
+✗ cluster.etcd: etcd runs
+  observed etcd.service: failed (failed), oom-kill
+  expected etcd.service: active (running)
+  cause    etcd.service on controlplane is failed (failed), result oom-kill
+  next     labctl ssh controlplane -- systemctl status etcd
+
+✓ host      2/2
+✓ machine  46/46
+✗ cluster   6/15  cluster.etcd fails; 8 blocked
+· calico    6/12  6 blocked
+✓ bgp      14/14
+· route    10/24  10 blocked; route.strays.ingress is blocked
+· proxy     8/9   1 blocked
+✓ http      7/7
+✗ lab: 1 root cause (99 passed, 1 failed, 29 blocked) in 0.0 s
+"""
+
+
+def test_table_of_a_broken_lab_begins_with_what_is_broken(lab: Lab, healthy: Facts) -> None:
+    text = shown(judge_facts(lab, etcd_down(healthy)))
+    assert text.splitlines()[:6] == ETCD_TABLE.splitlines()[:6]
+    assert "✗ cluster   6/15  cluster.etcd fails; 8 blocked" in text
+    assert text.splitlines()[-1].startswith("✗ lab: 1 root cause (")
+
+
+def test_table_shows_texts_as_they_are(lab: Lab, healthy: Facts) -> None:
+    """A log's square brackets are no markup."""
+    assert "a [bold]cause[/bold] with" in shown(small_report(lab, healthy))
+
+
+def test_every_check_has_its_line(lab: Lab, healthy: Facts) -> None:
+    report = judge_facts(lab, healthy)
+    text = shown(report, every_check=True)
+    assert all(result.id in text for result in report.results)
+    assert "(stand-in)" in text
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
+def test_every_root_cause_can_be_explained(lab: Lab, healthy: Facts, fault: object) -> None:
+    report = judge_facts(lab, fault.edit(healthy))  # type: ignore[attr-defined]
+    for id_ in report.root_causes:
+        result = report.result(id_)
+        text = explain(result)
+        assert text.startswith("What you would see: ")
+        for word in (result.outcome.cause, result.check.command, result.check.expected, "Repair: "):
+            assert word in text
+
+
+def test_layers_report_what_below_them_is_to_blame(lab: Lab, healthy: Facts) -> None:
+    whole = judge_facts(lab, etcd_down(healthy))
+    report = make_report(lab, whole.results, 0.0, (Layer.CALICO,))
+    assert report.root_causes == ("cluster.etcd",)
+    assert {result.check.layer for result in report.results} == {Layer.CALICO, Layer.CLUSTER}
+    fine = make_report(lab, judge_facts(lab, healthy).results, 0.0, (Layer.BGP,))
+    assert {result.check.layer for result in fine.results} == {Layer.BGP}
+
+
+def test_stand_ins_are_marked(lab: Lab, healthy: Facts) -> None:
+    marked = {check["id"] for check in as_dict(judge_facts(lab, healthy))["checks"] if check["stand_in"]}
+    assert {"calico.agent.worker1", "proxy.controller", "proxy.servers"} <= marked
+    assert not any(id_.startswith(("bgp.", "route.", "machine.", "cluster.")) for id_ in marked)
+
+
+def test_every_check_is_complete(lab: Lab, healthy: Facts) -> None:
+    results = judge_facts(lab, healthy).results
+    ids = [result.id for result in results]
+    assert len(set(ids)) == len(ids)
+    for result in results:
+        check = result.check
+        assert check.title
+        assert check.expected
+        assert check.command
+        assert check.id.split(".")[0] == check.layer.value
+        assert set(check.needs) <= set(ids)
+
+
+def test_ids_that_explain_a_failure_exist_or_belong_to_another_source(lab: Lab, healthy: Facts) -> None:
+    results = judge_facts(lab, healthy).results
+    ids = {result.id for result in results}
+    unknown = {id_ for result in results for id_ in result.check.explained_by if id_ not in ids}
+    assert unknown == set()
+
+
+def test_seconds_are_those_of_the_question(lab: Lab, healthy: Facts) -> None:
+    report = judge_facts(lab, healthy)
+    assert report.result("bgp.ingress.worker1").seconds == 0.03
+    assert report.result("machine.worker1").seconds == 0.4
+    assert replace(report, seconds=2.0).ok
