@@ -66,7 +66,8 @@ class Overview:
     @property
     def headline(self) -> str:
         """One line about the whole lab."""
-        words = f"{self.lab}: provider {self.provider}, source {self.source}, Kubernetes {self.kubernetes or 'not answering'}"
+        kubernetes = self.kubernetes or "not answering"
+        words = f"{self.lab}: provider {self.provider}, source {self.source}, Kubernetes {kubernetes}"
         return f"{words}; stand-ins: {', '.join(self.stand_ins)}" if self.stand_ins else words
 
     def as_dict(self) -> dict[str, Any]:
@@ -155,7 +156,9 @@ def _sessions(lab: Lab, facts: Facts) -> tuple[SessionRow, ...]:
 def _servers(facts: Facts, ingress: MachineFacts) -> tuple[ServerRow, ...]:
     pods = {str(pod.address): pod.full_name for pod in facts.cluster.pods if not pod.host_network}
     return tuple(
-        ServerRow(server.backend, server.name, server.address, server.status, pods.get(server.address.split(":")[0], ""))
+        ServerRow(
+            server.backend, server.name, server.address, server.status, pods.get(server.address.split(":")[0], "")
+        )
         for server in ingress.server_status
         if not server.spare
     )

@@ -68,7 +68,8 @@ def _root_cause(result: CheckResult, with_explanation: bool) -> RenderableType:
     ):
         if value:
             grid.add_row(f"  {name}", escape(value))
-    heading = Text.assemble((f"{mark} {check.id}", style), (f"  {check.title}", "bold"))
+    stand_in = "  (stand-in)" if check.stand_in else ""
+    heading = Text.assemble((f"{mark} {check.id}", style), (f"  {check.title}", "bold"), (stand_in, "dim"))
     parts: list[RenderableType] = [heading, grid]
     if with_explanation:
         parts.append(Padding(Text(explain(result)), (0, 0, 0, 2)))

@@ -37,13 +37,15 @@ def up(
     from labctl.config import Overrides
     from labctl.config.choices import write_choices
     from labctl.engine.lock import lab_lock
+    from labctl.host.overlaps import require_free_networks
     from labctl.host.requirements import require
 
     started = time.monotonic()
     lab, files = app.lab(Overrides(provider, source, workers)), app.lab_files()
     until = known_step(until)
-    become_root(app, lab, "start the lab's containers, its bridge and its NAT rules")
     require(lab)
+    require_free_networks(lab)
+    become_root(app, lab, "start the lab's containers, its bridge and its NAT rules")
     with lab_lock(files.lock):
         write_choices(files.choices, Overrides(lab.provider.value, lab.source.value, len(lab.workers)))
         outcome = _bring_up(app, lab, files, until, output)

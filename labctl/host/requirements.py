@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labctl.errors import HostError
-from labctl.model.lab import Lab, Provider
+from labctl.model.lab import Lab, Provider, Source
 
 # Debian's package vagrant-lxc puts the plugin here; `vagrant plugin install` lists it in the user's plugins.json.
 _PLUGIN_FOLDERS = ("/usr/share/rubygems-integration/all/gems",)
@@ -40,22 +40,26 @@ class HostTools:
         return listed.is_file() and f'"{name}"' in listed.read_text(errors="replace")
 
 
-def lacks(lab: Lab, tools: HostTools | None = None) -> list[Lack]:
-    """What the host lacks for this lab's provider; nothing if all is there."""
+def lacks(tools: HostTools | None = None) -> list[Lack]:
+    """What the host lacks for LXC machines; nothing if all is there."""
     tools = tools or HostTools()
-    if lab.provider is Provider.LXC:
-        return _lxc_lacks(tools)
-    programs = {"vagrant": "Vagrant (https://developer.hashicorp.com/vagrant/install)"}
-    if lab.provider is Provider.VIRTUALBOX:
-        programs["VBoxManage"] = "VirtualBox (https://www.virtualbox.org/wiki/Downloads)"
-    else:
-        programs["virsh"] = "libvirt: apt install vagrant-libvirt libvirt-daemon-system qemu-system"
-    return [Lack(program, f"install {where}") for program, where in programs.items() if tools.find(program) is None]
+    return _lxc_lacks(tools)
+
+
+def require_supported(lab: Lab) -> None:
+    """Raise HostError for a provider or source that labctl.yaml may name but that this version cannot bring up yet."""
+    if lab.provider is not Provider.LXC or lab.source is not Source.DEBIAN:
+        raise HostError(
+            f"provider {lab.provider.value} with source {lab.source.value} is not built yet",
+            why="this version of labctl brings up LXC machines with Debian's software only",
+            next_step="labctl up --provider lxc --source debian",
+        )
 
 
 def require(lab: Lab, tools: HostTools | None = None) -> None:
     """Raise HostError, naming all of it, if the host lacks anything for this lab."""
-    found = lacks(lab, tools)
+    require_supported(lab)
+    found = lacks(tools)
     if found:
         remedies = list(dict.fromkeys(lack.remedy for lack in found))
         raise HostError(

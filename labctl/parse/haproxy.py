@@ -39,7 +39,12 @@ class ServerStatus:
     @property
     def spare(self) -> bool:
         """Whether this is an empty slot that the controller keeps for later pods."""
-        return self.status.startswith("MAINT") or self.address in ("", _SPARE)
+        return self.address in ("", _SPARE)
+
+    @property
+    def in_maintenance(self) -> bool:
+        """Whether it was taken out by hand or by the controller."""
+        return self.status.startswith("MAINT")
 
     @property
     def takes_requests(self) -> bool:

@@ -138,11 +138,16 @@ def _servers_check(lab: Lab) -> Check:
 
 
 def app_servers(facts: Facts, lab: Lab) -> tuple[ServerStatus, ...]:
-    """HAProxy's running servers of the application's backend, NAMESPACE_svc_SERVICE_PORT, without spare slots."""
+    """HAProxy's running servers of the application's backend, NAMESPACE_svc_SERVICE_PORT.
+
+    Left out are spare slots, and servers in maintenance that are no ready pod's: those of pods that are gone.
+    """
+    ready = {f"{endpoint.address}:{endpoint.port}" for endpoint in ready_endpoints(facts, lab)}
     service = app_service(facts, lab)
     backend = f"{service.namespace}_svc_{service.name}_" if service else ""
     found = facts.on(lab.ingress.name).server_status
-    return tuple(server for server in found if backend and server.backend.startswith(backend) and not server.spare)
+    mine = [server for server in found if backend and server.backend.startswith(backend) and not server.spare]
+    return tuple(server for server in mine if server.address in ready or not server.in_maintenance)
 
 
 def servers(facts: Facts, lab: Lab) -> Outcome:

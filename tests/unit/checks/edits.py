@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 from labctl.checks.facts import Facts, MachineFacts
@@ -65,7 +66,9 @@ def with_objects(facts: Facts, kind: str, change: Items) -> Facts:
     return with_text(facts, facts.controlplane, "api", edit)
 
 
-def with_unit(facts: Facts, name: str, unit: str, active: str = "inactive", sub: str = "dead", result: str = "success") -> Facts:
+def with_unit(
+    facts: Facts, name: str, unit: str, active: str = "inactive", sub: str = "dead", result: str = "success"
+) -> Facts:
     """A unit in another state."""
 
     def edit(text: str) -> str:
@@ -73,23 +76,28 @@ def with_unit(facts: Facts, name: str, unit: str, active: str = "inactive", sub:
         for index, block in enumerate(blocks):
             if f"Id={unit}" in block:
                 for key, value in (("ActiveState", active), ("SubState", sub), ("Result", result)):
-                    block = re.sub(f"^{key}=.*$", f"{key}={value}", block, flags=re.MULTILINE)
-                blocks[index] = block
+                    blocks[index] = re.sub(f"^{key}=.*$", f"{key}={value}", blocks[index], flags=re.MULTILINE)
         return "\n\n".join(blocks)
 
     return with_text(facts, name, "units", edit)
 
 
 def _headers(text: str) -> list[tuple[int, str]]:
-    return [(match.start(), match[1]) for match in re.finditer(r"^(\S+)\s+\S+\s+\S+\s+(?:up|start|down)\s", text, re.MULTILINE)]
+    return [
+        (match.start(), match[1])
+        for match in re.finditer(r"^(\S+)\s+\S+\s+\S+\s+(?:up|start|down)\s", text, re.MULTILINE)
+    ]
 
 
 def with_session(facts: Facts, name: str, peer: str, *, state: str = "Active", error: str = "", **values: str) -> Facts:
-    """The session with that peer on a machine, no longer established. values: other details, `Neighbor_AS` for `Neighbor AS`."""
+    """The session with that peer on a machine, no longer established.
+
+    values: other details, `Neighbor_AS` for `Neighbor AS`.
+    """
 
     def edit(text: str) -> str:
         at = [start for start, _ in _headers(text)] + [len(text)]
-        for start, end in zip(at, at[1:], strict=False):
+        for start, end in pairwise(at):
             part = text[start:end]
             if re.search(f"Neighbor address: {re.escape(peer)}$", part, re.MULTILINE):
                 return text[:start] + _unestablished(part, state, error, values) + text[end:]
@@ -100,7 +108,12 @@ def with_session(facts: Facts, name: str, peer: str, *, state: str = "Active", e
 
 def _unestablished(part: str, state: str, error: str, values: dict[str, str]) -> str:
     running = "down" if state == "Down" else "start"
-    part = re.sub(r"\bup(\s+\S+\s+)Established[ \t]*", f"{running}\\1{'' if state == 'Down' else state}    {error}", part, count=1)
+    part = re.sub(
+        r"\bup(\s+\S+\s+)Established[ \t]*",
+        f"{running}\\1{'' if state == 'Down' else state}    {error}",
+        part,
+        count=1,
+    )
     part = part.replace("BGP state:          Established", f"BGP state:          {state}")
     part = re.sub(r"(\d+) imported, (\d+) exported, (\d+) preferred", "0 imported, 0 exported, 0 preferred", part)
     if error:
@@ -115,7 +128,7 @@ def without_session(facts: Facts, name: str, peer: str) -> Facts:
 
     def edit(text: str) -> str:
         at = [start for start, _ in _headers(text)] + [len(text)]
-        parts = [text[start:end] for start, end in zip(at, at[1:], strict=False)]
+        parts = [text[start:end] for start, end in pairwise(at)]
         kept = [part for part in parts if f"Neighbor address: {peer}\n" not in part]
         return text[: at[0]] + "".join(kept)
 

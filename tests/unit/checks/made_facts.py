@@ -1,4 +1,6 @@
-"""Facts of a healthy lab, made by hand in the formats of the real programs; for tests that need other labs than the recorded one."""
+"""Facts of a healthy lab, made by hand in the formats of the real programs; for tests that need other labs than the
+recorded one.
+"""
 
 from __future__ import annotations
 
@@ -42,13 +44,18 @@ def result(command: str, stdout: str, status: int = 0, stderr: str = "") -> Comm
 def make_facts(lab: Lab) -> Facts:
     pods = pods_of(lab)
     host = HostFacts(
-        route=result("ip", json.dumps([{"dst": str(lab.ingress.address), "dev": lab.bridge, "prefsrc": "192.168.50.1"}])),
+        route=result(
+            "ip", json.dumps([{"dst": str(lab.ingress.address), "dev": lab.bridge, "prefsrc": "192.168.50.1"}])
+        ),
         neighbours=result("ip", json.dumps([_neighbour(machine, lab.bridge) for machine in lab.machines])),
         name_addresses=(str(lab.ingress.address),),
     )
     machines = {machine.name: _machine(lab, machine) for machine in lab.machines}
     targets = tuple((address, 8080) for _, _, address in pods)
-    reach = {probe.name: result(probe.command, "200" if probe.name.startswith("http") else _PING) for probe in reach_probe(targets, 1500)}
+    reach = {
+        probe.name: result(probe.command, "200" if probe.name.startswith("http") else _PING)
+        for probe in reach_probe(targets, 1500)
+    }
     answers = tuple(HttpAnswer(200, name, seconds=0.002) for name, _, _ in pods)
     http = HttpFacts(answers, HttpAnswer(404, seconds=0.001))
     return Facts(host, machines, MachineFacts(lab.ingress.name, "", reach), http, lab.controlplane.name)
@@ -56,7 +63,10 @@ def make_facts(lab: Lab) -> Facts:
 
 _PING = "1 packets transmitted, 1 received, 0% packet loss, time 0ms\n"
 _MEMORY = "MemTotal:       24641264 kB\nMemFree:        12000000 kB\nMemAvailable:   20000000 kB\n"
-_DISK = "Filesystem     1024-blocks     Used Available Capacity Mounted on\noverlay           82043328 20000000  58000000      26% /\n"
+_DISK = (
+    "Filesystem     1024-blocks     Used Available Capacity Mounted "
+    "on\noverlay           82043328 20000000  58000000      26% /\n"
+)
 
 
 def _mac(machine: Machine) -> str:
@@ -72,7 +82,9 @@ def _machine(lab: Lab, machine: Machine) -> MachineFacts:
         "addresses": _addresses(machine),
         "routes": _routes(lab, machine),
         "neighbours": json.dumps([_neighbour(other, "eth0") for other in lab.machines if other != machine]),
-        "rules": json.dumps([{"priority": n, "src": "all", "table": t} for n, t in ((0, "local"), (32766, "main"), (32767, "default"))]),
+        "rules": json.dumps(
+            [{"priority": n, "src": "all", "table": t} for n, t in ((0, "local"), (32766, "main"), (32767, "default"))]
+        ),
         "listeners": _listeners(lab, machine),
         "failed-units": "",
         "disk": _DISK,
@@ -96,7 +108,13 @@ def _machine(lab: Lab, machine: Machine) -> MachineFacts:
 
 def _addresses(machine: Machine) -> str:
     address = {"family": "inet", "local": str(machine.address), "prefixlen": 24}
-    nic = {"ifname": "eth0", "flags": ["BROADCAST", "UP", "LOWER_UP"], "mtu": 1500, "address": _mac(machine), "addr_info": [address]}
+    nic = {
+        "ifname": "eth0",
+        "flags": ["BROADCAST", "UP", "LOWER_UP"],
+        "mtu": 1500,
+        "address": _mac(machine),
+        "addr_info": [address],
+    }
     loop = {"ifname": "lo", "flags": ["LOOPBACK", "UP", "LOWER_UP"], "mtu": 65536, "addr_info": []}
     return json.dumps([loop, nic])
 
@@ -111,11 +129,20 @@ def _routes(lab: Lab, machine: Machine) -> str:
         if node == machine:
             routes.append({"type": "blackhole", "dst": block, "protocol": "bird", "metric": 32, "flags": []})
         else:
-            via = {"dst": block, "gateway": str(node.address), "dev": "eth0", "protocol": "bird", "metric": 32, "flags": []}
+            via = {
+                "dst": block,
+                "gateway": str(node.address),
+                "dev": "eth0",
+                "protocol": "bird",
+                "metric": 32,
+                "flags": [],
+            }
             routes.append(via)
     for name, node, address in pods_of(lab):
         if node == machine:
-            routes.append({"dst": str(address), "dev": f"cali{hash_of(name)}", "scope": "link", "metric": 1024, "flags": []})
+            routes.append(
+                {"dst": str(address), "dev": f"cali{hash_of(name)}", "scope": "link", "metric": 1024, "flags": []}
+            )
     return json.dumps(routes)
 
 
@@ -185,15 +212,22 @@ def _protocols(lab: Lab, machine: Machine) -> str:
         own = network.ingress_as_number
     else:
         own = network.as_number
-        peers = [("Global_" + str(lab.ingress.address).replace(".", "_"), lab.ingress.address, network.ingress_as_number)]
-        peers += [("Mesh_" + str(node.address).replace(".", "_"), node.address, own) for node in lab.nodes if node != machine]
+        peers = [
+            ("Global_" + str(lab.ingress.address).replace(".", "_"), lab.ingress.address, network.ingress_as_number)
+        ]
+        peers += [
+            ("Mesh_" + str(node.address).replace(".", "_"), node.address, own) for node in lab.nodes if node != machine
+        ]
     return text + "\n".join(session_text(name, address, number, own) for name, address, number in peers)
 
 
 def _bird_routes(lab: Lab) -> str:
     text = "BIRD 2.17.1 ready.\nTable master4:\n"
     for node in lab.nodes:
-        text += f"{block_of(lab, node)!s:<20} unicast [{node.name} 12:00:03.200] * (100) [i]\n\tvia {node.address} on eth0\n"
+        text += (
+            f"{block_of(lab, node)!s:<20} unicast [{node.name} "
+            f"12:00:03.200] * (100) [i]\n\tvia {node.address} on eth0\n"
+        )
     return text
 
 
@@ -233,19 +267,32 @@ def api_objects(lab: Lab) -> dict[str, list[dict[str, Any]]]:
     return {
         "nodes": [_node(node) for node in lab.nodes],
         "pods": [_pod("default", name, node, address, {"run": "app"}, 8080) for name, node, address in pods]
-        + [_pod("kube-system", f"kube-proxy-{node.name}", node, node.address, {"k8s-app": "kube-proxy"}) for node in lab.nodes],
+        + [
+            _pod("kube-system", f"kube-proxy-{node.name}", node, node.address, {"k8s-app": "kube-proxy"})
+            for node in lab.nodes
+        ],
         "services": [_named("app", {"selector": {"run": "app"}, "ports": [service_port]}, "default")],
         "endpoints": [
-            {"metadata": {"name": "app", "namespace": "default"}, "subsets": [{"addresses": endpoints, "ports": [{"port": 8080}]}]}
+            {
+                "metadata": {"name": "app", "namespace": "default"},
+                "subsets": [{"addresses": endpoints, "ports": [{"port": 8080}]}],
+            }
         ],
         "deployments": [_deployment(lab)],
-        "ingresses": [_named("test-ingress", {"rules": [{"host": lab.app.host, "http": {"paths": [path]}}]}, "default")],
+        "ingresses": [
+            _named("test-ingress", {"rules": [{"host": lab.app.host, "http": {"paths": [path]}}]}, "default")
+        ],
         "ingressclasses": [_named("haproxy", {"controller": "haproxy.org/ingress-controller/haproxy"})],
-        "ippools": [_named("default-ipv4-ippool", {"cidr": str(lab.network.pod_cidr), "blockSize": lab.network.block_size})],
+        "ippools": [
+            _named("default-ipv4-ippool", {"cidr": str(lab.network.pod_cidr), "blockSize": lab.network.block_size})
+        ],
         "bgpconfigurations": [_named("default", {"asNumber": lab.network.as_number, "nodeToNodeMeshEnabled": True})],
-        "bgppeers": [_named("ingress", {"peerIP": str(lab.ingress.address), "asNumber": lab.network.ingress_as_number})],
+        "bgppeers": [
+            _named("ingress", {"peerIP": str(lab.ingress.address), "asNumber": lab.network.ingress_as_number})
+        ],
         "blockaffinities": [
-            _named(node.name, {"node": node.name, "cidr": str(block_of(lab, node)), "state": "confirmed"}) for node in lab.nodes
+            _named(node.name, {"node": node.name, "cidr": str(block_of(lab, node)), "state": "confirmed"})
+            for node in lab.nodes
         ],
     }
 

@@ -7,8 +7,9 @@ import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import pytest
+from broken_labs import bird_stopped_on_worker1, etcd_down
+from fault_table import FAULTS
 from rich.console import Console
-from test_checks_faults import FAULTS, bird_stopped_on_worker1, etcd_down
 
 from labctl.checks.check import Check, Layer, failed, passed, skipped
 from labctl.checks.explain import explain
@@ -33,7 +34,14 @@ def small_checks() -> tuple[Check, ...]:
     common = {"title": "BIRD runs on ingress", "expected": "BIRD answers", "command": "birdc show status"}
     cause = "a [bold]cause[/bold] with \x1b[31mcolours\x1b[0m & <marks>"
     return (
-        Check("bgp.ingress", Layer.BGP, "ingress", run=lambda _f, _l: failed("no", cause, "labctl up"), stand_in=True, **common),
+        Check(
+            "bgp.ingress",
+            Layer.BGP,
+            "ingress",
+            run=lambda _f, _l: failed("no", cause, "labctl up"),
+            stand_in=True,
+            **common,
+        ),
         Check("route.x", Layer.ROUTE, "ingress", run=lambda _f, _l: passed("yes"), needs=("bgp.ingress",), **common),
         Check("http.x", Layer.HTTP, "host", run=lambda _f, _l: skipped("not here"), **common),
     )
@@ -143,14 +151,14 @@ def test_junit_of_a_broken_lab_is_xml_with_every_check(lab: Lab, healthy: Facts)
 
 
 HEALTHY_TABLE = """\
-✓ host      2/2
+✓ host       2/2
 ✓ machine  46/46
 ✓ cluster  15/15
 ✓ calico   12/12
 ✓ bgp      14/14
 ✓ route    24/24
-✓ proxy     9/9
-✓ http      7/7
+✓ proxy      9/9
+✓ http       7/7
 ✓ lab: all checks pass (129 passed) in 0.0 s
 """
 
@@ -160,29 +168,26 @@ def test_table_of_a_healthy_lab(lab: Lab, healthy: Facts) -> None:
 
 
 ETCD_TABLE = """\
-✗ cluster.etcd: etcd runs
+✗ cluster.etcd  etcd runs
   observed etcd.service: failed (failed), oom-kill
   expected etcd.service: active (running)
   cause    etcd.service on controlplane is failed (failed), result oom-kill
   next     labctl ssh controlplane -- systemctl status etcd
 
-✓ host      2/2
+✓ host       2/2
 ✓ machine  46/46
 ✗ cluster   6/15  cluster.etcd fails; 8 blocked
 · calico    6/12  6 blocked
 ✓ bgp      14/14
-· route    10/24  10 blocked; route.strays.ingress is blocked
-· proxy     8/9   1 blocked
-✓ http      7/7
-✗ lab: 1 root cause (99 passed, 1 failed, 29 blocked) in 0.0 s
+· route    11/24  13 blocked
+· proxy      8/9  1 blocked
+✓ http       7/7
+✗ lab: 1 root cause (100 passed, 1 failed, 28 blocked) in 0.0 s
 """
 
 
 def test_table_of_a_broken_lab_begins_with_what_is_broken(lab: Lab, healthy: Facts) -> None:
-    text = shown(judge_facts(lab, etcd_down(healthy)))
-    assert text.splitlines()[:6] == ETCD_TABLE.splitlines()[:6]
-    assert "✗ cluster   6/15  cluster.etcd fails; 8 blocked" in text
-    assert text.splitlines()[-1].startswith("✗ lab: 1 root cause (")
+    assert shown(judge_facts(lab, etcd_down(healthy))) == ETCD_TABLE
 
 
 def test_table_shows_texts_as_they_are(lab: Lab, healthy: Facts) -> None:
