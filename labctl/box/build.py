@@ -57,6 +57,11 @@ def make_kubernetes(spec: BoxSpec, work: Work) -> None:
     work.commands.script("compile.sh", root, orig, FILES, work.out, spec.kubernetes, memory, deadline=3600)
 
 
+def make_store(work: Work) -> None:
+    """The piece "store": the images as containerd keeps them, unpacked."""
+    work.commands.script("store.sh", work.needs["rootfs"], work.needs["images"] / "images", work.out, deadline=300)
+
+
 def pieces(spec: BoxSpec, mirror: Mirror, home: Path) -> list[Piece]:
     """The graph that ends in the piece "box". usual: seconds on two cores of 2024, longer where there is but one."""
     slow = 2 / min(os.cpu_count() or 1, 6)
@@ -69,5 +74,6 @@ def pieces(spec: BoxSpec, mirror: Mirror, home: Path) -> list[Piece]:
         Piece("rootfs", spec.rootfs_digest, partial(make_rootfs, spec, mirror), usual=60),
         Piece("kubernetes", spec.kubernetes_digest, kubernetes, ("buildroot", "kubernetes-source"), usual=200 * slow),
         Piece("images", spec.images_digest, partial(make_images, spec), ("kubernetes", "rootfs"), usual=5),
-        Piece("box", spec.digest, partial(make_box, spec, home), ("kubernetes", "rootfs", "images"), usual=2),
+        Piece("store", spec.store_digest, make_store, ("rootfs", "images"), usual=4),
+        Piece("box", spec.digest, partial(make_box, spec, home), ("kubernetes", "rootfs", "images", "store"), usual=2),
     ]

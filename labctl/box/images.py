@@ -18,6 +18,7 @@ PROXY_TOOLS = ("usr/sbin/xtables-nft-multi", "usr/sbin/conntrack", "usr/bin/ip",
 IPTABLES_NAMES = tuple(f"{ip}tables{what}" for ip in ("ip", "ip6") for what in ("", "-save", "-restore"))
 
 MOST_LINKS = 40
+XTABLES = "usr/lib/*-linux-gnu*/xtables/*.so"
 _LDD_LINE = re.compile(r"^\s*(?:\S+ => )?(/\S+) \(0x[0-9a-f]+\)\s*$")
 
 
@@ -59,7 +60,7 @@ def proxy_entries(root: Path, kube_proxy: Path, loaded: Iterable[str]) -> list[E
     entries += [
         Entry(name, link=f"usr/{name}") for name in ("bin", "sbin", "lib", "lib64") if (root / name).is_symlink()
     ]
-    modules = (path for path in root.glob("usr/lib/*-linux-gnu*/xtables/*.so"))
+    modules = (path for path in root.glob(XTABLES))
     wanted = [*PROXY_TOOLS, *loaded, *(str(path.relative_to(root)) for path in modules), "etc/protocols"]
     for path in map(_merged_but_etc, wanted):
         source = _inside(root, path)
@@ -115,6 +116,7 @@ class Maker:
         with tempfile.TemporaryDirectory() as folder:
             listed = Path(folder, "ldd")
             tools = [f"/{tool}" for tool in PROXY_TOOLS]
+            tools += [f"/{path.relative_to(self._root)}" for path in sorted(self._root.glob(XTABLES))]
             self._commands.run(["chroot", self._root, "ldd", *tools], deadline=60, stdout=listed)
             return libraries(listed.read_text(encoding="utf-8"))
 

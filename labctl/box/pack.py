@@ -1,4 +1,7 @@
-"""The last piece: the root file system gets Kubernetes and the images, and a small Vagrant box that names it."""
+"""The last piece: the root file system gets Kubernetes and the images, and a small Vagrant box that names it.
+
+Beside it lies containerd's folder with the images unpacked; lxc-template gives every machine a copy of hard links.
+"""
 
 from __future__ import annotations
 
@@ -90,4 +93,5 @@ def make_box(spec: BoxSpec, home: Path, work: Work) -> None:
         target.write_text(told, encoding="utf-8")
         target.chmod(0o644)
     (work.out / "labctl.box").write_bytes(vagrant_box(home / "rootfs"))
+    (work.needs["store"] / "containerd").rename(work.out / "containerd")
     root.rename(work.out / "rootfs")

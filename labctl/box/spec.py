@@ -72,6 +72,11 @@ class BoxSpec:
         return digest_of([self.kubernetes_digest, self.rootfs_digest, self.registry, self.pause, self.echo, code])
 
     @property
+    def store_digest(self) -> str:
+        """Of what containerd's unpacked images depend on."""
+        return digest_of([self.images_digest, files_digest("store.sh")])
+
+    @property
     def digest(self) -> str:
         """Of everything that goes in: two boxes with one digest are the same box."""
-        return digest_of([self.images_digest, files_digest("lxc-config", "lxc-template"), code_digest("pack")])
+        return digest_of([self.store_digest, files_digest("lxc-config", "lxc-template"), code_digest("pack")])

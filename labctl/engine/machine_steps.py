@@ -110,11 +110,12 @@ class StepLog:
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._stream = path.open("w", encoding="utf-8")
+        self._began = time.monotonic()
         self.line(f"labctl: {time.strftime('%Y-%m-%d %H:%M:%S')}")
 
     def line(self, text: str) -> None:
-        """Add a line."""
-        self._stream.write(text + "\n")
+        """Add a line, with the seconds since the step began before it."""
+        self._stream.write(f"{time.monotonic() - self._began:7.2f}  {text}\n")
         self._stream.flush()
 
     def __enter__(self) -> StepLog:

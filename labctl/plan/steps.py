@@ -105,7 +105,7 @@ STEPS: tuple[Step, ...] = (
         "app",
         "the article's Deployment, Service and Ingress",
         _CONTROLPLANE,
-        (Need("bgp-peers"), Need("join", everywhere=True), Need("calico", everywhere=True)),
+        (Need("bgp-peers"), Need("runtime", everywhere=True)),
         ("app.yaml",),
         deadline=400,
     ),

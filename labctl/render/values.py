@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from labctl.model.kubernetes import kubernetes_facts
+from labctl.model.kubernetes import KubernetesFacts, kubernetes_facts
 from labctl.model.lab import Lab, Machine, Provider, Role, Source
 from labctl.plan.plan import make_plan
 from labctl.plan.steps import MACHINES
@@ -42,13 +42,15 @@ def machine_values(lab: Lab, machine: Machine, *, join_hash: str) -> dict[str, o
         "machine": machine,
         "machine_steps": steps[machine.name],
         "join_hash": join_hash,
+        "worker_names": [worker.name for worker in lab.workers],
+        "worker_nodes": [f"node/{worker.name}" for worker in lab.workers],
         "kubernetes_version": facts.version,
         "kubeadm_api": facts.kubeadm_api,
         "pause_image": facts.pause_image,
         "cri_socket": facts.cri_socket,
         "cgroup_driver": facts.cgroup_driver,
         "skipped_phases": facts.skipped_phases,
-        "node_images": [f"{_IMAGES}/{name}.tar" for name in _node_images(lab, machine)],
+        "node_images": _node_images(lab, machine, facts),
     }
 
 
@@ -62,10 +64,15 @@ def ssh_user(lab: Lab) -> str:
     return "root" if lab.provider is Provider.LXC else "vagrant"
 
 
-def _node_images(lab: Lab, machine: Machine) -> list[str]:
+def _node_images(lab: Lab, machine: Machine, facts: KubernetesFacts) -> list[tuple[str, str]]:
+    """The images that a node needs, each with the archive in the box that has it."""
     if lab.source is not Source.DEBIAN or not machine.is_node:
         return []
-    images = ["pause", "kube-proxy"]
+    programs = ["kube-proxy"]
     if machine.role is Role.CONTROLPLANE:
-        return [*images, "kube-apiserver", "kube-controller-manager", "kube-scheduler"]
-    return [*images, "echo-server"]
+        programs += ["kube-apiserver", "kube-controller-manager", "kube-scheduler"]
+    images = [(f"{facts.image_registry}/{name}:v{facts.version}", f"{_IMAGES}/{name}.tar") for name in programs]
+    images.append((facts.pause_image, f"{_IMAGES}/pause.tar"))
+    if machine.role is Role.WORKER:
+        images.append(("docker.io/jmalloc/echo-server:latest", f"{_IMAGES}/echo-server.tar"))
+    return images

@@ -1,0 +1,113 @@
+# labctl on a fresh Debian machine: `make demo` shows it, `make test` tests it. Each installs what it needs first, says so,
+# and may be run again at any time. As another user than root it asks sudo where root is needed.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.ONESHELL:
+.NOTPARALLEL:
+.DEFAULT_GOAL := help
+
+PACKAGES := vagrant vagrant-lxc lxc mmdebstrap nftables iproute2 python3-venv openssh-client curl ca-certificates
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+PIP := .venv/bin/pip install --quiet --disable-pip-version-check --retries 10 --timeout 60
+LABCTL := .venv/bin/labctl -C demo
+
+# What the tests use beside labctl: a BIRD and an HAProxy of their own, in .venv/tools.
+TOOLS := $(CURDIR)/.venv/tools
+LIBRARIES = $(TOOLS)/usr/lib/$(shell uname -m)-linux-gnu
+WITH_TOOLS = env PATH="$(CURDIR)/.venv/bin:$(TOOLS)/usr/sbin:$$PATH:/usr/sbin:/sbin" LD_LIBRARY_PATH="$(LIBRARIES)"
+
+.PHONY: help demo test lint unit lab host clean
+
+help: ## what can be made
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand --tabs=16
+
+demo: .venv/labctl ## bring up the article's lab in demo/, check it and show the application's answer
+	@mkdir -p demo
+	$(LABCTL) up
+	$(LABCTL) verify
+	read -r address name _ < <($(LABCTL) hosts)
+	for _ in 1 2 3 4 5; do
+	  echo "http://$$name/ → $$(curl --silent --show-error --max-time 5 --header "Host: $$name" "http://$$address/" | head -n 1)"
+	done
+	cat <<-WORDS
+
+	The lab is up. What to try next:
+	  cd demo; export PATH="$(CURDIR)/.venv/bin:\$$PATH"
+	  labctl status
+	  labctl kubectl get pods -A -o wide
+	  labctl kubectl scale deployment app --replicas=8
+	  labctl calicoctl node status
+	  labctl birdc ingress show protocols
+	  labctl ssh ingress -- ip route
+	  curl -H 'Host: $$name' http://$$address/
+	To remove it from this machine: labctl destroy
+	WORDS
+
+test: .venv/dev .venv/tools ## everything that follows; this is what CI runs
+	@$(MAKE) --no-print-directory --keep-going lint unit lab
+
+lint: .venv/dev ## ruff and mypy --strict
+	.venv/bin/ruff check .
+	.venv/bin/mypy --strict labctl
+
+unit: .venv/dev .venv/tools ## tests that need no lab: a minute
+	$(WITH_TOOLS) python -m pytest -n 2 tests/unit
+
+lab: .venv/dev .venv/tools ## tests on a real lab of LXC machines, as root: ten minutes, the first time five more
+	$(SUDO) $(WITH_TOOLS) python -m pytest -p no:cacheprovider tests/lab
+
+host: ## install the missing Debian packages; nothing where all are there
+	@command -v apt-get >/dev/null || { echo "This needs Debian's packages: $(PACKAGES)"; exit 1; }
+	if ls -d /usr/share/rubygems-integration/all/gems/vagrant-lxc-* ~/.vagrant.d/gems/*/gems/vagrant-lxc-* >/dev/null 2>&1; then
+	  wanted="$(filter-out vagrant-lxc,$(PACKAGES))"
+	else
+	  wanted="$(PACKAGES)"
+	fi
+	missing=()
+	for package in $$wanted; do
+	  dpkg-query --show --showformat='$${Status}' "$$package" 2>/dev/null | grep -q ' installed$$' || missing+=("$$package")
+	done
+	[ $${#missing[@]} -gt 0 ] || exit 0
+	echo "installing $${missing[*]}"
+	install=($(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends)
+	"$${install[@]}" "$${missing[@]}" >/dev/null 2>&1 && exit 0
+	# Nothing is known of these packages, or what is known is old. Sources that are not Debian's may fail.
+	$(SUDO) apt-get update -qq || echo "some package sources did not answer; going on with the others"
+	case "$${missing[*]}" in
+	*vagrant-lxc*)
+	  if ! apt-cache show vagrant-lxc >/dev/null 2>&1; then
+	    echo "This distribution has no package vagrant-lxc (Debian 12 has). Its plugin comes from rubygems.org:"
+	    echo "  apt install vagrant && vagrant plugin install vagrant-lxc && make $(MAKECMDGOALS)"
+	    exit 1
+	  fi ;;
+	esac
+	"$${install[@]}" "$${missing[@]}" >/dev/null
+
+.venv/labctl: pyproject.toml | host
+	@python3 -c 'import sys; sys.exit("labctl needs Python 3.11 or newer" if sys.version_info < (3, 11) else 0)'
+	echo "installing labctl and its libraries in .venv"
+	python3 -m venv .venv
+	$(PIP) --editable .
+	touch $@
+
+.venv/dev: .venv/labctl
+	@echo "installing what the tests need in .venv"
+	$(PIP) --editable '.[dev]'
+	touch $@
+
+# Unpacked, not installed: as packages they would start their services on this machine.
+.venv/tools: | .venv/labctl
+	@echo "unpacking BIRD and HAProxy, for the tests, in $@"
+	rm -rf $@.new
+	mkdir -p $@.new/packages/partial
+	apt-get install --download-only --yes -qq --no-install-recommends -o Debug::NoLocking=1 \
+	  -o APT::Sandbox::User= -o Dir::Cache::archives="$$PWD/$@.new/packages" bird2 haproxy
+	for package in $@.new/packages/*.deb; do
+	  [ ! -e "$$package" ] || dpkg-deb --extract "$$package" $@.new
+	done
+	mv $@.new $@
+
+clean: ## remove the virtual environment and what tools left; not a lab (labctl destroy), not the box (labctl box)
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
+	find labctl tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,106 @@
+"""What a lab may change on this host, as text that two looks can be compared by."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+
+# The kernel's settings that a lab needs otherwise than most hosts have them.
+_KERNEL = (
+    "net/ipv4/ip_forward",
+    "vm/overcommit_memory",
+    "vm/panic_on_oom",
+    "kernel/panic",
+    "kernel/panic_on_oops",
+    "kernel/keys/root_maxkeys",
+    "kernel/keys/root_maxbytes",
+    "fs/inotify/max_user_instances",
+    "fs/inotify/max_user_watches",
+)
+_FOLDERS = ("/run/labctl", "/var/lib/lxc", "/etc/lxc", "~/.vagrant.d", "/etc/exports.d")
+# Numbers that pass by themselves: counters of packets, lifetimes of addresses.
+_PASSING = re.compile(r"\[\d+:\d+\]|packets \d+ bytes \d+")
+
+
+def look_at_host() -> dict[str, list[str]]:
+    """Everything on this host that bringing a lab up and removing it could change, by topic."""
+    return {
+        "containers": _printed("lxc-ls", "-1"),
+        "interfaces": _interfaces(),
+        "addresses": _addresses(),
+        "routes": _printed("ip", "route", "show", "table", "all"),
+        "rules": _printed("ip", "rule"),
+        "neighbors": _printed("ip", "neighbor", "show", "nud", "permanent"),
+        "nftables": _printed("nft", "list", "ruleset"),
+        "iptables": [line for line in _printed("iptables-save") if not line.startswith("#")],
+        "kernel": [f"{name} = {Path('/proc/sys', name).read_text().strip()}" for name in _KERNEL],
+        "mounts": sorted(line.split(" ", 3)[3] for line in _mounts()),
+        "processes": _processes(),
+        "files": _files(),
+        "hosts": Path("/etc/hosts").read_text().splitlines(),
+        "cgroups": sorted(str(path) for path in _cgroups()),
+    }
+
+
+def differences(before: dict[str, list[str]], after: dict[str, list[str]]) -> list[str]:
+    """What is there now and was not, and the other way round; nothing if both looks are equal."""
+    found = []
+    for topic, lines in before.items():
+        found += [f"{topic}: gone: {line}" for line in lines if line not in after[topic]]
+        found += [f"{topic}: left behind: {line}" for line in after[topic] if line not in lines]
+    return found
+
+
+def _printed(*command: str) -> list[str]:
+    if shutil.which(command[0]) is None:
+        return []
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return [_PASSING.sub("", line).rstrip() for line in done.stdout.splitlines()]
+
+
+def _interfaces() -> list[str]:
+    """Each interface with what it belongs to; numbers of interfaces go on counting, so they are left out."""
+    links = json.loads("".join(_printed("ip", "-json", "link")))
+    return [f"{link['ifname']} {link.get('master', '')} {','.join(link['flags'])} mtu {link['mtu']}" for link in links]
+
+
+def _addresses() -> list[str]:
+    links = json.loads("".join(_printed("ip", "-json", "address")))
+    return [f"{link['ifname']} {one['local']}/{one['prefixlen']}" for link in links for one in link.get("addr_info", [])]
+
+
+def _mounts() -> list[str]:
+    """Lines of mountinfo (proc(5)): id, parent, device, root, mount point, options; the first three are only numbers."""
+    return Path("/proc/self/mountinfo").read_text().splitlines()
+
+
+def _processes() -> list[str]:
+    """Processes of LXC, of Vagrant and of labctl, but for those of a shell or a test that only names them."""
+    found = []
+    for process in psutil.process_iter(["name", "cmdline"]):
+        line = " ".join(process.info["cmdline"] or [])
+        if process.info["name"].startswith(("lxc", "vagrant", "mmdebstrap")) or re.search(r"-m labctl\b|bin/vagrant", line):
+            found.append(line)
+    return sorted(found)
+
+
+def _files() -> list[str]:
+    found: list[str] = []
+    for folder in _FOLDERS:
+        for path, folders, files in os.walk(Path(folder).expanduser()):
+            # The disk of another lab's machine is that machine's business.
+            folders[:] = [name for name in folders if name not in ("delta", "disk", "rootfs")]
+            found += [path, *(os.path.join(path, name) for name in files)]
+    return sorted(found)
+
+
+def _cgroups() -> Sequence[Path]:
+    top = Path("/sys/fs/cgroup")
+    return [path for pattern in ("lxc*", "*/lxc*") for path in top.glob(pattern)]
