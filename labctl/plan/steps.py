@@ -65,7 +65,14 @@ STEPS: tuple[Step, ...] = (
         "etcd, kubeadm init, and what the controller may read",
         _CONTROLPLANE,
         (Need("runtime"), Need("kubernetes")),
-        ("etcd.env", "kubeadm-init.yaml", "ingress-objects.yaml"),
+        (
+            "etcd.env",
+            "kubeadm-init.yaml",
+            "ingress-objects.yaml",
+            "patches/kube-apiserver+strategic.yaml",
+            "patches/kube-controller-manager+strategic.yaml",
+            "patches/kube-scheduler+strategic.yaml",
+        ),
         deadline=400,
     ),
     Step(

@@ -50,6 +50,7 @@ def machine_values(lab: Lab, machine: Machine, *, join_hash: str) -> dict[str, o
         "cri_socket": facts.cri_socket,
         "cgroup_driver": facts.cgroup_driver,
         "skipped_phases": facts.skipped_phases,
+        "patches_option": facts.patches_option,
         "node_images": _node_images(lab, machine, facts),
     }
 

@@ -1,57 +1,82 @@
-"""The lab that these tests use: a real one, brought up once, by the command line, and destroyed at the end."""
+"""The labs of these tests: real ones, brought up by the command line, and destroyed at the end whatever happens."""
 
 from __future__ import annotations
 
 import os
-import shutil
-import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from host import look_at_host
-from lab import LabUnderTest
+from host_state import look_at_host
+from lab_under_test import LabUnderTest
 
 from labctl.host.requirements import lacks
 
-# It stands beside a user's own lab, so name, subnet and Services' network are its own.
+# They stand beside a user's own lab, so their names, subnet and Services' network are their own.
 CONFIG = """\
-name: {name}
 provider: lxc
 source: debian
 network:
   subnet: 192.168.77.0/24
   service_cidr: 10.77.0.0/16
 """
-# Other files first use the lab of the first, then remove it, then make labs of their own.
-ORDER = (
-    "test_up", "test_cluster", "test_bgp", "test_traffic", "test_rights", "test_verify", "test_again", "test_destroy",
-    "test_partly", "test_plain_vagrant",
-)  # fmt: skip
+NAMES = ("labtest", "labtest-partly", "labtest-vagrant")
+# The first files share one lab; then it is destroyed, and the last ones make labs of their own, one after the other.
+ORDER = ("up", "cluster", "bgp", "traffic", "rights", "verify", "again", "destroy", "partly", "plain_vagrant")
+
+Host = dict[str, list[str]]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark all tests here as tests on a lab, put them in order, and skip them where no lab can be."""
+    """Mark the tests of this folder, put them in order, and skip them where no lab can be."""
     mine = [item for item in items if item.path.parent == Path(__file__).parent]
-    why = _why_not()
+    mine.sort(key=lambda item: ORDER.index(item.path.stem.removeprefix("test_lab_")))
+    why = why_no_lab()
     for item in mine:
         item.add_marker(pytest.mark.lab)
         if why:
             item.add_marker(pytest.mark.skip(reason=why))
-    items.sort(key=lambda item: ORDER.index(item.path.stem) if item in mine else -1)
+    items[:] = [item for item in items if item not in mine] + mine
 
 
-def _why_not() -> str:
+def why_no_lab() -> str:
+    """Why a lab cannot be brought up here; nothing if it can."""
     if not sys.platform.startswith("linux"):
         return "a lab of LXC machines needs Linux"
     if os.geteuid() != 0:
         return "a lab of LXC machines needs root: sudo make lab"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir("/")
-        from labctl.config import Overrides, load
+    return "; ".join(f"this host lacks {lack.what}: {lack.remedy}" for lack in lacks())
 
-        found = lacks(load(Path("/nonexistent"), overrides=Overrides("lxc", "debian", None)))
-    if found:
-        return "this host lacks " + ", ".join(f"{lack.what} ({lack.remedy})" for lack in found)
-    return ""
+
+@pytest.fixture(scope="session")
+def host_before() -> Host:
+    """What the host was like before any lab; what an aborted run left is removed first."""
+    for name in NAMES:
+        LabUnderTest(name, CONFIG).destroy()
+    return look_at_host()
+
+
+@pytest.fixture(scope="session")
+def lab(host_before: Host) -> Iterator[LabUnderTest]:
+    """The lab that most tests share: up and verified. Whoever changes it puts it right again."""
+    lab = LabUnderTest("labtest", CONFIG)
+    try:
+        lab.first_events = lab.up()
+        yield lab
+    finally:
+        lab.destroy()
+
+
+@pytest.fixture
+def new_lab(host_before: Host) -> Iterator[Callable[..., LabUnderTest]]:
+    """Makes a lab's directory for one test; nothing is brought up yet, all is destroyed afterwards."""
+    made: list[LabUnderTest] = []
+
+    def make(name: str, more: str = "") -> LabUnderTest:
+        made.append(LabUnderTest(name, CONFIG + more))
+        return made[-1]
+
+    yield make
+    for lab in made:
+        lab.destroy()

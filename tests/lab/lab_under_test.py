@@ -1,4 +1,4 @@
-"""A lab under test: labctl's command line as users type it, in a process of its own, and waiting for what it leads to."""
+"""A lab under test: labctl's command line as users type it, and waiting for what it leads to."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +24,8 @@ T = TypeVar("T")
 UP_SECONDS = 900
 _SECONDS = 120
 _SOURCE = Path(labctl.__file__).parent.parent
+# One folder per name of a lab, always the same one: so a later run finds what an aborted one left.
+_FOLDER = Path(tempfile.gettempdir()) / "labctl-tests"
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,12 @@ class Done:
 class LabUnderTest:
     """A lab in a directory of its own. Each method that runs something asserts its exit status."""
 
-    def __init__(self, folder: Path, config: str) -> None:
-        self.folder = folder
-        (folder / "labctl.yaml").write_text(config)
-        self.model: Lab = load(folder)
+    def __init__(self, name: str, config: str) -> None:
+        self.folder = _FOLDER / name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "labctl.yaml").write_text(f"name: {name}\n{config}")
+        self.model: Lab = load(self.folder)
+        self.first_events: list[dict[str, Any]] = []
 
     @property
     def own(self) -> Path:
@@ -98,12 +104,20 @@ class LabUnderTest:
         return self.verify("--wait", "90")
 
     def destroy(self) -> None:
-        """`labctl destroy`."""
-        self.labctl("destroy", "--yes", seconds=180)
+        """`labctl destroy`; while a labctl that an aborted run left is at work on the lab, again."""
+        destroy = partial(self.labctl, "destroy", "--yes", status=None, seconds=180)
+        done = wait_until("no other labctl is at work", destroy, lambda done: done.status != 4, seconds=UP_SECONDS)
+        assert done.status == 0, done.text
 
 
-def run(line: Sequence[str], *, seconds: float = _SECONDS, stdin: str = "", env: dict[str, str] | None = None,
-        cwd: Path | None = None) -> Done:
+def run(
+    line: Sequence[str],
+    *,
+    seconds: float = _SECONDS,
+    stdin: str = "",
+    env: dict[str, str] | None = None,
+    cwd: Path | None = None,
+) -> Done:
     """Run a command to its end, whatever its exit status; it fails the test if it takes longer than seconds."""
     done = subprocess.run(
         line, input=stdin, env=env, cwd=cwd, timeout=seconds, capture_output=True, text=True, check=False

@@ -26,6 +26,7 @@ _KERNEL = (
 )
 _FOLDERS = ("/run/labctl", "/var/lib/lxc", "/etc/lxc", "~/.vagrant.d", "/etc/exports.d")
 # Numbers that pass by themselves: counters of packets, lifetimes of addresses.
+_OURS = re.compile(r"python\S* -m labctl\b|bin/labctl\b|bin/vagrant\b")
 _PASSING = re.compile(r"\[\d+:\d+\]|packets \d+ bytes \d+")
 
 
@@ -73,11 +74,12 @@ def _interfaces() -> list[str]:
 
 def _addresses() -> list[str]:
     links = json.loads("".join(_printed("ip", "-json", "address")))
-    return [f"{link['ifname']} {one['local']}/{one['prefixlen']}" for link in links for one in link.get("addr_info", [])]
+    found = [(link["ifname"], one) for link in links for one in link.get("addr_info", [])]
+    return [f"{name} {address['local']}/{address['prefixlen']}" for name, address in found]
 
 
 def _mounts() -> list[str]:
-    """Lines of mountinfo (proc(5)): id, parent, device, root, mount point, options; the first three are only numbers."""
+    """Lines of mountinfo (proc(5)): id, parent, device, root, mount point, options; three are only numbers."""
     return Path("/proc/self/mountinfo").read_text().splitlines()
 
 
@@ -86,7 +88,7 @@ def _processes() -> list[str]:
     found = []
     for process in psutil.process_iter(["name", "cmdline"]):
         line = " ".join(process.info["cmdline"] or [])
-        if process.info["name"].startswith(("lxc", "vagrant", "mmdebstrap")) or re.search(r"-m labctl\b|bin/vagrant", line):
+        if process.info["name"].startswith(("lxc", "vagrant", "mmdebstrap")) or _OURS.search(line):
             found.append(line)
     return sorted(found)
 
@@ -97,7 +99,7 @@ def _files() -> list[str]:
         for path, folders, files in os.walk(Path(folder).expanduser()):
             # The disk of another lab's machine is that machine's business.
             folders[:] = [name for name in folders if name not in ("delta", "disk", "rootfs")]
-            found += [path, *(os.path.join(path, name) for name in files)]
+            found += [path, *(f"{path}/{name}" for name in files)]
     return sorted(found)
 
 

@@ -1,0 +1,53 @@
+"""A lab that is brought up in parts, interrupted, continued, and destroyed half-way."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Callable
+from typing import IO
+
+from host_state import differences, look_at_host
+from lab_under_test import LabUnderTest
+
+
+def test_until_a_step_then_interrupted_then_destroyed(
+    new_lab: Callable[..., LabUnderTest], host_before: dict[str, list[str]]
+) -> None:
+    lab = new_lab("labtest-partly", "workers: 1\n")
+    names = {"ingress", "controlplane", "worker1"}
+
+    events = lab.up("--until", "machines")
+    assert {(event["machine"], event["step"]) for event in events[:-1]} == {(name, "machines") for name in names}
+    assert lab.on("worker1", "systemctl is-active containerd", status=None).strip() != "active"
+
+    events = lab.up("--until", "base")
+    states = {(event["step"], event["state"]) for event in events[:-1]}
+    assert states == {("machines", "running"), ("machines", "skipped"), ("base", "running"), ("base", "done")}
+    assert "worker1" in lab.on("ingress", "getent hosts worker1")
+
+    interrupt(lab, signal.SIGINT)
+    assert "base" in lab.labctl("up", "--until", "base").stderr  # goes on
+    interrupt(lab, signal.SIGTERM)
+    lab.destroy()
+    assert differences(host_before, look_at_host()) == []
+
+
+def interrupt(lab: LabUnderTest, number: signal.Signals) -> None:
+    """Start `up`, interrupt it in the middle of a step, and see that it ends at once and leaves nothing at work."""
+    up = lab.start("up", "--output", "json")
+    assert up.stdout is not None
+    read_until_a_step_runs(up.stdout)
+    up.send_signal(number)
+    _, errors = up.communicate(timeout=60)
+    assert up.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert not (lab.own / "lock.json").exists()
+
+
+def read_until_a_step_runs(events: IO[str]) -> None:
+    for line in events:
+        event = json.loads(line)
+        if event["step"] not in ("machines", "base") and event["state"] == "running":
+            return
+    raise AssertionError("up ended before a step ran")

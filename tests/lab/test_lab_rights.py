@@ -1,0 +1,43 @@
+"""Who may what: the controller's certificate reads what it needs and nothing else; etcd lets nobody in without one."""
+
+from __future__ import annotations
+
+import pytest
+from lab_under_test import LabUnderTest
+
+CONTROLLER = "kubectl --kubeconfig /etc/haproxy-ingress/kubeconfig"
+ETCD = "curl --silent --max-time 5 --cacert /etc/kubernetes/pki/etcd/ca.crt https://127.0.0.1:2379/version"
+
+
+@pytest.mark.parametrize("kind", ["ingresses", "ingressclasses", "services", "endpointslices"])
+def test_the_controller_reads_what_it_follows(lab: LabUnderTest, kind: str) -> None:
+    lab.on("ingress", f"{CONTROLLER} get {kind} --all-namespaces")
+
+
+@pytest.mark.parametrize("kind", ["secrets", "nodes", "pods", "configmaps", "deployments", "bgppeers"])
+def test_the_controller_may_not_read_anything_else(lab: LabUnderTest, kind: str) -> None:
+    done = lab.labctl("ssh", "ingress", "--", f"{CONTROLLER} get {kind} --all-namespaces", status=1)
+    assert "Error from server (Forbidden)" in done.stderr
+
+
+@pytest.mark.parametrize("verb", ["create", "delete", "patch", "update"])
+def test_the_controller_may_not_change_anything(lab: LabUnderTest, verb: str) -> None:
+    for kind in ("ingresses", "services", "configmaps"):
+        assert lab.on("ingress", f"{CONTROLLER} auth can-i {verb} {kind}", status=1) == "no\n"
+
+
+def test_no_machine_but_the_control_plane_has_an_administrators_key(lab: LabUnderTest) -> None:
+    for machine in ("ingress", "worker1", "worker2"):
+        assert lab.on(machine, "find / -xdev -name 'admin*.conf' -path '*kube*' -o -xdev -name ca.key").strip() == ""
+
+
+def test_etcd_lets_nobody_in_without_a_certificate(lab: LabUnderTest) -> None:
+    refused = lab.labctl("ssh", "controlplane", "--", ETCD, status=None)
+    assert refused.status != 0, refused.text
+    pair = "--cert /etc/kubernetes/pki/apiserver-etcd-client.crt --key /etc/kubernetes/pki/apiserver-etcd-client.key"
+    assert "etcdserver" in lab.on("controlplane", f"{ETCD} {pair}")
+
+
+def test_the_api_lets_nobody_in_without_a_certificate(lab: LabUnderTest) -> None:
+    url = f"https://{lab.model.controlplane.address}:6443/api/v1/nodes"
+    assert lab.on("worker1", f"curl --silent --insecure --write-out '%{{http_code}}' --output /dev/null {url}") == "403"
