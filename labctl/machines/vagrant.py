@@ -95,7 +95,10 @@ class VagrantMachines:
 
 
 def vagrant_environment(lab: Lab, files: LabDirectory) -> dict[str, str]:
-    """The environment for Vagrant: no look-ups on the internet, and for labctl's own box a home of the lab's own."""
+    """The environment for Vagrant: no look-ups on the internet, and for labctl's own box a home of the lab's own.
+
+    Machines that plain ``vagrant up`` made are known in the user's own Vagrant home, and are looked for there.
+    """
     environment = {
         **os.environ,
         "VAGRANT_CHECKPOINT_DISABLE": "1",
@@ -103,7 +106,8 @@ def vagrant_environment(lab: Lab, files: LabDirectory) -> dict[str, str]:
         "VAGRANT_DEFAULT_PROVIDER": lab.provider.value,
         "VAGRANT_NO_COLOR": "1",
     }
-    if lab.provider is Provider.LXC:
+    made_by_user = (files.folder / ".vagrant").exists() and not files.vagrant_home.exists()
+    if lab.provider is Provider.LXC and not made_by_user:
         environment["VAGRANT_HOME"] = str(files.vagrant_home)
     return environment
 

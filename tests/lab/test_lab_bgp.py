@@ -39,14 +39,15 @@ def test_the_kernel_has_a_route_per_block_to_its_node(lab: LabUnderTest) -> None
 
 def test_without_its_bgppeer_sessions_and_routes_go_and_with_it_they_come_back(lab: LabUnderTest) -> None:
     peer = lab.labctl("calicoctl", "get", "bgppeer", "ingress", "--output", "yaml").stdout
+    lab.kubectl("delete", "bgppeer", "ingress")
     try:
-        lab.kubectl("delete", "bgppeer", "ingress")
         wait_until("no session is established", lambda: sessions(lab), lambda seen: not any(seen.values()), seconds=15)
         wait_until("no route is left", lambda: routes(lab), lambda seen: not seen, seconds=15)
         report = lab.verify(status=1)
         assert [cause.split(".")[0] for cause in report["root_causes"]] == ["calico"], report["root_causes"]
-    finally:
         lab.labctl("calicoctl", "apply", "--filename", "-", stdin=peer)
+    finally:
+        lab.on("controlplane", "calicoctl apply --filename /root/lab/files/bgp-peers.yaml")
     wait_until("all sessions are back", lambda: sessions(lab), lambda seen: len(seen) == 3 and all(seen.values()))
     wait_until("all routes are back", lambda: routes(lab), lambda seen: seen == wanted_routes(lab), seconds=15)
     lab.repaired()

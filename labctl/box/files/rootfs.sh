@@ -53,7 +53,7 @@ services() {
     in_root systemctl disable ssh.socket >/dev/null 2>&1 || true
     for unit in apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer fstrim.timer man-db.timer \
         getty.target getty@tty1.service console-getty.service container-getty@.service getty-static.service \
-        systemd-logind.service systemd-networkd-wait-online.service systemd-udevd.service systemd-udev-trigger.service \
+        systemd-networkd-wait-online.service systemd-udevd.service systemd-udev-trigger.service \
         systemd-udev-settle.service systemd-udevd-control.socket systemd-udevd-kernel.socket systemd-modules-load.service \
         systemd-user-sessions.service systemd-binfmt.service systemd-hwdb-update.service systemd-firstboot.service \
         systemd-machine-id-commit.service systemd-random-seed.service systemd-update-utmp.service \
@@ -63,6 +63,8 @@ services() {
         sys-fs-fuse-connections.mount sshd-keygen.service proc-sys-fs-binfmt_misc.automount modprobe@.service; do
         ln -sfn /dev/null "$root/etc/systemd/system/$unit"
     done
+    # Nobody logs in through logind; it is still there for who asks it (halt and reboot do).
+    rm -f "$root/usr/lib/systemd/system/multi-user.target.wants/systemd-logind.service"
     mkdir -p "$root/etc/tmpfiles.d"
     ln -sfn /dev/null "$root/etc/tmpfiles.d/systemd-nologin.conf"
     in_root systemctl enable ssh.service
