@@ -10,7 +10,7 @@ from labctl.errors import HostError
 
 @dataclass(frozen=True, slots=True)
 class LabDirectory:
-    """The paths of one lab. base: the folder that holds labctl.yaml, as an absolute path. own: labctl's folder in it."""
+    """The paths of one lab. base: the folder that holds labctl.yaml, absolute. own: labctl's folder, if not in base."""
 
     base: Path
     own: Path | None = None

@@ -17,7 +17,13 @@ from labctl.box.progress import Listener, PieceProgress, Progress, State, silent
 if TYPE_CHECKING:
     from labctl.cli.app import Application
 
-_STYLES = {State.RUNNING: "cyan", State.DONE: "green", State.KEPT: "dim", State.FAILED: "bold red", State.WAITING: "dim"}
+_STYLES = {
+    State.WAITING: "dim",
+    State.RUNNING: "cyan",
+    State.DONE: "green",
+    State.KEPT: "dim",
+    State.FAILED: "bold red",
+}
 
 
 @contextmanager

@@ -48,6 +48,7 @@ class PlainProgress:
         return
 
     def __call__(self, event: Event) -> None:
+        """Show an event."""
         if isinstance(event, StepEvent) and event.state is not State.RUNNING:
             with self._lock:
                 self._console.print(
@@ -66,6 +67,7 @@ class SilentProgress:
         return
 
     def __call__(self, event: Event) -> None:
+        """Show an event."""
         return
 
 
@@ -83,6 +85,7 @@ class JsonProgress:
         return
 
     def __call__(self, event: Event) -> None:
+        """Show an event."""
         if isinstance(event, StepEvent):
             words = {"event": "step", "machine": event.machine, "step": event.step, "state": event.state.value}
             with self._lock:
@@ -112,6 +115,7 @@ class LiveProgress:
         self._live.__exit__(kind, error, trace)
 
     def __call__(self, event: Event) -> None:
+        """Show an event."""
         with self._lock:
             if isinstance(event, LineEvent):
                 self._lines[event.machine] = event.line

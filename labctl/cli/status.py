@@ -35,7 +35,7 @@ def _print(app: Application, seen: Overview) -> None:
 
     app.out.print(seen.headline, markup=False)
     for title, headings, rows in seen.tables():
-        table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, padding=(0, 3, 0, 0))
+        table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 3, 0, 0))
         for heading in headings:
             table.add_column(heading, overflow="fold")
         for row in rows:

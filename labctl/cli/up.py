@@ -28,10 +28,10 @@ _SETTLE_SECONDS = 60
 @click.option("--until", metavar="STEP", help="Stop after this step; the rest is left for the class.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @pass_app
-def up(
+def up(  # noqa: PLR0917 - click hands over every option
     app: Application, provider: str | None, source: str | None, workers: int | None, until: str | None, output: str
 ) -> int:
-    """Bring the lab up, to a verified one. Run again, it continues where it stopped and does nothing where nothing is left."""
+    """Bring the lab up, to a verified one. Run again, it continues where it stopped, and changes nothing that is done."""
     from labctl.cli.as_root import become_root
     from labctl.cli.steps import known_step
     from labctl.config import Overrides
@@ -90,7 +90,7 @@ def _report(app: Application, lab: Lab, outcome: Outcome) -> bool:
     for error in outcome.failed.values():
         print_error(error, app)
     if outcome.left:
-        app.note(f"{len(outcome.left)} steps were not started because of that; `labctl up` goes on where this one stopped")
+        app.note(f"{len(outcome.left)} steps were not started because of that; `labctl up` goes on from here")
     return outcome.ok
 
 

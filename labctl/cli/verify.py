@@ -9,7 +9,6 @@ import click
 from labctl.cli.app import Application, pass_app
 
 if TYPE_CHECKING:
-    from labctl.checks.check import Layer
     from labctl.checks.report import Report
 
 # The words of labctl.checks.check.Layer, repeated so that --help need not import the checks; a test compares them.
@@ -17,7 +16,7 @@ LAYERS = ("host", "machine", "cluster", "calico", "bgp", "route", "proxy", "http
 
 
 @click.command()
-@click.option("--layer", "layers", type=click.Choice(LAYERS), multiple=True, help="Only this layer; may be given again.")
+@click.option("--layer", "layers", type=click.Choice(LAYERS), multiple=True, help="Only this layer; may be repeated.")
 @click.option("--wait", type=click.FloatRange(min=0), metavar="SECONDS", help="Try again until all pass or time is up.")
 @click.option("--output", type=click.Choice(["table", "json", "junit"]), default="table", show_default=True)
 @click.option("--explain", is_flag=True, help="Tell each root cause as a paragraph.")

@@ -1,5 +1,7 @@
-"""What ``up`` was told on the command line or found out itself. It holds until the lab is destroyed, so that every later
-command means the same lab."""
+"""What ``up`` was told on the command line or found out itself.
+
+It holds until the lab is destroyed, so that every later command means the same lab.
+"""
 
 from __future__ import annotations
 

@@ -23,7 +23,8 @@ class Bundle:
 def make_bundle(rendered: Path, secrets: Path) -> Bundle:
     """The bundle for one machine: its folder of rendered files, with its secrets below ``secrets/``."""
     files = {path.relative_to(rendered): path for path in sorted(rendered.rglob("*")) if path.is_file()}
-    private = {Path("secrets") / path.relative_to(secrets): path for path in sorted(secrets.rglob("*")) if path.is_file()}
+    found = [path for path in sorted(secrets.rglob("*")) if path.is_file()]
+    private = {Path("secrets") / path.relative_to(secrets): path for path in found}
     digest = hashlib.sha256()
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:

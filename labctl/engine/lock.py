@@ -28,7 +28,10 @@ def lab_lock(path: Path) -> Iterator[None]:
         lock.acquire()
     except filelock.Timeout as error:
         raise LockedError(
-            "another labctl is at work on this lab", where=str(path.parent), why=_who(holder), next_step="wait, or end it"
+            "another labctl is at work on this lab",
+            where=str(path.parent),
+            why=_who(holder),
+            next_step="wait, or end it",
         ) from error
     try:
         me = {"pid": os.getpid(), "command": " ".join(["labctl", *sys.argv[1:]])}

@@ -82,7 +82,9 @@ class MachineSteps:
 
             try:
                 result = self._connections.to(machine).run(
-                    f"timeout {step.deadline} bash {FOLDER}/run {step.name}", deadline=step.deadline + _GRACE, on_line=hear
+                    f"timeout {step.deadline} bash {FOLDER}/run {step.name}",
+                    deadline=step.deadline + _GRACE,
+                    on_line=hear,
                 )
             except RemoteError as error:
                 log.line(f"labctl: {error.what}: {error.why}")

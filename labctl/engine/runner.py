@@ -75,7 +75,7 @@ def _do(do_task: DoTask, task: Task, listener: Listener) -> bool:
 
 
 def _record(outcome: Outcome, name: TaskName, future: Future[bool]) -> bool:
-    """Note how a task ended; returns whether what depends on it may run. Other exceptions than LabctlError pass through."""
+    """Note how a task ended; returns whether what depends on it may run. Only a LabctlError is noted; others pass."""
     try:
         changed = future.result()
     except LabctlError as error:

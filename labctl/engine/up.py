@@ -19,8 +19,8 @@ def bring_up(
 ) -> Outcome:
     """Boot the machines that do not run, and do every step that does not hold yet.
 
-    The lab's files must be rendered. until: stop after that step. Raises LabctlError if Vagrant fails after all machines
-    answered; whatever fails earlier is in the outcome.
+    The lab's files must be rendered. until: stop after that step. Raises LabctlError if Vagrant fails after all
+    machines answered; whatever fails earlier is in the outcome.
     """
     boot = Boot(VagrantMachines(lab, files), asleep(lab, files), listener)
     steps = MachineSteps(files, connections, boot, listener)

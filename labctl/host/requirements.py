@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from labctl.errors import HostError
@@ -30,7 +30,7 @@ class HostTools:
     find: Callable[[str], str | None] = shutil.which
     file_systems: Path = Path("/proc/filesystems")
     plugin_folders: tuple[str, ...] = _PLUGIN_FOLDERS
-    home: Path = Path("~").expanduser()
+    home: Path = field(default_factory=Path.home)
 
     def has_plugin(self, name: str) -> bool:
         """Whether a Vagrant plugin is installed, as a package or by the user."""

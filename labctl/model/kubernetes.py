@@ -34,7 +34,7 @@ def kubernetes_facts(lab: Lab) -> KubernetesFacts:
         kubeadm_api=_kubeadm_api(minor),
         image_registry=registry,
         pause_image=f"{registry}/pause:{_pause_tag(minor)}",
-        # kubeadm wants a URL for the socket since 1.24 (kubernetes/kubernetes CHANGELOG-1.24) and warned about it before.
+        # kubeadm wants a URL for the socket since 1.24 (kubernetes/kubernetes CHANGELOG-1.24).
         cri_socket="unix:///run/containerd/containerd.sock" if minor >= 24 else "/run/containerd/containerd.sock",
         cgroup_driver="cgroupfs" if lab.provider is Provider.LXC else "systemd",
         skipped_phases=_skipped_phases(lab),
@@ -60,7 +60,8 @@ def _pause_tag(minor: int) -> str:
 def _skipped_phases(lab: Lab) -> str:
     """Phases of kubeadm init that are left out; empty: none.
 
-    Preflight wants crictl and addon/coredns an image, and Debian has neither: the scripts check what matters. Kubernetes 1.20's
-    kubelet-finalize only prepares for the kubelet's certificate to be renewed in a year, and starts the kubelet again for it.
+    Preflight wants crictl and addon/coredns an image, and Debian has neither: the scripts check what matters. Kubernetes
+    1.20's kubelet-finalize only prepares for the kubelet's certificate to be renewed in a year, and starts the kubelet
+    again for it.
     """
     return "preflight,addon/coredns,kubelet-finalize" if lab.source is Source.DEBIAN else ""

@@ -49,7 +49,7 @@ class Machine:
 
 @dataclass(frozen=True, slots=True)
 class Network:
-    """The lab's networks. gateway: the host's address on the lab network. block_size: prefix length of a node's block."""
+    """The lab's networks. gateway: the host's address on the lab network. block_size: prefix length of a block."""
 
     subnet: IPv4Network
     gateway: IPv4Address

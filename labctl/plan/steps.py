@@ -25,7 +25,7 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step. files: what the script installs, by name in ``scripts/files``. deadline: seconds for script and check."""
+    """One step. files: what its script installs, by name in ``scripts/files``. deadline: seconds, check included."""
 
     name: str
     title: str

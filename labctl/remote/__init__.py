@@ -1,0 +1,1 @@
+"""Commands on machines, over SSH."""

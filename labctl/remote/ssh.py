@@ -26,7 +26,7 @@ logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 @dataclass(frozen=True, slots=True)
 class SshAccess:
-    """How to reach one machine. key_file, known_hosts: files of the lab; nothing of the user's own SSH set-up is used."""
+    """How to reach one machine. key_file, known_hosts: the lab's files; nothing of the user's SSH set-up is used."""
 
     machine: str
     address: str

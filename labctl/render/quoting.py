@@ -35,7 +35,7 @@ def shell(value: object) -> str:
 
 
 def ruby(value: object) -> str:
-    """A Ruby literal: single-quoted, so that ``#{…}`` is plain text (Ruby, "Literals": only \\\\ and \\' are special)."""
+    """A Ruby literal: single-quoted, so that ``#{…}`` is plain text; only backslash and quote are special there."""
     if value is True or value is False:
         return str(value).lower()
     if isinstance(value, int):
@@ -56,7 +56,7 @@ def toml(value: object) -> str:
 
 
 def systemd(value: object) -> str:
-    """A value in a unit or environment file: double-quoted where needed; ``%`` and ``$`` are doubled (systemd.syntax(7))."""
+    """A value in a unit file: double-quoted where needed; ``%`` and ``$`` are doubled (systemd.syntax(7))."""
     text = _text(value)
     if re.fullmatch(r"[A-Za-z0-9_./:,=@+-]+", text):
         return text
@@ -114,7 +114,7 @@ QUOTES: dict[str, Quote] = {
 
 
 def finalizer(language: str) -> Callable[[object], object]:
-    """What Jinja2 calls on every value that a template prints. Undefined values are left for StrictUndefined to refuse."""
+    """What Jinja2 calls on every value that a template prints; undefined ones are left for StrictUndefined to refuse."""
     quote = QUOTES[language]
 
     def finalize(value: object) -> object:

@@ -54,7 +54,7 @@ def _environment(folder: Path, language: str) -> jinja2.Environment:
 
 
 def _symbol(name: str) -> str:
-    """A name that BIRD takes as a symbol (BIRD 2 user's guide, "Configuration file"). Raises QuotingError for any other."""
+    """A name that BIRD takes as a symbol (BIRD 2 user's guide, "Configuration file"); any other is a QuotingError."""
     if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         raise QuotingError(f"not a BIRD symbol: {name!r}")
     return name
