@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def become_root(app: Application, lab: Lab, purpose: str, *, more: Sequence[str] = ()) -> None:
-    """Go on as root, where the provider needs that: nothing happens as root, else labctl starts itself again under sudo.
+    """Go on as root, where the provider needs that: as another user labctl starts itself again under sudo.
 
     more: options for that second start. Raises HostError where there is no sudo.
     """

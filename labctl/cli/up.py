@@ -31,7 +31,7 @@ _SETTLE_SECONDS = 60
 def up(  # noqa: PLR0917 - click hands over every option
     app: Application, provider: str | None, source: str | None, workers: int | None, until: str | None, output: str
 ) -> int:
-    """Bring the lab up, to a verified one. Run again, it continues where it stopped, and changes nothing that is done."""
+    """Bring the lab up, to a verified one. Run again, it goes on where it stopped and changes nothing that is done."""
     from labctl.cli.as_root import become_root
     from labctl.cli.steps import known_step
     from labctl.config import Overrides

@@ -1,7 +1,7 @@
 """The first step: machines boot.
 
-Vagrant runs once, in the background, for those that do not run yet; each machine counts as booted as soon as it answers over
-SSH with the key that labctl made for it.
+Vagrant runs once, in the background, for those that do not run yet; each machine counts as booted as soon as it answers
+over SSH with the key that labctl made for it.
 """
 
 from __future__ import annotations

@@ -60,8 +60,8 @@ def _pause_tag(minor: int) -> str:
 def _skipped_phases(lab: Lab) -> str:
     """Phases of kubeadm init that are left out; empty: none.
 
-    Preflight wants crictl and addon/coredns an image, and Debian has neither: the scripts check what matters. Kubernetes
-    1.20's kubelet-finalize only prepares for the kubelet's certificate to be renewed in a year, and starts the kubelet
+    Preflight wants crictl and addon/coredns an image, and Debian has neither: the scripts check what matters. In 1.20
+    kubelet-finalize only prepares for the kubelet's certificate to be renewed in a year, and starts the kubelet
     again for it.
     """
     return "preflight,addon/coredns,kubelet-finalize" if lab.source is Source.DEBIAN else ""

@@ -114,7 +114,7 @@ QUOTES: dict[str, Quote] = {
 
 
 def finalizer(language: str) -> Callable[[object], object]:
-    """What Jinja2 calls on every value that a template prints; undefined ones are left for StrictUndefined to refuse."""
+    """What Jinja2 calls on every value that a template prints; undefined ones are left for StrictUndefined."""
     quote = QUOTES[language]
 
     def finalize(value: object) -> object:

@@ -61,7 +61,7 @@ def container_prefix(lab: Lab) -> str:
 
 
 def ssh_user(lab: Lab) -> str:
-    """The user that SSH logs in as: root in labctl's own box, vagrant in public ones (Vagrant, "Creating a Base Box")."""
+    """Who logs in over SSH: root in labctl's own box, vagrant in public ones (Vagrant, "Creating a Base Box")."""
     return "root" if lab.provider is Provider.LXC else "vagrant"
 
 
