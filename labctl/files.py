@@ -16,6 +16,7 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> bool:
     if path.is_file() and not path.is_symlink() and path.read_bytes() == data:
         if path.stat().st_mode & 0o777 != mode:
             path.chmod(mode)
+            return True
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,9 @@ from labctl.model.lab import Lab
 from labctl.render.values import container_prefix
 
 _DEADLINE = 60.0
+# What the machines of a lab are called (labctl/config/build.py). The containers of a lab whose name is longer, such as
+# lab-2 beside lab, begin with the same letters.
+_MACHINE = re.compile(r"ingress|controlplane|worker[0-9]+")
 
 
 def running(lab: Lab) -> frozenset[str]:
@@ -37,7 +41,8 @@ def run_host_script(script: Path, word: str) -> None:
 def _names(lab: Lab, *options: str) -> frozenset[str]:
     prefix = container_prefix(lab)
     listed = _run(["lxc-ls", "-1", *options]).split()
-    return frozenset(name.removeprefix(prefix) for name in listed if name.startswith(prefix))
+    names = (name.removeprefix(prefix) for name in listed if name.startswith(prefix))
+    return frozenset(name for name in names if _MACHINE.fullmatch(name))
 
 
 def _run(command: Sequence[str]) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -19,6 +20,9 @@ from labctl.model.lab import Lab, Provider
 from labctl.remote.ssh import LineHandler
 
 _LAST_LINES = 12
+# Vagrant 2.3.4, templates/locales/en.yml, machine_action_locked.
+_BUSY = "another process is already executing an action"
+_BUSY_SECONDS = 60.0
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -32,32 +36,44 @@ class VagrantMachines:
 
     def boot(self, names: Sequence[str], on_line: LineHandler) -> None:
         """``vagrant up --no-provision`` for the named machines. Raises LabctlError with Vagrant's last lines."""
-        lines: list[str] = []
-        with self._vagrant("up") as tool:
-            for line in tool.up(
+
+        def run(tool: Any) -> None:
+            lines = tool.up(
                 vm_name=self._pattern(names),
                 no_provision=True,
                 provider=self._lab.provider.value,
                 stream_output=True,
-            ):
-                text = _TERMINAL_CODES.sub("", line).rstrip()
-                lines.append(text)
-                on_line(text)
+            )
+            for line in lines:
+                on_line(_TERMINAL_CODES.sub("", line).rstrip())
+
+        self._patiently("up", run)
 
     def halt(self) -> None:
         """Stop all machines. Raises LabctlError with Vagrant's last lines."""
-        with self._vagrant("halt") as tool:
-            tool.halt()
+        self._patiently("halt", lambda tool: tool.halt())
 
     def destroy(self) -> None:
         """Destroy all machines that Vagrant knows of. Raises LabctlError with Vagrant's last lines."""
-        with self._vagrant("destroy") as tool:
-            tool.destroy()
+        self._patiently("destroy", lambda tool: tool.destroy())
 
     def states(self) -> dict[str, str]:
         """Each machine's state, in the provider's words."""
         with self._vagrant("status") as tool:
             return {status.name: status.state for status in tool.status()}
+
+    def _patiently(self, what: str, run: Callable[[Any], None]) -> None:
+        """Run Vagrant; where a Vagrant of an earlier, killed labctl still works on a machine, wait for it to end."""
+        until = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                with self._vagrant(what) as tool:
+                    run(tool)
+                return
+            except LabctlError as error:
+                if _BUSY not in " ".join(error.why.split()) or time.monotonic() > until:
+                    raise
+            time.sleep(1)
 
     def _pattern(self, names: Sequence[str]) -> str | None:
         """How Vagrant is told about several machines at once: a pattern between slashes; None means all."""

@@ -22,12 +22,13 @@ class TaskName:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """A step on a machine, with the tasks that must be done before it."""
+    """A step on a machine. needs: the tasks that must be done before it. beside: those that it waits for as it runs."""
 
     name: TaskName
     step: Step
     machine: Machine
     needs: frozenset[TaskName]
+    beside: frozenset[TaskName] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ class Plan:
 
 
 def make_plan(lab: Lab, *, until: str | None = None) -> Plan:
-    """The plan for lab; with until, only that step and what it needs.
+    """The plan for lab; with until, only that step, what it needs and what it waits for as it runs.
 
     Raises graphlib.CycleError if the catalogue of steps were circular (a test proves that it is not).
     """
@@ -66,10 +67,9 @@ def make_plan(lab: Lab, *, until: str | None = None) -> Plan:
 
 
 def _task(lab: Lab, machine: Machine, step: Step) -> Task:
-    needs: set[TaskName] = set()
-    for need in step.needs:
-        needs.update(_resolve(lab, machine, need))
-    return Task(TaskName(machine.name, step.name), step, machine, frozenset(needs))
+    needs = frozenset(name for need in step.needs for name in _resolve(lab, machine, need))
+    beside = frozenset(name for need in step.beside for name in _resolve(lab, machine, need))
+    return Task(TaskName(machine.name, step.name), step, machine, needs, beside)
 
 
 def _resolve(lab: Lab, machine: Machine, need: Need) -> list[TaskName]:
@@ -86,5 +86,5 @@ def _needed(tasks: dict[TaskName, Task], start: list[TaskName]) -> set[TaskName]
         name = waiting.pop()
         if name not in found:
             found.add(name)
-            waiting.extend(tasks[name].needs)
+            waiting.extend(tasks[name].needs | tasks[name].beside)
     return found

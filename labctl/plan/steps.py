@@ -25,7 +25,10 @@ class Need:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step. files: what its script installs, by name in ``scripts/files``. deadline: seconds, check included."""
+    """One step. files: what its script installs, by name in ``scripts/files``. deadline: seconds, check included.
+
+    beside: steps that its script waits for by itself: they may run at the same time, but without them it never ends.
+    """
 
     name: str
     title: str
@@ -33,6 +36,7 @@ class Step:
     needs: tuple[Need, ...] = ()
     files: tuple[str, ...] = ()
     deadline: int = 120
+    beside: tuple[Need, ...] = ()
 
 
 STEPS: tuple[Step, ...] = (
@@ -82,6 +86,7 @@ STEPS: tuple[Step, ...] = (
         (Need("runtime"), Need("kubernetes")),
         ("kubeadm-join.yaml",),
         deadline=400,
+        beside=(Need("control-plane", everywhere=True),),
     ),
     Step(
         "calico",
@@ -90,6 +95,7 @@ STEPS: tuple[Step, ...] = (
         (Need("kubernetes"), Need("control-plane")),
         ("calico-node.env", "calico-pool.yaml"),
         deadline=400,
+        beside=(Need("join"),),
     ),
     Step(
         "bgp-peers",
@@ -115,6 +121,7 @@ STEPS: tuple[Step, ...] = (
         (Need("bgp-peers"), Need("runtime", everywhere=True)),
         ("app.yaml",),
         deadline=400,
+        beside=(Need("join", everywhere=True), Need("calico", everywhere=True)),
     ),
 )
 

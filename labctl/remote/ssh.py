@@ -19,6 +19,10 @@ from labctl.remote.result import CommandResult
 LineHandler = Callable[[str], None]
 _POLL_SECONDS = 0.01
 _CHUNK = 65536
+# After a command's end its last output may still be on the way. It is waited for, but not for ever: a program that the
+# command left running may hold the output open.
+_DRAIN_SECONDS = 1.0
+_DRAIN_POLL_SECONDS = 0.001
 
 # paramiko reports a refused connection with a traceback of its own; ours says it in words, and keeps the rest for -v.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
@@ -112,8 +116,20 @@ class Connection:
         transport = self.client.get_transport()
         if transport is None:
             raise EOFError("not connected")
+        until = time.monotonic() + deadline
         channel = transport.open_session(timeout=deadline)
-        channel.exec_command(command)
+        # paramiko waits for ever for the answer to this request: a machine that hangs gives none.
+        hang_up = threading.Timer(max(0.0, until - time.monotonic()), channel.close)
+        hang_up.daemon = True
+        hang_up.start()
+        try:
+            channel.exec_command(command)
+        except paramiko.SSHException as error:
+            if time.monotonic() >= until:
+                raise TimeoutError("the machine does not answer") from error
+            raise
+        finally:
+            hang_up.cancel()
         return channel
 
     def _failure(self, what: str, command: str, why: str) -> RemoteError:
@@ -125,27 +141,43 @@ def _pump(
     channel: paramiko.Channel, stdin: bytes, until: float, on_line: LineHandler | None
 ) -> tuple[str, str]:
     """Send stdin, collect both outputs until the command ends. Raises TimeoutError after the moment ``until``."""
-    sender = threading.Thread(target=_send, args=(channel, stdin), daemon=True)
-    sender.start()
+    threading.Thread(target=_send, args=(channel, stdin), daemon=True).start()
     out, err = _Stream(on_line), _Stream(on_line)
+    status_seen: float | None = None
     while True:
-        moved = False
-        if channel.recv_ready():
-            out.feed(channel.recv(_CHUNK))
-            moved = True
-        if channel.recv_stderr_ready():
-            err.feed(channel.recv_stderr(_CHUNK))
-            moved = True
-        if not moved and channel.exit_status_ready() and not channel.recv_ready() and not channel.recv_stderr_ready():
-            break
-        if not moved and channel.closed:
+        if status_seen is None and channel.exit_status_ready():
+            status_seen = time.monotonic()
+        ended = _ended(channel, status_seen)
+        moved = _feed_both(channel, out, err)
+        if ended and not moved:
             break
         if time.monotonic() > until:
             last = (err.last_line or out.last_line)[-200:]
             raise TimeoutError(f"the last line was: {last}" if last else "it printed nothing")
-        if not moved:
+        if not moved and status_seen is None:
             channel.status_event.wait(_POLL_SECONDS)
+        elif not moved:
+            time.sleep(_DRAIN_POLL_SECONDS)
     return out.finish(), err.finish()
+
+
+def _ended(channel: paramiko.Channel, status_seen: float | None) -> bool:
+    """Whether no more output can come: asked before the output is read, so that nothing slips in between."""
+    if channel.closed or status_seen is None:
+        return channel.closed
+    return bool(channel.eof_received) or time.monotonic() > status_seen + _DRAIN_SECONDS
+
+
+def _feed_both(channel: paramiko.Channel, out: _Stream, err: _Stream) -> bool:
+    """Pass on what has arrived; returns whether anything had."""
+    moved = False
+    if channel.recv_ready():
+        out.feed(channel.recv(_CHUNK))
+        moved = True
+    if channel.recv_stderr_ready():
+        err.feed(channel.recv_stderr(_CHUNK))
+        moved = True
+    return moved
 
 
 def _send(channel: paramiko.Channel, data: bytes) -> None:
@@ -165,14 +197,15 @@ class _Stream:
         self._on_line = on_line
         self.last_line = ""
 
-    def feed(self, data: bytes) -> None:
-        text = self._decoder.decode(data)
+    def feed(self, data: bytes, *, final: bool = False) -> None:
+        text = self._decoder.decode(data, final)
         self._parts.append(text)
         *lines, self._pending = (self._pending + text).split("\n")
         for line in lines:
             self._emit(line)
 
     def finish(self) -> str:
+        self.feed(b"", final=True)
         if self._pending:
             self._emit(self._pending)
             self._pending = ""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from pathlib import Path
 
 import jinja2
 
 from labctl.errors import LabctlError
-from labctl.render.quoting import QuotingError, Raw, finalizer
+from labctl.render.quoting import QuotingError, Raw, bird_symbol, finalizer, without_control
 
 _LANGUAGES = {"Vagrantfile": "rb", "bird.conf": "bird", "hosts": "plain"}
 
@@ -48,13 +47,11 @@ def _environment(folder: Path, language: str) -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["raw"] = Raw
-    environment.filters["symbol"] = _symbol
+    environment.filters["raw"] = _raw
+    environment.filters["symbol"] = bird_symbol
     return environment
 
 
-def _symbol(name: str) -> str:
-    """A name that BIRD takes as a symbol (BIRD 2 user's guide, "Configuration file"); any other is a QuotingError."""
-    if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        raise QuotingError(f"not a BIRD symbol: {name!r}")
-    return name
+def _raw(value: object) -> Raw:
+    """What a template puts as it is, in a word or a comment. Raises QuotingError for what would end the line."""
+    return Raw(without_control(value))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
@@ -18,8 +19,7 @@ def write_tree(folder: Path, tree: Tree) -> list[PurePosixPath]:
 
     Raises LabctlError where something else is in the way.
     """
-    before = _manifest(folder)
-    changed = []
+    changed = [path for path in sorted(_manifest(folder) - set(tree), reverse=True) if _remove(folder, path)]
     for path, file in sorted(tree.items()):
         target = folder / path
         try:
@@ -27,9 +27,6 @@ def write_tree(folder: Path, tree: Tree) -> list[PurePosixPath]:
                 changed.append(path)
         except OSError as error:
             raise LabctlError(f"{target} cannot be written", where=str(target), why=error.strerror or "") from error
-    for path in sorted(before - set(tree), reverse=True):
-        changed.append(path)
-        _remove(folder, path)
     names = sorted(str(path) for path in tree)
     write_atomically(folder / _MANIFEST, (json.dumps(names, indent=1) + "\n").encode())
     return changed
@@ -38,15 +35,24 @@ def write_tree(folder: Path, tree: Tree) -> list[PurePosixPath]:
 def _manifest(folder: Path) -> set[PurePosixPath]:
     try:
         names = json.loads((folder / _MANIFEST).read_text())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return set()
     paths = {PurePosixPath(name) for name in names if isinstance(name, str)} if isinstance(names, list) else set()
     return {path for path in paths if not path.is_absolute() and ".." not in path.parts}
 
 
-def _remove(folder: Path, path: PurePosixPath) -> None:
-    with suppress(OSError):
+def _remove(folder: Path, path: PurePosixPath) -> bool:
+    """Remove a file and the folders that it leaves empty; returns whether it was there.
+
+    Nothing that a link leads to outside folder is touched.
+    """
+    with suppress(OSError, ValueError):  # ValueError: a name that no file can have
+        if not Path(os.path.realpath((folder / path).parent)).is_relative_to(os.path.realpath(folder)):
+            return False
         (folder / path).unlink()
-        for parent in path.parents:
-            if parent != PurePosixPath("."):
-                (folder / parent).rmdir()
+        with suppress(OSError):
+            for parent in path.parents:
+                if parent != PurePosixPath("."):
+                    (folder / parent).rmdir()
+        return True
+    return False

@@ -91,9 +91,11 @@ def issue(authority: KeyPair, subject: Subject) -> KeyPair:
 
 
 def still_fits(pair: KeyPair, authority: KeyPair, subject: Subject) -> bool:
-    """Whether a certificate that was issued earlier names this subject, comes from this authority and lives on."""
-    certificate = x509.load_pem_x509_certificate(pair.certificate)
+    """Whether a certificate that was issued earlier names this subject, fits key and authority, and lives on."""
     try:
+        certificate = x509.load_pem_x509_certificate(pair.certificate)
+        if certificate.public_key() != _load_key(pair.key).public_key():
+            return False
         certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(authority.certificate))
     except (ValueError, TypeError, InvalidSignature):
         return False

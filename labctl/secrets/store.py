@@ -25,6 +25,7 @@ from labctl.secrets.pki import KeyPair, Subject
 from labctl.secrets.ssh_keys import new_ssh_key, ssh_public_key
 
 _AUTHORITIES = {"ca": "kubernetes", "front-proxy-ca": "front-proxy-ca", "etcd-ca": "etcd-ca"}
+_CALICO = "calico-"  # a node's certificate for Calico; the node's name follows
 _LOOPBACK = IPv4Address("127.0.0.1")
 
 
@@ -76,7 +77,7 @@ class SecretStore:
         self._put(f"{folder}/ca.crt", self._authority("ca").certificate)
         self._put(f"{folder}/bootstrap-token", self._made_once("bootstrap-token", _bootstrap_token))
         user = f"system:labctl:calico-node:{machine.name}"
-        client = self._certificate("ca", f"calico-{machine.name}", Subject(user, ("labctl:calico-nodes",)))
+        client = self._certificate("ca", f"{_CALICO}{machine.name}", Subject(user, ("labctl:calico-nodes",)))
         self._put(f"{folder}/calico-node.kubeconfig", self._kubeconfig(lab, server, client, user))
 
     def _controlplane(self, folder: str, machine: Machine) -> None:
@@ -141,6 +142,9 @@ class SecretStore:
             for folder in parent.iterdir():
                 if folder.is_dir() and folder.name not in wanted:
                     shutil.rmtree(folder)
+        for file in (self.folder / "pki").glob(f"{_CALICO}*"):
+            if file.stem.removeprefix(_CALICO) not in wanted:
+                file.unlink()
 
     def _get(self, name: str) -> bytes:
         return (self.folder / name).read_bytes()

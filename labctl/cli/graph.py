@@ -1,0 +1,42 @@
+"""``labctl graph``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from labctl.cli.app import Application, pass_app
+
+if TYPE_CHECKING:
+    from labctl.graph.picture import Picture
+
+
+@click.command()
+@click.option(
+    "--format", "form", type=click.Choice(["svg", "mermaid", "dot", "text"]), default="text", show_default=True
+)
+@click.option("--live", is_flag=True, help="Ask the machines: sessions, blocks, pods, HAProxy's servers.")
+@pass_app
+def graph(app: Application, form: str, live: bool) -> None:
+    """Draw the lab: labctl graph --format svg > lab.svg. Without --live no machine is asked."""
+    from labctl.graph.dot import as_dot
+    from labctl.graph.mermaid import as_mermaid
+    from labctl.graph.svg import as_svg
+    from labctl.graph.text import as_text
+
+    draw = {"svg": as_svg, "mermaid": as_mermaid, "dot": as_dot, "text": as_text}[form]
+    app.write(draw(_picture(app, live=live)))
+
+
+def _picture(app: Application, *, live: bool) -> Picture:
+    from labctl.graph.picture import picture_of_model
+
+    lab = app.lab()
+    if not live:
+        return picture_of_model(lab)
+    from labctl.checks.collect import collect
+    from labctl.graph.live import picture_of_facts
+
+    with app.connections(lab) as connections, app.working("asking the machines"):
+        return picture_of_facts(lab, collect(lab, connections))

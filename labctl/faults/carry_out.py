@@ -1,0 +1,114 @@
+"""Breaking and repairing for real: scripts over SSH or on the console, and machines switched off and on."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from labctl.errors import LabctlError, RemoteError
+from labctl.faults import state
+from labctl.faults.console import power_off, power_on, run_on_console
+from labctl.faults.fault import Fault, Way
+from labctl.faults.shell import apply_script, undo_script
+from labctl.faults.state import Applied
+from labctl.lab_directory import LabDirectory
+from labctl.model.lab import Lab, Machine
+from labctl.remote.result import CommandResult
+
+_SECONDS = 150.0
+
+
+class RemoteMachine(Protocol):
+    """One machine (labctl.remote.ssh.Connection)."""
+
+    def run(self, command: str, *, deadline: float, stdin: bytes = b"") -> CommandResult:
+        """Run a command line; raises RemoteError."""
+
+
+class RemoteMachines(Protocol):
+    """The machines by name (labctl.remote.ssh.Connections)."""
+
+    def to(self, machine: str, /) -> RemoteMachine:
+        """The machine of that name; raises RemoteError if it can't be reached."""
+
+
+def apply(
+    lab: Lab, files: LabDirectory, remote: RemoteMachines, fault: Fault, machine: Machine, *, hidden: bool = False
+) -> Applied:
+    """Break the lab. What is done is written down before it is done, so an interrupted one can be repaired.
+
+    Raises LabctlError if the fault is applied already, or can't be applied; then what was done is undone.
+    """
+    known = state.load(files)
+    if any(item.active and item.name == fault.name for item in known):
+        raise LabctlError("this fault is applied already", next_step="labctl repair")
+    token = hashlib.sha256(fault.name.encode()).hexdigest()[:12] if hidden else fault.name
+    host = fault.host(lab, machine)
+    undo = undo_script(lab, machine, token, fault.undo)
+    item = Applied(fault.name, machine.name, host.name, fault.way.value, undo, time.time(), hidden)
+    kept = known if any(old.active for old in known) else ()
+    state.save(files, (*kept, item))
+    try:
+        _break(lab, remote, item, apply_script(lab, machine, token, fault.apply))
+    except LabctlError:
+        _undo(lab, remote, item)
+        state.save(files, kept)
+        raise
+    return item
+
+
+def repair(lab: Lab, files: LabDirectory, remote: RemoteMachines, names: Sequence[str] = ()) -> tuple[Applied, ...]:
+    """Undo what was applied, the latest first; names: only these. Returns what was undone.
+
+    Raises LabctlError if something could not be undone: it stays written down, the rest is undone.
+    """
+    failures: list[LabctlError] = []
+    done = []
+    for item in reversed([item for item in state.load(files) if item.active and (not names or item.name in names)]):
+        try:
+            _undo(lab, remote, item)
+        except LabctlError as error:
+            failures.append(error)
+            continue
+        known = state.load(files)
+        same = next(found for found in known if found == item)
+        state.save(files, state.marked_repaired(known, same, time.time()))
+        done.append(item)
+    if failures:
+        raise failures[0]
+    return tuple(done)
+
+
+def needs_root(way: str) -> bool:
+    """Whether this host's root must do it: containers are root's."""
+    return way != Way.SSH.value
+
+
+def _break(lab: Lab, remote: RemoteMachines, item: Applied, script: str) -> None:
+    if item.way == Way.POWER.value:
+        power_off(lab, item.host)
+    else:
+        _run(lab, remote, item, script)
+
+
+def _undo(lab: Lab, remote: RemoteMachines, item: Applied) -> None:
+    if item.way == Way.POWER.value:
+        power_on(lab, item.host)
+    else:
+        _run(lab, remote, item, item.undo)
+
+
+def _run(lab: Lab, remote: RemoteMachines, item: Applied, script: str) -> None:
+    if item.way == Way.CONSOLE.value:
+        run_on_console(lab, item.host, script)
+        return
+    result = remote.to(item.host).run("bash -s", deadline=_SECONDS, stdin=script.encode())
+    if not result.ok:
+        raise RemoteError(
+            "a fault's script failed" if item.hidden else f"the script of {item.name} failed",
+            where=item.host,
+            why="" if item.hidden else (result.stderr.strip() or f"status {result.status}")[-500:],
+            next_step="labctl verify",
+        )

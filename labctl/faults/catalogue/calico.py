@@ -1,0 +1,137 @@
+"""Faults of Calico: its agent, its CNI configuration, its objects."""
+
+from __future__ import annotations
+
+from labctl.checks.check import Layer
+from labctl.faults.fault import Fault, Place
+from labctl.model.lab import Source
+
+
+def _object(name: str, level: int, root: str, cause: str, answer: str, lesson: str, apply: str) -> Fault:
+    """A fault in one of the objects by which Calico is told what to do; undo replaces the object."""
+    return Fault(
+        name=name,
+        layer=Layer.CALICO,
+        level=level,
+        lesson=lesson,
+        answer=answer,
+        place=Place.CONTROLPLANE,
+        root_causes=(root,),
+        cause=cause,
+        apply=apply,
+        undo="restore_objects",
+    )
+
+
+def _patch(kind: str, name: str, patch: str) -> str:
+    return f"keep_object {kind} {name}\nkubectl patch {kind} {name} --type=merge --patch='{patch}'"
+
+
+_PEER = "bgppeers.projectcalico.org"
+_BGP = "bgpconfigurations.projectcalico.org"
+_POOL = "ippools.projectcalico.org"
+
+FAULTS = (
+    Fault(
+        name="agent-stopped",
+        layer=Layer.CALICO,
+        level=1,
+        lesson="Who carries out what Calico's objects say, and what goes on without it.",
+        answer="Calico's agent is stopped on a worker",
+        place=Place.WORKER,
+        root_causes=("calico.agent.{machine}",),
+        cause="labctl-calico-node.service on {machine} was stopped",
+        apply="stop_unit labctl-calico-node.service",
+        undo="start_units",
+        sources=(Source.DEBIAN,),
+    ),
+    Fault(
+        name="cni-lost",
+        layer=Layer.CALICO,
+        level=2,
+        lesson="A node is not ready and says why: what the kubelet needs before it takes a pod.",
+        answer="Calico's CNI configuration is gone on a worker",
+        place=Place.WORKER,
+        root_causes=("calico.cni.{machine}",),
+        cause="{machine} has no CNI configuration",
+        apply="keep_file /etc/cni/net.d/10-calico.conflist\nrm -f /etc/cni/net.d/10-calico.conflist",
+        undo="restore_files",
+    ),
+    Fault(
+        name="cni-foreign",
+        layer=Layer.CALICO,
+        level=3,
+        lesson="New pods get odd addresses: which of several CNI configurations is taken.",
+        answer="a second CNI configuration comes before Calico's by name",
+        place=Place.WORKER,
+        root_causes=("calico.cni.{machine}",),
+        cause="00-loopback.conf",
+        apply="""
+printf '{"cniVersion": "0.3.1", "name": "lo", "type": "loopback"}\\n' >/etc/cni/net.d/00-loopback.conf
+""",
+        undo="rm -f /etc/cni/net.d/00-loopback.conf",
+    ),
+    _object(
+        "bgppeer-deleted",
+        1,
+        "calico.peer",
+        "no BGPPeer names ingress",
+        "the BGPPeer for ingress is deleted",
+        "A session needs two ends: who tells the nodes about theirs.",
+        f"keep_object {_PEER} ingress\nkubectl delete {_PEER} ingress --ignore-not-found",
+    ),
+    _object(
+        "bgppeer-as-wrong",
+        1,
+        "calico.peer",
+        "AS 65099",
+        "the BGPPeer for ingress has the wrong AS number",
+        "Both ends must agree on both AS numbers: how to see which end does not.",
+        _patch(_PEER, "ingress", '{"spec":{"asNumber":65099}}'),
+    ),
+    _object(
+        "bgppeer-address-wrong",
+        1,
+        "calico.peer",
+        "no BGPPeer names ingress",
+        "the BGPPeer for ingress has another machine's address",
+        "A session with nobody: how a wrong address differs from a wrong AS number.",
+        _patch(_PEER, "ingress", '{"spec":{"peerIP":"\'"$GATEWAY"\'"}}'),
+    ),
+    _object(
+        "bgppeer-one-node",
+        2,
+        "calico.peer",
+        "only",
+        "the BGPPeer for ingress is for one node only",
+        "Some pods answer and others do not: which nodes a BGPPeer is for.",
+        _patch(_PEER, "ingress", '{"spec":{"node":"controlplane"}}'),
+    ),
+    _object(
+        "bgpconfiguration-as-wrong",
+        2,
+        "calico.bgp",
+        "AS 64999",
+        "BGPConfiguration default has the wrong AS number",
+        "All sessions fail at once: what all nodes have in common.",
+        _patch(_BGP, "default", '{"spec":{"asNumber":64999}}'),
+    ),
+    _object(
+        "mesh-off",
+        2,
+        "calico.bgp",
+        "nodeToNodeMeshEnabled",
+        "the nodes do not peer with each other",
+        "From outside all is well, but pods do not reach pods on other nodes.",
+        _patch(_BGP, "default", '{"spec":{"nodeToNodeMeshEnabled":false}}'),
+    ),
+    _object(
+        "pool-disabled",
+        2,
+        "calico.pool",
+        "no enabled IPPool",
+        "the IPPool is disabled",
+        "All goes well until the next pod: where addresses come from.",
+        _patch(_POOL, "default-ipv4-ippool", '{"spec":{"disabled":true}}'),
+    ),
+)

@@ -1,0 +1,85 @@
+"""What is broken now, and what was: ``.labctl/faults.json``, for its owner alone (0600)."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import zlib
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from labctl.errors import LabctlError
+from labctl.files import write_atomically
+from labctl.lab_directory import LabDirectory
+
+
+@dataclass(frozen=True, slots=True)
+class Applied:
+    """A fault that was applied.
+
+    machine: which one it is about; host: where its script ran; undo: that script's counterpart. since, repaired:
+    seconds since 1970; repaired by `labctl repair` (0: not yet). hidden: its name is not shown.
+    """
+
+    name: str
+    machine: str
+    host: str
+    way: str
+    undo: str
+    since: float
+    hidden: bool
+    repaired: float = 0.0
+
+    @property
+    def active(self) -> bool:
+        """Whether `labctl repair` still has something to undo."""
+        return not self.repaired
+
+
+def faults_file(files: LabDirectory) -> Path:
+    """Where it is kept."""
+    return files.folder / "faults.json"
+
+
+def load(files: LabDirectory) -> tuple[Applied, ...]:
+    """What was applied, the oldest first. Raises LabctlError if the file can't be read."""
+    path = faults_file(files)
+    if not path.exists():
+        return ()
+    try:
+        return tuple(_reveal(item) for item in json.loads(path.read_text(encoding="utf-8"))["faults"])
+    except (OSError, ValueError, KeyError, TypeError, zlib.error) as error:
+        raise LabctlError(f"{path} can't be read", why=str(error), next_step="labctl up, then remove the file") from error
+
+
+def save(files: LabDirectory, applied: Sequence[Applied]) -> None:
+    """Write all of them."""
+    path = faults_file(files)
+    text = json.dumps({"faults": [_conceal(item) for item in applied]}, indent=1) + "\n"
+    write_atomically(path, text.encode(), mode=0o600)
+    if os.geteuid() == 0:  # started again under sudo: the file stays the user's
+        owner = files.folder.stat()
+        with suppress(OSError):
+            os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def marked_repaired(applied: Sequence[Applied], done: Applied, when: float) -> tuple[Applied, ...]:
+    """The same list, with one of them repaired."""
+    return tuple(replace(item, repaired=when) if item is done else item for item in applied)
+
+
+def _conceal(item: Applied) -> dict[str, Any]:
+    """As it is written: a hidden fault so that nobody reads its name by accident. It is no encryption."""
+    if not item.hidden:
+        return asdict(item)
+    return {"hidden": base64.b64encode(zlib.compress(json.dumps(asdict(item)).encode())).decode()}
+
+
+def _reveal(item: dict[str, Any]) -> Applied:
+    if isinstance(item.get("hidden"), str):
+        return Applied(**json.loads(zlib.decompress(base64.b64decode(item["hidden"]))))
+    return Applied(**item)

@@ -1,0 +1,201 @@
+"""Where each part of the SVG stands: plain arithmetic, so that 1 and 16 workers look right. All numbers are pixels."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labctl.graph.picture import NodeMark, Picture, PodMark, RouteMark
+
+MARGIN = 28
+TOP = 76
+LEFT_WIDTH = 352
+CHANNEL = 118
+HEADER = 46
+LANES_ABOVE = 34
+NODE_HEIGHT = 102
+GAP = 16
+BETWEEN = 86
+CLIENT_HEIGHT = 62
+CLIENT_GAP = 58
+FOOTER = 58
+PILL_WIDTH, PILL_HEIGHT, PILL_STEP = 48, 22, 54
+MOST_IN_ONE_COLUMN = 6
+MOST_ROUTES = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Rectangle:
+    """Left, top, width, height."""
+
+    x: int
+    y: int
+    width: int
+    height: int
+
+    @property
+    def right(self) -> int:
+        """Its right edge."""
+        return self.x + self.width
+
+    @property
+    def bottom(self) -> int:
+        """Its lower edge."""
+        return self.y + self.height
+
+    @property
+    def middle(self) -> int:
+        """Half way down."""
+        return self.y + self.height // 2
+
+
+@dataclass(frozen=True, slots=True)
+class Pill:
+    """A pod's place. pod: None for the pill that counts those that find no room; text is what it says."""
+
+    x: int
+    y: int
+    text: str
+    pod: PodMark | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedNode:
+    """A node's box, its pods, and the ends of its two lines. faces_left: its lines arrive at its left edge."""
+
+    node: NodeMark
+    box: Rectangle
+    pills: tuple[Pill, ...]
+    faces_left: bool
+
+    @property
+    def edge(self) -> int:
+        """Where its lines arrive."""
+        return self.box.x if self.faces_left else self.box.right
+
+    @property
+    def session(self) -> str:
+        """What is said of its BGP session: all of it where there is room beside the block, else the state alone."""
+        room = (self.box.width - 188) // 8
+        words = f"BGP {self.node.session}"
+        return words if len(words) <= room else " ".join(words.split()[:2])
+
+    @property
+    def bgp_y(self) -> int:
+        """The height of its BGP session's line."""
+        return self.box.y + 30
+
+    @property
+    def request_y(self) -> int:
+        """The height of the requests' line."""
+        return self.box.bottom - 25
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The whole drawing. bgp_x, request_x: the upright lines. lane: how high the lines come in above two columns."""
+
+    width: int
+    height: int
+    client: Rectangle
+    ingress: Rectangle
+    haproxy: Rectangle
+    kernel: Rectangle
+    bird: Rectangle
+    cluster: Rectangle
+    nodes: tuple[PlacedNode, ...]
+    routes: tuple[RouteMark, ...]
+    more_routes: int
+    bgp_x: int
+    request_x: int
+    lane: int | None
+
+
+def place(picture: Picture) -> Layout:
+    """Place everything. One column of nodes up to six of them, else two with the lines between them."""
+    two = len(picture.nodes) > MOST_IN_ONE_COLUMN
+    rows = -(-len(picture.nodes) // (2 if two else 1))
+    header = HEADER + (LANES_ABOVE if two else 0)
+    cluster_height = header + rows * (NODE_HEIGHT + GAP) + 12
+    left = _left_side(picture.ingress.routes, cluster_height)
+    body = max(cluster_height, left.height)
+    spread = 0 if two else min((body - cluster_height) // max(1, rows), 34)
+    node_width = 330 if two else 452
+    inside = 2 * node_width + BETWEEN if two else node_width
+    cluster = Rectangle(left.ingress.right + (82 if two else CHANNEL), TOP, inside + 36, body)
+    first = TOP + header + max(0, body - cluster_height - spread * rows) // 2 + spread // 2
+    grid = _Grid(cluster.x + 18, first, node_width, NODE_HEIGHT + GAP + spread, rows)
+    trunk = cluster.x + 18 + node_width + 6 if two else left.ingress.right + 22
+    return Layout(
+        width=cluster.right + MARGIN,
+        height=TOP + body + FOOTER,
+        client=left.client,
+        ingress=left.ingress,
+        haproxy=left.haproxy,
+        kernel=left.kernel,
+        bird=left.bird,
+        cluster=cluster,
+        nodes=tuple(grid.place(index, node, two=two) for index, node in enumerate(picture.nodes)),
+        routes=left.routes,
+        more_routes=len(picture.ingress.routes) - len(left.routes),
+        bgp_x=trunk + 24,
+        request_x=trunk + 50,
+        lane=TOP + HEADER if two else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _LeftSide:
+    """The client, and ingress with what is in it. routes: those that are shown."""
+
+    client: Rectangle
+    ingress: Rectangle
+    haproxy: Rectangle
+    kernel: Rectangle
+    bird: Rectangle
+    routes: tuple[RouteMark, ...]
+    height: int
+
+
+def _left_side(routes: tuple[RouteMark, ...], beside: int) -> _LeftSide:
+    """beside: the height of what stands at its right; the left side stands in the middle of it."""
+    shown = routes if len(routes) <= MOST_ROUTES else routes[: MOST_ROUTES - 1]
+    lines = len(shown) + (len(shown) < len(routes))
+    kernel_height = 40 + 19 * max(1, lines)
+    ingress_height = 58 + 72 + 14 + kernel_height + 14 + 60 + 16
+    height = CLIENT_HEIGHT + CLIENT_GAP + ingress_height
+    client = Rectangle(MARGIN, TOP + max(0, beside - height) // 2, LEFT_WIDTH, CLIENT_HEIGHT)
+    ingress = Rectangle(MARGIN, client.bottom + CLIENT_GAP, LEFT_WIDTH, ingress_height)
+    x, width = ingress.x + 16, ingress.width - 32
+    haproxy = Rectangle(x, ingress.y + 58, width, 72)
+    kernel = Rectangle(x, haproxy.bottom + 14, width, kernel_height)
+    bird = Rectangle(x, kernel.bottom + 14, width, 60)
+    return _LeftSide(client, ingress, haproxy, kernel, bird, shown, height)
+
+
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Places of nodes: from x, y; step: from one to the next below it."""
+
+    x: int
+    y: int
+    node_width: int
+    step: int
+    rows: int
+
+    def place(self, index: int, node: NodeMark, *, two: bool) -> PlacedNode:
+        """The place of one node; two: of two columns, whose lines arrive from between them."""
+        column, row = divmod(index, self.rows)
+        left = self.x + column * (self.node_width + BETWEEN)
+        box = Rectangle(left, self.y + row * self.step, self.node_width, NODE_HEIGHT)
+        return PlacedNode(node, box, _pills(node, box), faces_left=column == 1 or not two)
+
+
+def _pills(node: NodeMark, box: Rectangle) -> tuple[Pill, ...]:
+    """The node's pods in one row, from the left; the last pill counts those that find no room."""
+    left, y = box.x + 62, box.bottom - 36
+    room = (box.right - 8 - left) // PILL_STEP
+    shown = node.pods if len(node.pods) <= room else node.pods[: room - 1]
+    pills = [Pill(left + index * PILL_STEP, y, pod.label, pod) for index, pod in enumerate(shown)]
+    if len(shown) < len(node.pods):
+        pills.append(Pill(left + len(shown) * PILL_STEP, y, f"+{len(node.pods) - len(shown)}", None))
+    return tuple(pills)

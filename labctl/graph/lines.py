@@ -1,0 +1,89 @@
+"""The lines of the SVG: sessions from the nodes to BIRD, requests from HAProxy to the nodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labctl.graph.layout import Layout, PlacedNode
+
+Point = tuple[int, int]
+_RADIUS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line as an SVG path. kind: names its looks (bgp, broken, request). title: what it says when pointed at."""
+
+    path: str
+    kind: str
+    title: str
+
+
+def lines(layout: Layout) -> tuple[Line, ...]:
+    """All lines, in the order in which they are drawn: what stands is drawn over what does not."""
+    sessions = [_session(layout, node) for node in layout.nodes]
+    sessions.sort(key=lambda line: line.kind != "broken")
+    return (*sessions, *(_requests(layout, node) for node in layout.nodes if node.node.runs_pods))
+
+
+def _session(layout: Layout, placed: PlacedNode) -> Line:
+    node = placed.node
+    to_trunk = [(placed.edge, placed.bgp_y), (layout.bgp_x, placed.bgp_y)]
+    title = f"BGP session with {node.name}: {node.session or 'one per node'}"
+    if node.established is False:
+        return Line(rounded(to_trunk), "broken", title)
+    end = (layout.bird.right, layout.bird.middle)
+    return Line(rounded([*to_trunk, *_way_in(layout, layout.bgp_x, 44, 0), end]), "bgp", title)
+
+
+def _requests(layout: Layout, placed: PlacedNode) -> Line:
+    start = (layout.haproxy.right, layout.haproxy.middle)
+    stop = placed.edge - 9 if placed.faces_left else placed.edge + 9
+    points = [
+        start,
+        *reversed(_way_in(layout, layout.request_x, 26, 18)),
+        (layout.request_x, placed.request_y),
+        (stop, placed.request_y),
+    ]
+    return Line(rounded(points), "request", f"requests to the pods of {placed.node.name}")
+
+
+def _way_in(layout: Layout, trunk: int, off: int, below: int) -> list[Point]:
+    """The corners between the upright line and ingress. off, below: keep the two kinds of lines apart."""
+    is_request = trunk == layout.request_x
+    height = layout.haproxy.middle if is_request else layout.bird.middle
+    if layout.lane is None:
+        return [(trunk, height)]
+    lane = layout.lane + below
+    return [(trunk, lane), (layout.ingress.right + off, lane), (layout.ingress.right + off, height)]
+
+
+def rounded(points: list[Point]) -> str:
+    """An SVG path through points that are joined by straight lines, along the axes, with rounded corners."""
+    clean = _without_middle(points)
+    parts = [f"M{clean[0][0]} {clean[0][1]}"]
+    for before, corner, after in zip(clean, clean[1:], clean[2:], strict=False):
+        start, end = _towards(corner, before), _towards(corner, after)
+        parts.append(f"L{start[0]} {start[1]}Q{corner[0]} {corner[1]} {end[0]} {end[1]}")
+    parts.append(f"L{clean[-1][0]} {clean[-1][1]}")
+    return "".join(parts)
+
+
+def _without_middle(points: list[Point]) -> list[Point]:
+    """The points without repeated ones and without those in the middle of a straight line."""
+    kept: list[Point] = []
+    for point in points:
+        if kept and kept[-1] == point:
+            continue
+        if len(kept) > 1 and any(kept[-2][axis] == kept[-1][axis] == point[axis] for axis in (0, 1)):
+            kept.pop()
+        kept.append(point)
+    return kept
+
+
+def _towards(corner: Point, other: Point) -> Point:
+    """A point on the way from a corner to its neighbour: the radius away, or half the way if that is less."""
+    dx, dy = other[0] - corner[0], other[1] - corner[1]
+    length = abs(dx) + abs(dy)
+    reach = min(_RADIUS, length // 2)
+    return corner[0] + reach * dx // length, corner[1] + reach * dy // length

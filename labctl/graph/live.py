@@ -1,0 +1,89 @@
+"""The picture of a running lab, from the facts that the checks fetch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar
+
+from labctl.checks.check import MissingFact
+from labctl.checks.facts import Facts, MachineFacts
+from labctl.graph.picture import IngressMark, NodeMark, Picture, PodMark, RouteMark, frame
+from labctl.model.lab import Lab, Machine
+from labctl.parse.bgp_sessions import BgpSession
+from labctl.parse.haproxy import ServerStatus
+
+Item = TypeVar("Item")
+
+
+def picture_of_facts(lab: Lab, facts: Facts) -> Picture:
+    """The lab as its machines answered, with gaps where something did not. Never raises for what is broken in it."""
+    ingress = facts.on(lab.ingress.name)
+    servers = _known(lambda: ingress.server_status)
+    serving = {server.address.split(":")[0]: server.takes_requests for server in servers if not server.spare}
+    nodes = tuple(_node(lab, node, facts, serving) for node in lab.nodes)
+    return frame(lab, _ingress(lab, ingress, servers), nodes, live=True)
+
+
+def _known(read: Callable[[], tuple[Item, ...]]) -> tuple[Item, ...]:
+    try:
+        return read()
+    except (MissingFact, ValueError):
+        return ()
+
+
+def _ingress(lab: Lab, asked: MachineFacts, servers: tuple[ServerStatus, ...]) -> IngressMark:
+    used = [server for server in servers if not server.spare]
+    nodes = {node.address for node in lab.nodes}
+    routes = [
+        RouteMark(str(route.destination), str(gateway))
+        for route in _known(lambda: asked.routes)
+        for gateway in route.gateways
+        if gateway in nodes and route.destination.subnet_of(lab.network.pod_cidr)
+    ]
+    working = sum(1 for server in used if server.takes_requests)
+    return IngressMark(
+        name=lab.ingress.name,
+        address=str(lab.ingress.address),
+        as_number=lab.network.ingress_as_number,
+        routes=tuple(routes),
+        servers=(working, len(used)) if asked.reachable else None,
+        state="" if asked.reachable else "does not answer",
+    )
+
+
+def _node(lab: Lab, node: Machine, facts: Facts, serving: Mapping[str, bool]) -> NodeMark:
+    cluster = facts.cluster
+    words, established = _session(facts.on(lab.ingress.name), node)
+    return NodeMark(
+        name=node.name,
+        role=node.role,
+        address=str(node.address),
+        as_number=lab.network.as_number,
+        blocks=tuple(str(block.cidr) for block in cluster.blocks if block.node == node.name),
+        pods=tuple(
+            PodMark(pod.name, str(pod.address), serving.get(str(pod.address)))
+            for pod in sorted(cluster.pods, key=lambda pod: int(pod.address or 0))
+            if pod.node == node.name and pod.address and not pod.host_network and not pod.deleting
+        ),
+        state=_state(node, facts),
+        session=words,
+        established=established,
+    )
+
+
+def _session(ingress: MachineFacts, node: Machine) -> tuple[str, bool]:
+    """What BIRD says of its session with that node, and whether it stands."""
+    sessions: tuple[BgpSession, ...] = _known(lambda: ingress.sessions)
+    session = next((session for session in sessions if session.peer == node.address), None)
+    if session is None:
+        return ("no session" if sessions else "BIRD does not answer"), False
+    return session.words, session.established
+
+
+def _state(node: Machine, facts: Facts) -> str:
+    if not facts.on(node.name).reachable:
+        return "does not answer"
+    found = next((item for item in facts.cluster.nodes if item.name == node.name), None)
+    if found is None:
+        return "no node"
+    return "Ready" if found.ready else "NotReady"

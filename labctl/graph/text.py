@@ -1,0 +1,35 @@
+"""The picture as plain text, for a terminal or a mail."""
+
+from __future__ import annotations
+
+from labctl.graph.picture import NodeMark, Picture
+from labctl.graph.words import pods_words, servers_words
+
+
+def as_text(picture: Picture) -> str:
+    """A tree: the client, ingress, and a line per node."""
+    ingress = picture.ingress
+    rows = [_cells(node) for node in picture.nodes]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)] if rows else []
+    lines = [
+        f"{picture.lab}: network {picture.subnet}, pods {picture.pod_cidr} ({picture.note})",
+        "",
+        f"client         {picture.gateway}",
+        f"  │  GET http://{picture.host}/",
+        "  ▼",
+        f"{ingress.name:<14} {ingress.address}   outside the cluster{' ' + ingress.state if ingress.state else ''}",
+        f"  ├─ HAProxy and its ingress controller{servers_words(picture)}",
+        f"  └─ BIRD, AS {ingress.as_number}: a BGP session per node brings the routes to the pods",
+    ]
+    for index, row in enumerate(rows):
+        branch = "└" if index == len(rows) - 1 else "├"
+        cells = "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        lines.append(f"       {branch}─ {cells}".rstrip())
+    return "\n".join(lines) + "\n"
+
+
+def _cells(node: NodeMark) -> tuple[str, ...]:
+    session = f"{'✗ ' if node.established is False else ''}BGP {node.session}" if node.session else ""
+    state = "" if node.state in ("", "Ready") else node.state
+    cells = (" ".join(node.blocks), session, pods_words(node), state)
+    return (node.name, node.address, f"AS {node.as_number}", *cells)

@@ -1,0 +1,46 @@
+"""Whole pictures, compared with files in golden/. To write them anew: LABCTL_GOLDEN=write pytest tests/unit/graph."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from made_facts import make_facts, make_lab
+
+from labctl.graph.dot import as_dot
+from labctl.graph.live import picture_of_facts
+from labctl.graph.mermaid import as_mermaid
+from labctl.graph.picture import picture_of_model
+from labctl.graph.svg import as_svg
+from labctl.graph.text import as_text
+
+GOLDEN = Path(__file__).parent / "golden"
+DRAW = {"svg": as_svg, "mermaid": as_mermaid, "dot": as_dot, "txt": as_text}
+
+
+def pictures():
+    two = make_lab()
+    return {
+        "two": picture_of_model(two),
+        "two-live": picture_of_facts(two, make_facts(two)),
+        "sixteen": picture_of_model(make_lab(16)),
+    }
+
+
+def same_as_golden(name: str, text: str) -> None:
+    file = GOLDEN / name
+    if os.environ.get("LABCTL_GOLDEN") == "write":
+        file.write_text(text)
+    assert text == file.read_text()
+
+
+@pytest.mark.parametrize("form", DRAW)
+@pytest.mark.parametrize("name", ["two", "two-live", "sixteen"])
+def test_whole_picture(name, form):
+    same_as_golden(f"{name}.{form}", DRAW[form](pictures()[name]))
+
+
+def test_the_readmes_picture_is_of_the_default_lab():
+    readme = Path(__file__).parents[3] / "docs" / "lab.svg"
+    assert readme.read_text() == as_svg(picture_of_model(make_lab()))

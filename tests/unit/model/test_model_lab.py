@@ -1,0 +1,79 @@
+"""The lab as data: who is who, the bridge's name, and what follows from Kubernetes' version."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from labctl.model.kubernetes import KubernetesFacts, kubernetes_facts
+from labctl.model.lab import Lab, Provider, Role, Source
+
+
+def facts_of(lab: Lab, version: str, source: Source = Source.UPSTREAM) -> KubernetesFacts:
+    return kubernetes_facts(replace(lab, source=source, versions=replace(lab.versions, kubernetes=version)))
+
+
+def test_machines_by_what_they_are_for(article_lab: Lab):
+    assert article_lab.ingress.name == "ingress"
+    assert article_lab.controlplane.name == "controlplane"
+    assert [machine.name for machine in article_lab.workers] == ["worker1", "worker2"]
+    assert [machine.name for machine in article_lab.nodes] == ["controlplane", "worker1", "worker2"]
+    assert article_lab.machine("worker2").role is Role.WORKER
+    assert not article_lab.ingress.is_node
+    with pytest.raises(KeyError):
+        article_lab.machine("worker3")
+
+
+def test_the_bridges_name_fits_linux_and_tells_labs_apart(article_lab: Lab):
+    """Linux allows 15 characters (IFNAMSIZ)."""
+    assert article_lab.bridge == "labctl-lab"
+    long = [replace(article_lab, name=f"a-very-long-name-{number}").bridge for number in range(50)]
+    assert len(set(long)) == 50
+    assert all(len(name) <= 15 and name.startswith("labctl-") for name in long)
+    assert replace(article_lab, name="12345678").bridge == "labctl-12345678"
+    assert len(replace(article_lab, name="123456789").bridge) == 15
+
+
+def test_debians_kubernetes(article_lab: Lab):
+    facts = kubernetes_facts(article_lab)
+    assert facts == KubernetesFacts(
+        version="1.20.2",
+        kubeadm_api="v1beta2",
+        image_registry="k8s.gcr.io",
+        pause_image="k8s.gcr.io/pause:3.2",
+        cri_socket="/run/containerd/containerd.sock",
+        cgroup_driver="cgroupfs",
+        skipped_phases="preflight,addon/coredns,kubelet-finalize",
+        patches_option="--experimental-patches",
+    )
+
+
+@pytest.mark.parametrize(
+    ("version", "api", "registry", "socket", "patches"),
+    [
+        ("1.21.0", "v1beta2", "k8s.gcr.io", "/run/", "--experimental-patches"),
+        ("1.22.0", "v1beta3", "k8s.gcr.io", "/run/", "--patches"),
+        ("1.24.0", "v1beta3", "k8s.gcr.io", "unix:///run/", "--patches"),
+        ("1.25.0", "v1beta3", "registry.k8s.io", "unix:///run/", "--patches"),
+        ("1.30.9", "v1beta3", "registry.k8s.io", "unix:///run/", "--patches"),
+        ("1.31.0", "v1beta4", "registry.k8s.io", "unix:///run/", "--patches"),
+    ],
+)
+def test_what_changed_between_versions(article_lab: Lab, version, api, registry, socket, patches):
+    facts = facts_of(article_lab, version)
+    assert (facts.kubeadm_api, facts.image_registry, facts.patches_option) == (api, registry, patches)
+    assert facts.cri_socket == f"{socket}containerd/containerd.sock"
+    assert facts.pause_image.startswith(f"{registry}/pause:")
+
+
+def test_upstream_skips_nothing_and_has_a_version_of_its_own(article_lab: Lab):
+    facts = facts_of(article_lab, "")
+    assert facts.skipped_phases == ""
+    assert int(facts.version.split(".")[1]) > 30
+    assert facts_of(article_lab, "1.33.1").version == "1.33.1"
+
+
+def test_the_cgroup_driver_follows_the_provider(article_lab: Lab):
+    assert kubernetes_facts(article_lab).cgroup_driver == "cgroupfs"
+    assert kubernetes_facts(replace(article_lab, provider=Provider.VIRTUALBOX)).cgroup_driver == "systemd"

@@ -1,0 +1,223 @@
+"""labctl/remote/ssh.py against a real SSH server in this process."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from ssh_server import Behaviour, SshServer, ssh_server
+
+from labctl.errors import RemoteError
+from labctl.remote.ssh import Connection, Connections
+from labctl.secrets.ssh_keys import new_ssh_key, ssh_public_key
+
+NewServer = Callable[..., SshServer]
+
+
+@pytest.fixture
+def new_server(tmp_path: Path) -> Iterator[NewServer]:
+    """Starts servers; all end with the test."""
+    with ExitStack() as stack:
+        yield lambda **behaviour: stack.enter_context(ssh_server(tmp_path, Behaviour(**behaviour)))
+
+
+@pytest.fixture
+def connection(new_server: NewServer) -> Iterator[Connection]:
+    opened = Connection.open(new_server().access, deadline=5)
+    yield opened
+    opened.close()
+
+
+def test_status_and_both_outputs_are_kept_apart(connection: Connection) -> None:
+    result = connection.run("echo out; echo err >&2; exit 3", deadline=5)
+    assert (result.status, result.stdout, result.stderr, result.ok) == (3, "out\n", "err\n", False)
+    assert result.command == "echo out; echo err >&2; exit 3"
+    assert 0 < result.seconds < 5
+
+
+@pytest.mark.parametrize("status", [0, 1, 124, 255])
+def test_every_exit_status_arrives(connection: Connection, status: int) -> None:
+    assert connection.run(f"exit {status}", deadline=5).status == status
+
+
+def test_stdin_arrives_whole_and_ends(connection: Connection) -> None:
+    data = bytes(range(256)) * 20_000  # 5 MB: more than any window or pipe holds
+    result = connection.run("sha256sum | cut -c1-16; echo end", deadline=20, stdin=data)
+    import hashlib
+
+    assert result.stdout.split() == [hashlib.sha256(data).hexdigest()[:16], "end"]
+
+
+def test_a_command_that_ignores_its_input_still_ends(connection: Connection) -> None:
+    assert connection.run("exit 4", deadline=5, stdin=b"x" * 5_000_000).status == 4
+
+
+def test_big_output_arrives_whole(connection: Connection) -> None:
+    result = connection.run("seq 300000; seq 300000 >&2", deadline=30)
+    expected = "".join(f"{n}\n" for n in range(1, 300_001))
+    assert result.stdout == expected
+    assert result.stderr == expected
+
+
+def test_lines_arrive_one_by_one_while_the_command_runs(connection: Connection) -> None:
+    heard: list[tuple[float, str]] = []
+    started = time.monotonic()
+    connection.run(
+        "printf 'first\\r\\n'; printf sec; sleep 0.4; printf 'ond\\n'; printf 'no newline'",
+        deadline=5,
+        on_line=lambda line: heard.append((time.monotonic() - started, line)),
+    )
+    assert [line for _, line in heard] == ["first", "second", "no newline"]
+    assert heard[0][0] < 0.35 < heard[1][0]
+
+
+def test_characters_that_are_cut_between_two_packets_stay_whole(connection: Connection) -> None:
+    heard: list[str] = []
+    command = r"printf '\303'; sleep 0.1; printf '\244\n'; printf '\377\n'; printf 'cut \303'"
+    result = connection.run(command, deadline=5, on_line=heard.append)
+    assert heard == ["ä", "\ufffd", "cut \ufffd"]
+    assert result.stdout == "ä\n\ufffd\ncut \ufffd"
+
+
+@pytest.mark.parametrize("gap", [0.05, 0.3])
+def test_output_that_comes_after_the_exit_status_is_not_lost(new_server: NewServer, gap: float) -> None:
+    connection = Connection.open(new_server(status_first=True, gap=gap).access, deadline=5)
+    heard: list[str] = []
+    result = connection.run("echo out; echo err >&2; exit 5", deadline=5, on_line=heard.append)
+    assert (result.status, result.stdout, result.stderr) == (5, "out\n", "err\n")
+    assert sorted(heard) == ["err", "out"]
+
+
+def test_a_program_left_running_with_the_output_does_not_hold_the_command_up(new_server: NewServer) -> None:
+    connection = Connection.open(new_server(keep_open=True).access, deadline=5)
+    result = connection.run("sleep 20 & echo started", deadline=10)
+    assert result.stdout == "started\n"
+    assert result.seconds < 5
+
+
+def test_a_command_may_close_its_outputs_before_it_ends(connection: Connection) -> None:
+    assert connection.run("exec >&- 2>&-; sleep 0.3; exit 6", deadline=5).status == 6
+
+
+def test_the_deadline_ends_a_command_and_says_its_last_line(connection: Connection) -> None:
+    started = time.monotonic()
+    with pytest.raises(RemoteError) as caught:
+        connection.run("echo one; echo two; sleep 30", deadline=0.6)
+    assert time.monotonic() - started < 3
+    assert caught.value.what == "no end after 1 s: echo one; echo two; sleep 30"
+    assert caught.value.why == "the last line was: two"
+    assert caught.value.where == "worker1"
+    assert connection.run("echo alive", deadline=5).stdout == "alive\n"  # the connection outlives the command
+
+
+def test_the_deadline_says_so_when_nothing_was_printed(connection: Connection) -> None:
+    with pytest.raises(RemoteError) as caught:
+        connection.run("sleep 30", deadline=0.2)
+    assert caught.value.why == "it printed nothing"
+
+
+def test_a_command_that_never_stops_printing_meets_its_deadline(connection: Connection) -> None:
+    with pytest.raises(RemoteError, match="no end after"):
+        connection.run("yes", deadline=0.5)
+
+
+def test_a_machine_that_hangs_when_asked_meets_the_deadline(new_server: NewServer) -> None:
+    connection = Connection.open(new_server(deaf=True).access, deadline=5)
+    started = time.monotonic()
+    with pytest.raises(RemoteError) as caught:
+        connection.run("true", deadline=0.5)
+    assert time.monotonic() - started < 2
+    assert (caught.value.what, caught.value.why) == ("no end after 0 s: true", "the machine does not answer")
+
+
+def test_a_long_command_is_shown_shortened(connection: Connection) -> None:
+    with pytest.raises(RemoteError) as caught:
+        connection.run("sleep 30 # " + "x" * 1000, deadline=0.2)
+    assert len(caught.value.what) < 260
+    assert caught.value.what.endswith(" …")
+
+
+def test_a_cut_connection_is_said_and_the_next_use_opens_a_new_one(new_server: NewServer) -> None:
+    server = new_server()
+    with Connections({"worker1": server.access}) as connections:
+        first = connections.to("worker1")
+        assert connections.to("worker1") is first
+        threading.Timer(0.3, server.cut).start()
+        started = time.monotonic()
+        with pytest.raises(RemoteError) as caught:
+            first.run("sleep 30", deadline=20)
+        assert time.monotonic() - started < 5
+        assert caught.value.what == "the SSH connection broke: sleep 30"
+        assert caught.value.where == "worker1"
+        assert not first.alive
+        assert connections.to("worker1").run("echo again", deadline=5).stdout == "again\n"
+    with pytest.raises(KeyError):
+        connections.to("worker9")
+
+
+def test_commands_run_side_by_side_on_one_connection(new_server: NewServer) -> None:
+    server = new_server()
+    with Connections({"worker1": server.access}) as connections:
+        results: dict[int, str] = {}
+
+        def ask(number: int) -> None:
+            results[number] = connections.to("worker1").run(f"sleep 0.5; echo {number}", deadline=10).stdout
+
+        threads = [threading.Thread(target=ask, args=(number,)) for number in range(6)]
+        started = time.monotonic()
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert results == {number: f"{number}\n" for number in range(6)}
+        assert time.monotonic() - started < 2.5  # one after the other they need 3 s
+    assert len(server.transports) == 1
+
+
+def refused(server: SshServer, **changes: object) -> RemoteError:
+    with pytest.raises(RemoteError) as caught:
+        Connection.open(dataclasses.replace(server.access, **changes), deadline=2)  # type: ignore[arg-type]
+    assert caught.value.what == "no SSH connection to worker1 (127.0.0.1)"
+    assert server.commands == []
+    return caught.value
+
+
+def test_an_unknown_host_key_is_refused(new_server: NewServer, tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.write_text("")
+    assert "not found in known_hosts" in refused(new_server(), known_hosts=empty).why
+
+
+def test_another_host_key_than_the_pinned_one_is_refused(new_server: NewServer, tmp_path: Path) -> None:
+    server = new_server()
+    other = tmp_path / "other"
+    other.write_text(f"[127.0.0.1]:{server.access.port} {ssh_public_key(new_ssh_key(), 'worker1')}\n")
+    assert "does not match" in refused(server, known_hosts=other).why
+
+
+def test_a_key_that_the_machine_does_not_know_is_refused(new_server: NewServer, tmp_path: Path) -> None:
+    other = tmp_path / "stranger"
+    other.write_bytes(new_ssh_key())
+    assert "Authentication failed" in refused(new_server(), key_file=other).why
+
+
+def test_missing_files_are_errors_in_words(new_server: NewServer, tmp_path: Path) -> None:
+    server = new_server()
+    assert "No such file" in refused(server, known_hosts=tmp_path / "none").why
+    assert "No such file" in refused(server, key_file=tmp_path / "none").why
+
+
+def test_nothing_listening_and_silence_are_errors_within_the_deadline(new_server: NewServer) -> None:
+    server = new_server()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        started = time.monotonic()
+        refused(server, port=port)
+        assert time.monotonic() - started < 5
+    assert refused(server, port=port).why

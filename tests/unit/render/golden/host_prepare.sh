@@ -1,0 +1,119 @@
+#!/usr/bin/env bash
+# What the lab needs of this host: a bridge with the host's address, NAT for what the machines send to the outside,
+# and a few kernel settings. Everything made here carries the lab's name; `down` puts back what the host had before.
+# usage: prepare.sh up | down | down-if-unused
+set -euo pipefail
+
+lab=lab
+bridge=labctl-lab
+subnet=192.168.50.0/24
+pods=172.16.0.0/16
+address=192.168.50.1/24
+table=labctl-lab
+containers=labctl-lab-
+notes=/run/labctl   # which labs are up, and the host's own kernel settings
+
+# Forwarding is for NAT; four systemds and kubelets watch many files; the rest is what every kubelet sets on its host
+# (kubernetes 1.20, pkg/kubelet/cm/container_manager_linux.go), and containers share the host's kernel.
+kernel_settings=(
+  net.ipv4.ip_forward=1
+  fs.inotify.max_user_instances=8192
+  fs.inotify.max_user_watches=1048576
+  vm.overcommit_memory=1
+  kernel.panic=10
+  kernel.panic_on_oops=1
+  kernel.keys.root_maxkeys=1000000
+  kernel.keys.root_maxbytes=25000000
+)
+
+if [ "$(id -u)" -ne 0 ]; then
+  exec sudo bash "$0" "$@"
+fi
+
+up() {
+  ip link show "$bridge" >/dev/null 2>&1 || ip link add "$bridge" type bridge forward_delay 0
+  ip address replace "$address" dev "$bridge"
+  ip link set "$bridge" up
+  set_kernel
+  nft --file - <<RULES
+table ip $table
+delete table ip $table
+table ip $table {
+  chain outgoing {
+    type nat hook postrouting priority srcnat; policy accept;
+    ip saddr { $subnet, $pods } ip daddr != { $subnet, $pods } oifname != "$bridge" masquerade
+  }
+}
+RULES
+  accept_forwarding
+}
+
+# The value that the host had is noted once, by the first lab.
+set_kernel() {
+  local setting name file
+  mkdir -p "$notes/labs" "$notes/kernel"
+  touch "$notes/labs/$lab"
+  for setting in "${kernel_settings[@]}"; do
+    name=${setting%%=*}
+    file=/proc/sys/${name//./\/}
+    [ "$(cat "$file")" != "${setting#*=}" ] || continue
+    [ -e "$notes/kernel/$name" ] || cp --no-preserve=all "$file" "$notes/kernel/$name"
+    echo "${setting#*=}" >"$file"
+  done
+}
+
+restore_kernel() {
+  local note name
+  for note in "$notes"/kernel/*; do
+    [ -e "$note" ] || continue
+    name=${note##*/}
+    cat "$note" >"/proc/sys/${name//./\/}"
+    rm "$note"
+  done
+}
+
+# Docker and some firewalls drop what they do not know: let the bridge's packets pass there too.
+accept_forwarding() {
+  command -v iptables >/dev/null || return 0
+  iptables -S FORWARD 2>/dev/null | grep -q '^-P FORWARD DROP' || return 0
+  local direction
+  for direction in -i -o; do
+    iptables -C FORWARD "$direction" "$bridge" -m comment --comment "$table" -j ACCEPT 2>/dev/null ||
+      iptables -I FORWARD "$direction" "$bridge" -m comment --comment "$table" -j ACCEPT
+  done
+}
+
+forget_forwarding() {
+  command -v iptables >/dev/null || return 0
+  local direction
+  for direction in -i -o; do
+    while iptables -D FORWARD "$direction" "$bridge" -m comment --comment "$table" -j ACCEPT 2>/dev/null; do :; done
+  done
+}
+
+down() {
+  forget_forwarding
+  nft delete table ip "$table" 2>/dev/null || true
+  ip link delete "$bridge" 2>/dev/null || true
+  rm -f "$notes/labs/$lab"
+  # The last lab puts the host's own settings back.
+  if [ -d "$notes/labs" ] && [ -z "$(ls -A "$notes/labs")" ]; then
+    restore_kernel
+    rmdir "$notes/labs" "$notes/kernel"
+    rmdir --ignore-fail-on-non-empty "$notes"
+  fi
+}
+
+# One at a time: machines and labs start side by side.
+exec 9</run
+flock --timeout 60 9
+
+case "${1:-}" in
+  up) up ;;
+  down) down ;;
+  down-if-unused) lxc-ls -1 | grep -q "^$containers" || down ;;
+  *)
+    echo "usage: prepare.sh up | down | down-if-unused" >&2
+    exit 2
+    ;;
+esac

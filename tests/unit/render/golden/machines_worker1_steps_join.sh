@@ -1,0 +1,35 @@
+#!/usr/bin/env bash
+# join: this machine becomes a worker. It knows the cluster's authority beforehand, so it joins no other cluster by mistake.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+umask 077
+
+# The control plane may still be starting: wait until it tells newcomers, signed, who it is.
+endpoint=https://192.168.50.22:6443
+for _ in $(seq 900); do
+  if curl --silent --fail --max-time 5 --cacert secrets/ca.crt \
+    "$endpoint/api/v1/namespaces/kube-public/configmaps/cluster-info" 2>/dev/null | grep -q jws-kubeconfig; then
+    answered=yes
+    break
+  fi
+  sleep 0.3
+done
+if [ -z "${answered:-}" ]; then
+  echo "the API at $endpoint did not answer within 5 minutes" >&2
+  exit 1
+fi
+echo "the control plane answers"
+
+configuration=$(<files/kubeadm-join.yaml)
+mkdir -p /run/labctl
+printf '%s\n' "${configuration//BOOTSTRAP_TOKEN/$(<secrets/bootstrap-token)}" >/run/labctl/kubeadm-join.yaml
+trap 'rm -f /run/labctl/kubeadm-join.yaml' EXIT
+
+if [ ! -e /etc/kubernetes/labctl-joined ]; then
+  # An attempt that was cut off leaves half a worker behind.
+  systemctl stop kubelet.service
+  rm -f /etc/kubernetes/kubelet.conf /etc/kubernetes/bootstrap-kubelet.conf /etc/kubernetes/pki/ca.crt
+  kubeadm join --config /run/labctl/kubeadm-join.yaml --skip-phases=preflight
+  touch /etc/kubernetes/labctl-joined
+fi
+systemctl start kubelet.service

@@ -1,0 +1,118 @@
+"""Rendered files as the programs see them that read them: bash, ShellCheck, BIRD, Vagrant, YAML and TOML readers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+
+from labctl.engine.prepare import prepare
+from labctl.lab_directory import LabDirectory
+from labctl.model.lab import App, Lab
+from labctl.render.tree import render_tree
+
+JOIN_HASH = "sha256:" + "ab" * 32
+
+
+def program(name: str) -> str:
+    """The program beside this Python, or on the PATH; else the test is skipped."""
+    beside = Path(sys.executable).with_name(name)
+    found = str(beside) if beside.is_file() else shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+    if found is None:
+        pytest.skip(f"{name} is not installed")
+    return found
+
+
+def output(command: list[str], **options: object) -> str:
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60, **options)  # type: ignore[call-overload]
+    return f"exit status {done.returncode}\n{done.stdout}{done.stderr}" if done.returncode else ""
+
+
+@pytest.fixture(scope="module")
+def folder(article_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> LabDirectory:
+    """The article's lab, rendered in a folder whose name needs quoting."""
+    files = LabDirectory(tmp_path_factory.mktemp("a 'lab' of #{mine}"))
+    prepare(article_lab, files, box_file=Path("/var/cache/labctl/it's a box.box"))
+    return files
+
+
+def scripts(files: LabDirectory) -> list[str]:
+    """Every rendered script once: equal ones stand for each other."""
+    found = [*files.folder.rglob("*.sh"), *files.machines.glob("*/run")]
+    return sorted(str(path) for path in {path.read_bytes(): path for path in found}.values())
+
+
+def test_every_script_passes_shellcheck(folder: LabDirectory):
+    found = scripts(folder)
+    assert len(found) > 25
+    assert output([program("shellcheck"), "--shell=bash", "--external-sources", *found]) == ""
+
+
+def test_bird_takes_the_configuration(folder: LabDirectory):
+    configuration = folder.machines / "ingress/files/bird.conf"
+    assert output([program("bird"), "-p", "-c", str(configuration)]) == ""
+    assert configuration.read_text().count("protocol bgp ") == 3
+
+
+def test_bird_takes_names_that_are_no_symbols(make_lab, tmp_path: Path):
+    lab = make_lab("name: my-lab\n", workers=12)
+    tree = render_tree(lab, join_hash=JOIN_HASH, box_file=None)
+    file = tmp_path / "bird.conf"
+    file.write_bytes(next(item.content for path, item in tree.items() if path.name == "bird.conf"))
+    assert output([program("bird"), "-p", "-c", str(file)]) == ""
+    assert file.read_text().count("protocol bgp ") == 13
+
+
+def test_ruby_reads_the_vagrantfile(folder: LabDirectory):
+    assert output([program("ruby"), "-c", str(folder.vagrantfile)]).replace("Syntax OK\n", "") == ""
+
+
+def test_vagrant_validates_the_lab(folder: LabDirectory, tmp_path: Path):
+    environment = {
+        **os.environ,
+        "VAGRANT_HOME": str(tmp_path / "home"),
+        "VAGRANT_CHECKPOINT_DISABLE": "1",
+        "VAGRANT_DEFAULT_PROVIDER": "lxc",
+    }
+    if not list(Path("/usr/share/rubygems-integration/all/gems").glob("vagrant-lxc-[0-9]*")):
+        pytest.skip("vagrant-lxc is not installed for all users")
+    assert output([program("vagrant"), "validate"], env=environment, cwd=folder.folder) == ""
+
+
+def test_yaml_and_toml_files_can_be_read(folder: LabDirectory):
+    for path in folder.machines.rglob("files/**/*.yaml"):
+        assert [part for part in yaml.safe_load_all(path.read_text()) if part], path
+    runtime = tomllib.loads((folder.machines / "worker1/files/containerd.toml").read_text())
+    assert runtime["version"] == 2
+    assert runtime["plugins"]["io.containerd.grpc.v1.cri"]["sandbox_image"] == "k8s.gcr.io/pause:3.2"
+
+
+def test_environment_files_are_plain_assignments(folder: LabDirectory):
+    words = "set -eu; . files/calico-node.env; . files/kubelet.env; echo $NODE_NAME $NODE_ADDRESS $KUBELET_EXTRA_ARGS"
+    done = subprocess.run(
+        ["bash", "-c", words], cwd=folder.machines / "worker2", check=False, capture_output=True, text=True
+    )
+    assert (done.stdout, done.stderr) == ("worker2 192.168.50.24 --node-ip=192.168.50.24\n", "")
+
+
+HOSTILE = "a\"]}\n---\nkind: Secret # ${HOME} $(id) `id` {{ x }} ' \\ \u2028\x85 \U0001f600"
+
+
+def test_a_hostile_value_stays_a_value(article_lab: Lab):
+    """labctl.yaml refuses such a name; should a check there ever miss one, it still cannot become code."""
+    lab = replace(article_lab, app=App(HOSTILE, 2, HOSTILE))
+    tree = render_tree(
+        replace(lab, app=replace(lab.app, host=lab.app.host.replace("\n", " "))), join_hash=JOIN_HASH, box_file=None
+    )
+    content = next(file.content for path, file in tree.items() if path.match("controlplane/files/app.yaml"))
+    documents = list(yaml.safe_load_all(content))
+    assert [document["kind"] for document in documents] == ["Deployment", "Service", "Ingress"]
+    assert documents[0]["spec"]["template"]["spec"]["containers"][0]["image"] == HOSTILE
+    assert documents[2]["spec"]["rules"][0]["host"] == HOSTILE.replace("\n", " ")
