@@ -92,6 +92,11 @@ def birdc(machine: Machine, source: Source, words: str) -> str:
     return f"birdc {words}"
 
 
+def names_command(lab: Lab) -> str:
+    """The command that shows what the lab's names mean on a machine: a name without an answer has no line."""
+    return f"getent ahostsv4 {' '.join(machine.name for machine in lab.machines)} || true"
+
+
 def probes_for(lab: Lab, machine: Machine) -> tuple[Probe, ...]:
     """All probes of the first round trip to that machine."""
     own = [
@@ -100,6 +105,7 @@ def probes_for(lab: Lab, machine: Machine) -> tuple[Probe, ...]:
     ]
     if machine.role is Role.CONTROLPLANE:
         own.insert(0, Probe("api", api_command(machine.address), deadline=4.0))
+    own.append(Probe("names", names_command(lab)))
     if machine.is_node:
         own.append(Probe("cni", "grep -s . /etc/cni/net.d/*.conf /etc/cni/net.d/*.conflist"))
     else:

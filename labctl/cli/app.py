@@ -116,14 +116,17 @@ class Application:
         except KeyError:
             unknown_word(None, "machine", name, [machine.name for machine in lab.machines])
 
-    def connections(self, lab: Lab) -> Connections:
-        """SSH connections to the lab's machines, opened when used. Raises HostError if there is no lab here."""
+    def connections(self, lab: Lab, *, deadline: float = 5.0) -> Connections:
+        """SSH connections to the lab's machines, opened when used, each within deadline seconds.
+
+        Raises HostError if there is no lab here.
+        """
         from labctl.cli.access import ssh_access
         from labctl.remote.ssh import Connections
 
         files = self.lab_files()
         files.require()
-        return Connections({machine.name: ssh_access(machine, files) for machine in lab.machines})
+        return Connections({machine.name: ssh_access(machine, files) for machine in lab.machines}, deadline=deadline)
 
 
 pass_app = click.make_pass_decorator(Application, ensure=True)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 @click.option("--hidden", is_flag=True, help="Do not say what it is.")
 @click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True, help="For --list.")
 @pass_app
-def break_(
+def break_(  # noqa: PLR0917 - click passes the options
     app: Application,
     name: str | None,
     listing: bool,

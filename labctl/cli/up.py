@@ -35,19 +35,21 @@ def up(  # noqa: PLR0917 - click hands over every option
     from labctl.cli.as_root import become_root
     from labctl.cli.steps import known_step
     from labctl.config import Overrides
-    from labctl.config.choices import write_choices
+    from labctl.config.choices import merge, read_choices, write_choices
     from labctl.engine.lock import lab_lock
     from labctl.host.overlaps import require_free_networks
     from labctl.host.requirements import require
 
     started = time.monotonic()
-    lab, files = app.lab(Overrides(provider, source, workers)), app.lab_files()
+    told, files = Overrides(provider, source, workers), app.lab_files()
+    lab = app.lab(told)
     until = known_step(until)
     require(lab)
     require_free_networks(lab)
     become_root(app, lab, "start the lab's containers, its bridge and its NAT rules")
     with lab_lock(files.lock):
-        write_choices(files.choices, Overrides(lab.provider.value, lab.source.value, len(lab.workers)))
+        workers = merge(told, read_choices(files.choices)).workers
+        write_choices(files.choices, Overrides(lab.provider.value, lab.source.value, workers))
         outcome = _bring_up(app, lab, files, until, output)
         ok = _report(app, lab, outcome) and (until is not None or _verified(app, lab, output))
     seconds = round(time.monotonic() - started, 2)

@@ -6,6 +6,7 @@ from labctl.engine.boot import Boot
 from labctl.engine.events import Listener
 from labctl.engine.machine_steps import MachineSteps
 from labctl.engine.runner import Outcome, run_plan
+from labctl.engine.strays import forget_nodes, remove_strays, strays
 from labctl.lab_directory import LabDirectory
 from labctl.machines import lxc
 from labctl.machines.vagrant import VagrantMachines, end_children
@@ -17,11 +18,13 @@ from labctl.remote.ssh import Connections
 def bring_up(
     lab: Lab, files: LabDirectory, connections: Connections, *, until: str | None, listener: Listener
 ) -> Outcome:
-    """Boot the machines that do not run, and do every step that does not hold yet.
+    """Boot the machines that do not run, do every step that does not hold yet, and remove what the lab no longer has.
 
     The lab's files must be rendered. until: stop after that step. Raises LabctlError if Vagrant fails after all
     machines answered; whatever fails earlier is in the outcome.
     """
+    gone = strays(lab)
+    remove_strays(lab, files, gone)
     boot = Boot(VagrantMachines(lab, files), asleep(lab, files), listener)
     steps = MachineSteps(files, connections, boot, listener)
     boot.start()
@@ -34,6 +37,8 @@ def bring_up(
         raise
     if outcome.ok:
         boot.finish()
+        if gone and until is None:
+            forget_nodes(lab, connections, gone)
     return outcome
 
 

@@ -63,7 +63,7 @@ class Fault:
         return _at(lab, self.place)
 
     def host(self, lab: Lab, machine: Machine) -> Machine:
-        """The machine on which its scripts run, if it is about ``machine``: never the same worker where on is worker."""
+        """The machine on which its scripts run, if it is about ``machine``; where ``on`` is worker, another one."""
         if self.on is None:
             return machine
         others = [item for item in _at(lab, self.on) if item != machine]

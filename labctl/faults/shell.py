@@ -13,7 +13,7 @@ KEPT = "/var/lib/labctl/faults"
 
 def apply_script(lab: Lab, machine: Machine, token: str, body: str) -> str:
     """The script that breaks. machine: the one that the fault is about. token: the fault's folder in KEPT."""
-    return f"{_beginning(lab, machine, token)}mkdir -p -m 700 {KEPT}\nmkdir -p \"$KEPT\"\n{body.strip()}\n"
+    return f'{_beginning(lab, machine, token)}mkdir -p -m 700 {KEPT}\nmkdir -p "$KEPT"\n{body.strip()}\n'
 
 
 def undo_script(lab: Lab, machine: Machine, token: str, body: str) -> str:

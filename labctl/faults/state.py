@@ -53,7 +53,8 @@ def load(files: LabDirectory) -> tuple[Applied, ...]:
     try:
         return tuple(_reveal(item) for item in json.loads(path.read_text(encoding="utf-8"))["faults"])
     except (OSError, ValueError, KeyError, TypeError, zlib.error) as error:
-        raise LabctlError(f"{path} can't be read", why=str(error), next_step="labctl up, then remove the file") from error
+        next_step = f"labctl up, then rm {path}"
+        raise LabctlError(f"{path} can't be read", why=str(error), next_step=next_step) from error
 
 
 def save(files: LabDirectory, applied: Sequence[Applied]) -> None:

@@ -18,7 +18,7 @@ def as_dot(picture: Picture) -> str:
         _HEAD,
         f"  label={_quoted([picture.title, picture.note])};",
         f'  "client" [label={_quoted(["client", picture.gateway])}];',
-        f"  {_quoted([ingress])} [label={_quoted(ingress_words(picture))}, fillcolor=\"#fff7ec\"];",
+        f'  {_quoted([ingress])} [label={_quoted(ingress_words(picture))}, fillcolor="#fff7ec"];',
         "  subgraph cluster_kubernetes {",
         f"    label={_quoted([f'Kubernetes cluster, pods {picture.pod_cidr}'])};",
         *(f"    {_quoted([node.name])} [label={_quoted(node_words(node))}];" for node in picture.nodes),

@@ -29,12 +29,13 @@ class HostTools:
 
     find: Callable[[str], str | None] = shutil.which
     file_systems: Path = Path("/proc/filesystems")
+    overlay_module: Path = Path("/sys/module/overlay")
     plugin_folders: tuple[str, ...] = _PLUGIN_FOLDERS
     home: Path = field(default_factory=Path.home)
 
     def has_plugin(self, name: str) -> bool:
         """Whether a Vagrant plugin is installed, as a package or by the user."""
-        if any(Path(folder).glob(f"{name}-[0-9]*") for folder in self.plugin_folders):
+        if any(True for folder in self.plugin_folders for _ in Path(folder).glob(f"{name}-[0-9]*")):
             return True
         listed = self.home / _PLUGIN_LIST
         return listed.is_file() and f'"{name}"' in listed.read_text(errors="replace")
@@ -86,6 +87,6 @@ def _lxc_lacks(tools: HostTools) -> list[Lack]:
         known = tools.file_systems.read_text().split()
     except OSError:
         known = []
-    if "overlay" not in known and not Path("/sys/module/overlay").exists():
+    if "overlay" not in known and not tools.overlay_module.exists():
         found.append(Lack("the overlay file system", "modprobe overlay"))
     return found

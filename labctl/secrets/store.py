@@ -121,7 +121,7 @@ class SecretStore:
 
     def _certificate(self, authority_name: str, name: str, subject: Subject) -> KeyPair:
         authority = self._authority(authority_name)
-        if (self.folder / f"pki/{name}.key").exists():
+        if all((self.folder / f"pki/{name}.{end}").exists() for end in ("crt", "key")):
             kept = KeyPair(self._get(f"pki/{name}.crt"), self._get(f"pki/{name}.key"))
             if pki.still_fits(kept, authority, subject):
                 return kept

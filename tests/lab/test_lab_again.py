@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from pathlib import Path
 
-from lab_under_test import UP_SECONDS, LabUnderTest, run, wait_until
+from lab_under_test import UP_SECONDS, LabUnderTest, environment, run, wait_until
 
 # Where steps put files on a machine, and the services that they start.
 STATE_OF_A_MACHINE = """
@@ -78,10 +79,6 @@ def test_halt_holds_the_lock_and_up_goes_on_where_it_stopped(lab: LabUnderTest) 
 
 def test_where_there_is_no_lab_the_exit_status_is_3(tmp_path: Path) -> None:
     (tmp_path / "labctl.yaml").write_text("provider: lxc\n")
-    import sys
-
-    from lab_under_test import environment
-
     for words in (["ssh", "worker1", "--", "true"], ["verify"], ["kubectl", "get", "nodes"], ["halt"]):
         done = run([sys.executable, "-m", "labctl", "-C", os.fspath(tmp_path), *words], env=environment())
         assert done.status == 3, done.text

@@ -20,10 +20,10 @@ def test_the_controller_may_not_read_anything_else(lab: LabUnderTest, kind: str)
     assert "Error from server (Forbidden)" in done.stderr
 
 
-@pytest.mark.parametrize("verb", ["create", "delete", "patch", "update"])
-def test_the_controller_may_not_change_anything(lab: LabUnderTest, verb: str) -> None:
-    for kind in ("ingresses", "services", "configmaps"):
-        assert lab.on("ingress", f"{CONTROLLER} auth can-i {verb} {kind}", status=1) == "no\n"
+@pytest.mark.parametrize("kind", ["ingresses", "services", "configmaps"])
+def test_the_controller_may_not_change_anything(lab: LabUnderTest, kind: str) -> None:
+    ask = f"for verb in create update patch delete; do {CONTROLLER} auth can-i $verb {kind}; done; true"
+    assert lab.on("ingress", ask).split() == ["no"] * 4
 
 
 def test_no_machine_but_the_control_plane_has_an_administrators_key(lab: LabUnderTest) -> None:

@@ -93,17 +93,17 @@ def test_scaling_changes_haproxy_cfg_and_reloads_nothing(lab: LabUnderTest) -> N
         )
     finally:
         scale(lab, 5)
+        lab.repaired()
     assert set(who_answer(lab, 10)) == set(pods(lab))
     assert worker_of_haproxy(lab) == worker
     assert len(servers(lab)) == 5
-    lab.repaired()
 
 
 def test_traffic_goes_on_while_the_api_is_away(lab: LabUnderTest) -> None:
     lab.on("controlplane", "systemctl stop etcd")
     try:
-        assert "Error" in lab.labctl("kubectl", "get", "nodes", "--request-timeout=3s", status=1).stderr
+        lab.labctl("kubectl", "get", "nodes", "--request-timeout=3s", status=1)
         assert {get(lab, "test.local")[0] for _ in range(10)} == {200}
     finally:
         lab.on("controlplane", "systemctl start etcd")
-    lab.repaired()
+        lab.repaired()

@@ -57,6 +57,7 @@ def test_bird_stopped_on_worker1_is_named_as_the_root_cause(lab: LabUnderTest) -
         table = lab.labctl("verify", status=1).stdout
     finally:
         lab.on("worker1", "systemctl start bird")
+        repaired = lab.repaired()
     assert report["ok"] is False
     (cause,) = report["root_causes"]
     broken = {check["id"]: check for check in report["checks"]}[cause]
@@ -65,4 +66,4 @@ def test_bird_stopped_on_worker1_is_named_as_the_root_cause(lab: LabUnderTest) -
     assert "worker1" in broken["cause"]
     assert broken["hint"]
     assert cause in table or broken["title"] in table
-    assert lab.repaired()["ok"] is True
+    assert repaired["ok"] is True

@@ -160,13 +160,24 @@ def _system_check(lab: Lab) -> Check:
     )
 
 
-def system_pods(facts: Facts, _lab: Lab) -> Outcome:
+def _static_pods(lab: Lab) -> list[str]:
+    """What kubeadm has the control plane's kubelet run, as the API names it (kubeadm: static Pod manifests)."""
+    return [f"kube-{part}-{lab.controlplane.name}" for part in ("apiserver", "controller-manager", "scheduler")]
+
+
+def system_pods(facts: Facts, lab: Lab) -> Outcome:
     """All pods beside the application's are ready, or have done their work."""
     require_api(facts, "pods")
     pods = [pod for pod in facts.cluster.pods if pod.namespace != APP_NAMESPACE and not pod.deleting]
+    missing = [name for name in _static_pods(lab) if not any(pod.name == name for pod in pods)]
     broken = [pod for pod in pods if not pod.ready and pod.phase != "Succeeded"]
     if not pods:
         return failed("no pod", "the cluster's own pods are missing", "labctl up")
+    if missing:
+        name = missing[0].removesuffix(f"-{lab.controlplane.name}")
+        cause = f"{name} does not run on {lab.controlplane.name}: the kubelet there has no static pod of that name"
+        hint = f"labctl ssh {lab.controlplane.name} -- ls -l /etc/kubernetes/manifests"
+        return failed(f"missing: {listed(missing)}", cause, hint)
     if not broken:
         return passed(f"{len(pods)} pods are ready")
     words = listed(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from labctl.checks.causes import why_machine_is_silent
 from labctl.checks.check import Check, Layer, MissingFact, Outcome, counted, failed, listed, passed
 from labctl.checks.facts import Facts
+from labctl.checks.layers.names import names
 from labctl.checks.layers.packets import firewall, lab_nic, mtu, rp_filter, shaping
 from labctl.checks.probes import units_of
 from labctl.model.lab import Lab, Machine
@@ -209,6 +210,14 @@ _EVERYWHERE: tuple[_Question, ...] = (
         "free -m",
         "memory",
         memory,
+    ),
+    _Question(
+        "names",
+        "{machine} knows the other machines by name",
+        "every machine's own address",
+        "cat /etc/hosts",
+        "names",
+        names,
     ),
     _Question(
         "clock",

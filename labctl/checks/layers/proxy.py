@@ -105,6 +105,9 @@ def haproxy(facts: Facts, lab: Lab) -> Outcome:
     programs = {item.program for item in facts.on(name).listeners if item.port == _HTTP_PORT}
     hint = f"labctl ssh {name} -- systemctl status haproxy-ingress"
     if "haproxy" in programs:
+        if not facts.on(name).result("haproxy-status").stdout.strip() and _is_silent(facts):
+            cause = f"HAProxy on {name} has port 80 but does not answer, there nor on its socket: its process hangs"
+            return failed("takes connections, answers none", cause, f"labctl ssh {name} -- ps -C haproxy -o pid,stat,cmd")
         return passed("haproxy listens on port 80")
     if not programs:
         unit = unit_state(facts, name, CONTROLLER_UNIT)
@@ -116,6 +119,11 @@ def haproxy(facts: Facts, lab: Lab) -> Outcome:
         return failed("nothing listens on port 80", why, hint)
     taken = listed(sorted(program or "a program" for program in programs))
     return failed(f"{taken} listens on port 80", f"{taken} on {name} has taken port 80, which HAProxy needs", hint)
+
+
+def _is_silent(facts: Facts) -> bool:
+    """Whether the host's request to HAProxy got no answer."""
+    return facts.http.unknown.status == 0
 
 
 def _servers_check(lab: Lab) -> Check:

@@ -6,7 +6,7 @@ from labctl.checks.check import Layer
 from labctl.faults.fault import Fault, Place
 
 
-def _object(name: str, level: int, root: str, cause: str, answer: str, lesson: str, apply: str) -> Fault:
+def _object(name: str, level: int, root: str, cause: str, answer: str, lesson: str, apply: str) -> Fault:  # noqa: PLR0917
     """A fault in an object of the cluster; undo replaces the object."""
     return Fault(
         name=name,

@@ -54,7 +54,7 @@ FAULTS = (
         on=Place.INGRESS,
         root_causes=("bgp.config.ingress",),
         cause="{machine}: neighbor AS is 65077",
-        apply="change_bird \"s/^\\(  neighbor $ADDRESS as \\)[0-9]*;/\\165077;/\"",
+        apply='change_bird "s/^\\(  neighbor $ADDRESS as \\)[0-9]*;/\\165077;/"',
         undo="restore_bird",
     ),
     Fault(
@@ -67,7 +67,7 @@ FAULTS = (
         on=Place.INGRESS,
         root_causes=("bgp.config.ingress",),
         cause="no session with {machine}",
-        apply="change_bird \"/^protocol bgp .*from node {/{N;/neighbor $ADDRESS as/{N;d}}\"",
+        apply='change_bird "/^protocol bgp .*from node {/{N;/neighbor $ADDRESS as/{N;d}}"',
         undo="restore_bird",
     ),
     Fault(

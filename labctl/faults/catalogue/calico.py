@@ -7,7 +7,7 @@ from labctl.faults.fault import Fault, Place
 from labctl.model.lab import Source
 
 
-def _object(name: str, level: int, root: str, cause: str, answer: str, lesson: str, apply: str) -> Fault:
+def _object(name: str, level: int, root: str, cause: str, answer: str, lesson: str, apply: str) -> Fault:  # noqa: PLR0917
     """A fault in one of the objects by which Calico is told what to do; undo replaces the object."""
     return Fault(
         name=name,

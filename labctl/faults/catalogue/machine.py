@@ -118,10 +118,10 @@ set_sysctl "net.ipv4.conf.$nic.rp_filter" 1
         layer=Layer.MACHINE,
         level=1,
         lesson="How to see which file system is full.",
-        answer="/tmp on a worker is a full file system of 4 MiB",
+        answer="/tmp on a worker is a full file system of 4 MiB",  # noqa: S108
         place=Place.WORKER,
         root_causes=("machine.disk.{machine}",),
-        cause="/tmp on {machine} is full",
+        cause="/tmp on {machine} is full",  # noqa: S108
         apply="""
 if [ "$(findmnt -no SOURCE /tmp | tail -1)" != labctl-fault ]; then
   mount -t tmpfs -o size=4m,mode=1777 labctl-fault /tmp

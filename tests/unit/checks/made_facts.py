@@ -88,6 +88,7 @@ def _machine(lab: Lab, machine: Machine) -> MachineFacts:
         "listeners": _listeners(lab, machine),
         "failed-units": "",
         "disk": _DISK,
+        "names": "".join(f"{item.address} STREAM {item.name}\n" for item in lab.machines),
         "memory": _MEMORY,
         "sysctls": _sysctls(machine),
         "firewall": _FIREWALL if machine.is_node else "",

@@ -16,8 +16,14 @@ import pytest
 
 import labctl
 
-# What a distribution is called where its import has another name; pydantic brings pydantic_core in its own version.
-DISTRIBUTIONS = {"vagrant": "python-vagrant", "ruamel": "ruamel-yaml", "yaml": "pyyaml", "pydantic_core": "pydantic"}
+# Where an import comes from, if its name does not say: pydantic and jinja2 require the last two themselves.
+DISTRIBUTIONS = {
+    "vagrant": "python-vagrant",
+    "ruamel": "ruamel-yaml",
+    "yaml": "pyyaml",
+    "pydantic_core": "pydantic",
+    "markupsafe": "jinja2",
+}
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,25 @@
+"""The names of the lab's machines, as each machine resolves them: there is no name server, only /etc/hosts."""
+
+from __future__ import annotations
+
+from labctl.checks.check import Outcome, failed, passed
+from labctl.checks.facts import Facts
+from labctl.model.lab import Lab, Machine
+
+
+def names(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
+    """Every machine's name leads to its address."""
+    found: dict[str, str] = {}
+    for line in facts.on(machine.name).output("names").splitlines():
+        words = line.split()
+        if len(words) == 3 and words[1] == "STREAM":  # getent(1): one such line per address, with the name
+            found.setdefault(words[2], words[0])
+    for other in lab.machines:
+        address = found.get(other.name, "")
+        if address == str(other.address):
+            continue
+        observed = f"{other.name} is {address}" if address else f"{other.name} is unknown"
+        what = f"takes {other.name} for {address}" if address else f"does not know {other.name}"
+        cause = f"{machine.name} {what}, it is {other.address}: look at its /etc/hosts"
+        return failed(observed, cause, f"labctl ssh {machine.name} -- cat /etc/hosts")
+    return passed(f"{len(lab.machines)} names")

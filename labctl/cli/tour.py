@@ -1,0 +1,145 @@
+"""``labctl tour``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from labctl.cli.app import Application, pass_app
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from labctl.model.lab import Lab
+    from labctl.tour.call import Call
+    from labctl.tour.guide import Watcher
+    from labctl.tour.stop import Claim, Shot, Stop, Visit
+
+
+def _complete_stop(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
+    from labctl.tour.stops import STOPS
+
+    return [stop.name for stop in STOPS if stop.name.startswith(incomplete)]
+
+
+@click.command()
+@click.option("--auto", is_flag=True, help="Do not wait for Enter between the stops.")
+@click.option("--from", "first", metavar="STOP", shell_complete=_complete_stop, help="Begin at this stop.")
+@click.option("--list", "only_list", is_flag=True, help="Show the stops and visit none.")
+@click.option("--export", type=click.Choice(["md", "html"]), help="Write a handout of what the stops showed.")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The handout's file.")
+@pass_app
+def tour(
+    app: Application, *, auto: bool, first: str | None, only_list: bool, export: str | None, out: Path | None
+) -> int:
+    """Walk through the article on the running lab, stop by stop: labctl tour --from kernel.
+
+    It stops and starts BIRD on ingress and scales the application up and down; at the end all is as it was. Exit
+    status 1 if a stop did not show what it claims.
+    """
+    from labctl.tour.stops import STOPS
+
+    start = _index(first, STOPS)
+    if out is not None and export is None:
+        raise click.UsageError("--out needs --export md or --export html")
+    if only_list:
+        from labctl.tour.show import listing
+
+        app.out.print(listing(STOPS))
+        return 0
+    lab = app.lab()
+    watcher: Watcher = _Progress(app) if export else _Display(app, pause=not auto and sys.stdin.isatty())
+    visits = _walk(app, lab, watcher, STOPS[start:], start + 1)
+    if export:
+        from labctl.cli.deliver import deliver
+        from labctl.tour.handout import handout
+
+        deliver(app, handout(lab, visits, export), out)
+    return 0 if all(visit.ok for visit in visits) else 1
+
+
+def _index(name: str | None, stops: Sequence[Stop]) -> int:
+    from labctl.cli.lazy import unknown_word
+    from labctl.tour.runner import starting_at
+
+    if name is None:
+        return 0
+    try:
+        return starting_at(stops, name)
+    except KeyError:
+        unknown_word(None, "stop", name, [stop.name for stop in stops])
+
+
+def _walk(app: Application, lab: Lab, watcher: Watcher, stops: Sequence[Stop], first: int) -> tuple[Visit, ...]:
+    from labctl.engine.lock import lab_lock
+    from labctl.tour.guide import Guide
+    from labctl.tour.runner import walk
+    from labctl.tour.show import summary
+
+    with app.connections(lab) as connections, lab_lock(app.lab_files().lock):
+        visits = walk(stops, Guide(lab, connections, watcher), watcher, first=first)
+    app.err.print(summary(visits))
+    return visits
+
+
+class _Display:
+    """The tour for a person: everything, with a pause after each stop."""
+
+    def __init__(self, app: Application, *, pause: bool) -> None:
+        self._app = app
+        self._pause = pause
+
+    def arrive(self, visit: Visit, total: int) -> None:
+        from labctl.tour.show import heading
+
+        self._app.out.print(heading(visit, total))
+
+    def calling(self, call: Call) -> None:
+        from labctl.tour.show import command
+
+        self._app.out.print(command(call), soft_wrap=True)
+
+    def shot(self, shot: Shot) -> None:
+        from labctl.tour.show import output
+
+        self._app.out.print(output(shot))
+
+    def claim(self, claim: Claim) -> None:
+        from labctl.tour.show import verdict
+
+        self._app.out.print(verdict(claim))
+
+    def leave(self, visit: Visit, *, last: bool) -> None:
+        if self._pause and not last:
+            self._app.out.print("Enter goes on, Ctrl-C ends the tour", style="dim", end=" ")
+            if not sys.stdin.readline():
+                self._pause = False
+        self._app.out.print()
+
+
+class _Progress:
+    """The tour for a file: a line per stop on standard error."""
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+
+    def arrive(self, visit: Visit, total: int) -> None:
+        """Nothing to say yet."""
+
+    def calling(self, call: Call) -> None:
+        """Commands are in the handout."""
+
+    def shot(self, shot: Shot) -> None:
+        """So is what they print."""
+
+    def claim(self, claim: Claim) -> None:
+        """The stop's line says it."""
+
+    def leave(self, visit: Visit, *, last: bool) -> None:
+        from labctl.tour.show import short
+
+        if self._app.verbosity >= 0:
+            self._app.err.print(short(visit))

@@ -1,0 +1,141 @@
+"""Grading a student's repair: which faults are gone, how long it took, how many points that makes.
+
+A fault is repaired when every check that would name it passes. A fault of level N is worth 10 N points. Points are given
+for what the student repaired; what `labctl repair` undid gives none. The lab as a whole is `ok` when all checks pass.
+"""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from labctl.checks.check import Status
+from labctl.checks.report import Report
+from labctl.faults.choose import fault_named
+from labctl.faults.state import Applied
+from labctl.model.lab import Lab
+
+POINTS_PER_LEVEL = 10
+HIDDEN = "hidden"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """One fault's mark.
+
+    name: `hidden` while a hidden fault is there. seconds: since break, to now or to `labctl repair`. most: points that
+    it is worth.
+    """
+
+    name: str
+    machine: str
+    level: int
+    repaired: bool
+    by: str
+    seconds: float
+    points: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Grade:
+    """All marks. ok: whether all checks pass."""
+
+    lab: str
+    ok: bool
+    marks: tuple[Mark, ...]
+
+    @property
+    def points(self) -> int:
+        """What was reached."""
+        return sum(mark.points for mark in self.marks)
+
+    @property
+    def most(self) -> int:
+        """What could be reached."""
+        return sum(mark.most for mark in self.marks)
+
+
+def grade(lab: Lab, report: Report, applied: Sequence[Applied], now: float) -> Grade:
+    """Grade a report (of all layers) on the faults that were applied. now: seconds since 1970."""
+    return Grade(lab.name, report.ok, tuple(_mark(lab, report, item, now) for item in applied))
+
+
+def _mark(lab: Lab, report: Report, item: Applied, now: float) -> Mark:
+    fault = fault_named(item.name)
+    gone = report.ok or _is_gone(lab, report, item)
+    mine = gone and item.active
+    shown = not item.hidden or gone
+    return Mark(
+        name=item.name if shown else HIDDEN,
+        machine=item.machine if shown else HIDDEN,
+        level=fault.level,
+        repaired=gone,
+        by=("student" if mine else "labctl repair") if gone else "",
+        seconds=round((item.repaired or now) - item.since, 1),
+        points=fault.level * POINTS_PER_LEVEL if mine else 0,
+        most=fault.level * POINTS_PER_LEVEL,
+    )
+
+
+def _is_gone(lab: Lab, report: Report, item: Applied) -> bool:
+    """Whether the checks that would name the fault pass; where one is blocked, nobody can tell yet."""
+    words = {"machine": item.machine, "address": str(lab.machine(item.machine).address)}
+    patterns = [pattern.format(**words) for pattern in fault_named(item.name).root_causes]
+    mine = [result for result in report.results if any(fnmatchcase(result.id, pattern) for pattern in patterns)]
+    return bool(mine) and all(result.status in (Status.PASS, Status.SKIPPED) for result in mine)
+
+
+def as_dict(found: Grade) -> dict[str, Any]:
+    """For --output json."""
+    marks = [{name: getattr(mark, name) for name in Mark.__slots__} for mark in found.marks]
+    return {"lab": found.lab, "ok": found.ok, "points": found.points, "most": found.most, "faults": marks}
+
+
+def as_json(found: Grade) -> str:
+    """The same as indented JSON."""
+    return json.dumps(as_dict(found), indent=2) + "\n"
+
+
+def as_junit(found: Grade) -> str:
+    """For --output junit: a test case per fault, and one for the lab as a whole."""
+    failures = sum(not mark.repaired for mark in found.marks) + (not found.ok)
+    suite = ET.Element(
+        "testsuite",
+        name=f"labctl grade {found.lab}",
+        tests=str(len(found.marks) + 1),
+        failures=str(failures),
+        errors="0",
+    )
+    properties = ET.SubElement(suite, "properties")
+    for name, value in (("points", found.points), ("most", found.most)):
+        ET.SubElement(properties, "property", name=name, value=str(value))
+    for number, mark in enumerate(found.marks, 1):
+        case = ET.SubElement(
+            suite, "testcase", classname="fault", name=f"{number} {mark.name}", time=f"{mark.seconds:.1f}"
+        )
+        if not mark.repaired:
+            ET.SubElement(case, "failure", message="not repaired", type="fail")
+        ET.SubElement(case, "system-out").text = f"{mark.points} of {mark.most} points"
+    whole = ET.SubElement(suite, "testcase", classname="lab", name="all checks pass")
+    if not found.ok:
+        ET.SubElement(whole, "failure", message="something is still broken", type="fail")
+    ET.indent(suite)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suite, encoding="unicode") + "\n"
+
+
+def as_lines(found: Grade) -> list[str]:
+    """For a person."""
+    lines = [_line(mark) for mark in found.marks] or ["no fault was applied: `labctl break`"]
+    state = "all checks pass" if found.ok else "something is still broken"
+    return [*lines, f"{found.points} of {found.most} points; {state}"]
+
+
+def _line(mark: Mark) -> str:
+    what = f"repaired by {mark.by}" if mark.repaired else "not repaired"
+    where = "" if mark.machine == HIDDEN else f" on {mark.machine}"
+    return f"{mark.name}{where} (level {mark.level}): {what}, {mark.seconds:.0f} s, {mark.points} of {mark.most} points"

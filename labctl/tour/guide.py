@@ -1,0 +1,141 @@
+"""Runs the commands of the stops, each with a deadline, and remembers what has to be put back."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from labctl.checks.collect import RemoteMachines
+from labctl.errors import LabctlError, RemoteError
+from labctl.model.lab import Lab
+from labctl.remote.result import CommandResult
+from labctl.tour.call import HOST, Call
+from labctl.tour.stop import Claim, Shot, Visit
+
+DEADLINE = 15.0
+"""Seconds for one command."""
+PAUSE = 0.4
+"""Seconds between two tries of a command that is repeated until it shows what is waited for."""
+
+
+class Watcher(Protocol):
+    """Whoever shows the tour while it goes on."""
+
+    def arrive(self, visit: Visit, total: int) -> None:
+        """A stop begins."""
+
+    def calling(self, call: Call) -> None:
+        """A command begins."""
+
+    def shot(self, shot: Shot) -> None:
+        """A command has ended."""
+
+    def claim(self, claim: Claim) -> None:
+        """Something was looked at."""
+
+    def leave(self, visit: Visit, *, last: bool) -> None:
+        """A stop has ended; here is the place for a pause."""
+
+
+class Guide:
+    """What the stops may use. visit: where we are; the runner sets it."""
+
+    def __init__(self, lab: Lab, remote: RemoteMachines, watcher: Watcher) -> None:
+        self.lab = lab
+        self.visit: Visit | None = None
+        self._remote = remote
+        self._watcher = watcher
+        self._undo: dict[str, Call] = {}
+
+    def run(
+        self,
+        call: Call,
+        *marks: str,
+        until: Callable[[str], bool] | None = None,
+        deadline: float = DEADLINE,
+    ) -> str:
+        """Run a command, show what it printed, and return that (stdout, then stderr).
+
+        until: run it again until its output is like that, deadline seconds at most; the last output is shown then too.
+        Raises RemoteError if the machine does not answer in time.
+        """
+        self._watcher.calling(call)
+        started = time.monotonic()
+        while True:
+            left = deadline - (time.monotonic() - started)
+            result = self._run(call, max(left, 1.0))
+            text = (result.stdout + result.stderr).rstrip("\n")
+            if until is None or until(text) or time.monotonic() - started > deadline:
+                break
+            time.sleep(PAUSE)
+        shot = Shot(call.typed, text, marks, time.monotonic() - started)
+        if self.visit is not None:
+            self.visit.shots.append(shot)
+        self._watcher.shot(shot)
+        return text
+
+    def ask(self, call: Call) -> str:
+        """The standard output of a command that is not shown. Raises LabctlError if it fails."""
+        result = self._run(call, DEADLINE)
+        if not result.ok:
+            why = result.stderr.strip() or f"exit status {result.status}"
+            raise LabctlError(f"`{call.typed}` failed", where=call.machine, why=why)
+        return result.stdout
+
+    def ask_items(self, call: Call) -> list[dict[str, Any]]:
+        """The items of a list that kubectl printed as JSON. Raises LabctlError."""
+        try:
+            items = json.loads(self.ask(call))["items"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise LabctlError(f"`{call.typed}` printed no list", where=call.machine, why=str(error)) from error
+        return [item for item in items if isinstance(item, dict)]
+
+    def claim(self, text: str, holds: bool, seen: str = "") -> None:
+        """Say what is to be seen, and whether it was."""
+        claim = Claim(text, holds, seen)
+        if self.visit is not None:
+            self.visit.claims.append(claim)
+        self._watcher.claim(claim)
+
+    def must_undo(self, name: str, call: Call) -> None:
+        """From now on until ``undone(name)``, the end of the tour, however it comes, runs this call."""
+        self._undo.setdefault(name, call)
+
+    def undone(self, name: str) -> None:
+        """It is as it was."""
+        self._undo.pop(name, None)
+
+    def put_back(self) -> None:
+        """Run what is left to undo. Raises LabctlError, after all of it was tried, for what could not be put back."""
+        failed: list[tuple[Call, str]] = []
+        for name, call in list(self._undo.items()):
+            try:
+                self.ask(call)
+                self.undone(name)
+            except LabctlError as error:
+                failed.append((call, str(error)))
+        for call, why in failed:
+            raise LabctlError(
+                "something that the tour changed is not put back", where=call.machine, why=why, next_step=call.typed
+            )
+
+    def _run(self, call: Call, deadline: float) -> CommandResult:
+        if call.machine != HOST:
+            return self._remote.to(call.machine).run(call.command, deadline=deadline)
+        started = time.monotonic()
+        try:
+            done = subprocess.run(
+                ["sh", "-c", call.command],
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                errors="replace",
+                timeout=deadline,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            raise RemoteError(f"no end after {deadline:.0f} s: {call.command}", where=HOST) from error
+        return CommandResult(call.command, done.returncode, done.stdout, done.stderr, time.monotonic() - started)

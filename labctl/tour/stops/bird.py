@@ -1,0 +1,146 @@
+"""Stops on ingress: BIRD's configuration, its sessions and routes, and the kernel's table."""
+
+from __future__ import annotations
+
+from labctl.errors import LabctlError
+from labctl.parse.birdc import BirdcError, Route, parse_routes
+from labctl.tour.call import birdc, calicoctl, shell
+from labctl.tour.guide import Guide
+from labctl.tour.stop import Stop
+from labctl.tour.stops.cluster import all_sessions_up, session_lines
+from labctl.tour.stops.known import blocks, listed, whole
+
+
+def _filter(guide: Guide) -> None:
+    network = guide.lab.network
+    rule = f"import where net ~ [ {network.pod_cidr}{{{network.block_size},{network.block_size}}} ]"
+    text = guide.run(
+        shell(guide.lab.ingress.name, "cat /etc/bird/bird.conf"),
+        r"import where .*",
+        r"protocol bgp \w+",
+        r"neighbor .*",
+    )
+    guide.claim(f"only /{network.block_size} blocks of {network.pod_cidr} are let in", rule in text, rule)
+    missing = [node.name for node in guide.lab.nodes if f"neighbor {node.address} as {network.as_number};" not in text]
+    guide.claim("there is a neighbor for each node", not missing, f"missing: {listed(missing)}" if missing else "")
+
+
+def _restart(guide: Guide) -> None:
+    ingress = guide.lab.ingress.name
+    start = shell(ingress, "systemctl start bird")
+    guide.must_undo("bird", start)
+    guide.run(shell(ingress, "systemctl restart bird"))
+    text = guide.run(shell(ingress, "systemctl is-active bird"), r"^active$")
+    guide.undone("bird")
+    guide.claim("BIRD is active", text.strip() == "active", text.strip())
+
+
+def _sessions(guide: Guide) -> None:
+    text = guide.run(
+        birdc(guide.lab.ingress.name, "show protocols"),
+        r"\bEstablished\b",
+        until=lambda text: all_sessions_up(guide, text),
+        deadline=30.0,
+    )
+    count = len(guide.lab.nodes)
+    guide.claim(f"all {count} sessions are Established", all_sessions_up(guide, text))
+
+
+def _routes(guide: Guide) -> None:
+    known = blocks(guide)
+    for worker in guide.lab.workers[:2]:
+        block = known.get(worker.name, "")
+        text = guide.run(
+            birdc(guide.lab.ingress.name, f"show route protocol {worker.name}"),
+            whole(block),
+            rf"via {whole(str(worker.address))}",
+            until=lambda text, block=block: bool(block) and block in text,  # type: ignore[misc]
+        )
+        found = [route for route in _parsed(text) if str(route.network) == block]
+        ways = [str(hop.gateway) for route in found for hop in route.next_hops]
+        guide.claim(
+            f"{worker.name} told of {block or 'its block'}, by way of itself",
+            ways == [str(worker.address)],
+            listed(ways),
+        )
+
+
+def _parsed(text: str) -> tuple[Route, ...]:
+    try:
+        return parse_routes(text)
+    except BirdcError as error:
+        raise LabctlError("this is not what birdc prints", why=str(error)) from error
+
+
+def _kernel(guide: Guide) -> None:
+    known = blocks(guide)
+    wanted = {f"{known.get(node.name)} via {node.address}": node.name for node in guide.lab.nodes}
+    text = guide.run(
+        shell(guide.lab.ingress.name, "ip route"),
+        r".* proto bird\b",
+        until=lambda text: all(route in text for route in wanted),
+    )
+    missing = [name for route, name in wanted.items() if route not in text]
+    guide.claim(
+        "the kernel has a route to each node's block", not missing, f"missing: {listed(missing)}" if missing else ""
+    )
+    guide.claim("BIRD put them there", text.count("proto bird") >= len(wanted))
+
+
+def _established(guide: Guide) -> None:
+    address = str(guide.lab.ingress.address)
+    text = guide.run(
+        calicoctl("node status"),
+        rf"{whole(address)}.*Established",
+        until=lambda text: session_lines(text, address) == "Established",
+        deadline=30.0,
+    )
+    seen = session_lines(text, address)
+    guide.claim(f"the node has a session with ingress, {address}", seen == "Established", seen)
+
+
+STOPS = (
+    Stop(
+        "filter",
+        "BIRD's configuration: who may tell us what",
+        "BIRD on ingress gets one `protocol bgp` per node. The import filter matters most: it lets in blocks of the "
+        "pod network and nothing else, so that no node can send ingress a default route by mistake. `export none`: ingress "
+        "listens and tells nothing. (The article names each node's block in a filter of its own; the rule here is the "
+        "same for every node and needs no change when a node gets another block.)",
+        _filter,
+    ),
+    Stop(
+        "restart",
+        "Restart BIRD",
+        "A changed bird.conf takes effect when BIRD reads it again. The article restarts the service; `birdc "
+        "configure` would do the same without ending the sessions.",
+        _restart,
+    ),
+    Stop(
+        "sessions",
+        "The sessions as BIRD sees them",
+        "One line per protocol. Established means: both sides agreed on AS numbers and hold time, and now exchange "
+        "routes. A fresh session takes a second or two.",
+        _sessions,
+    ),
+    Stop(
+        "bird-routes",
+        "What each node told BIRD",
+        "Every node announces its own block, with itself as the next hop. BIRD is asked per session, so that we see "
+        "who said what.",
+        _routes,
+    ),
+    Stop(
+        "kernel",
+        "The kernel's table follows",
+        "HAProxy knows nothing of BGP. It opens a TCP connection to a pod's address, and the kernel asks its table "
+        "where that is. BIRD's kernel protocol writes the routes there; `proto bird` is its signature.",
+        _kernel,
+    ),
+    Stop(
+        "established",
+        "The same session from the other end",
+        "Back on the control plane: the peer that was refused is Established now.",
+        _established,
+    ),
+)

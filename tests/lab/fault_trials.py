@@ -1,0 +1,156 @@
+"""Every fault on a real lab: what verify names, whether that is right, and how long it takes.
+
+`python tests/lab/fault_trials.py DIRECTORY [NAME...]` tries them on the lab in that directory, which must be up.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+import time
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from labctl.checks import verify as checks
+from labctl.checks.report import Report
+from labctl.cli.app import Application
+from labctl.faults import carry_out
+from labctl.faults.choose import faults_for
+from labctl.faults.fault import Fault
+from labctl.model.lab import Machine
+
+NAMED_WITHIN = 45.0
+WELL_WITHIN = 150.0
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One fault. after: seconds from break until it was named; seconds: what that verify took; well: from repair to green."""
+
+    fault: Fault
+    machine: str
+    named: tuple[str, ...]
+    cause: str
+    right: bool
+    after: float
+    seconds: float
+    well: float
+
+    @property
+    def line(self) -> str:
+        """For somebody who watches."""
+        mark = "right" if self.right else "WRONG"
+        times = f"{self.after:5.1f} s, verify {self.seconds:4.1f} s, well again {self.well:5.1f} s"
+        return f"{mark}  {self.fault.name:28} {times}  {', '.join(self.named)}: {self.cause}"
+
+
+class Trials:
+    """Tries faults on the lab in a directory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.app = Application(directory=directory)
+        self.lab = self.app.lab()
+        self.files = self.app.lab_files()
+
+    def verify(self) -> Report:
+        """One verify, with connections of its own, as the command has."""
+        with self.app.connections(self.lab) as connections:
+            return checks.verify(self.lab, connections)
+
+    def try_fault(self, fault: Fault, *, settle: float = 0.0) -> Trial:
+        """Break, verify until it is named, verify once more after ``settle`` seconds, repair, wait until all is well."""
+        machine = fault.machines(self.lab)[0]
+        begin = time.monotonic()
+        try:
+            with self.app.connections(self.lab) as connections:
+                carry_out.apply(self.lab, self.files, connections, fault, machine)
+            report = self._until(NAMED_WITHIN, lambda report: is_named(fault, machine, report))
+            after = time.monotonic() - begin
+            if settle:
+                time.sleep(settle)
+                report = self.verify()
+        finally:
+            with self.app.connections(self.lab) as connections:
+                carry_out.repair(self.lab, self.files, connections)
+        repaired = time.monotonic()
+        well = self._until(WELL_WITHIN, lambda report: report.ok)
+        cause = "; ".join(dict.fromkeys(report.result(id_).outcome.cause for id_ in report.root_causes))
+        right = is_named(fault, machine, report)
+        assert well.ok, f"after {fault.name}: {well.root_causes} {well.result(well.root_causes[0]).outcome}"
+        return Trial(
+            fault, machine.name, report.root_causes, cause, right, after, report.seconds, time.monotonic() - repaired
+        )
+
+    def _until(self, seconds: float, right) -> Report:  # type: ignore[no-untyped-def]
+        until = time.monotonic() + seconds
+        while True:
+            report = self.verify()
+            if right(report) or time.monotonic() > until:
+                return report
+            time.sleep(0.5)
+
+
+def is_named(fault: Fault, machine: Machine, report: Report) -> bool:
+    """Whether verify names this fault, its machine and its cause, and nothing else."""
+    words = {"machine": machine.name, "address": str(machine.address)}
+    patterns = [pattern.format(**words) for pattern in fault.root_causes]
+    if not report.root_causes:
+        return False
+    if not all(any(fnmatchcase(id_, pattern) for pattern in patterns) for id_ in report.root_causes):
+        return False
+    return any(fault.cause.format(**words) in report.result(id_).outcome.cause for id_ in report.root_causes)
+
+
+def page(trials: list[Trial], left_out: dict[str, str]) -> str:
+    """docs/faults.md."""
+    right = sum(trial.right for trial in trials)
+    lines = [
+        "# Faults: what `labctl break` breaks, and what `labctl verify` names",
+        "",
+        "Written by `make faults`-like runs of `LABCTL_ALL_FAULTS=1 python -m pytest tests/lab/test_lab_faults.py`: do not",
+        "edit. It gives the answers away: it is for teachers.",
+        "",
+        f"{right} of {len(trials)} faults named right: the machine and the cause, and nothing else beside it. *After* is the",
+        "time from `break` until verify named it, *verify* how long that verify took, *well* the time from `repair` until",
+        "all checks passed again.",
+        "",
+        "| fault | level | what is broken | machine | verify names | its cause | right | after | verify | well |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    lines += [_row(trial) for trial in trials]
+    lines += ["", "## Left out", "", *(f"- {name}: {why}." for name, why in left_out.items()), ""]
+    return "\n".join(lines)
+
+
+def _row(trial: Trial) -> str:
+    fault = trial.fault
+    named = ", ".join(f"`{id_}`" for id_ in trial.named) or "nothing"
+    cause = re.sub(r"\s+", " ", trial.cause).replace("|", "\\|")[:220]
+    cells = [
+        f"`{fault.name}`", str(fault.level), fault.answer.replace("|", "\\|"), trial.machine, named, cause,
+        "yes" if trial.right else "**no**", f"{trial.after:.0f} s", f"{trial.seconds:.1f} s", f"{trial.well:.0f} s",
+    ]  # fmt: skip
+    return "| " + " | ".join(cells) + " |"
+
+
+def main(words: list[str]) -> None:
+    """Try the named faults, or all."""
+    from labctl.faults.catalogue import LEFT_OUT
+
+    settle = float(words.pop(1).partition("=")[2]) if len(words) > 1 and words[1].startswith("--settle=") else 0.0
+    trials = Trials(Path(words[0]))
+    found = []
+    for fault in faults_for(trials.lab):
+        if words[1:] and fault.name not in words[1:]:
+            continue
+        try:
+            found.append(trials.try_fault(fault, settle=settle))
+            print(found[-1].line, flush=True)
+        except Exception as error:
+            print(f"ERROR  {fault.name}: {error!r} {getattr(error, 'why', '')}", flush=True)
+    Path(words[0], "faults.md").write_text(page(found, LEFT_OUT))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
