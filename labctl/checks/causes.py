@@ -31,6 +31,11 @@ def why_machine_is_silent(facts: Facts, lab: Lab, machine: Machine) -> Cause:
             f"nothing answers at {machine.address} (no ARP reply): {machine.name} is off, or its interface is down",
             "labctl status",
         )
+    if str(machine.address) not in facts.host.pinged:
+        return Cause(
+            f"nothing answers at {machine.address} (no SSH, no ping): {machine.name} is off, or its interface is down",
+            "labctl status",
+        )
     return Cause(f"{machine.name} answers ARP but not SSH: it hangs, or a firewall drops TCP 22", "labctl status")
 
 

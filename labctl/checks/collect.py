@@ -55,7 +55,8 @@ def collect(lab: Lab, remote: RemoteMachines) -> Facts:
         ingress = asked[lab.ingress.name].result()
         reach = pool.submit(_ask_reach, lab, remote, facts, ingress)
         machines = _in_order(lab, asked)
-        return Facts(ask_host(lab), machines, reach.result(), requests.result(), controlplane.name)
+        silent = [machine for machine in lab.machines if not machines[machine.name].reachable]
+        return Facts(ask_host(lab, silent), machines, reach.result(), requests.result(), controlplane.name)
 
 
 def look_closer(lab: Lab, remote: RemoteMachines, facts: Facts, names: Iterable[str]) -> Facts:

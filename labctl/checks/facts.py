@@ -29,6 +29,8 @@ from labctl.parse.sockets import Listener, parse_listeners
 from labctl.parse.systemctl import Unit, parse_unit_names, parse_units
 from labctl.remote.result import CommandResult
 
+_SYSTEMD_SAYS = ("Started ", "Stopped ", "Stopping ", "Starting ", "Failed to start ")  # in every unit's journal
+
 
 @dataclass(frozen=True)
 class MachineFacts:
@@ -148,11 +150,7 @@ class MachineFacts:
         """The last line of a unit's journal, if it was asked for."""
         result = self.results.get(f"journal {unit}")
         lines = [line.strip() for line in result.stdout.splitlines() if line.strip()] if result else []
-        own = [
-            line
-            for line in lines
-            if not line.startswith((f"{unit}:", "Started ", "Stopped ", "Stopping ", "Starting "))
-        ]
+        own = [line for line in lines if not line.startswith((f"{unit}:", *_SYSTEMD_SAYS))]
         return (own or [""])[-1][:300]
 
 
@@ -180,12 +178,14 @@ class HttpAnswer:
 class HostFacts:
     """What the host itself knows. route: its result of `ip -json route get INGRESS`; neighbours: of `ip -json neigh`.
 
-    name_addresses: what the application's host name resolves to here (empty: it does not).
+    name_addresses: what the application's host name resolves to here (empty: it does not). pinged: of the machines that
+    do not answer over SSH, the addresses of those that answer ping.
     """
 
     route: CommandResult
     neighbours: CommandResult
     name_addresses: tuple[str, ...] = ()
+    pinged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

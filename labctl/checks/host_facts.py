@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import subprocess
 import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from labctl.checks.facts import HostFacts
-from labctl.model.lab import Lab
+from labctl.model.lab import Lab, Machine
 from labctl.remote.result import CommandResult
 
 _SECONDS = 2.0
@@ -23,15 +25,31 @@ def name_command(lab: Lab) -> tuple[str, ...]:
     return ("getent", "ahostsv4", lab.app.host)
 
 
-def ask_host(lab: Lab) -> HostFacts:
-    """Ask the host. Raises nothing: a program that is missing leaves status 127."""
+def ask_host(lab: Lab, silent: Sequence[Machine] = ()) -> HostFacts:
+    """Ask the host. Raises nothing: a program that is missing leaves status 127.
+
+    silent: machines that do not answer over SSH; they are pinged, all at once, a second at most.
+    """
+    answering = _answering(silent)
+    pinged = tuple(str(machine.address) for machine in silent if machine.name in answering)
     names = run_here(name_command(lab), _NAME_SECONDS).stdout
     addresses = dict.fromkeys(line.split()[0] for line in names.splitlines() if line.split())
     return HostFacts(
         route=run_here(route_command(lab), _SECONDS),
         neighbours=run_here(("ip", "-json", "neigh"), _SECONDS),
         name_addresses=tuple(addresses),
+        pinged=pinged,
     )
+
+
+def _answering(machines: Sequence[Machine]) -> frozenset[str]:
+    """The names of those that answer ping."""
+    if not machines:
+        return frozenset()
+    with ThreadPoolExecutor(max_workers=len(machines)) as pool:
+        commands = [("ping", "-n", "-c", "1", "-W", "1", str(machine.address)) for machine in machines]
+        results = pool.map(lambda words: run_here(words, _SECONDS), commands)
+        return frozenset(machine.name for machine, result in zip(machines, results, strict=True) if result.ok)
 
 
 def run_here(words: tuple[str, ...], seconds: float) -> CommandResult:

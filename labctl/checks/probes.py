@@ -165,7 +165,14 @@ def http_command(address: IPv4Address, port: int) -> str:
 
 def closer_look(lab: Lab, machine: Machine) -> tuple[Probe, ...]:
     """What is asked of a machine only where a check fails: the last words of its units."""
-    return tuple(
-        Probe(f"journal {unit}", f"journalctl --unit={unit} --lines=12 --output=cat --no-pager --boot")
-        for unit in units_of(machine, lab.source)
-    )
+    return tuple(Probe(f"journal {unit}", journal_command(unit)) for unit in units_of(machine, lab.source))
+
+
+def journal_command(unit: str) -> str:
+    """The command that shows a unit's last words.
+
+    The kubelet says why it ends (klog's level F) before a trace, and before the whole list of flags at its next start.
+    """
+    read = f"journalctl --unit={unit} --output=cat --no-pager --boot"
+    last = f"{read} --lines=12"
+    return f"{last}; {read} --lines=400 | grep -E '^F[0-9]{{4}} ' | tail -n 1" if unit == KUBELET_UNIT else last

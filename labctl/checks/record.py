@@ -24,6 +24,7 @@ def load_facts(text: str) -> Facts:
             CommandResult(**data["host"]["route"]),
             CommandResult(**data["host"]["neighbours"]),
             tuple(data["host"]["name_addresses"]),
+            tuple(data["host"].get("pinged", ())),
         ),
         machines={name: _machine(item) for name, item in data["machines"].items()},
         reach=_machine(data["reach"]),

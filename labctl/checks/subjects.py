@@ -30,9 +30,10 @@ def served_by_controller(path: IngressPath) -> bool:
 
 
 def app_service(facts: Facts, lab: Lab) -> Service | None:
-    """The Service behind the application's host name; without an Ingress, the article's."""
-    wanted = next(((path.namespace, path.service) for path in app_paths(facts, lab)), (APP_NAMESPACE, APP_NAME))
-    return next((item for item in facts.cluster.services if (item.namespace, item.name) == wanted), None)
+    """The Service behind the application's host name; without an Ingress that leads to one, the article's."""
+    there = {(item.namespace, item.name): item for item in facts.cluster.services}
+    wanted = [(path.namespace, path.service) for path in app_paths(facts, lab)]
+    return next((there[name] for name in (*wanted, (APP_NAMESPACE, APP_NAME)) if name in there), None)
 
 
 def app_endpoints(facts: Facts, lab: Lab) -> tuple[Endpoint, ...]:

@@ -47,8 +47,8 @@ class _Live:
         self._progress = progress
 
     def render(self) -> RenderableType:
-        if self._progress is None:
-            return Text("")
+        if self._progress is None or not self._progress.pieces:
+            return Text(self._progress.note if self._progress else "")
         table = Table.grid(padding=(0, 2, 0, 0))
         for _ in range(3):
             table.add_column(no_wrap=True)
@@ -64,10 +64,14 @@ class _Lines:
     def __init__(self, app: Application) -> None:
         self._app = app
         self._told: dict[str, State] = {}
+        self._noted = False
         self._lock = threading.Lock()
 
     def hear(self, progress: Progress) -> None:
         with self._lock:
+            if progress.note and not self._noted:
+                self._noted = True
+                self._app.note(f"box: {progress.note}")
             for piece in progress.pieces:
                 if self._told.get(piece.piece) != piece.state and piece.state is not State.WAITING:
                     self._told[piece.piece] = piece.state

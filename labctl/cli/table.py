@@ -33,6 +33,7 @@ COMMANDS: dict[str, Row] = {
     "graph": Row("labctl.cli.graph:graph", "Draw the lab as text, SVG, Mermaid or DOT; --live with what runs."),
     "break": Row("labctl.cli.break_:break_", "Break the lab in one place, as a lesson; list the faults."),
     "repair": Row("labctl.cli.repair:repair", "Undo what break did."),
+    "report": Row("labctl.cli.report:report", "Verify, and write it down with the picture, as HTML or Markdown."),
     "tour": Row("labctl.cli.tour:tour", "Walk through the article on the running lab, stop by stop."),
     "halt": Row("labctl.cli.halt:halt", "Stop the machines."),
     "destroy": Row("labctl.cli.destroy:destroy", "Remove everything that up made, on this host too."),

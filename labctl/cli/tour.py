@@ -105,7 +105,8 @@ class _Display:
     def shot(self, shot: Shot) -> None:
         from labctl.tour.show import output
 
-        self._app.out.print(output(shot))
+        if shot.output:
+            self._app.out.print(output(shot))
 
     def claim(self, claim: Claim) -> None:
         from labctl.tour.show import verdict

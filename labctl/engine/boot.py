@@ -28,7 +28,7 @@ class Boot:
         self._vagrant = vagrant
         self._asleep = frozenset(asleep)
         self._listener = listener
-        self._error: LabctlError | None = None
+        self._error: Exception | None = None
         self._last: deque[str] = deque(maxlen=1)
         self._thread = threading.Thread(target=self._run, name="vagrant", daemon=True)
 
@@ -62,7 +62,7 @@ class Boot:
     def _run(self) -> None:
         try:
             self._vagrant.boot(sorted(self._asleep), self._hear)
-        except LabctlError as error:
+        except Exception as error:  # noqa: BLE001 - raised where somebody waits for this thread
             self._error = error
 
     def _hear(self, line: str) -> None:
@@ -72,10 +72,12 @@ class Boot:
             self._listener(LineEvent(machine, MACHINES, text.strip()))
 
     def _give_up_if(self, late: bool, name: str, deadline: int, why: str) -> None:
-        if self._error is not None:
+        if isinstance(self._error, LabctlError):
             raise StepError(
                 f"{name} did not boot", where=name, why=self._error.why, next_step="labctl up"
             ) from self._error
+        if self._error is not None:
+            raise self._error
         if self._asleep and not self._thread.is_alive() and late:
             why = f"Vagrant is done, but {why}"
         if late:

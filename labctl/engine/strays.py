@@ -30,7 +30,8 @@ def remove_strays(lab: Lab, files: LabDirectory, names: frozenset[str]) -> None:
 
 def forget_nodes(lab: Lab, connections: Connections, names: frozenset[str]) -> None:
     """Take those nodes out of the cluster; their pods start elsewhere. Raises StepError if the cluster refuses."""
-    command = f"kubectl --kubeconfig /etc/kubernetes/admin.conf delete node --ignore-not-found {shlex.join(sorted(names))}"
+    nodes = shlex.join(sorted(names))
+    command = f"kubectl --kubeconfig /etc/kubernetes/admin.conf delete node --ignore-not-found {nodes}"
     done = connections.to(lab.controlplane.name).run(command, deadline=_DEADLINE)
     if not done.ok:
         raise StepError("a node that is gone cannot be taken out of the cluster", why=done.stderr.strip())

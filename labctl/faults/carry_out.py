@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Protocol
 
 from labctl.errors import LabctlError, RemoteError
@@ -53,8 +54,9 @@ def apply(
     try:
         _break(lab, remote, item, apply_script(lab, machine, token, fault.apply))
     except LabctlError:
-        _undo(lab, remote, item)
-        state.save(files, kept)
+        with suppress(LabctlError):  # then it stays written down, for `labctl repair`
+            _undo(lab, remote, item)
+            state.save(files, kept)
         raise
     return item
 
@@ -109,6 +111,6 @@ def _run(lab: Lab, remote: RemoteMachines, item: Applied, script: str) -> None:
         raise RemoteError(
             "a fault's script failed" if item.hidden else f"the script of {item.name} failed",
             where=item.host,
-            why="" if item.hidden else (result.stderr.strip() or f"status {result.status}")[-500:],
+            why="" if item.hidden else (result.stderr.strip() or result.stdout.strip())[-500:],
             next_step="labctl verify",
         )

@@ -1,7 +1,7 @@
 """Grading a student's repair: which faults are gone, how long it took, how many points that makes.
 
-A fault is repaired when every check that would name it passes. A fault of level N is worth 10 N points. Points are given
-for what the student repaired; what `labctl repair` undid gives none. The lab as a whole is `ok` when all checks pass.
+A fault is repaired when every check that would name it passes. A fault of level N is worth 10 N points. Points are
+given for what the student repaired; what `labctl repair` undid gives none. The lab is `ok` when all checks pass.
 """
 
 from __future__ import annotations

@@ -106,15 +106,15 @@ drop_no_packets() {
 
 # The interface with an address; BIRD's session with one; the block of the pod network that is behind one.
 nic_of() {
-  ip -o -4 addr show to "$1" | awk '{ print $2; exit }'
+  ip -o -4 addr show to "$1" | awk '!found++ { print $2 }'
 }
 session_with() {
   birdc show protocols all | awk -v address="$1" '
-    / BGP / { name = $1 }
-    /Neighbor address:/ && $3 == address { print name; exit }'
+    /^[^ ]+ +BGP / { name = $1 }
+    /Neighbor address:/ && $3 == address { print name }'
 }
 block_behind() {
-  ip -4 route show via "$1" | awk -v size="/$BLOCK_SIZE" 'index($1, size) { print $1; exit }'
+  ip -4 route show via "$1" | awk -v size="/$BLOCK_SIZE" 'index($1, size) && !found++ { print $1 }'
 }
 
 # change_bird SED: in bird.conf; BIRD reads it at once.   restore_bird

@@ -76,7 +76,7 @@ def _session(ingress: MachineFacts, node: Machine) -> tuple[str, bool]:
     sessions: tuple[BgpSession, ...] = _known(lambda: ingress.sessions)
     session = next((session for session in sessions if session.peer == node.address), None)
     if session is None:
-        return ("no session" if sessions else "BIRD does not answer"), False
+        return ("no session" if sessions else "unknown"), False
     return session.words, session.established
 
 

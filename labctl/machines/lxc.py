@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from labctl.errors import LabctlError
+from labctl.errors import HostError, LabctlError
 from labctl.model.lab import Lab
 from labctl.render.values import container_prefix
 
@@ -50,6 +50,8 @@ def _run(command: Sequence[str]) -> str:
         done = subprocess.run(
             command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_DEADLINE, check=True
         )
+    except FileNotFoundError as error:
+        raise HostError(f"{command[0]} is not installed", next_step="apt install lxc") from error
     except subprocess.TimeoutExpired as error:
         raise LabctlError(f"{command[0]} did not end within {_DEADLINE:.0f} s", next_step="labctl destroy") from error
     except subprocess.CalledProcessError as error:

@@ -84,6 +84,8 @@ class VagrantMachines:
     @contextmanager
     def _vagrant(self, what: str) -> Iterator[Any]:
         """A python-vagrant object whose output goes to the log; its failures become LabctlError."""
+        if vagrant.get_vagrant_executable() is None:  # type: ignore[no-untyped-call]
+            raise HostError("Vagrant is not installed", next_step="apt install vagrant vagrant-lxc")
         self._log.parent.mkdir(parents=True, exist_ok=True)
         begin = self._log.stat().st_size if self._log.exists() else 0
         tool = vagrant.Vagrant(  # type: ignore[no-untyped-call]
@@ -94,8 +96,6 @@ class VagrantMachines:
         )
         try:
             yield tool
-        except FileNotFoundError as error:
-            raise HostError("Vagrant is not installed", next_step="apt install vagrant vagrant-lxc") from error
         except subprocess.CalledProcessError as error:
             raise LabctlError(
                 f"vagrant {what} failed",

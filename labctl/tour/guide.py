@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
 from labctl.checks.collect import RemoteMachines
-from labctl.errors import LabctlError, RemoteError
+from labctl.errors import LabctlError
 from labctl.model.lab import Lab
 from labctl.remote.result import CommandResult
 from labctl.tour.call import HOST, Call
+from labctl.tour.host import run_on_host
 from labctl.tour.stop import Claim, Shot, Visit
 
 DEADLINE = 15.0
 """Seconds for one command."""
 PAUSE = 0.4
 """Seconds between two tries of a command that is repeated until it shows what is waited for."""
+
+HostRunner = Callable[[str, float], CommandResult]
+"""Runs a command on the host: its line, and the seconds that it may take."""
 
 
 class Watcher(Protocol):
@@ -43,10 +46,11 @@ class Watcher(Protocol):
 class Guide:
     """What the stops may use. visit: where we are; the runner sets it."""
 
-    def __init__(self, lab: Lab, remote: RemoteMachines, watcher: Watcher) -> None:
+    def __init__(self, lab: Lab, remote: RemoteMachines, watcher: Watcher, host: HostRunner = run_on_host) -> None:
         self.lab = lab
         self.visit: Visit | None = None
         self._remote = remote
+        self._host = host
         self._watcher = watcher
         self._undo: dict[str, Call] = {}
 
@@ -100,9 +104,12 @@ class Guide:
             self.visit.claims.append(claim)
         self._watcher.claim(claim)
 
-    def must_undo(self, name: str, call: Call) -> None:
-        """From now on until ``undone(name)``, the end of the tour, however it comes, runs this call."""
-        self._undo.setdefault(name, call)
+    def must_undo(self, name: str, call: Call) -> Call:
+        """From now on until ``undone(name)``, the end of the tour, however it comes, runs this call.
+
+        Returns the call that it will run: the one that was given first under that name.
+        """
+        return self._undo.setdefault(name, call)
 
     def undone(self, name: str) -> None:
         """It is as it was."""
@@ -123,19 +130,6 @@ class Guide:
             )
 
     def _run(self, call: Call, deadline: float) -> CommandResult:
-        if call.machine != HOST:
-            return self._remote.to(call.machine).run(call.command, deadline=deadline)
-        started = time.monotonic()
-        try:
-            done = subprocess.run(
-                ["sh", "-c", call.command],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=deadline,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise RemoteError(f"no end after {deadline:.0f} s: {call.command}", where=HOST) from error
-        return CommandResult(call.command, done.returncode, done.stdout, done.stderr, time.monotonic() - started)
+        if call.machine == HOST:
+            return self._host(call.command, deadline)
+        return self._remote.to(call.machine).run(call.command, deadline=deadline)

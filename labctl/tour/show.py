@@ -18,7 +18,7 @@ def heading(visit: Visit, total: int) -> RenderableType:
     """The title of a stop and why we stand here."""
     title = Text.assemble((f"{visit.number}/{total} ", "dim"), (visit.stop.title, "bold"))
     name = Text(f"  {visit.stop.name}", style="dim")
-    return Group(Rule(style="dim"), title + name, Padding(Text(visit.stop.why), (0, 0, 1, 0)))
+    return Group(Rule(style="dim"), title + name, Padding(Text(visit.stop.why), (0, 0, 1, 0), expand=False))
 
 
 def command(call: Call) -> Text:
@@ -34,7 +34,7 @@ def output(shot: Shot) -> RenderableType:
         for start, end in marked(line, shot.marks):
             shown.stylize("bold black on yellow", start, end)
         text.append_text(shown).append("\n")
-    return Padding(text, (0, 0, 0, 2))
+    return Padding(text, (0, 0, 0, 2), expand=False)
 
 
 def verdict(claim: Claim) -> Text:

@@ -23,7 +23,7 @@ network:
 """
 NAMES = ("labtest", "labtest-partly", "labtest-vagrant")
 # The first files share one lab; then it is destroyed, and the last ones make labs of their own, one after the other.
-ORDER = ("up", "cluster", "bgp", "traffic", "rights", "verify", "again", "destroy", "partly", "plain_vagrant")
+ORDER = ("up", "cluster", "bgp", "traffic", "rights", "verify", "faults", "again", "destroy", "partly", "plain_vagrant")
 
 Host = dict[str, list[str]]
 

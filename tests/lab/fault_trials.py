@@ -1,20 +1,23 @@
 """Every fault on a real lab: what verify names, whether that is right, and how long it takes.
 
-`python tests/lab/fault_trials.py DIRECTORY [NAME...]` tries them on the lab in that directory, which must be up.
+`python tests/lab/fault_trials.py DIRECTORY [NAME...]` tries them on the lab in that directory, which must be up, and
+writes faults.md there; what was tried before is kept in trials.json.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from labctl.checks import verify as checks
 from labctl.checks.report import Report
 from labctl.cli.app import Application
+from labctl.cli.verify import CONNECT_SECONDS
 from labctl.faults import carry_out
 from labctl.faults.choose import faults_for
 from labctl.faults.fault import Fault
@@ -24,9 +27,33 @@ NAMED_WITHIN = 45.0
 WELL_WITHIN = 150.0
 
 
+INTRODUCTION = """\
+Written by a test on a real lab, `LABCTL_ALL_FAULTS=1 python -m pytest tests/lab/test_lab_faults.py`: do not edit.
+It gives the answers away: it is for teachers. `labctl break --list` is for students.
+
+    labctl break NAME [--machine M]       break the lab in one place
+    labctl break --random [--seed N] [--level 1|2|3] [--hidden]
+    labctl verify --explain               find it
+    labctl verify --grade --output json   score the student's own repair
+    labctl repair                         undo what break did
+
+A fault counts as named right when verify names its machine and its cause, and nothing else beside it. *After* is the
+time from `break` until verify named it, *verify* how long that verify took, *well* the time from `repair` until all
+checks passed again.
+
+`--grade`: a fault of level N is worth 10 N points. It is repaired when every check that would name it passes; points
+are given for what the student repaired, none for what `labctl repair` undid. While a hidden fault is there, its name
+stays hidden. JSON: `lab`, `ok` (all checks pass), `points`, `most`, and per fault `name`, `machine`, `level`,
+`repaired`, `by`, `seconds` since break, `points`, `most`. JUnit: a test case per fault and one for the whole lab. The
+exit status is that of `verify`: 0 when all checks pass."""
+
+
 @dataclass(frozen=True)
 class Trial:
-    """One fault. after: seconds from break until it was named; seconds: what that verify took; well: from repair to green."""
+    """One fault.
+
+    after: seconds from break until it was named; seconds: what that verify took; well: from repair to all green.
+    """
 
     fault: Fault
     machine: str
@@ -55,11 +82,11 @@ class Trials:
 
     def verify(self) -> Report:
         """One verify, with connections of its own, as the command has."""
-        with self.app.connections(self.lab) as connections:
+        with self.app.connections(self.lab, deadline=CONNECT_SECONDS) as connections:
             return checks.verify(self.lab, connections)
 
     def try_fault(self, fault: Fault, *, settle: float = 0.0) -> Trial:
-        """Break, verify until it is named, verify once more after ``settle`` seconds, repair, wait until all is well."""
+        """Break, verify until it is named, after ``settle`` seconds once more, repair, wait until all is well."""
         machine = fault.machines(self.lab)[0]
         begin = time.monotonic()
         try:
@@ -108,12 +135,9 @@ def page(trials: list[Trial], left_out: dict[str, str]) -> str:
     lines = [
         "# Faults: what `labctl break` breaks, and what `labctl verify` names",
         "",
-        "Written by `make faults`-like runs of `LABCTL_ALL_FAULTS=1 python -m pytest tests/lab/test_lab_faults.py`: do not",
-        "edit. It gives the answers away: it is for teachers.",
+        *INTRODUCTION.splitlines(),
         "",
-        f"{right} of {len(trials)} faults named right: the machine and the cause, and nothing else beside it. *After* is the",
-        "time from `break` until verify named it, *verify* how long that verify took, *well* the time from `repair` until",
-        "all checks passed again.",
+        f"{right} of {len(trials)} faults are named right.",
         "",
         "| fault | level | what is broken | machine | verify names | its cause | right | after | verify | well |",
         "|---|---|---|---|---|---|---|---|---|---|",
@@ -140,15 +164,19 @@ def main(words: list[str]) -> None:
 
     settle = float(words.pop(1).partition("=")[2]) if len(words) > 1 and words[1].startswith("--settle=") else 0.0
     trials = Trials(Path(words[0]))
-    found = []
+    kept = Path(words[0], "trials.json")
+    known = json.loads(kept.read_text()) if kept.exists() else {}
     for fault in faults_for(trials.lab):
         if words[1:] and fault.name not in words[1:]:
             continue
         try:
-            found.append(trials.try_fault(fault, settle=settle))
-            print(found[-1].line, flush=True)
-        except Exception as error:
+            trial = trials.try_fault(fault, settle=settle)
+            print(trial.line, flush=True)
+            known[fault.name] = {key: value for key, value in asdict(trial).items() if key != "fault"}
+            kept.write_text(json.dumps(known, indent=1))
+        except Exception as error:  # noqa: BLE001 - the others are tried all the same
             print(f"ERROR  {fault.name}: {error!r} {getattr(error, 'why', '')}", flush=True)
+    found = [Trial(fault=fault, **known[fault.name]) for fault in faults_for(trials.lab) if fault.name in known]
     Path(words[0], "faults.md").write_text(page(found, LEFT_OUT))
 
 

@@ -1,8 +1,13 @@
-"""A real SSH server in this process, for tests: it lets one key in and runs each command line with sh."""
+"""A real SSH server in this process, for tests: it lets one key in and runs each command line with sh.
+
+Where the client asks for a terminal, it first says the terminal's size.
+"""
 
 from __future__ import annotations
 
 import io
+import os
+import signal
 import socket
 import subprocess
 import threading
@@ -42,17 +47,26 @@ class SshServer:
     behaviour: Behaviour
     commands: list[str] = field(default_factory=list)
     transports: list[paramiko.Transport] = field(default_factory=list)
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def cut(self) -> None:
         """Cut every connection, as a machine does that loses its power."""
         for transport in self.transports:
             transport.close()
 
+    def end(self) -> None:
+        """Cut every connection and end what the commands left running."""
+        self.cut()
+        for process in self.processes:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
 
 class _Interface(paramiko.ServerInterface):
     def __init__(self, server: SshServer, allowed: str) -> None:
         self._server = server
         self._allowed = allowed
+        self._terminals: dict[int, str] = {}
 
     def get_allowed_auths(self, username: str) -> str:
         return "publickey"
@@ -64,28 +78,45 @@ class _Interface(paramiko.ServerInterface):
     def check_channel_request(self, kind: str, chanid: int) -> int:
         return paramiko.common.OPEN_SUCCEEDED
 
+    def check_channel_pty_request(
+        self,
+        channel: paramiko.Channel,
+        term: bytes,
+        width: int,
+        height: int,
+        pixelwidth: int,
+        pixelheight: int,
+        modes: bytes,
+    ) -> bool:
+        self._terminals[channel.get_id()] = f"terminal {width}x{height}\r\n"
+        return True
+
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         self._server.commands.append(command.decode())
         if self._server.behaviour.deaf:
             time.sleep(3)
             return False
-        arguments = (channel, command.decode(), self._server.behaviour)
-        threading.Thread(target=_serve, args=arguments, daemon=True).start()
+        greeting = self._terminals.get(channel.get_id(), "")
+        _start(_serve, channel, command.decode(), self._server, greeting)
         return True
 
 
-def _serve(channel: paramiko.Channel, command: str, behaviour: Behaviour) -> None:
+def _serve(channel: paramiko.Channel, command: str, server: SshServer, greeting: str) -> None:
+    behaviour = server.behaviour
     process = subprocess.Popen(
         ["sh", "-c", behaviour.rewrite(command)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
+        start_new_session=True,
     )
+    server.processes.append(process)
     assert process.stdin is not None and process.stdout is not None and process.stderr is not None
     _start(_feed, channel, process.stdin)
     with suppress(OSError, EOFError, paramiko.SSHException):  # the client may be gone
+        channel.sendall(greeting.encode())
         if behaviour.status_first:
-            channel.send_exit_status(process.wait())
+            channel.send_exit_status(_status(process))
             time.sleep(behaviour.gap)
         copies = [
             _start(_copy, process.stdout, channel.sendall),
@@ -95,9 +126,15 @@ def _serve(channel: paramiko.Channel, command: str, behaviour: Behaviour) -> Non
             for copy in copies:
                 copy.join()
         if not behaviour.status_first:
-            channel.send_exit_status(process.wait())
+            channel.send_exit_status(_status(process))
         if not behaviour.keep_open:
             channel.close()
+
+
+def _status(process: subprocess.Popen[bytes]) -> int:
+    """The exit status as a shell gives it: 128 and the signal's number for a command that a signal ended."""
+    status = process.wait()
+    return status if status >= 0 else 128 - status
 
 
 def _start(function: Callable[..., None], *arguments: object) -> threading.Thread:
@@ -135,7 +172,7 @@ def ssh_server(folder: Path, behaviour: Behaviour | None = None, *, machine: str
         allowed = ssh_public_key(own, "").split()[1]
         _start(_accept, server, listener, host, allowed)
         yield server
-        server.cut()
+        server.end()
 
 
 def _accept(server: SshServer, listener: socket.socket, host: bytes, allowed: str) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from labctl.checks.check import Check
 from labctl.checks.facts import Facts
-from labctl.checks.layers import app, bgp, calico, cluster, host, http, machine, proxy, reach, route
+from labctl.checks.layers import app, bgp, calico, cluster, host, http, learned, machine, proxy, reach, route
 from labctl.model.lab import Lab
 
-_LAYERS = (host, machine, cluster, app, calico, bgp, route, reach, proxy, http)
+_LAYERS = (host, machine, cluster, app, calico, bgp, learned, route, reach, proxy, http)
 
 
 def all_checks(lab: Lab, facts: Facts) -> tuple[Check, ...]:

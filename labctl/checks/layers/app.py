@@ -105,7 +105,7 @@ def service(facts: Facts, lab: Lab) -> Outcome:
     found = app_service(facts, lab)
     hint = f"labctl kubectl describe service {found.name if found else APP_NAME}"
     if found is None:
-        return failed("no such Service", f"there is no Service for {lab.app.host}'s pods", "labctl up")
+        return failed("no such Service", f"there is no Service {APP_NAME} for {lab.app.host}'s pods", "labctl up")
     wanted = found.selector.items()
     pods = [pod for pod in facts.cluster.pods if pod.namespace == found.namespace and not pod.deleting]
     chosen = [pod for pod in pods if found.selector and wanted <= pod.labels.items()]
@@ -175,6 +175,8 @@ def _wrong_backend(facts: Facts, path: IngressPath) -> str:
     service = next(
         (item for item in facts.cluster.services if (item.namespace, item.name) == (path.namespace, path.service)), None
     )
+    if service is None and path.service == APP_NAME:
+        return ""  # the Ingress is right; cluster.service says what is missing
     if service is None:
         return f"no Service {path.service} in namespace {path.namespace}"
     if not any(path.port in (name, str(number)) for name, number, _ in service.ports):

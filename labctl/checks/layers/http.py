@@ -26,6 +26,9 @@ def checks(lab: Lab, facts: Facts) -> list[Check]:
         f"{kind}.{endpoint.pod}" for endpoint in ready_endpoints(facts, lab) for kind in ("proxy.server", "route.pod")
     ]
     cluster = [f"cluster.{kind}" for kind in ("app", "service", "ingress")]
+    kinds = ("route.ingress", "machine.firewall", "machine.mtu")
+    walls = [f"{kind}.{node.name}" for node in lab.nodes for kind in kinds]
+    ways = ("route.learned.ingress", "route.strays.ingress", *walls)
     return [
         Check(
             id="http.unknown",
@@ -47,7 +50,7 @@ def checks(lab: Lab, facts: Facts) -> list[Check]:
             command=f"curl -i -H 'Host: {lab.app.host}' {url}",
             run=application,
             needs=("host.route",),
-            explained_by=(*proxy, "http.unknown", "proxy.access", "proxy.servers", *cluster, *pods),
+            explained_by=(*proxy, "http.unknown", "proxy.access", "proxy.servers", *cluster, *ways, *pods),
         ),
         *(_pod_check(lab, endpoint) for endpoint in ready_endpoints(facts, lab)[:_MOST_ASKED] if endpoint.pod),
     ]

@@ -47,6 +47,8 @@ def controller(facts: Facts, lab: Lab) -> Outcome:
     code = facts.on(name).result("healthz").stdout.strip()
     if code == "200":
         return passed("active, /healthz answers 200")
+    if _hangs(facts, name):
+        return passed("active; /healthz is HAProxy's, which does not answer")
     words = f"/healthz answers {code}" if code not in ("", "000") else "/healthz does not answer"
     said = facts.on(name).last_words(CONTROLLER_UNIT)
     cause = f"the controller runs but has not brought HAProxy up{'; its last words: ' + said if said else ''}"
@@ -105,9 +107,9 @@ def haproxy(facts: Facts, lab: Lab) -> Outcome:
     programs = {item.program for item in facts.on(name).listeners if item.port == _HTTP_PORT}
     hint = f"labctl ssh {name} -- systemctl status haproxy-ingress"
     if "haproxy" in programs:
-        if not facts.on(name).result("haproxy-status").stdout.strip() and _is_silent(facts):
+        if _hangs(facts, name):
             cause = f"HAProxy on {name} has port 80 but does not answer, there nor on its socket: its process hangs"
-            return failed("takes connections, answers none", cause, f"labctl ssh {name} -- ps -C haproxy -o pid,stat,cmd")
+            return failed("answers no request", cause, f"labctl ssh {name} -- ps -C haproxy -o pid,stat,cmd")
         return passed("haproxy listens on port 80")
     if not programs:
         unit = unit_state(facts, name, CONTROLLER_UNIT)
@@ -121,9 +123,11 @@ def haproxy(facts: Facts, lab: Lab) -> Outcome:
     return failed(f"{taken} listens on port 80", f"{taken} on {name} has taken port 80, which HAProxy needs", hint)
 
 
-def _is_silent(facts: Facts) -> bool:
-    """Whether the host's request to HAProxy got no answer."""
-    return facts.http.unknown.status == 0
+def _hangs(facts: Facts, name: str) -> bool:
+    """Whether HAProxy has its port, but answers neither the host's request nor its own socket."""
+    has_port = any(item.port == _HTTP_PORT and item.program == "haproxy" for item in facts.on(name).listeners)
+    silent = not facts.on(name).result("haproxy-status").stdout.strip() and facts.http.unknown.status == 0
+    return has_port and silent
 
 
 def _servers_check(lab: Lab) -> Check:
@@ -211,6 +215,7 @@ def _server_check(lab: Lab, endpoint: Endpoint) -> Check:
             "proxy.servers",
             f"route.pod.{endpoint.pod}",
             "cluster.service",
+            *(f"route.ingress.{node.name}" for node in lab.nodes),
         ),
     )
 

@@ -43,7 +43,14 @@ def _ingress_check(lab: Lab, node: Machine) -> Check:
         run=run,
         probe="routes",
         needs=(f"machine.{ingress}", f"calico.block.{node.name}"),
-        explained_by=(*session, f"machine.{node.name}", f"calico.agent.{node.name}"),
+        explained_by=(
+            *session,
+            "route.learned.ingress",
+            f"machine.{node.name}",
+            f"machine.address.{node.name}",
+            f"machine.address.{ingress}",
+            f"calico.agent.{node.name}",
+        ),
     )
 
 
@@ -164,6 +171,8 @@ def _mesh_check(lab: Lab, here: Machine, there: Machine) -> Check:
         explained_by=(
             *sessions,
             f"machine.{there.name}",
+            f"machine.address.{here.name}",
+            f"machine.address.{there.name}",
             "calico.bgp",
             f"route.own.{there.name}",
             f"route.ingress.{there.name}",

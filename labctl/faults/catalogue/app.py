@@ -55,7 +55,7 @@ FAULTS = (
         "image-wrong",
         1,
         "cluster.app",
-        "not ready",
+        "Pull",
         "the Deployment names an image that does not exist",
         "A new version does not come up: where Kubernetes says why, and why the old one still serves.",
         _patch(
@@ -116,8 +116,8 @@ FAULTS = (
     _object(
         "service-deleted",
         1,
-        "cluster.ingress",
-        "no Service app",
+        "cluster.service",
+        "there is no Service app",
         "Service app is deleted",
         "What is missing leaves no log: compare what is there with what should be.",
         "keep_object service app\nkubectl delete service app --ignore-not-found",

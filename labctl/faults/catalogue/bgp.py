@@ -80,7 +80,12 @@ FAULTS = (
         on=Place.INGRESS,
         root_causes=("bgp.ingress.{machine}",),
         cause="is disabled in BIRD on ingress",
-        apply='remember session "$(session_with "$ADDRESS")"\nbirdc disable "$(recall session)"',
+        apply="""
+session=$(session_with "$ADDRESS")
+[ -n "$session" ] || die "BIRD has no session with $MACHINE"
+remember session "$session"
+birdc disable "$session"
+""",
         undo='[ -z "$(recall session)" ] || birdc enable "$(recall session)"',
     ),
     Fault(

@@ -105,7 +105,7 @@ printf '{"cniVersion": "0.3.1", "name": "lo", "type": "loopback"}\\n' >/etc/cni/
         "only",
         "the BGPPeer for ingress is for one node only",
         "Some pods answer and others do not: which nodes a BGPPeer is for.",
-        _patch(_PEER, "ingress", '{"spec":{"node":"controlplane"}}'),
+        _patch(_PEER, "ingress", '{"spec":{"node":"\'"$MACHINE"\'"}}'),
     ),
     _object(
         "bgpconfiguration-as-wrong",

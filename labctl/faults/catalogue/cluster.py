@@ -85,7 +85,7 @@ FAULTS = (
         cause="unknown flag",
         apply="""
 keep_file /etc/default/kubelet
-sed -i 's/^KUBELET_EXTRA_ARGS=/&--no-such-flag\\ /; s/--no-such-flag /--no-such-flag=1 /' /etc/default/kubelet
+sed -i 's/^KUBELET_EXTRA_ARGS=/&--no-such-flag=1 /' /etc/default/kubelet
 systemctl restart kubelet.service
 sleep 3
 """,

@@ -7,6 +7,7 @@ Objects stay JSON: the library no longer has EndpointSlice v1beta1, which is all
 from __future__ import annotations
 
 import json
+import re
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
@@ -124,7 +125,9 @@ def _check_status(response: urllib3.BaseHTTPResponse) -> None:
 
 
 def _unreachable(error: Exception) -> ApiError:
-    return ApiError(f"the API cannot be reached: {error or type(error).__name__}")
+    # urllib3 puts the Python object of the connection before its words, which tells a reader of the log nothing.
+    words = re.sub(r"^<[^>]*>: ", "", str(error)) or type(error).__name__
+    return ApiError(f"the API cannot be reached: {words}")
 
 
 def _event(line: str) -> Manifest:

@@ -76,9 +76,11 @@ class Driver:
     def ended(self, status: int) -> None:
         """HAProxy has ended by itself: start it again, after a pause that grows with each end in a row."""
         now = time.monotonic()
+        self._worker = 0
+        if now < self._next_attempt:
+            return  # It ended while it was started: said, and put off, there.
         if now - self._started > _RAN_WELL:
             self._pause = _FIRST_PAUSE
-        self._worker = 0
         logger.error("HAProxy has ended with status %d; it is started again in %.1f s", status, self._pause)
         self._later(now)
 
@@ -118,7 +120,7 @@ class Driver:
             else:
                 self._haproxy.start()
                 self._started = now
-            self._worker = self._runtime.wait_for_worker(other_than=self._worker)
+            self._worker = self._runtime.wait_for_worker(other_than=self._worker, alive=lambda: self._haproxy.running)
         except ControllerError as error:
             logger.error("%s; tried again in %.1f s", error, self._pause)
             self._later(time.monotonic())

@@ -10,17 +10,19 @@ import logging
 import signal
 import subprocess
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
-from labctl.standins.controller.errors import ConfigurationError, ProcessError
+from labctl.standins.controller.errors import ConfigurationError, ProcessError, RuntimeApiError
 from labctl.standins.controller.files import Folders
+from labctl.standins.controller.master import MasterApi
 
 logger = logging.getLogger(__name__)
 
 _CHECK_SECONDS = 20.0
 _KILL_SECONDS = 3.0
-_AGAIN_SECONDS = 0.5
+_AGAIN_SECONDS = 0.2
 
 
 class HAProxy:
@@ -29,6 +31,7 @@ class HAProxy:
     def __init__(self, program: Path, folders: Folders, *, on_end: Callable[[int], None]) -> None:
         self._program = program
         self._folders = folders
+        self._master = MasterApi(folders.master_socket)
         self._on_end = on_end
         self._child: subprocess.Popen[bytes] | None = None
         self._stopping = threading.Event()
@@ -78,13 +81,26 @@ class HAProxy:
         self._stopping.set()
         if self._child is None:
             return
-        # A master that is just taking up a new configuration loses the signal: it is sent until the master ends.
-        for _ in range(max(1, round(seconds / _AGAIN_SECONDS))):
-            if self._ended(self._child, signal.SIGUSR1, _AGAIN_SECONDS):
-                return
-        logger.warning("HAProxy has not ended gracefully within %g s", seconds)
+        end, sign = time.monotonic() + seconds, signal.SIGUSR1
+        # A master that is just taking up a new configuration loses a signal: it is sent until the master ends.
+        while not self._ended(self._child, sign, _AGAIN_SECONDS):
+            if self._idle():
+                sign = (
+                    signal.SIGTERM
+                )  # HAProxy 3.0 would wait 3 s more for the peer in its configuration, which is itself.
+            if time.monotonic() >= end:
+                logger.warning("HAProxy has not ended gracefully within %g s", seconds)
+                break
+        else:
+            return
         if not self._ended(self._child, signal.SIGTERM, _KILL_SECONDS):
             self._ended(self._child, signal.SIGKILL, _KILL_SECONDS)
+
+    def _idle(self) -> bool:
+        try:
+            return self._master.connections() == 0
+        except RuntimeApiError:
+            return False
 
     @staticmethod
     def _ended(child: subprocess.Popen[bytes], sign: signal.Signals, seconds: float) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import socket
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from labctl.standins.controller.change import ServerChange
@@ -52,8 +52,11 @@ class RuntimeApi:
             raise RuntimeApiError("HAProxy does not tell its pid")
         return int(found[1])
 
-    def wait_for_worker(self, *, other_than: int = 0, deadline: float = 10.0) -> int:
-        """Wait until a worker (another than the given pid) answers; returns its pid. Raises RuntimeApiError."""
+    def wait_for_worker(self, *, other_than: int, alive: Callable[[], bool], deadline: float = 10.0) -> int:
+        """Wait until a worker (another than the given pid) answers; returns its pid.
+
+        alive: whether HAProxy is there to wait for. Raises RuntimeApiError.
+        """
         end = time.monotonic() + deadline
         while True:
             try:
@@ -63,13 +66,15 @@ class RuntimeApi:
                 reason = f"the worker is still process {pid}"
             except RuntimeApiError as error:
                 reason = str(error)
+            if not alive():
+                raise RuntimeApiError("HAProxy has ended before it served (its own words are above)")
             if time.monotonic() >= end:
                 raise RuntimeApiError(f"no new worker of HAProxy within {deadline:g} s: {reason}")
             time.sleep(0.02)
 
     def _ask(self, command: str) -> str:
         try:
-            answer = self._exchange(command)
+            answer = exchange(self._path, command, deadline=self._deadline)
         except OSError as error:
             raise RuntimeApiError(f"HAProxy's runtime API: {error or type(error).__name__}") from error
         refusal = _REFUSAL.search(answer) or re.match(r"(Unknown (?:map|command)[^\n]*)", answer)
@@ -77,20 +82,24 @@ class RuntimeApi:
             raise RuntimeApiError(f"HAProxy refused: {refusal[1]}")
         return answer
 
-    def _exchange(self, command: str) -> str:
-        end = time.monotonic() + self._deadline
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(self._deadline)
-            connection.connect(str(self._path))
-            connection.sendall(f"{command}\n".encode())
-            answer = bytearray()
-            while chunk := connection.recv(65536):
-                answer += chunk
-                left = end - time.monotonic()
-                if left <= 0:
-                    raise TimeoutError("the answer did not end in time")
-                connection.settimeout(left)
-        return answer.decode(errors="replace")
+
+def exchange(path: Path, command: str, *, deadline: float, no_more: bool = False) -> str:
+    """One command and its whole answer. no_more: tell HAProxy that no other command follows. Raises OSError."""
+    end = time.monotonic() + deadline
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(deadline)
+        connection.connect(str(path))
+        connection.sendall(f"{command}\n".encode())
+        if no_more:
+            connection.shutdown(socket.SHUT_WR)
+        answer = bytearray()
+        while chunk := connection.recv(65536):
+            answer += chunk
+            left = end - time.monotonic()
+            if left <= 0:
+                raise TimeoutError("the answer did not end in time")
+            connection.settimeout(left)
+    return answer.decode(errors="replace")
 
 
 def _server_commands(changes: Iterable[ServerChange]) -> Iterator[str]:

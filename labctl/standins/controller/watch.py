@@ -18,7 +18,9 @@ from labctl.standins.controller.errors import ApiError, GoneError
 from labctl.standins.controller.objects import ApiObject, Manifest
 
 # Seconds. Short, because a lab waits for it: the API is up within seconds, and a request that is refused costs nothing.
-_FIRST_PAUSE, _LONGEST_PAUSE, _SHORT_WATCH = 0.25, 1.0, 1.0
+# After so many failures in a row (some two minutes) nobody waits any more.
+_FIRST_PAUSE, _SHORT_PAUSE, _LONG_PAUSE, _MANY = 0.25, 0.5, 2.0, 240
+_SHORT_WATCH = 1.0
 
 
 class ListsAndWatches(Protocol):
@@ -132,19 +134,21 @@ class Follower(threading.Thread):
         self._stop.set()
 
     def run(self) -> None:
-        """Follow, and wait longer after each failure in a row (up to 1 s, by chance somewhat less)."""
+        """Follow, and wait after each failure: 0.25 s, then 0.5 s, after two minutes 2 s (by chance somewhat less)."""
         while not self._stop.is_set():
+            started = time.monotonic()
             try:
                 self._list_and_watch()
             except GoneError:
-                continue
+                if time.monotonic() - started < _SHORT_WATCH:
+                    self._stop.wait(_FIRST_PAUSE)
             except ApiError as error:
                 self._failed(error)
 
     def _failed(self, error: ApiError) -> None:
         self._failures += 1
         self._tell(Lost(self._resource.kind, str(error)))
-        pause = min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(self._failures - 1, 10))
+        pause = _FIRST_PAUSE if self._failures == 1 else _SHORT_PAUSE if self._failures < _MANY else _LONG_PAUSE
         self._stop.wait(pause * random.uniform(0.7, 1.0))  # noqa: S311 - no secret
 
     def _list_and_watch(self) -> None:

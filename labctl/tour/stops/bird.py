@@ -104,9 +104,9 @@ STOPS = (
         "filter",
         "BIRD's configuration: who may tell us what",
         "BIRD on ingress gets one `protocol bgp` per node. The import filter matters most: it lets in blocks of the "
-        "pod network and nothing else, so that no node can send ingress a default route by mistake. `export none`: ingress "
-        "listens and tells nothing. (The article names each node's block in a filter of its own; the rule here is the "
-        "same for every node and needs no change when a node gets another block.)",
+        "pod network and nothing else, so that no node can send ingress a default route by mistake. `export none`: "
+        "ingress listens and tells nothing. (The article names each node's block in a filter of its own; the rule here "
+        "is the same for every node and needs no change when a node gets another block.)",
         _filter,
     ),
     Stop(

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from labctl.tour.call import kubectl
 from labctl.tour.guide import Guide
 
-CONTROLLER_CONFIG = "/var/lib/haproxy-ingress/haproxy.cfg"
 _SERVER = re.compile(r"^\s*server \S+ (\d+\.\d+\.\d+\.\d+):\d+ enabled", re.MULTILINE)
 
 

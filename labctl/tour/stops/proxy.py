@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 
+from labctl.checks.probes import HAPROXY_CONFIG, HAPROXY_SOCKET
 from labctl.tour.call import Call, kubectl, on_host, shell
 from labctl.tour.guide import Guide
 from labctl.tour.stop import Stop
-from labctl.tour.stops.known import CONTROLLER_CONFIG, listed, pods, server_addresses, whole
+from labctl.tour.stops.known import listed, pods, server_addresses, whole
 
 _FOLLOWS = 30.0
 """Seconds that the file may take to follow the cluster; it takes about one."""
@@ -38,7 +39,7 @@ def _stats(guide: Guide) -> None:
 
 
 def _config(guide: Guide) -> None:
-    call = shell(guide.lab.ingress.name, f"cat {CONTROLLER_CONFIG}")
+    call = shell(guide.lab.ingress.name, f"cat {HAPROXY_CONFIG}")
     text = guide.run(call, r"^backend \S*app\S*", r"^\s+server \S+ \S+ enabled.*")
     _claim_servers(guide, text)
 
@@ -50,7 +51,7 @@ def _claim_servers(guide: Guide, text: str) -> None:
 
 
 def _servers_call(guide: Guide) -> Call:
-    return shell(guide.lab.ingress.name, f"grep -w enabled {CONTROLLER_CONFIG}")
+    return shell(guide.lab.ingress.name, f"grep -w enabled {HAPROXY_CONFIG}")
 
 
 def _replicas(guide: Guide) -> int:
@@ -74,17 +75,25 @@ def _follow(guide: Guide, number: int) -> None:
     guide.claim(f"haproxy.cfg has {number} servers", found == number, f"{found} servers")
 
 
+def _process(guide: Guide) -> str:
+    """HAProxy's own process number, as its runtime API says it; a reload starts another process."""
+    line = f"echo show info | socat - UNIX-CONNECT:{HAPROXY_SOCKET} | grep ^Pid:"
+    return guide.ask(shell(guide.lab.ingress.name, line)).strip()
+
+
 def _scale_up(guide: Guide) -> None:
-    before = _replicas(guide)
+    before, process = _replicas(guide), _process(guide)
     guide.must_undo("replicas", _scale(before))
     _follow(guide, before + 3)
     _claim_servers(guide, guide.ask(_servers_call(guide)))
+    after = _process(guide)
+    guide.claim("HAProxy was not reloaded for that: its process is the same", process == after, after)
 
 
 def _scale_down(guide: Guide) -> None:
-    guide.must_undo("replicas", _scale(_replicas(guide)))
+    back = guide.must_undo("replicas", _scale(_replicas(guide)))
     _follow(guide, 2)
-    _follow(guide, guide.lab.app.replicas)
+    _follow(guide, int(back.command.rpartition("=")[2]))
     guide.undone("replicas")
 
 

@@ -48,7 +48,7 @@ from broken_labs import (
 )
 from edits import with_json, with_objects, with_result, with_session, with_text, without_session
 
-from labctl.checks.facts import Facts
+from labctl.checks.facts import Facts, HttpAnswer, HttpFacts
 
 
 @dataclass(frozen=True)
@@ -283,6 +283,39 @@ FAULTS = (
         lambda f: replace(f, host=replace(f.host, name_addresses=("10.1.1.1",))),
         "host.name",
         "look at /etc/hosts",
+    ),
+    Fault(
+        "name-wrong-on-worker1",
+        lambda f: with_text(f, "worker1", "names", lambda t: t.replace(str(INGRESS), "192.168.50.1")),
+        "machine.names.worker1",
+        "worker1 takes ingress for 192.168.50.1, it is 192.168.50.21",
+    ),
+    Fault(
+        "name-unknown-on-worker1",
+        lambda f: with_text(f, "worker1", "names", lambda t: t.replace("192.168.50.24 STREAM worker2\n", "")),
+        "machine.names.worker1",
+        "worker1 does not know worker2",
+    ),
+    Fault(
+        "scheduler-gone",
+        lambda f: with_objects(
+            f,
+            "pods",
+            lambda items: items.remove(
+                next(item for item in items if item["metadata"]["name"] == "kube-scheduler-controlplane")
+            ),
+        ),
+        "cluster.system",
+        "kube-scheduler does not run on controlplane",
+    ),
+    Fault(
+        "haproxy-frozen",
+        lambda f: replace(
+            with_text(with_text(f, "ingress", "haproxy-status", lambda _: ""), "ingress", "healthz", lambda _: "000"),
+            http=HttpFacts((HttpAnswer(0, error="no answer within 2 s"),), HttpAnswer(0, error="no answer within 2 s")),
+        ),
+        "proxy.haproxy",
+        "does not answer, there nor on its socket",
     ),
     Fault("no-lab-network", no_way, "host.route", "the lab's network is not there"),
 )

@@ -271,6 +271,10 @@ def api_objects(lab: Lab) -> dict[str, list[dict[str, Any]]]:
         + [
             _pod("kube-system", f"kube-proxy-{node.name}", node, node.address, {"k8s-app": "kube-proxy"})
             for node in lab.nodes
+        ]
+        + [
+            _pod("kube-system", f"kube-{part}-{lab.controlplane.name}", lab.controlplane, lab.controlplane.address, {})
+            for part in ("apiserver", "controller-manager", "scheduler")
         ],
         "services": [_named("app", {"selector": {"run": "app"}, "ports": [service_port]}, "default")],
         "endpoints": [

@@ -162,7 +162,7 @@ class FakeMachines:
 def no_network(monkeypatch: pytest.MonkeyPatch, healthy: Facts) -> dict[str, Facts]:
     """The host's own questions answered from the facts."""
     at = {"facts": healthy}
-    monkeypatch.setattr(collecting, "ask_host", lambda _lab: at["facts"].host)
+    monkeypatch.setattr(collecting, "ask_host", lambda _lab, _silent=(): at["facts"].host)
     monkeypatch.setattr(collecting, "ask_through_ingress", lambda _lab, _servers: at["facts"].http)
     return at
 

@@ -152,14 +152,14 @@ def test_junit_of_a_broken_lab_is_xml_with_every_check(lab: Lab, healthy: Facts)
 
 HEALTHY_TABLE = """\
 ✓ host       2/2
-✓ machine  46/46
+✓ machine  50/50
 ✓ cluster  15/15
 ✓ calico   12/12
 ✓ bgp      14/14
-✓ route    24/24
+✓ route    25/25
 ✓ proxy      9/9
 ✓ http       7/7
-✓ lab: all checks pass (129 passed) in 0.0 s
+✓ lab: all checks pass (134 passed) in 0.0 s
 """
 
 
@@ -175,14 +175,14 @@ ETCD_TABLE = """\
   next     labctl ssh controlplane -- systemctl status etcd
 
 ✓ host       2/2
-✓ machine  46/46
+✓ machine  50/50
 ✗ cluster   6/15  cluster.etcd fails; 8 blocked
 · calico    6/12  6 blocked
 ✓ bgp      14/14
-· route    11/24  13 blocked
+· route    12/25  13 blocked
 · proxy      8/9  1 blocked
 ✓ http       7/7
-✗ lab: 1 root cause (100 passed, 1 failed, 28 blocked) in 0.0 s
+✗ lab: 1 root cause (105 passed, 1 failed, 28 blocked) in 0.0 s
 """
 
 

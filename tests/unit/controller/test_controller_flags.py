@@ -4,13 +4,16 @@ from pathlib import Path
 
 import pytest
 
+from labctl.render.templates import render_template, templates_folder
 from labctl.standins.controller.errors import FlagError
 from labctl.standins.controller.flags import parse_flags
 
 
-def test_the_units_flags_are_understood() -> None:
-    unit = Path(__file__).resolve().parents[3] / "labctl/standins/controller/haproxy-ingress.default"
-    line = next(line for line in unit.read_text().splitlines() if line.startswith("CONTROLLER_FLAGS="))
+@pytest.mark.parametrize("source", ["debian", "upstream"])
+def test_the_units_flags_are_understood(source: str) -> None:
+    """Both controllers get the same flags: the real one would not tell of a wrong one."""
+    text = render_template(templates_folder(), "scripts/files/haproxy-ingress.default.j2", {"source": source})
+    line = next(line for line in text.splitlines() if line.startswith("CONTROLLER_FLAGS="))
     flags = parse_flags(line.split('"')[1].split())
     assert flags.kubeconfig == Path("/etc/haproxy-ingress/kubeconfig")
     assert (flags.ingress_class, flags.empty_ingress_class) == ("haproxy", True)

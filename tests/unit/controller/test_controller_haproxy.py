@@ -7,8 +7,11 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -149,6 +152,13 @@ def test_hosts_and_paths(lab: RunningController, api: FakeApi, pods: list[Pod]) 
     assert lab.worker() == worker
 
 
+def test_a_rule_without_a_host_is_for_every_host(lab: RunningController, api: FakeApi) -> None:
+    api.put(INGRESSES, ingress("", "/any", name="any"))
+    until(lambda: lab.get("/any", host="whatever.local")[0] == 200)
+    assert lab.get("/any/more", host="192.0.2.1")[0] == 200
+    assert lab.get("/", host="whatever.local")[0] == 404
+
+
 def test_the_longest_prefix_wins(lab: RunningController, api: FakeApi, pods: list[Pod]) -> None:
     api.put(SERVICES, service("deep"))
     api.put(SLICES, endpoint_slice([pods[7].ip], pods[7].port, name="deep"))
@@ -266,11 +276,61 @@ def test_sigterm_ends_both(lab: RunningController) -> None:
         os.kill(master, 0)
 
 
+def test_it_ends_soon_but_not_before_a_request_is_answered(lab: RunningController) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", lab.http, timeout=5)
+    connection.request("GET", "/slow", headers={"Host": "test.local"})
+    until(lambda: "HAProxy is reloaded" in lab.log)
+    started = time.monotonic()
+    lab.process.terminate()
+    assert connection.getresponse().status == 200
+    assert lab.process.wait(15) == 0
+    assert "gracefully" not in lab.log
+    assert time.monotonic() - started < 3
+
+
 def test_it_says_what_it_is_and_what_is_wrong(lab: RunningController) -> None:
     assert "labctl's stand-in for the HAProxy Kubernetes Ingress Controller v3.2" in lab.log.splitlines()[0]
     command = [sys.executable, "-m", "labctl.standins.controller", "--external", "--typo"]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[3])
     assert done.returncode == 2 and "unknown flag '--typo'" in done.stderr
+
+
+def test_a_port_that_is_taken_and_free_again(needs_haproxy: str, api: FakeApi, short_path: Path) -> None:
+    """HAProxy's own words say which port; the controller tries again and does not wait for one that has ended."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        kubeconfig = api.kubeconfig(short_path / "kubeconfig")
+        starting = running_controller(short_path, kubeconfig, f"--http-bind-port={port}")
+        with starting as running:
+            until(lambda: running.log.count("HAProxy has ended before it served") == 2, 8)
+            assert f"cannot bind socket (Address already in use) for [127.0.0.1:{port}]" in running.log
+            taken.close()
+            until(lambda: running.get("/healthz", port=running.healthz)[0] == 200)
+            assert running.get(port=port) == (404, "default backend - 404")
+
+
+def test_no_request_fails_while_pods_come_and_go(lab: RunningController, api: FakeApi, pods: list[Pod]) -> None:
+    answers: dict[int, int] = {}
+    over = threading.Event()
+
+    def ask() -> None:
+        while not over.is_set():
+            status = lab.get()[0]
+            answers[status] = answers.get(status, 0) + 1
+
+    asking = threading.Thread(target=ask)
+    asking.start()
+    for balance in ("leastconn", "roundrobin"):
+        publish(api, pods)
+        until(lambda: len(servers(lab)) == 8)
+        publish(api, pods[:3])
+        until(lambda: len(servers(lab)) == 3)
+        api.put(SERVICES, service(load_balance=balance))
+        until(lambda found=balance: f"balance {found}" in lab.haproxy_cfg)  # type: ignore[misc]
+        time.sleep(0.2)
+    over.set()
+    asking.join()
+    assert set(answers) == {200} and answers[200] > 20
 
 
 def test_a_start_that_cannot_be(needs_haproxy: str, api: FakeApi, short_path: Path) -> None:

@@ -84,7 +84,7 @@ def test_a_lab_that_does_not_answer_can_be_drawn():
     silent = {machine.name: MachineFacts(machine.name, "no route to host") for machine in lab.machines}
     picture = picture_of_facts(lab, replace(facts, machines=silent))
     assert picture.ingress.state == "does not answer"
-    assert [node.session for node in picture.nodes] == ["BIRD does not answer"] * 3
+    assert [node.session for node in picture.nodes] == ["unknown"] * 3
     for draw in EVERY:
         assert "does not answer" in draw(picture)
 

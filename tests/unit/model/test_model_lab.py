@@ -14,7 +14,7 @@ def facts_of(lab: Lab, version: str, source: Source = Source.UPSTREAM) -> Kubern
     return kubernetes_facts(replace(lab, source=source, versions=replace(lab.versions, kubernetes=version)))
 
 
-def test_machines_by_what_they_are_for(article_lab: Lab):
+def test_machines_by_what_they_are_for(article_lab: Lab) -> None:
     assert article_lab.ingress.name == "ingress"
     assert article_lab.controlplane.name == "controlplane"
     assert [machine.name for machine in article_lab.workers] == ["worker1", "worker2"]
@@ -25,7 +25,7 @@ def test_machines_by_what_they_are_for(article_lab: Lab):
         article_lab.machine("worker3")
 
 
-def test_the_bridges_name_fits_linux_and_tells_labs_apart(article_lab: Lab):
+def test_the_bridges_name_fits_linux_and_tells_labs_apart(article_lab: Lab) -> None:
     """Linux allows 15 characters (IFNAMSIZ)."""
     assert article_lab.bridge == "labctl-lab"
     long = [replace(article_lab, name=f"a-very-long-name-{number}").bridge for number in range(50)]
@@ -35,7 +35,7 @@ def test_the_bridges_name_fits_linux_and_tells_labs_apart(article_lab: Lab):
     assert len(replace(article_lab, name="123456789").bridge) == 15
 
 
-def test_debians_kubernetes(article_lab: Lab):
+def test_debians_kubernetes(article_lab: Lab) -> None:
     facts = kubernetes_facts(article_lab)
     assert facts == KubernetesFacts(
         version="1.20.2",
@@ -60,20 +60,22 @@ def test_debians_kubernetes(article_lab: Lab):
         ("1.31.0", "v1beta4", "registry.k8s.io", "unix:///run/", "--patches"),
     ],
 )
-def test_what_changed_between_versions(article_lab: Lab, version, api, registry, socket, patches):
+def test_what_changed_between_versions(
+    article_lab: Lab, version: str, api: str, registry: str, socket: str, patches: str
+) -> None:
     facts = facts_of(article_lab, version)
     assert (facts.kubeadm_api, facts.image_registry, facts.patches_option) == (api, registry, patches)
     assert facts.cri_socket == f"{socket}containerd/containerd.sock"
     assert facts.pause_image.startswith(f"{registry}/pause:")
 
 
-def test_upstream_skips_nothing_and_has_a_version_of_its_own(article_lab: Lab):
+def test_upstream_skips_nothing_and_has_a_version_of_its_own(article_lab: Lab) -> None:
     facts = facts_of(article_lab, "")
     assert facts.skipped_phases == ""
     assert int(facts.version.split(".")[1]) > 30
     assert facts_of(article_lab, "1.33.1").version == "1.33.1"
 
 
-def test_the_cgroup_driver_follows_the_provider(article_lab: Lab):
+def test_the_cgroup_driver_follows_the_provider(article_lab: Lab) -> None:
     assert kubernetes_facts(article_lab).cgroup_driver == "cgroupfs"
     assert kubernetes_facts(replace(article_lab, provider=Provider.VIRTUALBOX)).cgroup_driver == "systemd"

@@ -67,7 +67,7 @@ def run(package: Path, *words: str, cwd: Path) -> subprocess.CompletedProcess[st
     return subprocess.run(command, check=False, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60)
 
 
-def test_the_wheel_holds_every_file_of_the_package_and_the_templates(wheel: zipfile.ZipFile, templates: Path):
+def test_the_wheel_holds_every_file_of_the_package_and_the_templates(wheel: zipfile.ZipFile, templates: Path) -> None:
     """Box files, crds.yaml, units, Jinja2 templates: each file, so that a new kind of file cannot be forgotten."""
     held = {name for name in wheel.namelist() if ".dist-info/" not in name}
     wanted = {f"labctl/{name}" for name in files_below(templates / "labctl")}
@@ -91,11 +91,11 @@ def test_the_wheel_holds_every_file_of_the_package_and_the_templates(wheel: zipf
         "labctl/checks/collector.py",
     ],
 )
-def test_a_file_that_no_lab_comes_up_without(wheel: zipfile.ZipFile, name: str):
+def test_a_file_that_no_lab_comes_up_without(wheel: zipfile.ZipFile, name: str) -> None:
     assert wheel.getinfo(name).file_size > 0
 
 
-def test_metadata_and_command(wheel: zipfile.ZipFile):
+def test_metadata_and_command(wheel: zipfile.ZipFile) -> None:
     (metadata,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
     fields = Parser().parsestr(wheel.read(metadata).decode())
     assert (fields["Name"], fields["Version"]) == ("labctl", labctl.__version__)
@@ -103,7 +103,7 @@ def test_metadata_and_command(wheel: zipfile.ZipFile):
     assert "labctl = labctl.cli.main:main" in wheel.read(points).decode()
 
 
-def test_every_import_is_a_dependency(wheel: zipfile.ZipFile):
+def test_every_import_is_a_dependency(wheel: zipfile.ZipFile) -> None:
     """The stand-ins run on the machines, with Debian's own packages: what they import is not asked of the host."""
     (metadata,) = [name for name in wheel.namelist() if name.endswith(".dist-info/METADATA")]
     fields = Parser().parsestr(wheel.read(metadata).decode())
@@ -131,7 +131,7 @@ def modules_of(source: bytes) -> set[str]:
     return found - set(sys.stdlib_module_names) - {"labctl"}
 
 
-def test_an_unpacked_wheel_renders_what_the_checkout_renders(unpacked: Path, templates: Path, tmp_path: Path):
+def test_an_unpacked_wheel_renders_what_the_checkout_renders(unpacked: Path, templates: Path, tmp_path: Path) -> None:
     (tmp_path / "labctl.yaml").write_text("provider: lxc\n")
     done = run(unpacked, "-C", str(tmp_path), "render", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -141,7 +141,7 @@ def test_an_unpacked_wheel_renders_what_the_checkout_renders(unpacked: Path, tem
     assert (again.returncode, again.stdout) == (0, ""), again.stderr
 
 
-def test_an_unpacked_wheel_says_its_version(unpacked: Path, tmp_path: Path):
+def test_an_unpacked_wheel_says_its_version(unpacked: Path, tmp_path: Path) -> None:
     done = run(unpacked, "--version", cwd=tmp_path)
     assert done.returncode == 0
     assert labctl.__version__ in done.stdout

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from graphlib import TopologicalSorter
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -35,7 +37,7 @@ def steps_on(plan: Plan, machine: str) -> list[str]:
     return [task.step.name for task in plan.for_machine(machine)]
 
 
-def test_the_steps_of_each_machine_in_the_promised_order(article_lab: Lab):
+def test_the_steps_of_each_machine_in_the_promised_order(article_lab: Lab) -> None:
     """CONTRACT, "Steps"."""
     plan = make_plan(article_lab)
     assert steps_on(plan, "controlplane") == [
@@ -46,7 +48,7 @@ def test_the_steps_of_each_machine_in_the_promised_order(article_lab: Lab):
     assert steps_on(plan, "ingress") == ["machines", "base", "haproxy", "controller", "bird"]
 
 
-def test_needs_of_the_articles_lab(article_lab: Lab):
+def test_needs_of_the_articles_lab(article_lab: Lab) -> None:
     plan = make_plan(article_lab)
 
     def needs(name: str) -> set[TaskName]:
@@ -63,7 +65,7 @@ def test_needs_of_the_articles_lab(article_lab: Lab):
     )
 
 
-def test_ingress_waits_for_no_node_and_no_node_for_ingress(article_lab: Lab):
+def test_ingress_waits_for_no_node_and_no_node_for_ingress(article_lab: Lab) -> None:
     plan = make_plan(article_lab)
     for task in plan.tasks:
         others = {need.machine for need in before(plan, task.name)}
@@ -73,7 +75,7 @@ def test_ingress_waits_for_no_node_and_no_node_for_ingress(article_lab: Lab):
             assert "ingress" not in others
 
 
-def test_every_machine_boots_first(article_lab: Lab):
+def test_every_machine_boots_first(article_lab: Lab) -> None:
     plan = make_plan(article_lab)
     for task in plan.tasks:
         if task.step.name != "machines":
@@ -82,7 +84,7 @@ def test_every_machine_boots_first(article_lab: Lab):
 
 @settings(max_examples=20, deadline=None)
 @given(workers=st.integers(1, 64), until=st.sampled_from([None, *STEP_NAMES]))
-def test_tasks_stand_after_what_they_need(make_lab, workers: int, until: str | None):
+def test_tasks_stand_after_what_they_need(make_lab: Callable[..., Lab], workers: int, until: str | None) -> None:
     plan = make_plan(make_lab_once(make_lab, workers), until=until)
     seen: set[TaskName] = set()
     for task in plan.tasks:
@@ -95,14 +97,14 @@ def test_tasks_stand_after_what_they_need(make_lab, workers: int, until: str | N
 LABS: dict[int, Lab] = {}
 
 
-def make_lab_once(make_lab, workers: int) -> Lab:
+def make_lab_once(make_lab: Callable[..., Lab], workers: int) -> Lab:
     if workers not in LABS:
         LABS[workers] = make_lab(workers=workers)
     return LABS[workers]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 64])
-def test_with_few_and_many_workers(make_lab, workers: int):
+def test_with_few_and_many_workers(make_lab: Callable[..., Lab], workers: int) -> None:
     lab = make_lab_once(make_lab, workers)
     plan = make_plan(lab)
     assert len(lab.workers) == workers
@@ -111,23 +113,23 @@ def test_with_few_and_many_workers(make_lab, workers: int):
     assert len(runtimes) == workers + 1
 
 
-def test_until_base_is_booting_and_base(article_lab: Lab):
+def test_until_base_is_booting_and_base(article_lab: Lab) -> None:
     assert names(make_plan(article_lab, until="base")) == {
         TaskName(machine.name, step) for machine in article_lab.machines for step in ("machines", "base")
     }
 
 
-def test_until_bird_leaves_the_cluster_alone(article_lab: Lab):
+def test_until_bird_leaves_the_cluster_alone(article_lab: Lab) -> None:
     assert names(make_plan(article_lab, until="bird")) == named("ingress/machines", "ingress/base", "ingress/bird")
 
 
-def test_until_control_plane(article_lab: Lab):
+def test_until_control_plane(article_lab: Lab) -> None:
     steps = ("machines", "base", "runtime", "kubernetes", "control-plane")
     assert names(make_plan(article_lab, until="control-plane")) == {TaskName("controlplane", step) for step in steps}
 
 
 @pytest.mark.parametrize("until", STEP_NAMES)
-def test_until_holds_all_that_its_steps_wait_for(article_lab: Lab, until: str):
+def test_until_holds_all_that_its_steps_wait_for(article_lab: Lab, until: str) -> None:
     """A step may wait for others while it runs (join: for the control plane): without them it would never end."""
     whole, part = make_plan(article_lab), make_plan(article_lab, until=until)
     assert {task.name for task in whole.tasks if task.name.step == until} <= names(part)
@@ -136,19 +138,19 @@ def test_until_holds_all_that_its_steps_wait_for(article_lab: Lab, until: str):
         assert task.needs | task.beside <= names(part)
 
 
-def test_joining_needs_a_control_plane_and_the_app_needs_workers(article_lab: Lab):
+def test_joining_needs_a_control_plane_and_the_app_needs_workers(article_lab: Lab) -> None:
     assert named("controlplane/control-plane") <= names(make_plan(article_lab, until="join"))
     assert named("worker1/join", "worker2/join") <= names(make_plan(article_lab, until="calico"))
     assert named("worker1/join", "worker2/calico") <= names(make_plan(article_lab, until="app"))
 
 
-def test_nobody_waits_for_itself_by_way_of_what_runs_beside_it(article_lab: Lab):
+def test_nobody_waits_for_itself_by_way_of_what_runs_beside_it(article_lab: Lab) -> None:
     """Needs and what a step waits for as it runs have no circle together: else two steps would wait for each other."""
     plan = make_plan(article_lab)
     TopologicalSorter({task.name: task.needs | task.beside for task in plan.tasks}).prepare()
 
 
-def test_an_unknown_name_is_refused(article_lab: Lab):
+def test_an_unknown_name_is_refused(article_lab: Lab) -> None:
     with pytest.raises(KeyError):
         step_named("nothing")
     with pytest.raises(KeyError):
@@ -156,7 +158,7 @@ def test_an_unknown_name_is_refused(article_lab: Lab):
     assert make_plan(article_lab).for_machine("worker9") == ()
 
 
-def test_the_catalogue_is_consistent(templates):
+def test_the_catalogue_is_consistent(templates: Path) -> None:
     """Each step's roles, needs, scripts and files exist."""
     assert len(set(STEP_NAMES)) == len(STEPS)
     for position, step in enumerate(STEPS):

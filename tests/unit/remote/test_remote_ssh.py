@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import socket
 import threading
 import time
@@ -49,8 +50,6 @@ def test_every_exit_status_arrives(connection: Connection, status: int) -> None:
 def test_stdin_arrives_whole_and_ends(connection: Connection) -> None:
     data = bytes(range(256)) * 20_000  # 5 MB: more than any window or pipe holds
     result = connection.run("sha256sum | cut -c1-16; echo end", deadline=20, stdin=data)
-    import hashlib
-
     assert result.stdout.split() == [hashlib.sha256(data).hexdigest()[:16], "end"]
 
 
@@ -205,6 +204,19 @@ def test_a_key_that_the_machine_does_not_know_is_refused(new_server: NewServer, 
     other = tmp_path / "stranger"
     other.write_bytes(new_ssh_key())
     assert "Authentication failed" in refused(new_server(), key_file=other).why
+
+
+def test_the_user_s_own_keys_are_not_tried(
+    new_server: NewServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = new_server()
+    own = tmp_path / "home/.ssh/id_ed25519"
+    own.parent.mkdir(parents=True)
+    own.write_bytes(server.access.key_file.read_bytes())  # it would open the machine
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    other = tmp_path / "stranger"
+    other.write_bytes(new_ssh_key())
+    assert "Authentication failed" in refused(server, key_file=other).why
 
 
 def test_missing_files_are_errors_in_words(new_server: NewServer, tmp_path: Path) -> None:

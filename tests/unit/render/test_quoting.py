@@ -6,6 +6,7 @@ Many values go through one run of the real program: bash, Ruby, BIRD and systemd
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -97,20 +98,19 @@ HOSTILE = [
     "__END__",
     "=begin",
 ]
-UNWRITABLE = ["\0", "a\0b", "\n", "a\nb", "\r", "\t", "\x1b[31m", "\x7f", "\ud800", "a\udfff", "\uffff", "\ufdd0", "\U0010fffe"]
+UNWRITABLE = ["\0", "a\0b", "\n", "a\nb", "\r", "\t", "\x1b[31m", "\x7f"]
+UNWRITABLE += ["\ud800", "a\udfff", "\uffff", "\ufdd0", "\U0010fffe"]
 
 # Any text at all: half surrogate pairs and noncharacters included.
 ANY_TEXT = st.text(alphabet=st.characters(codec=None, exclude_categories=())) | st.sampled_from(HOSTILE + UNWRITABLE)
 MANY = st.lists(ANY_TEXT, min_size=20, max_size=60)
 # One run of a program per example, so few examples of many values each.
-few = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-many = settings(max_examples=150, deadline=None)
+few = settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+many = settings(max_examples=100, deadline=None)
 
 
 def program(name: str) -> str:
-    return shutil.which(name, path=f"{Path.home()}/.local/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin") or (
-        pytest.skip(f"{name} is not installed")
-    )
+    return shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin") or pytest.skip(f"{name} is not installed")
 
 
 def writable(quote: Callable[[object], str], values: list[str]) -> dict[str, str]:
@@ -153,7 +153,7 @@ def read_by_bash(words: str) -> list[str]:
 @few
 @given(MANY)
 def test_bash_reads_the_value_back(values: list[str]) -> None:
-    written = writable(quoting.shell, HOSTILE + values)
+    written = writable(quoting.shell, HOSTILE + UNWRITABLE + values)
     assert read_by_bash(" ".join(written.values())) == list(written)
     assert read_by_bash(quoting.shell(list(written))) == list(written)  # a list becomes several words
 
@@ -162,7 +162,7 @@ def test_bash_reads_the_value_back(values: list[str]) -> None:
 @given(MANY)
 def test_ruby_reads_the_value_back(values: list[str]) -> None:
     ruby = program("ruby")
-    written = writable(quoting.ruby, HOSTILE + values)
+    written = writable(quoting.ruby, HOSTILE + UNWRITABLE + values)
     source = "".join(f"STDOUT.write([{text}].pack('u0').unpack1('u'), 0.chr)\n" for text in written.values())
     done = subprocess.run([ruby, "--disable-gems", "-"], input=source.encode(), capture_output=True, check=True)
     assert done.stdout.decode().split("\0")[:-1] == list(written)
@@ -178,12 +178,11 @@ def test_yaml_reads_the_value_back(value: str) -> None:
         assert ruamel.yaml.YAML(typ="safe", pure=True).load(document) == expected
 
 
-@many
-@given(
-    st.recursive(
-        st.none() | st.booleans() | st.integers() | ANY_TEXT, lambda inner: st.lists(inner) | st.dictionaries(ANY_TEXT, inner)
-    )
-)
+SCALARS = st.none() | st.booleans() | st.integers() | ANY_TEXT
+
+
+@settings(many, max_examples=30)
+@given(st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(ANY_TEXT, inner), max_leaves=8))
 def test_yaml_reads_collections_back(value: object) -> None:
     try:
         written = quoting.yaml(value)
@@ -210,7 +209,7 @@ def test_toml_has_no_null() -> None:
 
 
 def read_environment_file(text: str) -> str:
-    """The value after ``NAME=`` by the rules of systemd's reader (systemd v252, src/basic/env-file.c: parse_env_file)."""
+    """The value after ``NAME=`` by the rules of systemd's reader (systemd v252, src/basic/env-file.c)."""
     if not text.startswith('"'):
         assert not re.search(r"[\s\"'\\]", text)
         return text
@@ -230,9 +229,10 @@ def read_environment_file(text: str) -> str:
 @many
 @given(ANY_TEXT)
 def test_an_environment_file_holds_the_value_by_systemd_s_rules(value: str) -> None:
-    for text, written in writable(quoting.environment, [value, *HOSTILE]).items():
+    for text, written in writable(quoting.environment, [value]).items():
         assert read_environment_file(written) == text
-        assert len(written.splitlines()) <= max(1, len(text.splitlines()))
+        assert "\n" not in written
+        assert "\r" not in written
 
 
 GENERATOR = Path("/usr/lib/systemd/user-environment-generators/30-systemd-environment-d-generator")
@@ -241,25 +241,26 @@ GENERATOR = Path("/usr/lib/systemd/user-environment-generators/30-systemd-enviro
 @few
 @given(MANY)
 def test_systemd_itself_reads_an_environment_file_back(tmp_path: Path, values: list[str]) -> None:
-    """systemd's generator reads such files with the same code; it then expands ``$``, so values with one are left out."""
+    """systemd's generator reads such files with the same code.
+
+    Left out are values with ``$``, which it then expands, and with ``~``, which it does not quote when it prints.
+    """
     if not GENERATOR.is_file():
         pytest.skip("systemd's environment generator is not installed")
-    # It prints the values with C's escapes, and shortens nothing below a line's limit.
-    written = {text: line for text, line in writable(quoting.environment, HOSTILE + values).items() if "$" not in text}
+    # It leaves empty values out, and prints the others as a shell reads them.
+    wanted = [text for text in HOSTILE + UNWRITABLE + values if text and not set(text) & set("$~")]
+    written = writable(quoting.environment, wanted)
     folder = tmp_path / "environment.d"
     folder.mkdir(exist_ok=True)
     lines = [f"LABCTL_{index}={line}\n" for index, line in enumerate(written.values())]
     (folder / "a.conf").write_text("".join(lines), encoding="utf-8")
-    done = subprocess.run(
-        [GENERATOR],
-        env={"XDG_CONFIG_HOME": str(tmp_path), "HOME": str(tmp_path)},
-        capture_output=True,
-        check=True,
-    )
-    read = dict(line.split("=", 1) for line in done.stdout.decode().split("\n") if line.startswith("LABCTL_"))
-    assert [read_by_bash(read[f"LABCTL_{index}"])[0] if read[f"LABCTL_{index}"] else "" for index in range(len(written))] == list(
-        written
-    )
+    home = {"XDG_CONFIG_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    done = subprocess.run([GENERATOR], env=home, capture_output=True, check=True)
+    assert done.stderr == b""
+    script = done.stdout + b"for name in ${!LABCTL_*}; do printf '%s=%s\\0' $name \"${!name}\"; done\n"
+    printed = subprocess.run([program("bash"), "-s"], input=script, env=home, capture_output=True, check=True).stdout
+    read = dict(entry.split("=", 1) for entry in printed.decode().split("\0") if entry)
+    assert [read[f"LABCTL_{index}"] for index in range(len(written))] == list(written)
 
 
 def read_command_line_word(text: str) -> str:
@@ -277,7 +278,7 @@ def read_command_line_word(text: str) -> str:
 @many
 @given(ANY_TEXT)
 def test_a_word_of_a_unit_s_command_line_is_read_back_by_systemd_s_rules(value: str) -> None:
-    for text, written in writable(quoting.systemd, [value, *HOSTILE]).items():
+    for text, written in writable(quoting.systemd, [value]).items():
         assert read_command_line_word(written) == text
 
 
@@ -288,7 +289,7 @@ def test_bird_reads_the_value_back(tmp_path: Path, values: list[str]) -> None:
     bird, birdc = program("bird"), program("birdc")
     written = {
         text: line
-        for text, line in writable(quoting.bird, HOSTILE + values).items()
+        for text, line in writable(quoting.bird, HOSTILE + UNWRITABLE + values).items()
         if not re.search(r"[\x80-\x9f\u2028\u2029]", text)  # birdc's answer is read in lines
     }
     config, control = tmp_path / "bird.conf", tmp_path / "bird.ctl"
@@ -338,11 +339,9 @@ def test_a_plain_word_is_one_word_without_a_comment(value: str) -> None:
 
 
 @pytest.mark.parametrize("language", ["sh", "yaml", "toml", "bird", "plain", "env", "conf"])
-@pytest.mark.parametrize(
-    ("value", "text"), [(IPv4Address("10.0.0.1"), "10.0.0.1"), (IPv4Network("10.0.0.0/8"), "10.0.0.0/8"), (65000, "65000")]
-)
-def test_numbers_addresses_and_networks_are_written_as_they_are(language: str, value: object, text: str) -> None:
-    assert quoting.QUOTES[language](value).strip('"') == text
+@pytest.mark.parametrize("value", [IPv4Address("10.0.0.1"), IPv4Network("10.0.0.0/8"), 65000])
+def test_numbers_addresses_and_networks_are_written_as_they_are(language: str, value: object) -> None:
+    assert quoting.QUOTES[language](value).strip('"') == str(value)
 
 
 @pytest.mark.parametrize(("language", "expected"), [("rb", "true"), ("yaml", "true"), ("toml", "true"), ("sh", "true")])
@@ -350,7 +349,10 @@ def test_a_boolean_is_the_language_s_own(language: str, expected: str) -> None:
     assert quoting.QUOTES[language](True) == expected
 
 
-@pytest.mark.parametrize("name", ["a.sh.j2", "Vagrantfile.j2", "a.yaml.j2", "a.toml.j2", "a.env.j2", "bird.conf.j2", "hosts.j2"])
+NAMES = ["a.sh.j2", "Vagrantfile.j2", "a.yaml.j2", "a.toml.j2", "a.env.j2", "bird.conf.j2", "hosts.j2"]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_a_template_s_file_name_decides_the_language(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_text("{{ value }}")
     language = {"Vagrantfile.j2": "rb", "bird.conf.j2": "bird", "hosts.j2": "plain"}.get(name) or name.split(".")[1]

@@ -31,7 +31,7 @@ def tree(article_lab: Lab) -> Tree:
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_of_the_articles_lab(tree: Tree, name: str):
+def test_a_file_of_the_articles_lab(tree: Tree, name: str) -> None:
     rendered = tree[PurePosixPath(name)].content.decode()
     golden = GOLDEN / name.replace("/", "_")
     if os.environ.get("LABCTL_GOLDEN") == "write":
@@ -39,5 +39,5 @@ def test_a_file_of_the_articles_lab(tree: Tree, name: str):
     assert rendered == golden.read_text()
 
 
-def test_golden_files_are_those_of_the_list():
+def test_golden_files_are_those_of_the_list() -> None:
     assert sorted(path.name for path in GOLDEN.iterdir()) == sorted(name.replace("/", "_") for name in FILES)

@@ -35,7 +35,7 @@ def digests(lab: Lab, machine: str) -> dict[str, str]:
     return dict(line.split() for line in content.decode().splitlines())
 
 
-def test_same_lab_same_bytes(article_lab: Lab):
+def test_same_lab_same_bytes(article_lab: Lab) -> None:
     first, second = rendered(article_lab), rendered(article_lab)
     assert first == second
     assert tree_digest(first) == tree_digest(second)
@@ -43,7 +43,7 @@ def test_same_lab_same_bytes(article_lab: Lab):
     assert tree_digest(rendered(other)) != tree_digest(first)
 
 
-def test_each_machine_gets_its_own_steps(article_lab: Lab):
+def test_each_machine_gets_its_own_steps(article_lab: Lab) -> None:
     tree = rendered(article_lab)
 
     def steps(machine: str) -> set[str]:
@@ -58,7 +58,7 @@ def test_each_machine_gets_its_own_steps(article_lab: Lab):
     assert tree[PurePosixPath("machines/ingress/files/bird.conf")].mode == 0o644
 
 
-def test_programs_for_the_machines_hold_no_leftovers(article_lab: Lab):
+def test_programs_for_the_machines_hold_no_leftovers(article_lab: Lab) -> None:
     programs = [path for path in rendered(article_lab) if "programs" in path.parts]
     assert PurePosixPath("machines/ingress/programs/labctl/standins/controller/haproxy.cfg.j2") in programs
     assert PurePosixPath("machines/worker1/programs/labctl/model/blocks.py") in programs
@@ -66,7 +66,7 @@ def test_programs_for_the_machines_hold_no_leftovers(article_lab: Lab):
     assert not [path for path in programs if path.parts[4] in {"engine", "secrets", "cli"}]
 
 
-def test_only_the_steps_that_a_change_concerns_run_again(article_lab: Lab):
+def test_only_the_steps_that_a_change_concerns_run_again(article_lab: Lab) -> None:
     app = replace(article_lab, app=replace(article_lab.app, host="other.example"))
     before, after = digests(article_lab, "controlplane"), digests(app, "controlplane")
     assert {step for step in before if before[step] != after[step]} == {"app"}
@@ -74,9 +74,25 @@ def test_only_the_steps_that_a_change_concerns_run_again(article_lab: Lab):
     network = replace(article_lab, network=replace(article_lab.network, as_number=64999))
     before, after = digests(article_lab, "ingress"), digests(network, "ingress")
     assert {step for step in before if before[step] != after[step]} == {"bird"}
+    before, after = digests(article_lab, "controlplane"), digests(network, "controlplane")
+    assert {step for step in before if before[step] != after[step]} == {"bgp-peers"}
 
 
-def test_lab_json_says_what_the_lab_is(article_lab: Lab):
+def test_a_changed_program_is_copied_and_what_it_is_started_by_runs_again(
+    article_lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def changed(machine: str) -> set[str]:
+        with monkeypatch.context() as patch:
+            before = digests(article_lab, machine)
+            patch.setattr("labctl.render.tree._programs", lambda: small(programs__labctl__new="print()"))
+            after = digests(article_lab, machine)
+        return {step for step in before if before[step] != after[step]}
+
+    assert changed("worker1") == changed("controlplane") == {"base", "calico"}
+    assert changed("ingress") == {"base", "controller"}
+
+
+def test_lab_json_says_what_the_lab_is(article_lab: Lab) -> None:
     lab = json.loads(rendered(article_lab)[PurePosixPath("lab.json")].content)
     assert lab["provider"] == "lxc"
     assert [(machine["name"], machine["address"]) for machine in lab["machines"]] == [
@@ -87,7 +103,7 @@ def test_lab_json_says_what_the_lab_is(article_lab: Lab):
     ]
 
 
-def test_no_secret_is_in_a_rendered_file(article_lab: Lab, tmp_path: Path):
+def test_no_secret_is_in_a_rendered_file(article_lab: Lab, tmp_path: Path) -> None:
     files = LabDirectory(tmp_path)
     prepare(article_lab, files, box_file=None)
     token = (files.secrets / "bootstrap-token").read_bytes().strip()
@@ -105,7 +121,7 @@ def test_no_secret_is_in_a_rendered_file(article_lab: Lab, tmp_path: Path):
         assert not [line for line in private if line in content], path
 
 
-def test_what_did_not_change_is_not_written(tmp_path: Path):
+def test_what_did_not_change_is_not_written(tmp_path: Path) -> None:
     tree = {**small(a="1", deep__b="2"), PurePosixPath("run"): RenderedFile(b"3", 0o755)}
     assert write_tree(tmp_path, tree) == [PurePosixPath("a"), PurePosixPath("deep/b"), PurePosixPath("run")]
     assert stat.S_IMODE((tmp_path / "run").stat().st_mode) == 0o755
@@ -117,7 +133,7 @@ def test_what_did_not_change_is_not_written(tmp_path: Path):
     assert (tmp_path / "a").read_text() == "1"
 
 
-def test_stale_files_go_with_their_folders_and_nothing_else(tmp_path: Path):
+def test_stale_files_go_with_their_folders_and_nothing_else(tmp_path: Path) -> None:
     write_tree(tmp_path, small(a="1", machines__worker2__steps__join="2", machines__worker1__run="3"))
     (tmp_path / "notes.txt").write_text("the user's")
     changed = write_tree(tmp_path, small(a="1", machines__worker1__run="3"))
@@ -142,7 +158,7 @@ def test_stale_files_go_with_their_folders_and_nothing_else(tmp_path: Path):
         lambda folder: "\udcff",
     ],
 )
-def test_a_hostile_list_of_rendered_files_is_harmless(tmp_path: Path, names: Callable[[Path], str]):
+def test_a_hostile_list_of_rendered_files_is_harmless(tmp_path: Path, names: Callable[[Path], str]) -> None:
     (tmp_path / "victim").write_text("stays")
     folder = tmp_path / "lab"
     (folder / "sub").mkdir(parents=True)
@@ -152,7 +168,7 @@ def test_a_hostile_list_of_rendered_files_is_harmless(tmp_path: Path, names: Cal
     assert (folder / "a").read_text() == "1"
 
 
-def test_a_listed_link_out_of_the_folder_is_harmless(tmp_path: Path):
+def test_a_listed_link_out_of_the_folder_is_harmless(tmp_path: Path) -> None:
     (tmp_path / "outside").mkdir()
     (tmp_path / "outside" / "victim").write_text("stays")
     folder = tmp_path / "lab"
@@ -163,14 +179,14 @@ def test_a_listed_link_out_of_the_folder_is_harmless(tmp_path: Path):
     assert (tmp_path / "outside" / "victim").exists()
 
 
-def test_a_folder_in_the_way_is_named(tmp_path: Path):
+def test_a_folder_in_the_way_is_named(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     with pytest.raises(LabctlError) as caught:
         write_tree(tmp_path, small(a="1"))
     assert caught.value.where == str(tmp_path / "a")
 
 
-def test_an_undefined_variable_is_refused_with_its_name(tmp_path: Path):
+def test_an_undefined_variable_is_refused_with_its_name(tmp_path: Path) -> None:
     (tmp_path / "step.sh.j2").write_text("echo {{ nobody_set_this }}\n")
     with pytest.raises(LabctlError) as caught:
         render_template(tmp_path, "step.sh.j2", {})
@@ -179,18 +195,18 @@ def test_an_undefined_variable_is_refused_with_its_name(tmp_path: Path):
 
 
 @pytest.mark.parametrize("text", ["{{ open", "{% if %}", "{{ 'x' | no_such_filter }}", "{{ lab.no_such_field }}"])
-def test_a_broken_template_is_a_labctl_error(tmp_path: Path, article_lab: Lab, text: str):
+def test_a_broken_template_is_a_labctl_error(tmp_path: Path, article_lab: Lab, text: str) -> None:
     (tmp_path / "step.sh.j2").write_text(text)
     with pytest.raises(LabctlError):
         render_template(tmp_path, "step.sh.j2", {"lab": article_lab})
 
 
-def test_a_missing_template_is_a_labctl_error(tmp_path: Path):
+def test_a_missing_template_is_a_labctl_error(tmp_path: Path) -> None:
     with pytest.raises(LabctlError):
         render_template(tmp_path, "none.sh.j2", {})
 
 
-def test_values_are_quoted_for_the_language_of_the_file(tmp_path: Path):
+def test_values_are_quoted_for_the_language_of_the_file(tmp_path: Path) -> None:
     values: dict[str, object] = {"word": "a b#{c}$d", "address": IPv4Address("10.0.0.1")}
     expected = {
         "step.sh.j2": "'a b#{c}$d' 10.0.0.1",

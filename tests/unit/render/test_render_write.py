@@ -44,7 +44,7 @@ def on_disk(folder: Path) -> Tree:
 
 @settings(max_examples=40, deadline=None)
 @given(st.lists(trees, min_size=1, max_size=4))
-def test_the_last_tree_is_what_stays(history: list[Tree]):
+def test_the_last_tree_is_what_stays(history: list[Tree]) -> None:
     umask = os.umask(0o022)
     try:
         with tempfile.TemporaryDirectory() as name, patch("os.fsync"):  # the disk need not keep up
@@ -62,7 +62,7 @@ def test_the_last_tree_is_what_stays(history: list[Tree]):
         os.umask(umask)
 
 
-def test_a_link_is_replaced_not_followed(tmp_path: Path):
+def test_a_link_is_replaced_not_followed(tmp_path: Path) -> None:
     (tmp_path / "outside").write_text("stays")
     folder = tmp_path / "lab"
     folder.mkdir()
@@ -72,7 +72,7 @@ def test_a_link_is_replaced_not_followed(tmp_path: Path):
     assert not (folder / "run").is_symlink()
 
 
-def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = tmp_path / "file"
     target.write_text("old")
 
@@ -90,7 +90,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path: Path, monkeypa
 
 
 @pytest.mark.parametrize("value", ["a\nrm -rf /", "a\r", "a\0", "a\x1b[31m"])
-def test_raw_is_no_way_into_the_next_line(tmp_path: Path, value: str):
+def test_raw_is_no_way_into_the_next_line(tmp_path: Path, value: str) -> None:
     (tmp_path / "step.sh.j2").write_text("# for {{ value | raw }}\n")
     assert render_template(tmp_path, "step.sh.j2", {"value": "a $b"}) == "# for a $b\n"
     with pytest.raises(LabctlError):
@@ -98,7 +98,7 @@ def test_raw_is_no_way_into_the_next_line(tmp_path: Path, value: str):
 
 
 @pytest.mark.parametrize("value", ["", "a b", "9a", "a;", "a'", 'a"', "\u00e4", "a\n", "a-b"])
-def test_a_bird_symbol_is_a_word(tmp_path: Path, value: str):
+def test_a_bird_symbol_is_a_word(tmp_path: Path, value: str) -> None:
     (tmp_path / "bird.conf.j2").write_text("protocol bgp {{ value | symbol }} {}\n")
     assert render_template(tmp_path, "bird.conf.j2", {"value": "_worker1"}) == "protocol bgp _worker1 {}\n"
     with pytest.raises(LabctlError):

@@ -13,17 +13,11 @@ table=labctl-lab
 containers=labctl-lab-
 notes=/run/labctl   # which labs are up, and the host's own kernel settings
 
-# Forwarding is for NAT; four systemds and kubelets watch many files; the rest is what every kubelet sets on its host
-# (kubernetes 1.20, pkg/kubelet/cm/container_manager_linux.go), and containers share the host's kernel.
+# Forwarding is for NAT; and many systemds and kubelets on one kernel watch many files.
 kernel_settings=(
   net.ipv4.ip_forward=1
   fs.inotify.max_user_instances=8192
   fs.inotify.max_user_watches=1048576
-  vm.overcommit_memory=1
-  kernel.panic=10
-  kernel.panic_on_oops=1
-  kernel.keys.root_maxkeys=1000000
-  kernel.keys.root_maxbytes=25000000
 )
 
 if [ "$(id -u)" -ne 0 ]; then

@@ -1,0 +1,46 @@
+"""Layer route, first of all: what BIRD on ingress learned gets into the kernel at all."""
+
+from __future__ import annotations
+
+from labctl.checks.check import Check, Layer, Outcome, counted, failed, passed
+from labctl.checks.facts import Facts
+from labctl.checks.why_no_route import kernel_route
+from labctl.model.lab import Lab
+
+ID = "route.learned.ingress"
+
+
+def checks(lab: Lab, _facts: Facts) -> list[Check]:
+    """The one check: what is wrong with one node's block alone is that block's own check (route.py)."""
+    name = lab.ingress.name
+    return [
+        Check(
+            id=ID,
+            layer=Layer.ROUTE,
+            machine=name,
+            title="BIRD on ingress brings what it learned into the kernel",
+            expected="next hops that it can resolve, and routes in the kernel",
+            command="birdc show route",
+            run=learned,
+            probe="bird-routes",
+            needs=(f"machine.{name}",),
+            explained_by=("bgp.ingress", "bgp.config.ingress", f"machine.address.{name}"),
+        )
+    ]
+
+
+def learned(facts: Facts, lab: Lab) -> Outcome:
+    """Of several learned blocks, not all are unreachable, and not all are missing in the kernel."""
+    name = lab.ingress.name
+    here = facts.on(name)
+    routes = [route for route in here.bird_routes if route.best and route.network.subnet_of(lab.network.pod_cidr)]
+    words = f"{counted(len(routes), 'block')} learned"
+    if len(routes) < 2:
+        return passed(words)
+    if all(route.kind == "unreachable" for route in routes):
+        cause = f"BIRD on {name} can't resolve the next hop of any block that it learned: its sessions lack `direct`"
+        return failed(f"{words}, all unreachable", cause, f"labctl ssh {name} -- cat /etc/bird/bird.conf")
+    if all(kernel_route(here, route.network) is None for route in routes):
+        cause = f"BIRD on {name} knows {words.replace(' learned', '')} but its kernel protocol writes none of them"
+        return failed(f"{words}, none in the kernel", cause, f"labctl birdc {name} show protocols all kernel1")
+    return passed(words)

@@ -1,0 +1,53 @@
+"""`labctl break` and `labctl repair` on a real lab: verify names each fault, and nothing on a healthy lab.
+
+LABCTL_ALL_FAULTS=1 tries all faults and writes docs/faults.md; without it a few stand for the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from fault_trials import Trial, Trials, page
+from lab_under_test import LabUnderTest
+
+from labctl.faults.catalogue import FAULTS, LEFT_OUT
+from labctl.faults.choose import fault_named
+
+PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
+ALL = os.environ.get("LABCTL_ALL_FAULTS") == "1"
+FEW = ("forwarding-off", "bgp-filtered", "service-port-wrong", "ingress-as-wrong", "filter-drops-block")
+TRIED: list[Trial] = []
+
+
+@pytest.mark.parametrize("name", [fault.name for fault in FAULTS] if ALL else FEW)
+def test_a_fault_is_named_and_repaired(lab: LabUnderTest, name: str) -> None:
+    trials = Trials(lab.folder)
+    if not fault_named(name).fits(trials.lab):
+        pytest.skip("not for this provider or source")
+    trial = trials.try_fault(fault_named(name))
+    TRIED.append(trial)
+    assert trial.right, trial.line
+
+
+@pytest.mark.skipif(not ALL, reason="LABCTL_ALL_FAULTS=1 writes docs/faults.md")
+def test_the_table_is_written() -> None:
+    assert TRIED
+    PAGE.write_text(page(TRIED, LEFT_OUT), encoding="utf-8")
+
+
+def test_a_student_repairs_a_hidden_fault_and_is_graded(lab: LabUnderTest) -> None:
+    hidden = lab.labctl("break", "forwarding-off", "--hidden")
+    assert "forwarding" not in hidden.text
+    assert "forwarding" not in (lab.own / "faults.json").read_text()
+    before = json.loads(lab.labctl("verify", "--grade", "--output", "json", status=1).stdout)
+    lab.on("worker1", "sysctl -qw net.ipv4.ip_forward=1")
+    lab.repaired()
+    after = json.loads(lab.labctl("verify", "--grade", "--output", "json").stdout)
+    lab.labctl("repair")
+    assert (before["faults"][0]["name"], before["points"]) == ("hidden", 0)
+    assert (after["ok"], after["points"], after["faults"][0]["by"]) == (True, 20, "student")
+    assert lab.repaired()["ok"]
+    assert "nothing is broken" in lab.labctl("repair").stderr

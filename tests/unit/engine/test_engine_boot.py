@@ -1,0 +1,181 @@
+"""Waiting for machines to boot: Vagrant's lines, and what is said when a machine does not come."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+
+from labctl.engine.boot import Boot
+from labctl.engine.events import Event, LineEvent
+from labctl.errors import LabctlError, RemoteError, StepError
+from labctl.model.lab import Lab
+from labctl.plan.plan import Task, TaskName, make_plan
+
+Hear = Callable[[str], None]
+
+
+class Connections:
+    """Machines answer once they are in ``awake``; what stands for a connection is the machine's name."""
+
+    def __init__(self, *awake: str) -> None:
+        self.awake = set(awake)
+
+    def to(self, name: str) -> str:
+        if name not in self.awake:
+            raise RemoteError("no SSH connection", why="Connection refused")
+        return name
+
+
+class Vagrant:
+    """Stands in for labctl's Vagrant: says lines, then does as told."""
+
+    def __init__(self, *lines: str, then: Callable[[], None] = lambda: None) -> None:
+        self.lines = lines
+        self.then = then
+        self.names: list[str] = []
+        self.said = threading.Event()
+
+    def boot(self, names: Sequence[str], on_line: Hear) -> None:
+        self.names = list(names)
+        for line in self.lines:
+            on_line(line)
+        self.said.set()
+        self.then()
+
+
+@pytest.fixture
+def stuck() -> Iterator[Callable[[], None]]:
+    """What a Vagrant does that comes to no end."""
+    release = threading.Event()
+
+    def then() -> None:
+        release.wait(30)
+
+    yield then
+    release.set()
+
+
+def boot_of(vagrant: Vagrant, asleep: Sequence[str], listener: Callable[[Event], None] = lambda event: None) -> Boot:
+    return Boot(cast(Any, vagrant), asleep, listener)
+
+
+def wait(boot: Boot, task: Task, connections: Connections) -> tuple[Any, bool]:
+    return boot.wait_for(task, cast(Any, connections))
+
+
+def task(lab: Lab, machine: str, *, deadline: int = 30) -> Task:
+    found = make_plan(lab).task(TaskName(machine, "machines"))
+    return replace(found, step=replace(found.step, deadline=deadline))
+
+
+def failing(why: str) -> Callable[[], None]:
+    def then() -> None:
+        raise LabctlError("vagrant up failed", why=why)
+
+    return then
+
+
+def test_machines_that_run_need_no_vagrant(article_lab: Lab) -> None:
+    vagrant = Vagrant(then=failing("must not be asked"))
+    boot = boot_of(vagrant, [])
+    boot.start()
+    assert wait(boot, task(article_lab, "worker1"), Connections("worker1")) == ("worker1", False)
+    boot.finish()
+    assert vagrant.names == []
+
+
+def test_a_machine_counts_as_booted_when_it_answers(article_lab: Lab, stuck: Callable[[], None]) -> None:
+    """Vagrant itself takes longer: nobody waits for its end here."""
+    connections = Connections("ingress")
+    vagrant = Vagrant(then=stuck)
+    boot = boot_of(vagrant, ["worker2", "worker1"])
+    boot.start()
+    threading.Timer(0.2, connections.awake.add, ["worker1"]).start()
+    assert wait(boot, task(article_lab, "worker1"), connections) == ("worker1", True)
+    assert wait(boot, task(article_lab, "ingress"), connections) == ("ingress", False)
+    assert vagrant.names == ["worker1", "worker2"]
+
+
+def test_vagrants_lines_reach_the_machines_they_are_about(article_lab: Lab) -> None:
+    events: list[Event] = []
+    vagrant = Vagrant(
+        "Bringing machine 'worker1' up with 'lxc' provider...",
+        "==> worker1: Importing base box 'labctl/debian-13'...",
+        "    worker1: Warning: a: b",
+        "==> worker1: ",
+        "==> ingress: runs already",
+    )
+    boot = boot_of(vagrant, ["worker1"], events.append)
+    boot.start()
+    boot.finish()
+    assert events == [
+        LineEvent("worker1", "machines", "Importing base box 'labctl/debian-13'..."),
+        LineEvent("worker1", "machines", "Warning: a: b"),
+    ]
+
+
+def test_vagrants_failure_is_told_at_once(article_lab: Lab) -> None:
+    boot = boot_of(Vagrant("line", then=failing("The box is broken")), ["worker1"])
+    boot.start()
+    began = time.monotonic()
+    with pytest.raises(StepError) as caught:
+        wait(boot, task(article_lab, "worker1"), Connections())
+    assert time.monotonic() - began < 10
+    assert caught.value.what == "worker1 did not boot"
+    assert (caught.value.where, caught.value.why) == ("worker1", "The box is broken")
+    assert caught.value.next_step == "labctl up"
+    with pytest.raises(LabctlError, match="vagrant up failed"):
+        boot.finish()
+
+
+def test_a_bug_in_vagrants_thread_is_not_waited_out(article_lab: Lab) -> None:
+    def then() -> None:
+        raise UnicodeDecodeError("ascii", b"\xff", 0, 1, "ordinal not in range")
+
+    boot = boot_of(Vagrant(then=then), ["worker1"])
+    boot.start()
+    with pytest.raises(UnicodeDecodeError):
+        wait(boot, task(article_lab, "worker1"), Connections())
+    with pytest.raises(UnicodeDecodeError):
+        boot.finish()
+
+
+def test_a_machine_that_answers_counts_though_vagrant_failed(article_lab: Lab) -> None:
+    boot = boot_of(Vagrant(then=failing("another machine's fault")), ["worker1", "worker2"])
+    boot.start()
+    with pytest.raises(LabctlError, match="vagrant up failed"):
+        boot.finish()
+    assert wait(boot, task(article_lab, "worker1"), Connections("worker1")) == ("worker1", True)
+
+
+def test_too_late_while_vagrant_still_works(article_lab: Lab, stuck: Callable[[], None]) -> None:
+    vagrant = Vagrant("first", "==> worker1: Starting container...", then=stuck)
+    boot = boot_of(vagrant, ["worker1"])
+    boot.start()
+    assert vagrant.said.wait(10)
+    with pytest.raises(StepError) as caught:
+        wait(boot, task(article_lab, "worker1", deadline=0), Connections())
+    assert caught.value.what == "worker1 did not answer over SSH within 0 s"
+    assert caught.value.why == "Connection refused; Vagrant's last line: ==> worker1: Starting container..."
+
+
+def test_too_late_though_vagrant_is_done(article_lab: Lab) -> None:
+    boot = boot_of(Vagrant(), ["worker1"])
+    boot.start()
+    boot.finish()
+    with pytest.raises(StepError) as caught:
+        wait(boot, task(article_lab, "worker1", deadline=0), Connections())
+    assert caught.value.why == "Vagrant is done, but Connection refused"
+
+
+def test_too_late_for_a_machine_that_was_running(article_lab: Lab) -> None:
+    boot = boot_of(Vagrant(), [])
+    boot.start()
+    with pytest.raises(StepError) as caught:
+        wait(boot, task(article_lab, "worker1", deadline=0), Connections())
+    assert caught.value.why == "Connection refused"

@@ -1,0 +1,79 @@
+"""One labctl at a time: the second is told who holds the lab, and no end of the first leaves a lock behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import labctl
+from labctl.engine.lock import lab_lock
+from labctl.errors import ExitCode, LockedError
+
+HOLD = """
+import subprocess, sys, time
+from pathlib import Path
+from labctl.engine.lock import lab_lock
+with lab_lock(Path(sys.argv.pop(1))):
+    child = subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL, close_fds=False)
+    print(child.pid, flush=True)
+    time.sleep(60)
+"""
+
+
+@pytest.fixture
+def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another labctl that holds the lock, with a program of its own still running."""
+    environment = {**os.environ, "PYTHONPATH": str(Path(labctl.__file__).parent.parent)}
+    command = [sys.executable, "-c", HOLD, str(tmp_path / ".labctl/lock"), "up", "--workers", "3"]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout
+    child = int(process.stdout.readline())
+    yield process
+    process.kill()
+    process.wait(10)
+    os.kill(child, signal.SIGKILL)
+    process.stdout.close()
+
+
+def test_the_second_is_told_who_holds_the_lab(holder: subprocess.Popen[str], tmp_path: Path) -> None:
+    with pytest.raises(LockedError) as caught, lab_lock(tmp_path / ".labctl/lock"):
+        pass
+    assert caught.value.why == f"pid {holder.pid}: labctl up --workers 3"
+    assert caught.value.where == str(tmp_path / ".labctl")
+    assert caught.value.exit_code is ExitCode.LOCKED
+    with pytest.raises(LockedError) as again, lab_lock(tmp_path / ".labctl/lock"):
+        pass
+    assert again.value.why == caught.value.why
+
+
+def test_a_killed_holder_leaves_no_lock(holder: subprocess.Popen[str], tmp_path: Path) -> None:
+    """Not even while a program that it started lives on."""
+    holder.send_signal(signal.SIGKILL)
+    holder.wait(10)
+    with lab_lock(tmp_path / ".labctl/lock"):
+        assert f'"pid": {os.getpid()}' in (tmp_path / ".labctl/lock.json").read_text()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"pid": "x"}', '{"pid": 1}', "null", b"\xff\xfe"])
+def test_an_unreadable_note_is_no_obstacle(holder: subprocess.Popen[str], tmp_path: Path, text: str | bytes) -> None:
+    (tmp_path / ".labctl/lock.json").write_bytes(text if isinstance(text, bytes) else text.encode())
+    with pytest.raises(LockedError) as caught, lab_lock(tmp_path / ".labctl/lock"):
+        pass
+    assert caught.value.why == "its pid is not known"
+
+
+def test_held_once_even_within_one_process_and_given_up_after_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with pytest.raises(ValueError, match="in the middle"), lab_lock(path):
+        with pytest.raises(LockedError), lab_lock(path):
+            pass
+        raise ValueError("in the middle")
+    assert not (tmp_path / "lock.json").exists()
+    with lab_lock(path):
+        assert (tmp_path / "lock.json").exists()

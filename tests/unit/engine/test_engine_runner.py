@@ -1,0 +1,160 @@
+"""Running a plan: order, side by side, and what a failure stops."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+
+from labctl.engine.events import Event, State, StepEvent
+from labctl.engine.runner import Outcome, run_plan
+from labctl.errors import LabctlError, StepError
+from labctl.model.lab import Lab
+from labctl.plan.plan import Plan, Task, TaskName, make_plan
+
+
+class Recorder:
+    """Notes events, and in which order tasks began and ended."""
+
+    def __init__(self, work: Callable[[Task], bool] = lambda task: True) -> None:
+        self.events: list[Event] = []
+        self.began: list[TaskName] = []
+        self.ended: list[TaskName] = []
+        self._work = work
+        self._lock = threading.Lock()
+
+    def do(self, task: Task) -> bool:
+        with self._lock:
+            self.began.append(task.name)
+            assert task.needs <= set(self.ended), f"{task.name} began too early"
+        changed = self._work(task)
+        with self._lock:
+            self.ended.append(task.name)
+        return changed
+
+    def states(self, name: str) -> list[State]:
+        machine, step = name.split("/")
+        return [
+            event.state
+            for event in self.events
+            if isinstance(event, StepEvent) and (event.machine, event.step) == (machine, step)
+        ]
+
+
+def run(plan: Plan, recorder: Recorder) -> Outcome:
+    return run_plan(plan, recorder.do, recorder.events.append)
+
+
+def failing(*names: str) -> Callable[[Task], bool]:
+    def work(task: Task) -> bool:
+        if str(task.name) in names:
+            raise StepError(f"{task.name} failed")
+        return True
+
+    return work
+
+
+def as_text(names: list[TaskName] | dict[TaskName, LabctlError]) -> list[str]:
+    return sorted(str(name) for name in names)
+
+
+def test_every_task_once_after_what_it_needs(make_lab: Callable[..., Lab]) -> None:
+    plan = make_plan(make_lab(workers=8))
+    recorder = Recorder()
+    outcome = run(plan, recorder)
+    assert outcome.ok
+    assert sorted(outcome.done) == sorted(task.name for task in plan.tasks) == sorted(recorder.began)
+    assert (outcome.skipped, outcome.failed, outcome.left) == ([], {}, [])
+
+
+def test_machines_are_worked_on_side_by_side(article_lab: Lab) -> None:
+    """Each of the four boots waits for the other three: one after the other, they would never end."""
+    together = threading.Barrier(4, timeout=10)
+
+    def work(task: Task) -> bool:
+        if task.step.name == "machines":
+            together.wait()
+        return True
+
+    assert run(make_plan(article_lab), Recorder(work)).ok
+
+
+def test_steps_of_one_machine_that_do_not_need_each_other_run_side_by_side(article_lab: Lab) -> None:
+    together = threading.Barrier(2, timeout=10)
+
+    def work(task: Task) -> bool:
+        if str(task.name) in {"worker1/runtime", "worker1/kubernetes"}:
+            together.wait()
+        return True
+
+    assert run(make_plan(article_lab), Recorder(work)).ok
+
+
+def test_events_tell_what_was_done_and_what_held_already(article_lab: Lab) -> None:
+    recorder = Recorder(lambda task: task.step.name != "base")
+    outcome = run(make_plan(article_lab, until="bird"), recorder)
+    assert recorder.states("ingress/machines") == [State.RUNNING, State.DONE]
+    assert recorder.states("ingress/base") == [State.RUNNING, State.SKIPPED]
+    assert recorder.states("ingress/bird") == [State.RUNNING, State.DONE]
+    assert as_text(outcome.skipped) == ["ingress/base"]
+    assert outcome.ok
+    assert all(event.seconds >= 0 for event in recorder.events if isinstance(event, StepEvent))
+
+
+def test_a_failure_stops_only_what_depends_on_it(article_lab: Lab) -> None:
+    recorder = Recorder(failing("controlplane/control-plane"))
+    plan = make_plan(article_lab)
+    outcome = run(plan, recorder)
+    assert not outcome.ok
+    assert as_text(outcome.failed) == ["controlplane/control-plane"]
+    assert as_text(outcome.left) == ["controlplane/app", "controlplane/bgp-peers", "controlplane/calico"]
+    assert recorder.states("controlplane/control-plane") == [State.RUNNING, State.FAILED]
+    assert recorder.states("controlplane/calico") == []
+    assert {"worker1/calico", "worker2/join", "ingress/bird", "ingress/controller"} <= set(as_text(outcome.done))
+    assert len(outcome.done) + len(outcome.failed) + len(outcome.left) == len(plan.tasks)
+
+
+def test_several_failures_are_all_kept(article_lab: Lab) -> None:
+    outcome = run(make_plan(article_lab), Recorder(failing("worker1/base", "ingress/bird")))
+    assert as_text(outcome.failed) == ["ingress/bird", "worker1/base"]
+    assert str(outcome.failed[TaskName("ingress", "bird")]) == "ingress/bird failed"
+    assert "worker1/join" in as_text(outcome.left)
+    assert "controlplane/app" in as_text(outcome.left)
+    assert "worker2/calico" in as_text(outcome.done)
+
+
+@pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt, SystemExit])
+def test_other_exceptions_pass_and_nothing_new_begins(article_lab: Lab, kind: type[BaseException]) -> None:
+    def work(task: Task) -> bool:
+        if task.step.name == "machines" and task.machine.name == "ingress":
+            raise kind("a bug, or the user")
+        return True
+
+    recorder = Recorder(work)
+    with pytest.raises(kind, match="a bug, or the user"):
+        run(make_plan(article_lab), recorder)
+    assert TaskName("ingress", "base") not in recorder.began
+
+
+def test_an_interrupt_is_raised_while_others_still_work(article_lab: Lab) -> None:
+    """labctl ends what still runs itself: the runner must not wait for it."""
+    release = threading.Event()
+    waited: list[bool] = []
+
+    def work(task: Task) -> bool:
+        if task.machine.name == "ingress":
+            raise KeyboardInterrupt
+        waited.append(release.wait(5))
+        return True
+
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run(make_plan(article_lab), Recorder(work))
+        assert waited == []
+    finally:
+        release.set()
+
+
+def test_an_empty_plan_is_done() -> None:
+    assert run(Plan(()), Recorder()).ok

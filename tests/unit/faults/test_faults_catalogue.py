@@ -1,0 +1,80 @@
+"""The catalogue: every fault is whole, its scripts are bash, and the checks that it expects exist."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "checks"))
+
+from made_facts import make_facts, make_lab
+
+from labctl.checks.check import Layer
+from labctl.checks.layers.all import all_checks
+from labctl.faults.catalogue import FAULTS
+from labctl.faults.fault import Fault, Way
+from labctl.faults.shell import apply_script, undo_script
+
+LAB = make_lab()
+
+
+def test_there_are_faults_of_each_level_over_the_layers() -> None:
+    assert len(FAULTS) >= 25
+    assert {fault.level for fault in FAULTS} == {1, 2, 3}
+    assert {fault.layer for fault in FAULTS} >= set(Layer) - {Layer.HOST, Layer.HTTP}
+    assert len({fault.name for fault in FAULTS}) == len(FAULTS)
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_a_fault_is_whole(fault: Fault) -> None:
+    assert fault.lesson.endswith((".", "?"))
+    assert fault.answer
+    assert bool(fault.apply) == bool(fault.undo) == (fault.way is not Way.POWER)
+    assert not any(word in fault.lesson for word in (fault.answer, fault.name))
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_verify_has_the_checks_that_should_name_it(fault: Fault) -> None:
+    ids = [check.id for check in all_checks(LAB, make_facts(LAB))]
+    for machine in fault.machines(LAB):
+        for pattern in fault.root_causes:
+            wanted = pattern.format(machine=machine.name, address=machine.address)
+            assert any(fnmatchcase(id_, wanted) for id_ in ids), wanted
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_its_scripts_are_bash(fault: Fault) -> None:
+    machine = fault.machines(LAB)[0]
+    for script in (
+        apply_script(LAB, machine, fault.name, fault.apply),
+        undo_script(LAB, machine, fault.name, fault.undo),
+    ):
+        done = subprocess.run(["bash", "-n"], input=script, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_script_on_another_worker_is_never_on_the_same() -> None:
+    fault = next(fault for fault in FAULTS if fault.name == "duplicate-address")
+    for machine in fault.machines(LAB):
+        assert fault.host(LAB, machine) != machine
+
+
+def test_a_file_is_restored_as_it_was_however_often_it_was_broken(tmp_path: Path) -> None:
+    file = tmp_path / "some file"
+    file.write_text("before\n")
+    file.chmod(0o640)
+    words = Path(sys.modules["labctl.faults.shell"].__file__ or "").with_name("words.sh").read_text()
+    begin = f"KEPT='{tmp_path}/kept'\n{words}\n"
+    run = ["bash", "-s"]
+    for content in ("broken", "broken twice"):
+        body = f"keep_file '{file}'\necho '{content}' >'{file}'"
+        subprocess.run(run, input=begin + body, text=True, check=True)
+    for _ in range(2):
+        subprocess.run(run, input=begin + "restore_files", text=True, check=True)
+        assert file.read_text() == "before\n"
+        assert file.stat().st_mode & 0o777 == 0o640
+    assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["some file"]

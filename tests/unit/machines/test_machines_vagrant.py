@@ -1,0 +1,259 @@
+"""How Vagrant and LXC are called and what becomes of their errors. ``vagrant`` and ``lxc-…`` are STAND-INS here: small
+scripts that note their arguments and their environment. The real ones are at work in tests/lab."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from labctl.errors import HostError, LabctlError
+from labctl.lab_directory import LabDirectory
+from labctl.machines import lxc
+from labctl.machines.vagrant import VagrantMachines
+from labctl.model.lab import Lab, Provider
+
+# Notes how it was called in calls.json, then does what the test says.
+NOTE = """\
+#!{python}
+import json, os, sys
+with open({calls!r}, "a") as file:
+    file.write(json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]) + "\\n")
+"""
+
+
+class StandIns:
+    """A folder of stand-in programs, first on the PATH."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._calls = folder / "calls.json"
+
+    def add(self, name: str, then: str = "") -> None:
+        program = self.folder / name
+        program.write_text(NOTE.format(python=sys.executable, calls=str(self._calls)) + then + "\n")
+        program.chmod(0o755)
+
+    @property
+    def calls(self) -> list[list[str]]:
+        return [call[0] for call in self._read()]
+
+    @property
+    def folders(self) -> list[str]:
+        return [call[1] for call in self._read()]
+
+    @property
+    def environment(self) -> dict[str, str]:
+        environment: dict[str, str] = self._read()[-1][2]
+        return environment
+
+    def _read(self) -> list[tuple[list[str], str, dict[str, str]]]:
+        return [json.loads(line) for line in self._calls.read_text().splitlines()]
+
+
+@pytest.fixture
+def programs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIns:
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    return StandIns(folder)
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> LabDirectory:
+    made = LabDirectory(tmp_path / "lab")
+    made.folder.mkdir(parents=True)
+    return made
+
+
+def nobody(_: str) -> None:
+    """Hears nothing."""
+
+
+def test_all_machines_are_booted_with_one_call_without_provisioning(
+    programs: StandIns, files: LabDirectory, article_lab: Lab
+) -> None:
+    programs.add("vagrant", r"print('==> \x1b[1mworker1: Importing\x1b[0m')")
+    heard: list[str] = []
+    names = [machine.name for machine in article_lab.machines]
+    VagrantMachines(article_lab, files).boot(names, heard.append)
+    assert len(programs.calls) == 1
+    assert programs.calls[0][0] == "up"
+    assert {"--no-provision", "--provider=lxc"} == {word for word in programs.calls[0][1:] if word != "--"}
+    assert programs.folders == [str(files.folder)]
+    assert heard == ["==> worker1: Importing"]
+
+
+def test_some_machines_are_named_by_a_pattern_that_fits_them_alone(
+    programs: StandIns, files: LabDirectory, article_lab: Lab
+) -> None:
+    import re
+
+    programs.add("vagrant")
+    VagrantMachines(article_lab, files).boot(["worker1", "ingress"], nobody)
+    pattern = next(word for word in programs.calls[0] if word.startswith("/"))
+    assert pattern.endswith("/")
+    fitting = [name for name in ("ingress", "controlplane", "worker1", "worker10") if re.search(pattern[1:-1], name)]
+    assert fitting == ["ingress", "worker1"]
+
+
+def test_vagrant_looks_up_nothing_and_keeps_the_lab_s_data_with_the_lab(
+    programs: StandIns, files: LabDirectory, article_lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VAGRANT_HOME", "/elsewhere")
+    monkeypatch.setenv("VAGRANT_DEFAULT_PROVIDER", "virtualbox")
+    monkeypatch.setenv("OF_THE_USER", "kept")
+    programs.add("vagrant")
+    VagrantMachines(article_lab, files).halt()
+    assert programs.environment["VAGRANT_CHECKPOINT_DISABLE"] == "1"
+    assert programs.environment["VAGRANT_BOX_UPDATE_CHECK_DISABLE"] == "1"
+    assert programs.environment["VAGRANT_DEFAULT_PROVIDER"] == "lxc"
+    assert programs.environment["VAGRANT_HOME"] == str(files.vagrant_home)
+    assert programs.environment["OF_THE_USER"] == "kept"
+    assert os.environ["VAGRANT_HOME"] == "/elsewhere"
+    VagrantMachines(replace(article_lab, provider=Provider.VIRTUALBOX), files).halt()
+    assert programs.environment["VAGRANT_HOME"] == "/elsewhere"  # a public box is shared by the user's labs
+
+
+def test_halt_and_destroy_ask_no_question(programs: StandIns, files: LabDirectory, article_lab: Lab) -> None:
+    programs.add("vagrant")
+    VagrantMachines(article_lab, files).halt()
+    VagrantMachines(article_lab, files).destroy()
+    assert programs.calls == [["halt"], ["destroy", "--force"]]
+
+
+def test_states_are_read_from_vagrant_s_machine_readable_output(
+    programs: StandIns, files: LabDirectory, article_lab: Lab
+) -> None:
+    lines = [
+        f"1700000000,{name},{kind},{value}"
+        for name, state in (("ingress", "running"), ("worker1", "not_created"))
+        for kind, value in (("metadata", "provider,lxc"), ("provider-name", "lxc"), ("state", state))
+    ]
+    programs.add("vagrant", f"print({chr(10).join(lines)!r})")
+    assert VagrantMachines(article_lab, files).states() == {"ingress": "running", "worker1": "not_created"}
+    assert programs.calls == [["status", "--machine-readable"]]
+
+
+Call = Callable[[VagrantMachines], object]
+CALLS: dict[str, Call] = {
+    "up": lambda machines: machines.boot(["worker1"], nobody),
+    "halt": lambda machines: machines.halt(),
+    "destroy": lambda machines: machines.destroy(),
+    "status": lambda machines: machines.states(),
+}
+
+
+@pytest.mark.parametrize("what", CALLS)
+def test_a_failure_carries_vagrant_s_last_lines_of_this_call_only(
+    programs: StandIns, files: LabDirectory, article_lab: Lab, what: str
+) -> None:
+    log = files.logs / "vagrant.log"
+    log.parent.mkdir()
+    log.write_text("an error of yesterday\n")
+    words = "for n in range(30): print('line', n, file=sys.stderr)"
+    programs.add("vagrant", f"{words}\nsys.exit('\\x1b[31mthe cause\\x1b[0m\\n')")
+    with pytest.raises(LabctlError) as caught:
+        CALLS[what](VagrantMachines(article_lab, files))
+    assert caught.value.what == f"vagrant {what} failed"
+    assert caught.value.where == str(files.folder)
+    lines = caught.value.why.splitlines()
+    assert (len(lines), lines[-2:]) == (12, ["line 29", "the cause"])
+    assert caught.value.next_step == f"labctl {what}"
+    assert log.read_text().startswith("an error of yesterday\n")
+
+
+def test_a_failure_without_a_word_gives_the_status(programs: StandIns, files: LabDirectory, article_lab: Lab) -> None:
+    (files.folder / "logs").mkdir()
+    (files.folder / "logs/vagrant.log").write_text("an error of yesterday\n")
+    programs.add("vagrant", "sys.exit(9)")
+    with pytest.raises(LabctlError) as caught:
+        VagrantMachines(article_lab, files).halt()
+    assert caught.value.why == "exit status 9"
+
+
+@pytest.mark.parametrize("what", CALLS)
+def test_without_vagrant_the_host_lacks_something(
+    programs: StandIns, files: LabDirectory, article_lab: Lab, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    monkeypatch.setenv("PATH", str(programs.folder))
+    assert shutil.which("vagrant") is None
+    with pytest.raises(HostError) as caught:
+        CALLS[what](VagrantMachines(article_lab, files))
+    assert caught.value.what == "Vagrant is not installed"
+    assert "apt install" in caught.value.next_step
+
+
+def test_a_vagrant_that_still_works_is_waited_for(
+    programs: StandIns, files: LabDirectory, article_lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What Vagrant says when a machine is locked, wrapped as it wraps its lines (Vagrant 2.3.4, locales/en.yml)."""
+    said = "Vagrant can't use the requested machine because it is locked! This\nmeans that another process is already "
+    said += "executing an action on the\nmachine. Machine name: worker1. Locked by process ID: 4711"
+    noted = programs.folder / "calls.json"
+    busy = f"if len(open({str(noted)!r}).readlines()) < 3:\n    print({said!r}, file=sys.stderr)\n    sys.exit(1)"
+    programs.add("vagrant", busy)
+    monkeypatch.setattr("labctl.machines.vagrant.time.sleep", lambda _: None)
+    VagrantMachines(article_lab, files).halt()
+    assert programs.calls == [["halt"]] * 3
+
+
+CONTAINERS = """\
+labctl-lab-ingress
+labctl-lab-worker1
+labctl-lab-worker12
+labctl-lab-2-ingress
+labctl-lab-worker1-ingress
+labctl-labor-ingress
+labctl-lab-
+somebody-else
+other-labctl-lab-ingress"""
+
+
+def test_only_the_lab_s_own_containers_are_its_own(programs: StandIns, article_lab: Lab) -> None:
+    """Labs whose names begin alike live side by side; one that shrank still knows its old workers."""
+    programs.add("lxc-ls", f"print({CONTAINERS!r})")
+    assert lxc.existing(article_lab) == {"ingress", "worker1", "worker12"}
+    assert lxc.running(article_lab) == {"ingress", "worker1", "worker12"}
+    assert programs.calls == [["-1"], ["-1", "--running"]]
+
+
+def test_containers_are_removed_by_their_full_names(programs: StandIns, article_lab: Lab) -> None:
+    programs.add("lxc-destroy")
+    lxc.remove(article_lab, frozenset({"worker1", "ingress"}))
+    assert programs.calls == [
+        ["--force", "--name", "labctl-lab-ingress"],
+        ["--force", "--name", "labctl-lab-worker1"],
+    ]
+
+
+def test_a_container_that_resists_is_an_error_with_its_words(programs: StandIns, article_lab: Lab) -> None:
+    programs.add("lxc-destroy", "print('it is busy', file=sys.stderr); sys.exit(1)")
+    with pytest.raises(LabctlError) as caught:
+        lxc.remove(article_lab, frozenset({"worker1"}))
+    assert caught.value.what == "lxc-destroy --force --name labctl-lab-worker1 failed"
+    assert caught.value.why == "it is busy"
+
+
+def test_without_lxc_the_host_lacks_something(
+    programs: StandIns, article_lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(programs.folder))
+    with pytest.raises(HostError, match="lxc-ls is not installed"):
+        lxc.running(article_lab)
+
+
+def test_the_host_script_gets_its_word_and_a_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    script = tmp_path / "prepare.sh"
+    script.write_text('echo "$1" >"$0.word"; [ "$1" = up ] || sleep 5\n')
+    lxc.run_host_script(script, "up")
+    assert script.with_name("prepare.sh.word").read_text() == "up\n"
+    monkeypatch.setattr(lxc, "_DEADLINE", 0.3)
+    with pytest.raises(LabctlError, match="did not end within 0 s"):
+        lxc.run_host_script(script, "down")

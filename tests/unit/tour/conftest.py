@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parent.parent / "checks"))  # made_facts.py
+
+from labctl.tour.guide import Guide
+from labctl.tour.stop import Stop, Visit
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch) -> None:
+    """Time goes by in jumps, so that nothing waits."""
+    clock = {"now": 0.0}
+
+    def sleep(seconds: float) -> None:
+        clock["now"] += 5 * seconds
+
+    monkeypatch.setattr("labctl.tour.guide.time.sleep", sleep)
+    monkeypatch.setattr("labctl.tour.guide.time.monotonic", lambda: clock["now"])
+
+
+@pytest.fixture
+def lab():
+    from made_facts import make_lab
+
+    return make_lab()
+
+
+@pytest.fixture
+def visit(lab):
+    """Visits one stop, with edited answers; returns what came of it."""
+    from played_tour import Machines, Watcher
+
+    from labctl.tour.runner import walk
+
+    def visitor(stop: Stop, edit=None) -> Visit:
+        machines, watcher = Machines(edit), Watcher()
+        (found,) = walk([stop], Guide(lab, machines, watcher, machines.host), watcher)
+        return found
+
+    return visitor

@@ -1,0 +1,118 @@
+"""The runner: errors end a stop and not the tour; what was changed is put back, however the tour ends."""
+
+from __future__ import annotations
+
+import pytest
+from played_tour import Watcher
+
+from labctl.errors import LabctlError, RemoteError
+from labctl.remote.result import CommandResult
+from labctl.tour.call import birdc, kubectl, on_host, shell
+from labctl.tour.guide import Guide
+from labctl.tour.runner import starting_at, walk
+from labctl.tour.stop import Stop
+
+
+class Fake:
+    """Answers with the command itself; raises what it is told to for a command."""
+
+    def __init__(self, raises: dict[str, BaseException] | None = None) -> None:
+        self.ran: list[str] = []
+        self._raises = raises or {}
+
+    def to(self, machine: str):
+        return self
+
+    def run(self, command: str, *, deadline: float, stdin: bytes = b"") -> CommandResult:
+        self.ran.append(command)
+        if command in self._raises:
+            raise self._raises[command]
+        return CommandResult(command, 0, f"{command} {len(self.ran)}\n", "", 0.0)
+
+
+def tour(lab, fake, *plays):
+    watcher = Watcher()
+    stops = [Stop(f"stop{n}", "A stop", "Because.", play) for n, play in enumerate(plays)]
+    return walk(stops, Guide(lab, fake, watcher), watcher, first=4), watcher
+
+
+def test_an_error_ends_a_stop_and_not_the_tour(lab):
+    fake = Fake({"a": RemoteError("no end after 15 s: a", where="ingress")})
+    visits, watcher = tour(lab, fake, lambda g: g.run(shell("ingress", "a")), lambda g: g.run(shell("ingress", "b")))
+    assert [visit.ok for visit in visits] == [False, True]
+    assert visits[0].claims[0].seen == "ingress: no end after 15 s: a"
+    assert watcher.told == [
+        "arrive stop0 4/5",
+        "calling labctl ssh ingress -- a",
+        "claim the commands of this stop run to their end: False",
+        "leave stop0",
+        "arrive stop1 5/5",
+        "calling labctl ssh ingress -- b",
+        "shot b 2",
+        "leave stop1 last",
+    ]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ZeroDivisionError(), SystemExit(1)])
+def test_what_was_changed_is_put_back_when_the_tour_is_interrupted(lab, error):
+    fake = Fake({"look": error})
+
+    def play(guide: Guide) -> None:
+        guide.must_undo("bird", shell("ingress", "start"))
+        guide.must_undo("bird", shell("ingress", "never"))
+        guide.run(shell("ingress", "stop"))
+        guide.run(shell("ingress", "look"))
+
+    with pytest.raises(type(error)):
+        tour(lab, fake, play)
+    assert fake.ran == ["stop", "look", "start"]
+
+
+def test_what_cannot_be_put_back_is_said(lab):
+    fake = Fake({"start": RemoteError("no SSH connection to ingress")})
+
+    def play(guide: Guide) -> None:
+        guide.must_undo("bird", shell("ingress", "start"))
+        guide.must_undo("replicas", shell("controlplane", "scale"))
+
+    with pytest.raises(LabctlError) as caught:
+        tour(lab, fake, play)
+    assert caught.value.next_step == "labctl ssh ingress -- start"
+    assert fake.ran == ["start", "scale"]
+
+
+def test_until_runs_a_command_again_and_shows_the_last_output(lab):
+    fake = Fake()
+    visits, _ = tour(lab, fake, lambda g: g.run(shell("ingress", "x"), until=lambda text: text == "x 3"))
+    assert [shot.output for shot in visits[0].shots] == ["x 3"]
+
+
+def test_until_gives_up_at_its_deadline(lab):
+    fake = Fake()
+    visits, _ = tour(lab, fake, lambda g: g.run(shell("ingress", "x"), until=lambda _: False, deadline=5.0))
+    assert len(visits[0].shots) == 1
+    assert 2 < len(fake.ran) < 10
+
+
+def test_what_is_typed():
+    assert kubectl("get nodes").typed == "labctl kubectl get nodes"
+    assert birdc("ingress", "show protocols").typed == "labctl birdc ingress show protocols"
+    assert shell("ingress", "ip route").typed == "labctl ssh ingress -- ip route"
+    assert shell("ingress", "a | b").typed == "labctl ssh ingress -- 'a | b'"
+
+
+def test_a_command_on_the_host_has_a_deadline(lab, monkeypatch):
+    monkeypatch.undo()  # real time
+    from labctl.tour.host import run_on_host
+
+    assert run_on_host("echo $((1 + 1)); exit 3", 5.0).status == 3
+    with pytest.raises(RemoteError):
+        run_on_host("sleep 5", 0.1)
+    assert on_host("date").machine == "host"
+
+
+def test_starting_at():
+    stops = [Stop(name, "", "", lambda guide: None) for name in "abc"]
+    assert starting_at(stops, "b") == 1
+    with pytest.raises(KeyError):
+        starting_at(stops, "z")

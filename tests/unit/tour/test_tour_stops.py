@@ -1,0 +1,75 @@
+"""Each stop notices when the lab does not show what it claims."""
+
+from __future__ import annotations
+
+import pytest
+
+from labctl.tour.stops import STOPS
+from labctl.tour.stops.cluster import session_lines
+from labctl.tour.stops.known import server_addresses
+
+BY_NAME = {stop.name: stop for stop in STOPS}
+
+# Stop; what is in the command that is edited; what is replaced, and by what.
+WRONG = [
+    ("nodes", "get nodes", "worker2        Ready ", "worker2        NotReady "),
+    ("refused", "node status", "Active Socket: Connection", "Established"),
+    ("blocks", "-o json", "172.16.189.64/26", "172.16.235.128/26"),
+    ("blocks", "-o json", "172.16.189.64/26", "10.1.0.0/26"),
+    ("filter", "bird.conf", "{26,26}", "{16,32}"),
+    ("filter", "bird.conf", "192.168.50.24 as", "192.168.50.99 as"),
+    ("restart", "is-active", "active", "failed"),
+    ("sessions", "show protocols", "Established", "Active"),
+    ("bird-routes", "show route protocol worker1", "via 192.168.50.23", "via 192.168.50.24"),
+    ("bird-routes", "show route protocol worker1", "unicast", "nonsense"),
+    ("kernel", "ip route", "via 192.168.50.24", "via 192.168.50.23"),
+    ("kernel", "ip route", "proto bird", "proto static"),
+    ("established", "node status", "Established", "Idle"),
+    ("application", "get deployments", "5/5", "4/5"),
+    ("application", "get deployments", "test.local", "other.local"),
+    ("pods", "blockaffinities", "172.16.235.128/26", "172.16.99.0/26"),
+    ("traceroute", "traceroute", " 2  172.16", " 2  * * *\n 3  172.16"),
+    ("request", "curl", "Request served by app", "503 nothing"),
+    ("stats", "csv", ",UP,", ",DOWN,"),
+    ("haproxy-cfg", "haproxy.cfg", "server SRV_1 ", "server SRV_1 172.16.1.1:8080 enabled\n  server SRV_x "),
+    ("scale-up", "grep -w enabled", "server SRV_1 ", "# SRV_1 "),
+    ("scale-down", "grep -w enabled", "server SRV_1 ", "# SRV_1 "),
+]
+
+
+@pytest.mark.parametrize(("name", "command", "old", "new"), WRONG)
+def test_a_stop_notices(visit, name, command, old, new):
+    changed = []
+
+    def edit(ran: str, output: str) -> str:
+        if command in ran and old in output:
+            changed.append(ran)
+            return output.replace(old, new)
+        return output
+
+    assert not visit(BY_NAME[name], edit).ok
+    assert changed
+
+
+@pytest.mark.parametrize("name", BY_NAME)
+def test_every_stop_can_be_the_first(visit, name):
+    found = visit(BY_NAME[name])
+    # Alone, a stop meets the first recorded answers, which are of another moment of the lab for these.
+    assert found.ok or name in ("established", "scale-up", "scale-down"), found.claims
+
+
+def test_a_long_cell_of_calicoctls_table_goes_on_in_the_next_row():
+    table = (
+        "| 192.168.50.23 | node-to-node mesh | up    | 13:13:22 | Established               |\n"
+        "| 192.168.50.21 | global            | start | 13:32:35 | Active Socket: Connection |\n"
+        "|               |                   |       |          | refused                   |\n"
+        "+---------------+-------------------+-------+----------+---------------------------+\n"
+    )
+    assert session_lines(table, "192.168.50.21") == "Active Socket: Connection refused"
+    assert session_lines(table, "192.168.50.23") == "Established"
+    assert session_lines(table, "192.168.50.2") == ""
+
+
+def test_servers_in_use():
+    text = "  server SRV_1 10.0.0.1:8080 enabled\n  server SRV_2 127.0.0.1:1 disabled\n"
+    assert server_addresses(text) == ("10.0.0.1",)
