@@ -12,10 +12,11 @@ SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PIP := .venv/bin/pip install --quiet --disable-pip-version-check --retries 10 --timeout 60
 LABCTL := .venv/bin/labctl -C demo
 
-# What the tests use beside labctl: a BIRD and an HAProxy of their own, in .venv/tools.
+# What the tests use beside labctl: BIRD, HAProxy and CNI plugins of their own, in .venv/tools.
 TOOLS := $(CURDIR)/.venv/tools
 LIBRARIES = $(TOOLS)/usr/lib/$(shell uname -m)-linux-gnu
-WITH_TOOLS = env PATH="$(CURDIR)/.venv/bin:$(TOOLS)/usr/sbin:$$PATH:/usr/sbin:/sbin" LD_LIBRARY_PATH="$(LIBRARIES)"
+WITH_TOOLS = env PATH="$(CURDIR)/.venv/bin:$(TOOLS)/usr/sbin:$$PATH:/usr/sbin:/sbin" LD_LIBRARY_PATH="$(LIBRARIES)" \
+  CNI_PATH="$(TOOLS)/usr/lib/cni"
 
 .PHONY: help demo test lint unit lab host clean
 
@@ -98,11 +99,11 @@ host: ## install the missing Debian packages; nothing where all are there
 
 # Unpacked, not installed: as packages they would start their services on this machine.
 .venv/tools: | .venv/labctl
-	@echo "unpacking BIRD and HAProxy, for the tests, in $@"
+	@echo "unpacking BIRD, HAProxy and CNI plugins, for the tests, in $@"
 	rm -rf $@.new
 	mkdir -p $@.new/packages/partial
 	apt-get install --download-only --yes -qq --no-install-recommends -o Debug::NoLocking=1 \
-	  -o APT::Sandbox::User= -o Dir::Cache::archives="$$PWD/$@.new/packages" bird2 haproxy
+	  -o APT::Sandbox::User= -o Dir::Cache::archives="$$PWD/$@.new/packages" bird2 haproxy containernetworking-plugins
 	for package in $@.new/packages/*.deb; do
 	  [ ! -e "$$package" ] || dpkg-deb --extract "$$package" $@.new
 	done
