@@ -31,19 +31,22 @@ demo: .venv/labctl ## bring up the article's lab in demo/, check it and show the
 	for _ in 1 2 3 4 5; do
 	  echo "http://$$name/ → $$(curl --silent --show-error --max-time 5 --header "Host: $$name" "http://$$address/" | head -n 1)"
 	done
-	cat <<-WORDS
+	echo "$$WHAT_NEXT"
 
-	The lab is up. What to try next:
-	  cd demo; export PATH="$(CURDIR)/.venv/bin:\$$PATH"
-	  labctl status
-	  labctl kubectl get pods -A -o wide
-	  labctl kubectl scale deployment app --replicas=8
-	  labctl calicoctl node status
-	  labctl birdc ingress show protocols
-	  labctl ssh ingress -- ip route
-	  curl -H 'Host: $$name' http://$$address/
-	To remove it from this machine: labctl destroy
-	WORDS
+define WHAT_NEXT
+
+The lab is up. What to try next:
+  cd demo; export PATH="$(CURDIR)/.venv/bin:$$PATH"
+  labctl status
+  labctl kubectl get pods -A -o wide
+  labctl kubectl scale deployment app --replicas=8
+  labctl calicoctl node status
+  labctl birdc ingress show protocols
+  labctl ssh ingress -- ip route
+  curl -H 'Host: test.local' http://192.168.50.21/
+To remove it from this machine: labctl destroy
+endef
+export WHAT_NEXT
 
 test: .venv/dev .venv/tools ## everything that follows; this is what CI runs
 	@$(MAKE) --no-print-directory --keep-going lint unit lab

@@ -14,7 +14,12 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.option(
-    "--format", "form", type=click.Choice(["svg", "mermaid", "dot", "text"]), default="text", show_default=True
+    "--format",
+    "form",
+    type=click.Choice(["svg", "mermaid", "dot", "text"]),
+    default="text",
+    show_default=True,
+    envvar="LABCTL_GRAPH_FORMAT",
 )
 @click.option("--live", is_flag=True, help="Ask the machines: sessions, blocks, pods, HAProxy's servers.")
 @pass_app

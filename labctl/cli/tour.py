@@ -27,8 +27,15 @@ def _complete_stop(_ctx: click.Context, _param: click.Parameter, incomplete: str
 
 @click.command()
 @click.option("--auto", is_flag=True, help="Do not wait for Enter between the stops.")
-@click.option("--from", "first", metavar="STOP", shell_complete=_complete_stop, help="Begin at this stop.")
-@click.option("--list", "only_list", is_flag=True, help="Show the stops and visit none.")
+@click.option(
+    "--from",
+    "first",
+    metavar="STOP",
+    envvar="LABCTL_TOUR_FROM",
+    shell_complete=_complete_stop,
+    help="Begin at this stop.",
+)
+@click.option("--list", "only_list", is_flag=True, envvar="LABCTL_TOUR_LIST", help="Show the stops and visit none.")
 @click.option("--export", type=click.Choice(["md", "html"]), help="Write a handout of what the stops showed.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The handout's file.")
 @pass_app

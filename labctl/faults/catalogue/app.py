@@ -46,7 +46,8 @@ FAULTS = (
         _patch(
             "deployment",
             "app",
-            '[{"op":"replace","path":"/spec/strategy","value":{"type":"Recreate"}},'
+            '[{"op":"replace","path":"/spec/strategy","value":{"type":"RollingUpdate",'
+            '"rollingUpdate":{"maxUnavailable":"100%","maxSurge":"100%"}}},'
             '{"op":"add","path":"/spec/template/spec/containers/0/readinessProbe",'
             '"value":{"tcpSocket":{"port":9},"periodSeconds":1}}]',
         ),

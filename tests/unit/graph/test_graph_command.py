@@ -30,3 +30,10 @@ def test_live_needs_a_lab(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "labctl.yaml").write_text("provider: lxc\n")
     assert CliRunner().invoke(cli, ["graph", "--live"]).exit_code == 3
+
+
+def test_the_format_can_come_from_the_environment(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "labctl.yaml").write_text("provider: lxc\n")
+    result = CliRunner().invoke(cli, ["graph"], env={"LABCTL_GRAPH_FORMAT": "dot"})
+    assert result.stdout.startswith("digraph lab {\n")
