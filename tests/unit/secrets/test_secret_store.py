@@ -18,6 +18,7 @@ from pathlib import Path
 import paramiko
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
 
 from labctl.model.lab import Lab, Role
@@ -249,8 +250,6 @@ def test_a_damaged_leaf_is_issued_again(store: SecretStore, article_lab: Lab, da
 
 
 def public_pem(found: x509.Certificate) -> bytes:
-    from cryptography.hazmat.primitives import serialization
-
     return found.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )

@@ -105,7 +105,7 @@ flock --timeout 60 9
 case "${1:-}" in
   up) up ;;
   down) down ;;
-  down-if-unused) lxc-ls -1 | grep -q "^$containers" || down ;;
+  down-if-unused) lxc-ls -1 | grep -Eq "^$containers(ingress|controlplane|worker[0-9]+)$" || down ;;
   *)
     echo "usage: prepare.sh up | down | down-if-unused" >&2
     exit 2
