@@ -28,7 +28,8 @@ WELL_WITHIN = 150.0
 
 
 INTRODUCTION = """\
-Written by a test on a real lab, `LABCTL_ALL_FAULTS=1 python -m pytest tests/lab/test_lab_faults.py`: do not edit.
+Written on a real lab by `python tests/lab/fault_trials.py DIRECTORY`, or with `LABCTL_ALL_FAULTS=1` by
+`python -m pytest tests/lab/test_lab_faults.py`: do not edit. Each row is the fault's latest trial.
 It gives the answers away: it is for teachers. `labctl break --list` is for students.
 
     labctl break NAME [--machine M]       break the lab in one place
