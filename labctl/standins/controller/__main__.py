@@ -52,7 +52,7 @@ def _controller(flags: Flags) -> Controller:
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda number, _frame: inbox.put(Stop(signal.Signals(number).name)))
     folders = folders_of(flags.config_dir, flags.runtime_dir)
-    haproxy = HAProxy(flags.program, folders, on_end=lambda status: inbox.put(Ended(status)))
+    haproxy = HAProxy(flags.program, folders, on_end=lambda: inbox.put(Ended()))
     driver = Driver(empty(listen_from(flags)), folders, haproxy, RuntimeApi(folders.runtime_socket))
     ours = Ours(
         ingress_class=flags.ingress_class,

@@ -24,9 +24,7 @@ _GRACE = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """HAProxy has ended by itself."""
-
-    status: int
+    """HAProxy has ended by itself: its driver has something to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +86,6 @@ class Controller:
 
     def _take(self, message: Told | Ended) -> bool:
         if isinstance(message, Ended):
-            self._driver.ended(message.status)
             return False
         if isinstance(message, Skipped):
             logger.warning("%s: %s", message.kind, message.reason)

@@ -73,21 +73,16 @@ class Driver:
         else:
             self._at_once(what, started)
 
-    def ended(self, status: int) -> None:
-        """HAProxy has ended by itself: start it again, after a pause that grows with each end in a row."""
-        now = time.monotonic()
-        self._worker = 0
-        if now < self._next_attempt:
-            return  # It ended while it was started: said, and put off, there.
-        if now - self._started > _RAN_WELL:
-            self._pause = _FIRST_PAUSE
-        logger.error("HAProxy has ended with status %d; it is started again in %.1f s", status, self._pause)
-        self._later(now)
-
     def tick(self) -> None:
-        """Do what is due: a start or a reload."""
+        """Do what is due: a start, after a pause that grows with each end in a row, or a reload."""
         now = time.monotonic()
-        if now >= self._next_attempt and (self._reload_due or not self._haproxy.running):
+        status = self._haproxy.take_end()
+        if status is not None:
+            if now - self._started > _RAN_WELL:
+                self._pause = _FIRST_PAUSE
+            logger.error("HAProxy has ended with status %d; it is started again in %.1f s", status, self._pause)
+            self._later(now)
+        elif now >= self._next_attempt and (self._reload_due or not self._haproxy.started):
             self._attempt(now)
 
     def stop(self, *, seconds: float) -> None:
@@ -113,16 +108,18 @@ class Driver:
 
     def _attempt(self, now: float) -> None:
         started = time.perf_counter()
-        word = "reloaded" if self._haproxy.running else "started"
+        word = "reloaded" if self._haproxy.started else "started"
         try:
-            if self._haproxy.running:
+            if self._haproxy.started:
                 self._haproxy.reload()
             else:
                 self._haproxy.start()
                 self._started = now
             self._worker = self._runtime.wait_for_worker(other_than=self._worker, alive=lambda: self._haproxy.running)
         except ControllerError as error:
-            logger.error("%s; tried again in %.1f s", error, self._pause)
+            status = self._haproxy.take_end()
+            words = error if status is None else f"HAProxy has ended with status {status} before it served"
+            logger.error("%s; tried again in %.1f s", words, self._pause)
             self._later(time.monotonic())
             return
         self._reload_due = False

@@ -26,9 +26,9 @@ _AGAIN_SECONDS = 0.2
 
 
 class HAProxy:
-    """One HAProxy. on_end is called, in a thread of its own, with the exit status each time it ends by itself."""
+    """One HAProxy. on_end is called, in a thread of its own, each time it ends by itself: take_end tells more."""
 
-    def __init__(self, program: Path, folders: Folders, *, on_end: Callable[[int], None]) -> None:
+    def __init__(self, program: Path, folders: Folders, *, on_end: Callable[[], None]) -> None:
         self._program = program
         self._folders = folders
         self._master = MasterApi(folders.master_socket)
@@ -40,6 +40,19 @@ class HAProxy:
     def running(self) -> bool:
         """Whether the master process is there."""
         return self._child is not None and self._child.poll() is None
+
+    @property
+    def started(self) -> bool:
+        """Whether it has been started, and no end of it taken note of since."""
+        return self._child is not None
+
+    def take_end(self) -> int | None:
+        """The exit status of a HAProxy that has ended, once; None otherwise."""
+        if self._child is None or self.running:
+            return None
+        status = self._child.returncode
+        self._child = None
+        return status
 
     @property
     def pid(self) -> int:
@@ -60,8 +73,6 @@ class HAProxy:
 
     def start(self) -> None:
         """Start the master. Raises ProcessError."""
-        if self.running:
-            return
         master = f"{self._folders.master_socket},level,admin"
         command = [str(self._program), "-W", "-S", master, "-f", str(self._folders.haproxy_cfg)]
         try:
@@ -113,6 +124,6 @@ class HAProxy:
         return True
 
     def _wait(self, child: subprocess.Popen[bytes]) -> None:
-        status = child.wait()
+        child.wait()
         if not self._stopping.is_set():
-            self._on_end(status)
+            self._on_end()

@@ -67,7 +67,7 @@ class RuntimeApi:
             except RuntimeApiError as error:
                 reason = str(error)
             if not alive():
-                raise RuntimeApiError("HAProxy has ended before it served (its own words are above)")
+                raise RuntimeApiError("HAProxy has ended before it served")
             if time.monotonic() >= end:
                 raise RuntimeApiError(f"no new worker of HAProxy within {deadline:g} s: {reason}")
             time.sleep(0.02)

@@ -25,6 +25,9 @@ CLASSES = "/apis/networking.k8s.io/v1/ingressclasses"
 SERVICES = "/api/v1/services"
 SLICES = "/apis/discovery.k8s.io/v1beta1/endpointslices"
 CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
+# Seconds: until a test gives up; within which a reaction must come (0.1 s where the machine has nothing else to do).
+PATIENCE, SOON = 40.0, 3.0
+
 COLLECTIONS = (INGRESSES, CLASSES, SERVICES, SLICES, CONFIGMAPS)
 
 
@@ -270,7 +273,7 @@ class RunningController:
 
     def stop(self) -> int:
         self.process.terminate()
-        return self.process.wait(15)
+        return self.process.wait(PATIENCE)
 
 
 @contextmanager
@@ -284,7 +287,7 @@ def running_controller(folder: Path, kubeconfig: Path, *more: str) -> Iterator[R
         print(controller.log)  # pytest shows it where a test fails
 
 
-def until(condition: Callable[[], bool], seconds: float = 10.0) -> float:
+def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> float:
     """Wait for a condition; returns the seconds that it took. Fails the test after a deadline."""
     started = time.monotonic()
     while not condition():
