@@ -11,8 +11,8 @@ from lab_under_test import UP_SECONDS, LabUnderTest, environment, run, wait_unti
 
 # Where steps put files on a machine, and the services that they start.
 STATE_OF_A_MACHINE = """
-find /etc /root /usr/local /opt /var/lib/labctl /var/lib/haproxy-ingress /var/lib/kubelet/config.yaml -xdev -type f \
-  -printf '%p %T@ %m %u\\n' 2>/dev/null | sort
+find /etc /root /usr/local /opt /var/lib/labctl /var/lib/haproxy-ingress /var/lib/kubelet/config.yaml -xdev \
+  -path /root/.kube/cache -prune -o -type f -printf '%p %T@ %m %u\\n' 2>/dev/null | sort
 systemctl show --property=Id,ActiveEnterTimestampMonotonic,MainPID bird.service containerd.service kubelet.service \
   etcd.service haproxy-ingress.service labctl-calico-node.service labctl-registry.service ssh.service
 """

@@ -86,13 +86,18 @@ def _write_one(api: Api, action: str, shown: Shown, item: dict[str, Any]) -> Non
         api.delete(kind, name)
         return
     try:
-        api.create(kind, item)
+        api.create(kind, {**item, "metadata": _fresh(item["metadata"])})
     except ConflictError:
         if action == "create":
             raise
         version = api.get(kind, name)["metadata"]["resourceVersion"]
         metadata = {**item["metadata"], "resourceVersion": version}
         api.replace(kind, name, {**item, "metadata": metadata})
+
+
+def _fresh(metadata: dict[str, Any]) -> dict[str, Any]:
+    """Metadata without what only the API gives: so what ``get`` printed can be applied again after a ``delete``."""
+    return {key: value for key, value in metadata.items() if key not in {"creationTimestamp", "resourceVersion", "uid"}}
 
 
 def _found(api: Api, shown: Shown, name: str) -> dict[str, Any]:
