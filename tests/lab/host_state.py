@@ -26,6 +26,7 @@ _KERNEL = (
 )
 _FOLDERS = ("/run/labctl", "/var/lib/lxc", "/etc/lxc", "~/.vagrant.d", "/etc/exports.d")
 # Numbers that pass by themselves: counters of packets, lifetimes of addresses.
+_TESTS = re.compile(r"labctl-labtest|labctl-tests/|\b192\.168\.77\.")
 _OURS = re.compile(r"python\S* -m labctl\b|bin/labctl\b|bin/vagrant\b")
 _PASSING = re.compile(r"\[\d+:\d+\]|packets \d+ bytes \d+")
 
@@ -51,12 +52,17 @@ def look_at_host() -> dict[str, list[str]]:
 
 
 def differences(before: dict[str, list[str]], after: dict[str, list[str]]) -> list[str]:
-    """What is there now and was not, and the other way round; nothing if both looks are equal."""
+    """What is there now and was not, and the other way round; nothing if both looks are equal.
+
+    Where other labs of labctl are on this host they come and go as they like: then only what carries a test lab's name
+    or its network counts.
+    """
     found = []
     for topic, lines in before.items():
         found += [f"{topic}: gone: {line}" for line in lines if line not in after[topic]]
         found += [f"{topic}: left behind: {line}" for line in after[topic] if line not in lines]
-    return found
+    others = [name for name in (*before["containers"], *after["containers"]) if not _TESTS.search(name)]
+    return [line for line in found if _TESTS.search(line)] if others else found
 
 
 def _printed(*command: str) -> list[str]:
@@ -84,11 +90,15 @@ def _mounts() -> list[str]:
 
 
 def _processes() -> list[str]:
-    """Processes of LXC, of Vagrant and of labctl, but for those of a shell or a test that only names them."""
+    """Processes of LXC, of Vagrant and of labctl, but for those of a shell or a test that only names them.
+
+    One that has ended and whose parent has not yet taken note of it (a zombie) has no command line, and does not count.
+    """
     found = []
     for process in psutil.process_iter(["name", "cmdline"]):
         line = " ".join(process.info["cmdline"] or [])
-        if process.info["name"].startswith(("lxc", "vagrant", "mmdebstrap")) or _OURS.search(line):
+        named = (process.info["name"] or "").startswith(("lxc", "vagrant", "mmdebstrap"))
+        if line and (named or _OURS.search(line)):
             found.append(line)
     return sorted(found)
 
