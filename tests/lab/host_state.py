@@ -25,9 +25,10 @@ _KERNEL = (
     "fs/inotify/max_user_watches",
 )
 _FOLDERS = ("/run/labctl", "/var/lib/lxc", "/etc/lxc", "~/.vagrant.d", "/etc/exports.d")
-# Numbers that pass by themselves: counters of packets, lifetimes of addresses.
+# What carries the name or the network of a lab of these tests.
 _TESTS = re.compile(r"labctl-labtest|labctl-tests/|\b192\.168\.77\.")
 _OURS = re.compile(r"python\S* -m labctl\b|bin/labctl\b|bin/vagrant\b")
+# Numbers that pass by themselves: counters of packets.
 _PASSING = re.compile(r"\[\d+:\d+\]|packets \d+ bytes \d+")
 
 
@@ -90,15 +91,11 @@ def _mounts() -> list[str]:
 
 
 def _processes() -> list[str]:
-    """Processes of LXC, of Vagrant and of labctl, but for those of a shell or a test that only names them.
-
-    One that has ended and whose parent has not yet taken note of it (a zombie) has no command line, and does not count.
-    """
+    """Processes of LXC, of Vagrant and of labctl. One that has ended, unnoticed by its parent, has no command line."""
     found = []
     for process in psutil.process_iter(["name", "cmdline"]):
         line = " ".join(process.info["cmdline"] or [])
-        named = (process.info["name"] or "").startswith(("lxc", "vagrant", "mmdebstrap"))
-        if line and (named or _OURS.search(line)):
+        if line and (process.info["name"].startswith(("lxc", "vagrant", "mmdebstrap")) or _OURS.search(line)):
             found.append(line)
     return sorted(found)
 
