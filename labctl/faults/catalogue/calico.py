@@ -2,25 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from labctl.checks.check import Layer
 from labctl.faults.fault import Fault, Place
+from labctl.faults.object_fault import object_fault
 from labctl.model.lab import Source
 
-
-def _object(name: str, level: int, root: str, cause: str, answer: str, lesson: str, apply: str) -> Fault:  # noqa: PLR0917
-    """A fault in one of the objects by which Calico is told what to do; undo replaces the object."""
-    return Fault(
-        name=name,
-        layer=Layer.CALICO,
-        level=level,
-        lesson=lesson,
-        answer=answer,
-        place=Place.CONTROLPLANE,
-        root_causes=(root,),
-        cause=cause,
-        apply=apply,
-        undo="restore_objects",
-    )
+_object = partial(object_fault, Layer.CALICO)
 
 
 def _patch(kind: str, name: str, patch: str) -> str:
