@@ -13,7 +13,7 @@ MACHINE_PACKAGES = (
     *("python3", "python3-kubernetes", "python3-yaml", "python3-jinja2"),
     # routing, proxy, cluster
     *("bird2", "haproxy", "etcd-server", "etcd-client", "containerd", "runc", "containernetworking-plugins"),
-    *("docker-registry", "iptables", "nftables", "conntrack", "ethtool", "socat", "iproute2"),
+    *("keepalived", "docker-registry", "iptables", "nftables", "conntrack", "ethtool", "socat", "iproute2"),
     # what a teacher types
     *("curl", "traceroute", "tcpdump", "iputils-ping", "procps", "psmisc", "less", "vim-tiny", "jq", "wrk", "zstd"),
 )
@@ -24,7 +24,7 @@ BUILD_PACKAGES = ("golang-go", "gcc", "libc6-dev", "coreutils", "golang-github-m
 # The versions that box.json tells: the programs that a lab shows.
 TOLD_PACKAGES = (
     *("systemd", "openssh-server", "bird2", "haproxy", "etcd-server", "containerd", "runc", "docker-registry"),
-    *("containernetworking-plugins", "iptables", "nftables", "python3", "python3-kubernetes", "wrk"),
+    *("containernetworking-plugins", "iptables", "nftables", "keepalived", "python3", "python3-kubernetes", "wrk"),
 )
 
 CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")

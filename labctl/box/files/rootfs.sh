@@ -46,8 +46,8 @@ user() {
 # Units that exist are switched off; none of them is an error when a release of Debian lacks it.
 services() {
     local unit
-    for unit in containerd etcd haproxy bird nftables docker-registry wrk kubelet labctl-registry e2scrub_reap \
-        systemd-networkd systemd-timesyncd systemd-resolved systemd-pstore cron remote-fs.target; do
+    for unit in containerd etcd haproxy bird keepalived nftables docker-registry wrk kubelet labctl-registry \
+        e2scrub_reap systemd-networkd systemd-timesyncd systemd-resolved systemd-pstore cron remote-fs.target; do
         in_root systemctl disable "$unit" >/dev/null 2>&1 || true
     done
     in_root systemctl disable ssh.socket >/dev/null 2>&1 || true
