@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -72,7 +73,17 @@ def cli(app: Application, directory: Path, verbose: bool, quiet: bool, no_color:
 def main() -> NoReturn:
     """The program: SIGTERM ends it like Ctrl-C."""
     signal.signal(signal.SIGTERM, _interrupt)
+    os.environ["PATH"] = with_system_programs(os.environ.get("PATH", os.defpath))
     cli.main()
+
+
+def with_system_programs(path: str) -> str:
+    """A PATH that has the folders of administrators' programs, too: Debian's PATH of an ordinary user lacks them.
+
+    nft, for one, is in /usr/sbin (Debian Policy 9.1, FHS 4.10).
+    """
+    folders = path.split(os.pathsep)
+    return os.pathsep.join([*folders, *(folder for folder in ("/usr/sbin", "/sbin") if folder not in folders)])
 
 
 def _interrupt(_signal: int, _frame: FrameType | None) -> None:

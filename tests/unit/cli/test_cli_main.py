@@ -1,6 +1,7 @@
 import pytest
 
 from labctl import __version__
+from labctl.cli.main import with_system_programs
 from labctl.cli.table import COMMANDS
 from labctl.errors import ConfigError, RemoteError
 
@@ -111,3 +112,8 @@ def test_completion(run, shell):
 def test_completion_names_commands(run):
     result = run(env={"_LABCTL_COMPLETE": "bash_complete", "COMP_WORDS": "labctl ku", "COMP_CWORD": "1"})
     assert result.stdout == "plain,kubectl\nplain,kubeconfig\n"
+
+
+def test_programs_of_administrators_are_found_by_ordinary_users():
+    assert with_system_programs("/usr/local/bin:/usr/bin:/bin") == "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin"
+    assert with_system_programs("/usr/sbin:/usr/bin:/sbin:/bin") == "/usr/sbin:/usr/bin:/sbin:/bin"
