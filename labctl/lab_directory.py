@@ -86,6 +86,14 @@ class LabDirectory:
         return self.folder / "choices.json"
 
     def require(self) -> None:
-        """Raise HostError unless there is a lab here."""
-        if not self.ssh_key.is_file():
+        """Raise HostError unless there is a lab here, and this user may use it."""
+        try:
+            found = self.ssh_key.is_file()
+        except PermissionError as error:
+            raise HostError(
+                f"the lab in {self.base} is another user's",
+                why=f"{error.filename} may be read by its owner only",
+                next_step="run the same command as that user, or as root",
+            ) from error
+        if not found:
             raise HostError(f"there is no lab in {self.base}", next_step="labctl up")

@@ -6,9 +6,13 @@ import os
 import shutil
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from labctl.errors import HostError
+from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Provider
 
 if TYPE_CHECKING:
@@ -20,7 +24,10 @@ def become_root(app: Application, lab: Lab, purpose: str, *, more: Sequence[str]
 
     more: options for that second start. Raises HostError where there is no sudo.
     """
-    if lab.provider is not Provider.LXC or os.geteuid() == 0:
+    if lab.provider is not Provider.LXC:
+        return
+    if os.geteuid() == 0:
+        _give_back_at_the_end(app)
         return
     sudo = shutil.which("sudo")
     if sudo is None:
@@ -34,3 +41,28 @@ def become_root(app: Application, lab: Lab, purpose: str, *, more: Sequence[str]
     command = [sudo, f"--preserve-env={','.join(kept)}", sys.executable, "-m", "labctl", *sys.argv[1:], *more]
     sys.stderr.flush()
     os.execv(sudo, command)  # noqa: S606 - sudo takes this process's place
+
+
+def _give_back_at_the_end(app: Application) -> None:
+    """Under sudo: when this command ends, however it ends, the lab's files belong to whoever called sudo."""
+    user, group = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
+    context = click.get_current_context(silent=True)
+    if context is not None and user.isdigit() and group.isdigit() and user != "0":
+        files = app.lab_files()
+        context.call_on_close(lambda: give_files(files, int(user), int(group)))
+
+
+def give_files(files: LabDirectory, user: int, group: int) -> None:
+    """Give a user the lab's files, so that no later command needs root to read the lab's key or to write a log.
+
+    What must stay root's stays: Vagrant's own data, and what sshd on the machines trusts (``authorized_keys`` and host
+    keys are bound into the containers, and sshd wants root to own them: sshd_config(5), StrictModes).
+    """
+    kept = {files.folder / ".vagrant", files.vagrant_home}
+    trusted = files.ssh_key.parent
+    for folder, folders, names in os.walk(files.folder):
+        here = Path(folder)
+        os.chown(here, user, group, follow_symlinks=False)
+        folders[:] = [name for name in folders if here / name not in kept and here != trusted]
+        for name in names:
+            os.chown(here / name, user, group, follow_symlinks=False)
