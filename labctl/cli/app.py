@@ -126,7 +126,8 @@ class Application:
 
         files = self.lab_files()
         files.require()
-        return Connections({machine.name: ssh_access(machine, files) for machine in lab.machines}, deadline=deadline)
+        accesses = {machine.name: ssh_access(lab, machine, files) for machine in lab.machines}
+        return Connections(accesses, deadline=deadline)
 
 
 pass_app = click.make_pass_decorator(Application, ensure=True)

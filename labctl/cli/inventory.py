@@ -36,10 +36,10 @@ def _groups(lab: Lab) -> dict[str, list[str]]:
 
 
 def _common_variables(lab: Lab, files: LabDirectory) -> dict[str, str]:
-    from labctl.cli.access import user_access
+    from labctl.cli.access import ssh_access
     from labctl.cli.ssh_config import ssh_options
 
-    access = user_access(lab, lab.ingress, files)
+    access = ssh_access(lab, lab.ingress, files)
     wanted = ("IdentitiesOnly=", "UserKnownHostsFile=", "GlobalKnownHostsFile=", "StrictHostKeyChecking=")
     options = [option for option in ssh_options(access) if option.startswith(wanted)]
     return {

@@ -34,7 +34,7 @@ class Streams:
 
 
 def run_through(connection: Connection, command: str | None, streams: Streams, *, terminal: bool) -> int:
-    """Run a shell command line on a machine, or a login shell for None, and return its exit status.
+    """Run a shell command line as a machine's root, or a login shell for None, and return its exit status.
 
     terminal: give it a terminal if the local ends are terminals; stdout and stderr are then one.
     Raises RemoteError if the connection breaks; BrokenPipeError if nobody reads the local output any more.
@@ -69,7 +69,7 @@ def _run(connection: Connection, channel: paramiko.Channel, command: str | None,
     if command is None:
         channel.invoke_shell()
     else:
-        channel.exec_command(command)
+        channel.exec_command(connection.access.as_root(command))
     threading.Thread(target=_send, args=(channel, streams.stdin), daemon=True).start()
     outputs = [
         _Output(channel, channel.recv, streams.stdout),

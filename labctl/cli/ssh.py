@@ -40,7 +40,7 @@ def ssh(app: Application, terminal: bool, machine: str, command: tuple[str, ...]
 
 def _become_ssh(app: Application, lab: Lab, machine: str) -> None:
     """Replace labctl by the host's own ssh client for a shell; returns only where the host has none."""
-    from labctl.cli.access import user_access
+    from labctl.cli.access import ssh_access
     from labctl.cli.ssh_config import ssh_options
 
     files = app.lab_files()
@@ -48,7 +48,7 @@ def _become_ssh(app: Application, lab: Lab, machine: str) -> None:
     client = shutil.which("ssh")
     if client is None:
         return
-    access = user_access(lab, lab.machine(machine), files)
+    access = ssh_access(lab, lab.machine(machine), files)
     options = [word for option in ssh_options(access) for word in ("-o", option)]
     sys.stdout.flush()
     sys.stderr.flush()

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 @pass_app
 def ssh_config(app: Application) -> None:
     """Print an ssh_config for the machines: labctl ssh-config > lab.conf; ssh -F lab.conf worker1."""
-    from labctl.cli.access import user_access
+    from labctl.cli.access import ssh_access
 
     lab, files = app.lab(), app.lab_files()
     files.require()
-    app.write("\n".join(_host(user_access(lab, machine, files), lab.name) for machine in lab.machines))
+    app.write("\n".join(_host(ssh_access(lab, machine, files), lab.name) for machine in lab.machines))
 
 
 def _host(access: SshAccess, lab: str) -> str:

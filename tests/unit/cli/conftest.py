@@ -12,7 +12,7 @@ from ssh_server import ssh_server
 import labctl
 from labctl.cli.main import cli
 from labctl.lab_directory import LabDirectory
-from labctl.model.lab import Machine
+from labctl.model.lab import Lab, Machine
 from labctl.remote.ssh import SshAccess
 from labctl.secrets.ssh_keys import new_ssh_key
 
@@ -54,7 +54,7 @@ def shell_server(lab_folder: LabDirectory, tmp_path: Path, monkeypatch: pytest.M
         lab_folder.known_hosts.write_bytes(server.access.known_hosts.read_bytes())
         lab_folder.ssh_key.write_bytes(server.access.key_file.read_bytes())
 
-        def access(machine: Machine, files: LabDirectory, user: str = "root") -> SshAccess:
+        def access(lab: Lab, machine: Machine, files: LabDirectory) -> SshAccess:
             return SshAccess(machine.name, "127.0.0.1", "root", files.ssh_key, files.known_hosts, server.access.port)
 
         monkeypatch.setattr("labctl.cli.access.ssh_access", access)

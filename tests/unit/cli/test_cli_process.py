@@ -89,7 +89,7 @@ def test_a_terminal_here_is_a_terminal_there(lab_folder, shell_server, tools):
     code = PREAMBLE + (
         "import labctl.cli.access as access\nfrom labctl.remote.ssh import SshAccess\n"
         "port = int(sys.argv.pop(1))\n"
-        "access.ssh_access = lambda machine, files: SshAccess(\n"
+        "access.ssh_access = lambda lab, machine, files: SshAccess(\n"
         "    machine.name, '127.0.0.1', 'root', files.ssh_key, files.known_hosts, port)\nmain()\n"
     )
     ours, theirs = pty.openpty()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import shlex
 import socket
 import threading
 import time
@@ -233,3 +234,25 @@ def test_nothing_listening_and_silence_are_errors_within_the_deadline(new_server
         refused(server, port=port)
         assert time.monotonic() - started < 5
     assert refused(server, port=port).why
+
+
+@pytest.mark.parametrize(
+    "command", ["echo $0 'a b' \"c\"; exit 3", "cat; f() { false; }; f || exit 3", "exec >&2; exit 3"]
+)
+def test_another_user_than_root_asks_sudo(new_server: NewServer, tmp_path: Path, command: str) -> None:
+    """The command that root would run arrives in bash as it is, whatever is in it; sudo itself is not asked here."""
+    server = new_server()
+    sudo = tmp_path / "bin" / "sudo"
+    sudo.parent.mkdir()
+    sudo.write_text('#!/bin/sh\necho "$1 $2 $3" >&2\nshift 3\nexec "$@"\n')
+    sudo.chmod(0o755)
+    server.behaviour.rewrite = lambda line: f"PATH={sudo.parent}:$PATH; {line}"
+    as_root = Connection.open(server.access, deadline=5)
+    plain = as_root.run(f"exec bash -c {shlex.quote(command)}", deadline=5, stdin=b"input")
+    server.access = dataclasses.replace(server.access, user="vagrant")
+    with Connections({"worker1": server.access}) as connections:
+        found = connections.to("worker1").run(command, deadline=5, stdin=b"input")
+    assert (found.status, found.stdout) == (plain.status, plain.stdout) == (3, plain.stdout)
+    assert found.stderr == "--non-interactive --set-home --\n" + plain.stderr
+    assert found.command == command
+    as_root.close()
