@@ -1,0 +1,96 @@
+"""Under which conditions something was measured: the machine, the date, the load that was there, the command."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from labctl import __version__
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """The circumstances of a measurement.
+
+    load_before, load_after: the kernel's load average of the last minute; it says whether others were at work, but
+    what is measured adds to it.
+    """
+
+    command: str
+    date: str
+    machine: str
+    labctl: str
+    load_before: float
+    load_after: float
+
+    def as_json(self) -> dict[str, str | float]:
+        """For --output json."""
+        return {
+            "command": self.command,
+            "date": self.date,
+            "machine": self.machine,
+            "labctl": self.labctl,
+            "load_before": self.load_before,
+            "load_after": self.load_after,
+        }
+
+
+class Watch:
+    """Notes the load when it is made and when the measurement has ended."""
+
+    def __init__(self) -> None:
+        self._before = load()
+
+    def conditions(self) -> Conditions:
+        """The conditions from then to now."""
+        return Conditions(
+            command=command_line(sys.argv),
+            date=time.strftime("%Y-%m-%d %H:%M"),
+            machine=machine(),
+            labctl=__version__,
+            load_before=self._before,
+            load_after=load(),
+        )
+
+
+def load() -> float:
+    """The load average of the last minute (proc_loadavg(5))."""
+    return round(os.getloadavg()[0], 2)
+
+
+def command_line(argv: list[str]) -> str:
+    """The command as a reader may type it: without the lab's directory, and without where figures are written to."""
+    words, found = iter(argv[1:]), ["labctl"]
+    for word in words:
+        if word in {"-C", "--document", "--plot"}:
+            next(words, None)
+        elif not word.startswith(("--document=", "--plot=")):
+            found.append(word)
+    return " ".join(found)
+
+
+def machine() -> str:
+    """This host in a line: processors, memory, system, kernel."""
+    cores = len(os.sched_getaffinity(0))
+    memory = psutil.virtual_memory().total / 2**30
+    kernel = platform.release()
+    return f"{cores} cores of {_processor()}, {memory:.0f} GiB, {_system()}, Linux {kernel}"
+
+
+def _processor() -> str:
+    found = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    return found[1] if found else platform.machine()
+
+
+def _system() -> str:
+    try:
+        return platform.freedesktop_os_release()["PRETTY_NAME"]
+    except OSError:
+        return platform.system()

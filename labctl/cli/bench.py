@@ -1,0 +1,92 @@
+"""``labctl bench``: the figures that docs/performance.md quotes, for everyone to measure again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from labctl.cli.app import Application, pass_app
+
+if TYPE_CHECKING:
+    from labctl.bench.figures import Figures
+    from labctl.checks.report import Report
+    from labctl.model.lab import Lab
+
+_ALL = 100_000
+
+
+@click.group()
+def bench() -> None:
+    """Measure the lab's two layouts and labctl itself; each command cleans up after itself."""
+
+
+def shown_as(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that every measurement has for its result."""
+    document = click.option(
+        "--document",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Write the measurement's own section in this Markdown file, too.",
+    )
+    output = click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+    return output(document(command))
+
+
+def show(app: Application, figures: Figures, output: str, document: Path | None) -> None:
+    """Print figures, and write them into a page if one is named."""
+    from labctl.bench.document import write_section
+    from labctl.bench.show import as_json, as_markdown, as_text
+
+    if output == "json":
+        app.write(as_json(figures))
+    else:
+        app.out.print(as_text(figures))
+    if document is not None:
+        write_section(document, figures.name, as_markdown(figures))
+        app.note(f"wrote the section on {figures.name} in {document}")
+
+
+@bench.command()
+@click.option("--rounds", type=click.IntRange(1, 1000), default=40, show_default=True, help="How often each starts.")
+@shown_as
+@pass_app
+def start(app: Application, *, rounds: int, output: str, document: Path | None) -> None:
+    """Start labctl --help and an empty click program by turns."""
+    from labctl.bench.start import measure
+
+    with app.working("measuring"):
+        figures = measure(rounds)
+    show(app, figures, output, document)
+
+
+@bench.command()
+@click.option("--asked", type=click.IntRange(1), default=20, show_default=True, help="How many commands to ask.")
+@click.option("--all", "everything", is_flag=True, help="Ask them all: some minutes.")
+@shown_as
+@pass_app
+def verify(app: Application, *, asked: int, everything: bool, output: str, document: Path | None) -> None:
+    """Run labctl verify on the running lab, beside one `vagrant ssh -c` per check."""
+    from labctl.bench.verify import measure
+    from labctl.cli.as_root import become_root
+
+    lab = app.lab()
+    become_root(app, lab, "ask Vagrant about the lab's containers")
+    report = _verified(app, lab)
+    count = _ALL if everything else asked
+    figures = measure(lab, app.lab_files(), report, asked=count, progress=app.note)
+    show(app, figures, output, document)
+
+
+def _verified(app: Application, lab: Lab) -> Report:
+    """The report on the running lab. Raises LabctlError unless all of its checks pass: a broken lab is not measured."""
+    from labctl.checks.verify import wait
+    from labctl.errors import LabctlError
+
+    with app.connections(lab) as connections:
+        report = wait(lab, connections, 10)
+    if not report.ok:
+        why = f"broken: {', '.join(report.root_causes)}"
+        raise LabctlError("only a lab whose checks all pass is measured", why=why, next_step="labctl verify")
+    return report

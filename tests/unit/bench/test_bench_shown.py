@@ -1,0 +1,124 @@
+"""Figures as table, JSON and Markdown, and in a page beside other text."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
+
+from labctl.bench.conditions import Conditions, Watch, command_line
+from labctl.bench.document import with_section, write_section
+from labctl.bench.figures import Figures, Table
+from labctl.bench.show import as_json, as_markdown, as_text
+from labctl.errors import LabctlError
+
+CONDITIONS = Conditions("labctl bench x", "2026-01-02 03:04", "2 cores", "0.1.0", 0.25, 1.75)
+FIGURES = Figures(
+    name="x",
+    title="The x of y",
+    conditions=CONDITIONS,
+    tables=(Table(("what", "seconds"), (("this", "1"), ("a|b", "2"))),),
+    notes=("So it [is].",),
+    data={"seconds": 1},
+)
+MARKDOWN = """\
+## The x of y
+
+`labctl bench x`
+
+| what | seconds |
+|---|---:|
+| this | 1 |
+| a\\|b | 2 |
+
+* So it [is].
+
+*2026-01-02 03:04, labctl 0.1.0, on 2 cores. Load average 0.2 before, 1.8 after.*
+"""
+
+
+def test_markdown() -> None:
+    assert as_markdown(FIGURES) == MARKDOWN
+
+
+def test_json() -> None:
+    assert json.loads(as_json(FIGURES)) == {
+        "bench": "x",
+        "seconds": 1,
+        "notes": ["So it [is]."],
+        "conditions": {
+            "command": "labctl bench x",
+            "date": "2026-01-02 03:04",
+            "machine": "2 cores",
+            "labctl": "0.1.0",
+            "load_before": 0.25,
+            "load_after": 1.75,
+        },
+    }
+
+
+def test_text() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    console.print(as_text(FIGURES))
+    assert isinstance(console.file, io.StringIO)
+    lines = [line.rstrip() for line in console.file.getvalue().splitlines()]
+    assert lines == [
+        "The x of y",
+        "",
+        "what   seconds",
+        "──────────────",
+        "this         1",
+        "a|b          2",
+        "",
+        "• So it [is].",
+        "2026-01-02 03:04, labctl 0.1.0, on 2 cores.",
+        "Load average 0.2 before, 1.8 after.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("argv", "typed"),
+    [
+        (["/usr/bin/labctl", "bench", "start"], "labctl bench start"),
+        (
+            ["x", "-C", "/some/where", "bench", "path", "--rounds", "3", "--document", "p.md", "--plot=p.svg"],
+            "labctl bench path --rounds 3",
+        ),
+    ],
+)
+def test_the_command_is_told_without_paths(argv: list[str], typed: str) -> None:
+    assert command_line(argv) == typed
+
+
+def test_conditions_are_those_of_this_machine() -> None:
+    found = Watch().conditions()
+    assert " cores of " in found.machine
+    assert found.load_before >= 0
+
+
+# Text without the marks themselves, on lines of its own as it is in a page.
+PROSE = st.text(st.characters(codec="utf-8", exclude_characters="<\r"), max_size=60).map(str.strip)
+
+
+@given(PROSE, PROSE, PROSE, PROSE)
+def test_only_the_own_section_of_a_page_changes(before: str, after: str, first: str, second: str) -> None:
+    page = f"{with_section(before, 'x', first)}\n{after}"
+    other = with_section(page, "y", first)
+    changed = with_section(other, "x", second)
+    assert changed == other.replace(with_section("", "x", first).strip(), with_section("", "x", second).strip(), 1)
+    assert with_section(changed, "x", second) == changed
+    assert before in changed
+    assert after in changed
+
+
+def test_a_page_that_is_not_there_is_made_and_one_that_cannot_be_is_an_error(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    write_section(page, "x", MARKDOWN)
+    assert MARKDOWN.strip() in page.read_text()
+    with pytest.raises(LabctlError, match="cannot be written"):
+        write_section(page / "below", "x", MARKDOWN)
