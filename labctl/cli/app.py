@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -90,16 +90,17 @@ class Application:
         """Standard error, in bytes."""
         return sys.stderr.buffer
 
-    def lab(self, overrides: Overrides | None = None) -> Lab:
+    def lab(self, overrides: Overrides | None = None, tell: Callable[[str], None] = lambda _: None) -> Lab:
         """The lab that labctl.yaml describes and ``up`` was told of; overrides go before both.
 
+        tell: hears a line where this host makes something of the lab differ from the usual.
         Raises ConfigError, or HostError if no provider works here.
         """
         from labctl.config import Overrides, load
         from labctl.config.choices import merge, read_choices
 
         chosen = merge(overrides or Overrides(), read_choices(self.lab_files().choices))
-        return load(self.directory, overrides=chosen)
+        return load(self.directory, overrides=chosen, tell=tell)
 
     def lab_files(self) -> LabDirectory:
         """The paths in the lab's .labctl folder."""

@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from labctl.config.build import OWN_BOX
 from labctl.model.lab import Lab, Provider
 
 if TYPE_CHECKING:
     from labctl.cli.app import Application
 
-OWN_BOX = "labctl/debian-13"
+
 
 
 def box_file_of(lab: Lab) -> Path | None:

@@ -24,7 +24,7 @@ def render(app: Application, out: Path | None) -> None:
     from labctl.host.requirements import require_supported
     from labctl.lab_directory import LabDirectory
 
-    lab = app.lab()
+    lab = app.lab(tell=app.note)
     require_supported(lab)
     folder = out.resolve() if out else app.lab_files().folder
     changed = prepare(lab, LabDirectory(app.lab_files().base, folder), box_file=box_file_of(lab))

@@ -14,6 +14,7 @@ class Row(NamedTuple):
 
 COMMANDS: dict[str, Row] = {
     "init": Row("labctl.cli.init:init", "Write a commented labctl.yaml."),
+    "doctor": Row("labctl.cli.doctor:doctor", "Say what this host lacks for a provider; --fix does what is safe."),
     "render": Row(
         "labctl.cli.render:render", "Write the Vagrantfile, the scripts and all other files; touch nothing else."
     ),

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from labctl.checks.report import Report
     from labctl.cli.progress import Progress
     from labctl.engine.runner import Outcome
+    from labctl.host.doctor import Examined
     from labctl.lab_directory import LabDirectory
     from labctl.model.lab import Lab
 
@@ -37,19 +38,19 @@ def up(  # noqa: PLR0917 - click hands over every option
     from labctl.config import Overrides
     from labctl.config.choices import merge, read_choices, write_choices
     from labctl.engine.lock import lab_lock
-    from labctl.host.overlaps import require_free_networks
-    from labctl.host.requirements import require
+    from labctl.host.doctor import require
+    from labctl.host.requirements import require_supported
 
     started = time.monotonic()
     told, files = Overrides(provider, source, workers), app.lab_files()
-    lab = app.lab(told)
+    lab = app.lab(told, tell=app.note)
     until = known_step(until)
-    require(lab)
-    require_free_networks(lab)
+    require_supported(lab)
+    _warn(app, require(lab))
     become_root(app, lab, "start the lab's containers, its bridge and its NAT rules")
     with lab_lock(files.lock):
         workers = merge(told, read_choices(files.choices)).workers
-        write_choices(files.choices, Overrides(lab.provider.value, lab.source.value, workers))
+        write_choices(files.choices, Overrides(lab.provider.value, lab.source.value, workers, str(lab.network.subnet)))
         outcome = _bring_up(app, lab, files, until, output)
         ok = _report(app, lab, outcome) and (until is not None or _verified(app, lab, output))
     seconds = round(time.monotonic() - started, 2)
@@ -58,6 +59,13 @@ def up(  # noqa: PLR0917 - click hands over every option
     elif ok:
         app.note(_closing_words(lab, outcome, until, seconds))
     return 0 if ok else 1
+
+
+def _warn(app: Application, examined: list[Examined]) -> None:
+    """What doctor would warn of, with -v."""
+    for one in examined:
+        if app.verbosity > 0 and one.finding.status == "warn":
+            app.note(f"{one.probe.title}: {one.finding.found}; {one.finding.remedy}")
 
 
 def _bring_up(app: Application, lab: Lab, files: LabDirectory, until: str | None, output: str) -> Outcome:

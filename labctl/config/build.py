@@ -11,11 +11,15 @@ UPSTREAM = Versions(kubernetes="1.35", calico="3.32.1", controller="3.2.11", hap
 DEBIAN = Versions(kubernetes="", calico="", controller="", haproxy="")
 
 VM_BOX, VM_BOX_VERSION = "bento/debian-13", "202510.26.0"
-LXC_BOX = "labctl/debian-13"
+# The box that labctl builds from Debian's archive: for LXC, and for virtual machines without the internet.
+OWN_BOX = "labctl/debian-13"
 
 
-def build(config: Config, provider: Provider) -> Lab:
-    """The lab that a checked configuration describes, on that provider."""
+def build(config: Config, provider: Provider, *, emulated: bool = False) -> Lab:
+    """The lab that a checked configuration describes, on that provider.
+
+    emulated: whether this host can only emulate the machines' processors.
+    """
     source = choose_source(config, provider)
     return Lab(
         name=config.name,
@@ -25,7 +29,8 @@ def build(config: Config, provider: Provider) -> Lab:
         machines=_machines(config),
         app=App(host=config.app.host, replicas=config.app.replicas, image=config.app.image),
         versions=_versions(config, source),
-        box=_box(config, provider),
+        box=_box(config, provider, source),
+        emulated=emulated,
     )
 
 
@@ -74,9 +79,10 @@ def _versions(config: Config, source: Source) -> Versions:
     )
 
 
-def _box(config: Config, provider: Provider) -> Box:
+def _box(config: Config, provider: Provider, source: Source) -> Box:
     box = config.box
-    name, version = (LXC_BOX, "") if provider is Provider.LXC else (VM_BOX, VM_BOX_VERSION)
+    own = provider is Provider.LXC or source is Source.DEBIAN
+    name, version = (OWN_BOX, "") if own else (VM_BOX, VM_BOX_VERSION)
     if box.name is not None:
         name, version = box.name, ""
     return Box(name=name, version=box.version if box.version is not None else version, mirror=box.mirror or "")

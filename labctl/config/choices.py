@@ -18,7 +18,10 @@ def read_choices(path: Path) -> Overrides:
     try:
         kept = json.loads(path.read_text())
         return Overrides(
-            provider=_text(kept.get("provider")), source=_text(kept.get("source")), workers=_number(kept.get("workers"))
+            provider=_text(kept.get("provider")),
+            source=_text(kept.get("source")),
+            workers=_number(kept.get("workers")),
+            subnet=_text(kept.get("subnet")),
         )
     except (OSError, ValueError, AttributeError):
         return Overrides()
@@ -35,6 +38,7 @@ def merge(first: Overrides, second: Overrides) -> Overrides:
         provider=first.provider or second.provider,
         source=first.source or second.source,
         workers=first.workers if first.workers is not None else second.workers,
+        subnet=first.subnet or second.subnet,
     )
 
 

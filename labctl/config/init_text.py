@@ -17,6 +17,7 @@ _HEAD = """\
 """
 # Examples for keys that have no default of their own.
 _EXAMPLES = {
+    "emulated": "false",
     "ingress_as_number": 65000,
     "kubernetes": '"1.35"',
     "calico": '"3.32.1"',

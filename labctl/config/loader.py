@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,12 @@ from pydantic import ValidationError
 
 from labctl.config.build import build
 from labctl.config.document import Document, read_document
+from labctl.config.fitting import fitting_subnet, is_emulated
 from labctl.config.meaning import Finding, findings
 from labctl.config.problems import FILE_NAME, Mark, Places, Problem, dotted, from_pydantic
 from labctl.config.schema import Config, KeyPath
 from labctl.errors import ConfigError
+from labctl.host.host import Host
 from labctl.host.providers import choose_provider
 from labctl.model.lab import Lab, Provider
 
@@ -24,11 +26,15 @@ MAX_BYTES = 256 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Overrides:
-    """What the command line says in place of labctl.yaml; None: nothing."""
+    """What the command line says in place of labctl.yaml; None: nothing.
+
+    subnet: what labctl chose for this host; a subnet in labctl.yaml goes before it.
+    """
 
     provider: str | None = None
     source: str | None = None
     workers: int | None = None
+    subnet: str | None = None
 
 
 def load(
@@ -36,15 +42,23 @@ def load(
     *,
     overrides: Overrides | None = None,
     choose: Callable[[], Provider] = choose_provider,
+    host: Host | None = None,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> Lab:
     """The lab of a directory. Without a labctl.yaml, or with an empty one, it is the article's lab.
 
     choose: picks the provider where the configuration leaves it open; called for ``provider: auto`` only.
+    host: decides what the configuration leaves open. tell: hears a line where that differs from the usual.
     Raises ConfigError with all problems; HostError if no provider works here.
     """
+    host, overrides = host or Host(), overrides or Overrides()
     config = load_config(directory, overrides=overrides)
     provider = choose() if config.provider == "auto" else Provider(config.provider)
-    return build(config, provider)
+    other = fitting_subnet(config, provider, host)
+    if other is not None:
+        tell(f"the lab's subnet is {other}: VirtualBox allows no {config.network.subnet} on this host")
+        config = load_config(directory, overrides=replace(overrides, subnet=str(other)))
+    return build(config, provider, emulated=is_emulated(config, provider, host))
 
 
 def load_config(directory: Path, *, overrides: Overrides | None = None) -> Config:
@@ -86,11 +100,22 @@ def _read(file: Path) -> bytes:
 
 def _override(document: Document, overrides: Overrides) -> None:
     """Put the command line's values in place of the file's."""
-    for key, value in asdict(overrides).items():
+    for key in ("provider", "source", "workers"):
+        value = getattr(overrides, key)
         if value is not None:
-            document.data[key] = value
-            document.places.marks[(key,)] = Mark(0, 0)
-            document.places.texts[(key,)] = str(value)
+            _put(document, (key,), value)
+    network = document.data.setdefault("network", {})
+    if overrides.subnet is not None and isinstance(network, dict) and "subnet" not in network:
+        _put(document, ("network", "subnet"), overrides.subnet)
+
+
+def _put(document: Document, path: KeyPath, value: object) -> None:
+    section = document.data
+    for key in path[:-1]:
+        section = section[key]
+    section[path[-1]] = value
+    document.places.marks[path] = Mark(0, 0)
+    document.places.texts[path] = str(value)
 
 
 def _validate(data: dict[str, Any], places: Places) -> tuple[Config, dict[KeyPath, Problem]]:

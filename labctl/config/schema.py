@@ -128,7 +128,8 @@ class NetworkSection(Section):
 
     subnet: NetworkText = _field(
         IPv4Network("192.168.50.0/24"),
-        "The lab's own network. The host gets .1 in it, ingress .21, controlplane .22, worker1 .23 and so on.",
+        "The lab's own network. The host gets .1 in it, ingress .21, controlplane .22, worker1 .23 and so on. "
+        "Where VirtualBox does not allow the default, it is 192.168.56.0/24.",
         "an IPv4 network such as 192.168.50.0/24",
     )
     pod_cidr: NetworkText = _field(
@@ -233,6 +234,11 @@ class Config(Section):
         "Where the software comes from. upstream: today's releases from the internet; debian: Debian's archive alone. "
         "auto: debian on LXC, else upstream.",
         "one of " + ", ".join(get_args(SourceChoice)),
+    )
+    emulated: bool | None = _field(
+        None,
+        "Whether libvirt's machines are emulated in software, about ten times slower. Default: only without KVM.",
+        "true or false",
     )
     workers: int = _number(2, 1, MAX_WORKERS, "How many workers the cluster has.")
     network: NetworkSection = _section(NetworkSection, "Networks and BGP.")

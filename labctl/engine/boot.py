@@ -1,7 +1,9 @@
 """The first step: machines boot.
 
 Vagrant runs once, in the background, for those that do not run yet; each machine counts as booted as soon as it answers
-over SSH with the key that labctl made for it.
+over SSH with the key that labctl made for it. A container is made with its keys. A virtual machine gets them from
+Vagrant and says so (ready_mark); before that it is left alone: OpenSSH shuts out who knocks too often with a wrong key.
+VirtualBox's machines boot one after the other, as Vagrant's own locks have it; whatever comes after runs side by side.
 """
 
 from __future__ import annotations
@@ -24,10 +26,14 @@ _POLL_SECONDS = 0.1
 class Boot:
     """Boots the machines that do not run; ``wait_for`` returns once one of them answers."""
 
-    def __init__(self, vagrant: VagrantMachines, asleep: Collection[str], listener: Listener) -> None:
+    def __init__(
+        self, vagrant: VagrantMachines, asleep: Collection[str], listener: Listener, *, ready_mark: str = ""
+    ) -> None:
         self._vagrant = vagrant
         self._asleep = frozenset(asleep)
         self._listener = listener
+        self._ready_mark = ready_mark
+        self._ready: set[str] = set()
         self._error: Exception | None = None
         self._last: deque[str] = deque(maxlen=1)
         self._thread = threading.Thread(target=self._run, name="vagrant", daemon=True)
@@ -45,12 +51,22 @@ class Boot:
         name = task.machine.name
         until = time.monotonic() + task.step.deadline
         while True:
-            try:
-                return connections.to(name), name in self._asleep
-            except RemoteError as error:
-                why = error.why
-            self._give_up_if(time.monotonic() > until, name, task.step.deadline, why)
+            why = "it has not got its keys yet"
+            if self._may_answer(name):
+                try:
+                    return connections.to(name), name in self._asleep
+                except RemoteError as error:
+                    why = error.why
+            # Virtual machines have a time limit of Vagrant's own (config.vm.boot_timeout), and may fetch a box first.
+            late = time.monotonic() > until and not (self._ready_mark and self._thread.is_alive())
+            self._give_up_if(late, name, task.step.deadline, why)
             time.sleep(_POLL_SECONDS)
+
+    def _may_answer(self, name: str) -> bool:
+        """Whether it makes sense to try a machine: it ran before, said that it is ready, or Vagrant has ended."""
+        if not self._ready_mark or name not in self._asleep:
+            return True
+        return name in self._ready or not self._thread.is_alive()
 
     def finish(self) -> None:
         """Wait for Vagrant's own end. Raises what Vagrant failed with."""
@@ -68,14 +84,17 @@ class Boot:
     def _hear(self, line: str) -> None:
         self._last.append(line)
         machine, _, text = line.removeprefix("==>").strip().partition(":")
+        if self._ready_mark and self._ready_mark in text:
+            self._ready.add(machine)
         if machine in self._asleep and text.strip():
             self._listener(LineEvent(machine, MACHINES, text.strip()))
 
     def _give_up_if(self, late: bool, name: str, deadline: int, why: str) -> None:
         if isinstance(self._error, LabctlError):
+            failed = self._error
             raise StepError(
-                f"{name} did not boot", where=name, why=self._error.why, next_step="labctl up"
-            ) from self._error
+                f"{name} did not boot: {failed.what}", where=name, why=failed.why, next_step=failed.next_step
+            ) from failed
         if self._error is not None:
             raise self._error
         if self._asleep and not self._thread.is_alive() and late:

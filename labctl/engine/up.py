@@ -13,6 +13,7 @@ from labctl.machines.vagrant import VagrantMachines, end_children
 from labctl.model.lab import Lab, Provider
 from labctl.plan.plan import make_plan
 from labctl.remote.ssh import Connections
+from labctl.render.values import READY_MARK
 
 
 def bring_up(
@@ -25,7 +26,8 @@ def bring_up(
     """
     gone = strays(lab)
     remove_strays(lab, files, gone)
-    boot = Boot(VagrantMachines(lab, files), asleep(lab, files), listener)
+    ready_mark = "" if lab.provider is Provider.LXC else READY_MARK
+    boot = Boot(VagrantMachines(lab, files), asleep(lab, files), listener, ready_mark=ready_mark)
     steps = MachineSteps(files, connections, boot, listener)
     boot.start()
     try:

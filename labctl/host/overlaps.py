@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any
 
-from labctl.errors import HostError
 from labctl.host.facts import AskProgram, ask_program
 from labctl.model.lab import Lab, Provider
 
@@ -86,15 +85,3 @@ def _is_own(lab: Lab, route: HostRoute) -> bool:
         return True
     prefix = _PROVIDER_INTERFACES.get(lab.provider)
     return prefix is not None and route.interface.startswith(prefix) and route.network == lab.network.subnet
-
-
-def require_free_networks(lab: Lab, ask: AskProgram = ask_program) -> None:
-    """Raise HostError if the host routes a network that overlaps one of the lab's."""
-    overlaps = find_overlaps(lab, host_routes(ask))
-    if overlaps:
-        keys = ", ".join(dict.fromkeys(overlap.key for overlap in overlaps))
-        raise HostError(
-            "the lab's networks are in use on this host",
-            why="\n".join(str(overlap) for overlap in overlaps),
-            next_step=f"choose another network in labctl.yaml ({keys}), then: labctl up",
-        )

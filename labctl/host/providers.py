@@ -2,39 +2,28 @@
 
 from __future__ import annotations
 
-import re
-import sys
-from collections.abc import Callable
-from pathlib import Path
-
 from labctl.errors import HostError
-from labctl.host.facts import AskProgram, ask_program
+from labctl.host.host import Host
+from labctl.host.virtualbox import virtualbox_version
 from labctl.model.lab import Provider
 
-VBOXDRV = Path("/dev/vboxdrv")
-_DEADLINE = 10.0
+_DRIVER = "/dev/vboxdrv"
 
 
-def virtualbox_works(*, ask: AskProgram = ask_program, platform: str = sys.platform, driver: Path = VBOXDRV) -> bool:
-    """Whether VirtualBox is installed and its kernel driver is there.
-
-    VBoxManage --version prints a warning, but still the version, where the driver is not loaded; so on Linux the
-    driver's device file is looked for as well.
-    """
-    printed = ask(["VBoxManage", "--version"], _DEADLINE)
-    if printed is None or not re.search(r"^\d+\.\d+\.\d+", printed, re.MULTILINE):
-        return False
-    return not platform.startswith("linux") or driver.exists()
+def virtualbox_works(host: Host) -> bool:
+    """Whether VirtualBox is installed and, on Linux, its kernel driver is there."""
+    return virtualbox_version(host) is not None and (not host.is_linux or host.exists(_DRIVER))
 
 
-def choose_provider(*, platform: str = sys.platform, works: Callable[[], bool] = virtualbox_works) -> Provider:
+def choose_provider(host: Host | None = None) -> Provider:
     """VirtualBox where it can start a machine, else LXC on Linux. Raises HostError elsewhere."""
-    if works():
+    host = host or Host()
+    if virtualbox_works(host):
         return Provider.VIRTUALBOX
-    if platform.startswith("linux"):
+    if host.is_linux:
         return Provider.LXC
     raise HostError(
         "no provider works on this host",
         why="VirtualBox is not installed or does not run, and LXC needs Linux",
-        next_step="install VirtualBox and Vagrant, then: labctl up",
+        next_step="labctl doctor --provider virtualbox",
     )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from labctl.errors import HostError, LabctlError
+from labctl.machines.known_errors import find_known_error
 from labctl.model.lab import Lab
 from labctl.render.values import container_prefix
 
@@ -55,5 +56,10 @@ def _run(command: Sequence[str]) -> str:
     except subprocess.TimeoutExpired as error:
         raise LabctlError(f"{command[0]} did not end within {_DEADLINE:.0f} s", next_step="labctl destroy") from error
     except subprocess.CalledProcessError as error:
-        raise LabctlError(f"{' '.join(command)} failed", why=(error.stderr or error.stdout).strip()) from error
+        why = (error.stderr or error.stdout).strip()
+        known = find_known_error(why)
+        meaning = f": {known.meaning} ({known.id})" if known else ""
+        raise LabctlError(
+            f"{' '.join(command)} failed{meaning}", why=why, next_step=known.remedy if known else ""
+        ) from error
     return done.stdout

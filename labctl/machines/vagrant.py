@@ -16,6 +16,7 @@ import vagrant
 
 from labctl.errors import HostError, LabctlError
 from labctl.lab_directory import LabDirectory
+from labctl.machines.known_errors import find_known_error
 from labctl.model.lab import Lab, Provider
 from labctl.remote.ssh import LineHandler
 
@@ -23,6 +24,8 @@ _LAST_LINES = 12
 # Vagrant 2.3.4, templates/locales/en.yml, machine_action_locked.
 _BUSY = "another process is already executing an action"
 _BUSY_SECONDS = 60.0
+# The provisioners in Vagrantfile.j2 that give a virtual machine its host key and the lab's public key.
+_KEYS = ("copy-keys", "keys")
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -35,12 +38,17 @@ class VagrantMachines:
         self._log = files.logs / "vagrant.log"
 
     def boot(self, names: Sequence[str], on_line: LineHandler) -> None:
-        """``vagrant up --no-provision`` for the named machines. Raises LabctlError with Vagrant's last lines."""
+        """``vagrant up`` for the named machines, without the lab's steps. Raises LabctlError with Vagrant's last lines.
+
+        Virtual machines get their keys from Vagrant; a container is made with them.
+        """
+        container = self._lab.provider is Provider.LXC
 
         def run(tool: Any) -> None:
             lines = tool.up(
                 vm_name=self._pattern(names),
-                no_provision=True,
+                no_provision=container,
+                provision_with=None if container else _KEYS,
                 provider=self._lab.provider.value,
                 stream_output=True,
             )
@@ -97,12 +105,19 @@ class VagrantMachines:
         try:
             yield tool
         except subprocess.CalledProcessError as error:
-            raise LabctlError(
-                f"vagrant {what} failed",
-                where=str(self._files.folder),
-                why=_tail(self._log, begin) or f"exit status {error.returncode}",
-                next_step="labctl up" if what == "up" else f"labctl {what}",
-            ) from error
+            raise self._failure(what, begin, error.returncode) from error
+
+    def _failure(self, what: str, begin: int, status: int) -> LabctlError:
+        """What Vagrant's output says, in words of its own where the error is a known one."""
+        said = _said_since(self._log, begin)
+        known = find_known_error(said)
+        why = "\n".join(said.splitlines()[-_LAST_LINES:]) or f"exit status {status}"
+        return LabctlError(
+            f"vagrant {what} failed" + (f": {known.meaning} ({known.id})" if known else ""),
+            where=str(self._files.folder),
+            why=why,
+            next_step=known.remedy if known else f"labctl {what}",
+        )
 
     @contextmanager
     def _log_stream(self) -> Iterator[IO[bytes]]:
@@ -145,9 +160,9 @@ def _signal(process: psutil.Process, *, insist: bool) -> None:
         return
 
 
-def _tail(log: Path, begin: int) -> str:
+def _said_since(log: Path, begin: int) -> str:
+    """What came into the log since it was ``begin`` bytes long, without colours and empty lines."""
     with log.open("rb") as stream:
         stream.seek(begin)
         text = stream.read().decode("utf-8", "replace")
-    lines = [line for line in _TERMINAL_CODES.sub("", text).splitlines() if line.strip()]
-    return "\n".join(lines[-_LAST_LINES:])
+    return "\n".join(line for line in _TERMINAL_CODES.sub("", text).splitlines() if line.strip())

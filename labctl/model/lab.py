@@ -93,7 +93,10 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """Everything that is known about a lab before anything exists."""
+    """Everything that is known about a lab before anything exists.
+
+    emulated: whether the machines' processors are emulated in software (libvirt without KVM).
+    """
 
     name: str
     provider: Provider
@@ -103,6 +106,15 @@ class Lab:
     app: App
     versions: Versions
     box: Box
+    emulated: bool = False
+
+    @property
+    def patience(self) -> int:
+        """How many times longer than usual everything on the machines may take.
+
+        Software emulation is about ten times slower than a processor, and four machines share the host's.
+        """
+        return 8 if self.emulated else 1
 
     @property
     def ingress(self) -> Machine:

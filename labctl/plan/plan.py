@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 
 from labctl.model.lab import Lab, Machine
@@ -69,7 +69,8 @@ def make_plan(lab: Lab, *, until: str | None = None) -> Plan:
 def _task(lab: Lab, machine: Machine, step: Step) -> Task:
     needs = frozenset(name for need in step.needs for name in _resolve(lab, machine, need))
     beside = frozenset(name for need in step.beside for name in _resolve(lab, machine, need))
-    return Task(TaskName(machine.name, step.name), step, machine, needs, beside)
+    patient = replace(step, deadline=step.deadline * lab.patience)
+    return Task(TaskName(machine.name, step.name), patient, machine, needs, beside)
 
 
 def _resolve(lab: Lab, machine: Machine, need: Need) -> list[TaskName]:

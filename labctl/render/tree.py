@@ -39,6 +39,7 @@ def render_tree(lab: Lab, *, join_hash: str, box_file: Path | None) -> Tree:
     tree: Tree = {
         PurePosixPath("Vagrantfile"): _text(render_template(folder, "Vagrantfile.j2", values)),
         PurePosixPath("host/prepare.sh"): _text(render_template(folder, "scripts/host/prepare.sh.j2", values), 0o755),
+        PurePosixPath("keys.sh"): _text(render_template(folder, "scripts/keys.sh.j2", values), 0o755),
         PurePosixPath("lab.json"): _text(json.dumps(asdict(lab), default=str, indent=2) + "\n"),
     }
     for machine in lab.machines:

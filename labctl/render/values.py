@@ -11,6 +11,8 @@ from labctl.plan.steps import MACHINES
 
 # The box keeps its images here (labctl/box/images.py).
 _IMAGES = "/opt/labctl/images"
+# What keys.sh says when a virtual machine has the lab's keys: from then on labctl can reach it.
+READY_MARK = "labctl: the lab's keys are in place"
 
 
 def lab_values(lab: Lab, *, box_file: Path | None) -> dict[str, object]:
@@ -24,6 +26,8 @@ def lab_values(lab: Lab, *, box_file: Path | None) -> dict[str, object]:
         "box_file": str(box_file) if box_file else "",
         "container_prefix": container_prefix(lab),
         "ssh_user": ssh_user(lab),
+        "box_name": box_name(lab, box_file),
+        "ready_mark": READY_MARK,
         "steps": {
             machine.name: [task.name.step for task in plan.for_machine(machine.name) if task.name.step != MACHINES]
             for machine in lab.machines
@@ -55,8 +59,18 @@ def machine_values(lab: Lab, machine: Machine, *, join_hash: str) -> dict[str, o
     }
 
 
+def box_name(lab: Lab, box_file: Path | None) -> str:
+    """Vagrant's name of the lab's box. labctl's own boxes for virtual machines have their digest in it.
+
+    libvirt keeps a box's disk under the box's name, and would take that of an older box of the same name.
+    """
+    if lab.provider is Provider.LXC or box_file is None:
+        return lab.box.name
+    return f"{lab.box.name}-{box_file.parent.name}"
+
+
 def container_prefix(lab: Lab) -> str:
-    """What the names of the lab's LXC containers begin with; the machine's name follows."""
+    """What the names of the lab's machines on this host begin with; the machine's own name follows."""
     return f"labctl-{lab.name}-"
 
 

@@ -11,7 +11,12 @@ import pytest
 from host_state import look_at_host
 from lab_under_test import LabUnderTest
 
-from labctl.host.requirements import lacks
+from labctl.config import parse
+from labctl.config.build import build
+from labctl.host.host import Host as HostView
+from labctl.host.probe import Status
+from labctl.host.probes import lxc
+from labctl.model.lab import Provider
 
 # They stand beside a user's own lab, so their names, subnet and Services' network are their own.
 CONFIG = """\
@@ -52,7 +57,10 @@ def why_no_lab() -> str:
         return "a lab of LXC machines needs Linux"
     if os.geteuid() != 0:
         return "a lab of LXC machines needs root: sudo make lab"
-    return "; ".join(f"this host lacks {lack.what}: {lack.remedy}" for lack in lacks())
+    wanted = build(parse(CONFIG.encode()), Provider.LXC)
+    found = [(probe.title, probe.look(wanted, HostView())) for probe in lxc.PROBES]
+    wrong = [(title, one) for title, one in found if one is not None and one.status is Status.FAIL]
+    return "; ".join(f"{title}: {one.found}; {one.remedy}" for title, one in wrong)
 
 
 @pytest.fixture(scope="session")

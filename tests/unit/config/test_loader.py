@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from labctl.config import Overrides, load, parse
 from labctl.config.init_text import init_text
-from labctl.errors import ConfigError, HostError
-from labctl.host.providers import choose_provider, virtualbox_works
+from labctl.errors import ConfigError
 from labctl.model.lab import Lab, Provider, Role, Source
 
 
@@ -100,19 +99,6 @@ def wrong(folder: Path, problem: str) -> None:
     with pytest.raises(ConfigError) as caught:
         lab_of(folder)
     assert caught.value.problems == (problem,)
-
-
-def test_choice_of_the_provider(tmp_path):
-    assert choose_provider(platform="linux", works=lambda: True) is Provider.VIRTUALBOX
-    assert choose_provider(platform="linux", works=lambda: False) is Provider.LXC
-    with pytest.raises(HostError):
-        choose_provider(platform="darwin", works=lambda: False)
-    there, absent = tmp_path, tmp_path / "vboxdrv"
-    said = {"7.0.20r163906\n": True, "WARNING: not loaded\n7.0.20r163906\n": True, "oops": False, None: False}
-    for printed, works in said.items():
-        assert virtualbox_works(ask=lambda *_, p=printed: p, platform="linux", driver=there) is works
-    assert not virtualbox_works(ask=lambda *_: "7.0.20r163906", platform="linux", driver=absent)
-    assert virtualbox_works(ask=lambda *_: "7.0.20r163906", platform="darwin", driver=absent)
 
 
 def only_config_errors(content: bytes) -> None:

@@ -78,18 +78,6 @@ def test_ruby_reads_the_vagrantfile(folder: LabDirectory) -> None:
     assert output([program("ruby"), "-c", str(folder.vagrantfile)]).replace("Syntax OK\n", "") == ""
 
 
-def test_vagrant_validates_the_lab(folder: LabDirectory, tmp_path: Path) -> None:
-    environment = {
-        **os.environ,
-        "VAGRANT_HOME": str(tmp_path / "home"),
-        "VAGRANT_CHECKPOINT_DISABLE": "1",
-        "VAGRANT_DEFAULT_PROVIDER": "lxc",
-    }
-    if not list(Path("/usr/share/rubygems-integration/all/gems").glob("vagrant-lxc-[0-9]*")):
-        pytest.skip("vagrant-lxc is not installed for all users")
-    assert output([program("vagrant"), "validate"], env=environment, cwd=folder.folder) == ""
-
-
 def test_yaml_and_toml_files_can_be_read(folder: LabDirectory) -> None:
     for path in folder.machines.rglob("files/**/*.yaml"):
         assert [part for part in yaml.safe_load_all(path.read_text()) if part], path

@@ -1,0 +1,25 @@
+"""What labctl.yaml leaves open and this host decides."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+
+from labctl.config.schema import Config
+from labctl.host.host import Host
+from labctl.host.probes.libvirt import kvm_works
+from labctl.host.virtualbox import SUBSTITUTE, allowed_ranges, is_allowed
+from labctl.model.lab import Provider
+
+
+def fitting_subnet(config: Config, provider: Provider, host: Host) -> IPv4Network | None:
+    """Another subnet than the default, where nobody chose one and VirtualBox does not allow the default; else None."""
+    if provider is not Provider.VIRTUALBOX or "subnet" in config.network.model_fields_set:
+        return None
+    return None if is_allowed(config.network.subnet, allowed_ranges(host)) else SUBSTITUTE
+
+
+def is_emulated(config: Config, provider: Provider, host: Host) -> bool:
+    """Whether the machines are emulated in software: as labctl.yaml says, else on libvirt without KVM."""
+    if provider is not Provider.LIBVIRT:
+        return False
+    return config.emulated if config.emulated is not None else not kvm_works(host)

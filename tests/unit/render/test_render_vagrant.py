@@ -1,0 +1,182 @@
+"""The Vagrantfile in the eyes of real Vagrant, for every provider: it validates, and says what the lab's model says.
+
+VirtualBox is not needed for that: a STAND-IN for VBoxManage on the PATH tells a version, and Vagrant checks the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labctl.engine.prepare import prepare
+from labctl.host.host import Host
+from labctl.host.vagrant_programs import has_plugin
+from labctl.lab_directory import LabDirectory
+from labctl.model.lab import Box, Lab, Network, Provider
+from labctl.plan.plan import make_plan
+
+BOX_FILE = Path("/var/cache/labctl/disks/0123456789ab/it's a.box")
+CONFIG = "name: my-lab\nworkers: 1\nmemory: {worker: 3000}\ncpus: {ingress: 3}\nnetwork: {subnet: 192.168.56.64/26}\n"
+EVALUATE = Path(__file__).with_name("eval_vagrantfile.rb")
+
+
+@pytest.fixture(scope="module")
+def labs(make_lab: Callable[[str], Lab]) -> dict[str, Lab]:
+    base = make_lab(CONFIG)
+    public = Box("bento/debian-13", "202510.26.0", "")
+    return {
+        "lxc": base,
+        "virtualbox": replace(base, provider=Provider.VIRTUALBOX, box=public),
+        "virtualbox, own box": replace(base, provider=Provider.VIRTUALBOX),
+        "libvirt": replace(base, provider=Provider.LIBVIRT, box=public),
+        "libvirt, emulated": replace(base, provider=Provider.LIBVIRT, emulated=True),
+    }
+
+
+@pytest.fixture(params=["lxc", "virtualbox", "virtualbox, own box", "libvirt", "libvirt, emulated"])
+def lab(labs: dict[str, Lab], request: pytest.FixtureRequest) -> Lab:
+    return labs[request.param]
+
+
+@pytest.fixture
+def folder(lab: Lab, tmp_path: Path) -> LabDirectory:
+    files = LabDirectory(tmp_path / "a 'lab' of #{mine}")
+    prepare(lab, files, box_file=None if lab.box.version else BOX_FILE)
+    return files
+
+
+def ask(lab: Lab, files: LabDirectory, home: Path, *command: str) -> str:
+    """Run a program of Vagrant's, with a stand-in for VBoxManage before anything else on the PATH."""
+    if shutil.which(command[0]) is None:
+        pytest.skip(f"{command[0]} is not installed")
+    if lab.provider is not Provider.VIRTUALBOX and not has_plugin(Host(), f"vagrant-{lab.provider.value}"):
+        pytest.skip(f"vagrant-{lab.provider.value} is not installed")
+    programs = home / "bin"
+    programs.mkdir(parents=True, exist_ok=True)
+    (programs / "VBoxManage").write_text("#!/bin/sh\necho 7.0.20r163906\n")
+    (programs / "VBoxManage").chmod(0o755)
+    environment = {
+        **os.environ,
+        "PATH": f"{programs}:{os.environ['PATH']}",
+        "VAGRANT_HOME": str(home),
+        "VAGRANT_CHECKPOINT_DISABLE": "1",
+        "VAGRANT_DEFAULT_PROVIDER": lab.provider.value,
+    }
+    done = subprocess.run(
+        command, env=environment, cwd=files.folder, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_vagrant_validates_it(lab: Lab, folder: LabDirectory, tmp_path: Path) -> None:
+    assert ask(lab, folder, tmp_path / "home", "vagrant", "validate") == "Vagrantfile validated successfully.\n"
+
+
+def test_vagrant_finds_a_wrong_option(labs: dict[str, Lab], tmp_path: Path) -> None:
+    """The test above can fail: real Vagrant refuses an option that VirtualBox's provider does not have."""
+    lab, files = labs["virtualbox"], LabDirectory(tmp_path / "lab")
+    prepare(lab, files, box_file=None)
+    files.vagrantfile.write_text(files.vagrantfile.read_text().replace("virtualbox.linked_clone", "virtualbox.no_such"))
+    with pytest.raises(AssertionError, match="no_such"):
+        ask(lab, files, tmp_path / "home", "vagrant", "validate")
+
+
+def test_vagrants_settings_are_the_models(lab: Lab, folder: LabDirectory, tmp_path: Path) -> None:
+    said = ask(lab, folder, tmp_path / "home", "ruby", str(EVALUATE), str(folder.folder), lab.provider.value)
+    assert json.loads(said) == [expected(lab, machine.name) for machine in lab.machines]
+
+
+def expected(lab: Lab, name: str) -> dict[str, Any]:
+    """What the model says that Vagrant should make of a machine."""
+    machine, container = lab.machine(name), lab.provider is Provider.LXC
+    steps = [task.step.name for task in make_plan(lab).for_machine(name)][1:]
+    own = not lab.box.version
+    box = lab.box.name if container or not own else f"{lab.box.name}-0123456789ab"
+    uploads = ["files", "secrets"] if container else ["copy-keys", "keys", "files", "secrets", "lab"]
+    return {
+        "name": name,
+        "hostname": name,
+        "box": box,
+        "box_version": lab.box.version or None,
+        "box_url": [f"file://{BOX_FILE}"] if own else None,
+        "box_check_update": False,
+        "boot_timeout": 300 if container else 600 * lab.patience,
+        "allow_hosts": False,
+        "networks": [] if container else [private_network(lab, str(machine.address))],
+        "shared": [],
+        "ssh": {
+            "username": "root" if container else "vagrant",
+            "insert_key": not container,
+            "host": str(machine.address) if container else None,
+        },
+        "provider": provider_settings(lab, name),
+        "provisioners": [*uploads, *steps],
+    }
+
+
+def private_network(lab: Lab, address: str) -> dict[str, Any]:
+    plain = {"ip": address, "netmask": "255.255.255.192", "protocol": "tcp"}
+    if lab.provider is Provider.VIRTUALBOX:
+        return plain
+    return {
+        **plain,
+        "libvirt__network_name": "labctl-my-lab",
+        "libvirt__host_ip": "192.168.56.65",
+        "libvirt__dhcp_enabled": False,
+        "libvirt__forward_mode": "none",
+    }
+
+
+def provider_settings(lab: Lab, name: str) -> dict[str, Any]:
+    machine, network = lab.machine(name), lab.network
+    if lab.provider is Provider.VIRTUALBOX:
+        return {
+            "name": f"labctl-my-lab-{name}", "linked_clone": True, "check_guest_additions": False,
+            "default_nic_type": "virtio", "customizations": [
+                ["pre-boot", ["modifyvm", "id", "--memory", str(machine.memory)]],
+                ["pre-boot", ["modifyvm", "id", "--cpus", machine.cpus]],
+            ],
+        }  # fmt: skip
+    if lab.provider is Provider.LIBVIRT:
+        processor = ("qemu", "custom", "qemu64") if lab.emulated else ("kvm", "host-model", "")
+        return {
+            "driver": processor[0], "default_prefix": "labctl-my-lab-", "memory": machine.memory, "cpus": machine.cpus,
+            "cpu_mode": processor[1], "cpu_model": processor[2], "graphics_type": "none",
+            "disk_driver_opts": {"cache": "unsafe"},
+        }  # fmt: skip
+    return {
+        "container_name": f"labctl-my-lab-{name}", "backingstore": "dir", "ssh_ip_addr": str(machine.address),
+        "customizations": lxc_customizations(network, str(machine.address), lab.bridge),
+    }  # fmt: skip
+
+
+def lxc_customizations(network: Network, address: str, bridge: str) -> Any:
+    """Compared in part only: the folder of the keys is the test's own."""
+    return AnyOrder(
+        [
+            ["net.0.type", "veth"],
+            ["net.0.link", bridge],
+            ["net.0.flags", "up"],
+            ["net.0.name", "eth0"],
+            ["net.0.ipv4.address", f"{address}/{network.subnet.prefixlen}"],
+            ["net.0.ipv4.gateway", str(network.gateway)],
+        ]
+    )
+
+
+class AnyOrder(list[Any]):
+    """Equal to a list that has all of its items."""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, list) and all(item in other for item in self)
+
+    __hash__ = None  # type: ignore[assignment]
