@@ -47,7 +47,7 @@ def parse_frames(text: str, probes: Iterable[Probe]) -> Frames:
         elif mark == "labctl-end":
             end = _clock(rest)
         elif mark == "labctl-probe":
-            result = _result(rest, commands)
+            result = read_frame(rest, commands)
             if result:
                 results[result[0]] = result[1]
     return Frames(begin, end, results)
@@ -60,7 +60,8 @@ def _clock(text: str) -> float:
         return 0.0
 
 
-def _result(text: str, commands: Mapping[str, str]) -> tuple[str, CommandResult] | None:
+def read_frame(text: str, commands: Mapping[str, str]) -> tuple[str, CommandResult] | None:
+    """The probe's name and result in one frame; None where it is none, or not of one of these commands (by name)."""
     try:
         item = json.loads(text)
         name = item["name"]

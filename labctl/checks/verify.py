@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable
 
-from labctl.checks.check import CheckResult, Layer, Status
-from labctl.checks.collect import RemoteMachines, collect, look_closer
+from labctl.checks.check import Check, CheckResult, Layer, Status
+from labctl.checks.collect import RemoteMachines, collect, collect_near, look_closer
 from labctl.checks.facts import Facts
-from labctl.checks.layers.all import all_checks
+from labctl.checks.layers.all import all_checks, near_checks
 from labctl.checks.report import Report, make_report
 from labctl.checks.verdict import OnCheck, judge
 from labctl.model.lab import Lab
@@ -25,15 +25,32 @@ def verify(
     on_check gets each result once, in the order in which they are found. Never raises for what is broken in the lab.
     """
     started = time.monotonic()
-    facts = collect(lab, connections)
-    results = judge(all_checks(lab, facts), facts, lab)
-    troubled = _troubled(results, lab)
-    if troubled:
-        facts = look_closer(lab, connections, facts, troubled)
-        results = judge(all_checks(lab, facts), facts, lab)
+    results = _judged(lab, connections, collect(lab, connections), all_checks)
     report = make_report(lab, results, time.monotonic() - started, layers or ())
     _tell(report.results, on_check)
     return report
+
+
+def glance(lab: Lab, connections: RemoteMachines) -> Report:
+    """What the machines' own answers tell, within half a second: a part of verify's checks, the lower layers.
+
+    verify waits for requests that get no answer; this does not.
+    """
+    started = time.monotonic()
+    results = _judged(lab, connections, collect_near(lab, connections), near_checks)
+    return make_report(lab, results, time.monotonic() - started)
+
+
+def _judged(
+    lab: Lab, connections: RemoteMachines, facts: Facts, checks: Callable[[Lab, Facts], tuple[Check, ...]]
+) -> tuple[CheckResult, ...]:
+    """The results of these checks, with a closer look where something fails."""
+    results = judge(checks(lab, facts), facts, lab)
+    troubled = _troubled(results, lab)
+    if not troubled:
+        return results
+    facts = look_closer(lab, connections, facts, troubled)
+    return judge(checks(lab, facts), facts, lab)
 
 
 def _troubled(results: Iterable[CheckResult], lab: Lab) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ COMMANDS: dict[str, Row] = {
     "repair": Row("labctl.cli.repair:repair", "Undo what break did."),
     "report": Row("labctl.cli.report:report", "Verify, and write it down with the picture, as HTML or Markdown."),
     "tour": Row("labctl.cli.tour:tour", "Walk through the article on the running lab, stop by stop."),
+    "watch": Row("labctl.cli.watch:watch", "Show the lab live on a page for the projector, or in the terminal."),
     "bench": Row("labctl.cli.bench:bench", "Measure the lab's two layouts and labctl itself."),
     "halt": Row("labctl.cli.halt:halt", "Stop the machines."),
     "destroy": Row("labctl.cli.destroy:destroy", "Remove everything that up made, on this host too."),

@@ -13,14 +13,23 @@ from labctl.graph.lines import lines
 from labctl.graph.picture import Picture
 
 
-def as_svg(picture: Picture) -> str:
-    """A file of its own, which may also stand inside an HTML page: its styles are named lg-…"""
+def as_svg(picture: Picture, *, styled: bool = True) -> str:
+    """A file of its own, which may also stand inside an HTML page: its styles are named lg-…
+
+    styled: with its styles in it; False for a page that has them (styles()) in a file of its own.
+    """
     layout = place(picture)
-    return _template().render(picture=picture, at=layout, lines=lines(layout))
+    return _template("lab.svg.j2").render(picture=picture, at=layout, lines=lines(layout), styled=styled)
+
+
+def styles() -> tuple[str, str]:
+    """The styles for light, and those that come on top of them for dark."""
+    light, dark = (_template(f"lab-{theme}.css").render() for theme in ("light", "dark"))
+    return light, dark
 
 
 @cache
-def _template() -> jinja2.Template:
+def _template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=True,
@@ -30,7 +39,7 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    return environment.get_template("lab.svg.j2")
+    return environment.get_template(name)
 
 
 def _printable(value: object) -> object:

@@ -26,7 +26,8 @@ class ConfigServer:
 class ServerStatus:
     """A server as HAProxy runs it now.
 
-    status: UP, DOWN, MAINT, NOLB, DRAIN, `no check` …; check: the last check's code (L4CON, L7OK …).
+    status: UP, DOWN, MAINT, NOLB, DRAIN, `no check` …; check: the last check's code (L4CON, L7OK …). requests: how many
+    it has got since HAProxy started (stot: HAProxy counts each HTTP request as a session).
     """
 
     backend: str
@@ -35,6 +36,7 @@ class ServerStatus:
     status: str
     check: str
     last_check: str
+    requests: int = 0
 
     @property
     def spare(self) -> bool:
@@ -84,6 +86,13 @@ def _status(row: dict[str, str]) -> ServerStatus:
     def field(name: str) -> str:
         return row.get(name) or ""
 
+    total = field("stot")
     return ServerStatus(
-        field("pxname"), field("svname"), field("addr"), field("status"), field("check_status"), field("last_chk")
+        field("pxname"),
+        field("svname"),
+        field("addr"),
+        field("status"),
+        field("check_status"),
+        field("last_chk"),
+        int(total) if total.isdigit() else 0,
     )

@@ -7,7 +7,7 @@ import logging
 import shlex
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,6 +119,29 @@ class Connection:
         if status < 0:
             raise self._failure("the SSH connection broke", command, "the machine sent no exit status")
         return CommandResult(command, status, stdout, stderr, time.monotonic() - started)
+
+    def lines(self, command: str, *, silence: float, stdin: bytes = b"") -> Iterator[str]:
+        """The lines of a command that goes on and on, as it prints them, until it ends or the caller stops reading.
+
+        Raises RemoteError if the connection breaks, or if nothing comes for silence seconds.
+        """
+        decoder, pending = codecs.getincrementaldecoder("utf-8")("replace"), ""
+        try:
+            channel = self._start(command, silence)
+            try:
+                threading.Thread(target=_send, args=(channel, stdin), daemon=True).start()
+                channel.settimeout(silence)
+                while data := channel.recv(_CHUNK):
+                    *lines, pending = (pending + decoder.decode(data)).split("\n")
+                    yield from lines
+            finally:
+                channel.close()
+        except TimeoutError as error:
+            raise self._failure(f"silent for {silence:g} s", command, "it does not answer any more") from error
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise self._failure("the SSH connection broke", command, str(error) or type(error).__name__) from error
+        if not self.alive:
+            raise self._failure("the SSH connection broke", command, "the machine hung up")
 
     def close(self) -> None:
         """Close the connection."""

@@ -1,0 +1,141 @@
+"""The page's server: on the host's loopback and nowhere else, for a browser on this host and no other page."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Awaitable, Callable
+from importlib import resources
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from labctl.errors import HostError
+from labctl.graph.svg import styles
+from labctl.watch.board import Board
+
+LOOPBACK = "127.0.0.1"
+# A page elsewhere may name a host of its own that resolves to 127.0.0.1 (DNS rebinding): it is refused by its name.
+_NAMES = (LOOPBACK, "localhost")
+_TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
+# The picture comes with titles and shapes, and no style of its own; nothing on the page may come from elsewhere.
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+    "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+def listen(port: int) -> socket.socket:
+    """A socket on the host's loopback. port 0: any that is free. Raises HostError if it is taken."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((LOOPBACK, port))
+        listener.listen()  # from now on a browser that is quick waits, instead of being refused
+    except OSError as error:
+        listener.close()
+        raise HostError(
+            f"port {port} of {LOOPBACK} cannot be used", why=error.strerror or "", next_step="labctl watch --port 0"
+        ) from error
+    return listener
+
+
+def make_app(board: Board) -> Starlette:
+    """The page, its two files, and the stream of changes."""
+    routes = [
+        Route("/", _file("page.html")),
+        Route("/page.css", _file("page.css")),
+        Route("/page.js", _file("page.js")),
+        Route("/picture.css", _text(_picture_css(), "css")),
+        Route("/changes", _changes(board)),
+    ]
+    return Starlette(
+        routes=routes,
+        middleware=[
+            Middleware(TrustedHostMiddleware, allowed_hosts=_NAMES, www_redirect=False),
+            Middleware(_WithHeaders),
+        ],
+    )
+
+
+class _WithHeaders:
+    """Adds the headers to every answer. (Starlette's own BaseHTTPMiddleware would hold up a stream.)"""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                more = [(name.lower().encode(), value.encode()) for name, value in _HEADERS.items()]
+                message["headers"] = [*message.get("headers", []), *more]
+            await send(message)
+
+        await self._app(scope, receive, send_with_headers)
+
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def _file(name: str) -> Endpoint:
+    text = resources.files("labctl.watch").joinpath("page", name).read_text(encoding="utf-8")
+    return _text(text, name.rpartition(".")[2])
+
+
+def _text(text: str, kind: str) -> Endpoint:
+    async def answer(_request: Request) -> Response:
+        return Response(text, media_type=_TYPES[kind])
+
+    return answer
+
+
+def _changes(board: Board) -> Endpoint:
+    async def answer(_request: Request) -> Response:
+        return StreamingResponse(board.changes(), media_type="text/event-stream")
+
+    return answer
+
+
+def _picture_css() -> str:
+    """The picture's styles: light and dark by the system's setting, or by the page's own."""
+    light, dark = styles()
+    return (
+        f"{light}\n@media (prefers-color-scheme: dark) {{ :root:not([data-theme=light]) {{\n{dark}\n}} }}\n"
+        f":root[data-theme=dark] {{\n{dark}\n}}\n"
+    )
+
+
+class _Server(uvicorn.Server):
+    """uvicorn, which ends the streams when it is told to stop; otherwise it would wait for the browsers to leave."""
+
+    def __init__(self, config: uvicorn.Config, board: Board) -> None:
+        super().__init__(config)
+        self._board = board
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._board.close()
+        await super().shutdown(sockets)
+
+
+def make_server(board: Board) -> uvicorn.Server:
+    """The server; run([listener]) serves until it is interrupted, and KeyboardInterrupt then comes out of it."""
+    config = uvicorn.Config(
+        make_app(board),
+        lifespan="off",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        ws="none",
+        timeout_graceful_shutdown=1,
+    )
+    return _Server(config, board)

@@ -1,0 +1,178 @@
+"""What watch shows, before anything is drawn: a verdict, the picture, tables and what has happened. Pure data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import TypeVar
+
+from labctl.checks.check import MissingFact
+from labctl.checks.cluster_objects import Pod
+from labctl.checks.facts import Facts, MachineFacts
+from labctl.checks.subjects import APP_NAMESPACE, app_endpoints
+from labctl.graph.live import picture_of_facts
+from labctl.graph.picture import Picture
+from labctl.model.lab import Lab, Machine, Role
+from labctl.parse.haproxy import ServerStatus
+from labctl.watch.verdict import Verdict
+
+Item = TypeVar("Item")
+
+GOOD, BAD, WAIT, PLAIN, NUMBER = "good", "bad", "wait", "", "number"
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """A cell of a table. mood: good, bad, wait, number, or nothing in particular."""
+
+    text: str
+    mood: str = PLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table. name: for the page's ids. empty: what is said where there are no rows."""
+
+    name: str
+    title: str
+    headings: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    empty: str
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Everything that is shown at one moment."""
+
+    lab: str
+    verdict: Verdict
+    picture: Picture
+    tables: tuple[Table, ...]
+
+
+def make_view(lab: Lab, facts: Facts, verdict: Verdict) -> View:
+    """The view of these facts. Never raises for what is broken in the lab."""
+    ingresses = tuple(machine for machine in lab.machines if machine.role is Role.INGRESS)
+    tables = (
+        _sessions(lab, facts, ingresses),
+        _routes(lab, facts, ingresses),
+        _pods(lab, facts),
+        _servers(facts, ingresses),
+    )
+    return View(lab.name, verdict, picture_of_facts(lab, facts), tables)
+
+
+def known(read: Callable[[], tuple[Item, ...]]) -> tuple[Item, ...] | None:
+    """What the facts say; None where they say nothing."""
+    try:
+        return read()
+    except (MissingFact, ValueError):
+        return None
+
+
+def _sessions(lab: Lab, facts: Facts, ingresses: tuple[Machine, ...]) -> Table:
+    rows = [
+        (*_where(ingresses, ingress), Cell(node.name), *_session(facts.on(ingress.name), node))
+        for ingress in ingresses
+        for node in lab.nodes
+    ]
+    headings = (*_where_heading(ingresses), "node", "state", "since", "routes")
+    return Table("sessions", "BGP sessions of BIRD on ingress", headings, tuple(rows), "")
+
+
+def _session(ingress: MachineFacts, node: Machine) -> tuple[Cell, Cell, Cell]:
+    sessions = known(lambda: ingress.sessions)
+    if sessions is None:
+        why = "BIRD does not run" if ingress.reachable else "not known"
+        return Cell(why, BAD), Cell(""), Cell("")
+    session = next((session for session in sessions if session.peer == node.address), None)
+    if session is None:
+        return Cell("no such session", BAD), Cell(""), Cell("")
+    mood = GOOD if session.established else BAD
+    return Cell(session.words, mood), Cell(session.since.split(".")[0]), Cell(str(session.imported), NUMBER)
+
+
+def _routes(lab: Lab, facts: Facts, ingresses: tuple[Machine, ...]) -> Table:
+    names = {machine.address: machine.name for machine in lab.machines}
+    rows = [
+        (
+            *_where(ingresses, ingress),
+            Cell(str(route.destination)),
+            Cell(", ".join(names.get(gateway, str(gateway)) for gateway in route.gateways)),
+            Cell(route.protocol),
+        )
+        for ingress in ingresses
+        for route in known(lambda ingress=ingress: facts.on(ingress.name).routes) or ()  # type: ignore[misc]
+        if route.destination.subnet_of(lab.network.pod_cidr)
+    ]
+    headings = (*_where_heading(ingresses), "block of pods", "by way of", "from")
+    return Table("routes", "Routes to pods in ingress's kernel", headings, tuple(rows), "none: no pod can be reached")
+
+
+def _pods(lab: Lab, facts: Facts) -> Table:
+    mine = {endpoint.pod for endpoint in app_endpoints(facts, lab)}
+    pods = [
+        pod
+        for pod in facts.cluster.pods
+        if not pod.host_network and (pod.name in mine or pod.namespace == APP_NAMESPACE)
+    ]
+    pods.sort(key=lambda pod: (pod.node, pod.address or IPv4Address(0), pod.name))
+    rows = tuple(
+        (
+            Cell(pod.name),
+            Cell(pod.node),
+            Cell(str(pod.address or "")),
+            _pod_state(pod),
+        )
+        for pod in pods
+    )
+    answers = "pods" not in facts.cluster.errors
+    return Table(
+        "pods", "Pods", ("pod", "node", "address", "state"), rows, "none" if answers else "the API does not answer"
+    )
+
+
+def _pod_state(pod: Pod) -> Cell:
+    if pod.deleting:
+        return Cell("ending", WAIT)
+    if pod.ready:
+        return Cell("ready", GOOD)
+    return Cell("not ready" if pod.phase == "Running" else pod.phase or "unknown", WAIT)
+
+
+def _servers(facts: Facts, ingresses: tuple[Machine, ...]) -> Table:
+    pods = {str(pod.address): pod.name for pod in facts.cluster.pods if not pod.host_network and pod.address}
+    rows = []
+    for ingress in ingresses:
+        for server in known(lambda ingress=ingress: facts.on(ingress.name).server_status) or ():  # type: ignore[misc]
+            if server.spare:
+                continue
+            address = server.address.split(":")[0]
+            rows.append(
+                (
+                    *_where(ingresses, ingress),
+                    Cell(server.name),
+                    Cell(pods.get(address, address)),
+                    Cell(" ".join((server.status, server.check)).strip(), _server_mood(server)),
+                    Cell(str(server.requests), NUMBER),
+                )
+            )
+    headings = (*_where_heading(ingresses), "server", "pod", "state", "requests")
+    return Table("servers", "HAProxy's servers", headings, tuple(rows), "none")
+
+
+def _server_mood(server: ServerStatus) -> str:
+    """UP 2/3 means: takes requests, and the last check failed."""
+    if not server.takes_requests:
+        return WAIT if server.in_maintenance else BAD
+    return WAIT if "/" in server.status else GOOD
+
+
+def _where(ingresses: tuple[Machine, ...], ingress: Machine) -> tuple[Cell, ...]:
+    """The column that tells several ingresses apart; none where there is one."""
+    return (Cell(ingress.name),) if len(ingresses) > 1 else ()
+
+
+def _where_heading(ingresses: tuple[Machine, ...]) -> tuple[str, ...]:
+    return ("on",) if len(ingresses) > 1 else ()

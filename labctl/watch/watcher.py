@@ -1,0 +1,106 @@
+"""Puts it together: a thread per machine that follows it, one that judges, one that makes views."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from labctl.checks.report import Report
+from labctl.checks.verify import glance, verify
+from labctl.model.lab import Lab
+from labctl.remote.ssh import Connections
+from labctl.watch.follow import follow
+from labctl.watch.happened import Event, Happened
+from labctl.watch.judge import Judge
+from labctl.watch.latest import Latest
+from labctl.watch.verdict import LOOKING, Verdict, verdict_of
+from labctl.watch.view import View, make_view
+
+Show = Callable[[View, tuple[Event, ...]], None]
+"""Gets each new view, and what has happened so far."""
+
+_SETTLE_SECONDS = 0.05
+"""Answers that come together make one view."""
+_PATIENCE_SECONDS = 1.5
+"""How long the first view waits for machines that do not answer."""
+
+
+class Watcher:
+    """Watches one lab. show is called from a thread of the watcher's own, whenever something is different."""
+
+    def __init__(self, lab: Lab, connections: Connections, faults: Path, show: Show) -> None:
+        self._lab, self._connections, self._show = lab, connections, show
+        self._latest = Latest(lab)
+        self._judge = Judge(
+            lambda: glance(lab, connections), lambda: verify(lab, connections), faults, self._looks, self._judged
+        )
+        self._verdict: Verdict = LOOKING
+        self._news = threading.Event()
+        self._end = threading.Event()
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Watch until the block is left. Threads that wait for a machine then hold up nothing."""
+        jobs: list[tuple[Callable[..., None], tuple[object, ...]]] = [
+            (follow, (self._lab, machine, self._connections, self._latest, self._end)) for machine in self._lab.machines
+        ]
+        jobs += [(self._judge.run, (self._end,)), (self._make_views, ()), (self._tell_of_news, ())]
+        for job, arguments in jobs:
+            threading.Thread(target=job, args=arguments, daemon=True).start()
+        try:
+            yield
+        finally:
+            self._end.set()
+            self._connections.close()
+
+    def _looks(self) -> None:
+        self._verdict = replace(self._verdict, looking=True)
+        self._news.set()
+
+    def _judged(self, report: Report, more_follows: bool) -> None:
+        self._verdict = verdict_of(report, looking=more_follows)
+        self._news.set()
+
+    def _tell_of_news(self) -> None:
+        """Facts that changed are news."""
+        version = 0
+        while not self._end.is_set():
+            now = self._latest.wait(version, 1.0)
+            if now != version:
+                version = now
+                self._news.set()
+
+    def _make_views(self) -> None:
+        happened = Happened()
+        shown: View | None = None
+        known: tuple[object, object] | None = None
+        patience = time.monotonic() + _PATIENCE_SECONDS
+        while not self._end.is_set():
+            if not self._news.wait(0.5):
+                continue
+            time.sleep(_SETTLE_SECONDS)
+            self._news.clear()
+            if shown is None and not self._latest.all_known and time.monotonic() < patience:
+                self._news.set()
+                continue
+            view = make_view(self._lab, self._latest.facts(), self._verdict)
+            before, known = known, _states_of(view)
+            if before is not None and before[0] != known[0]:
+                self._judge.changed()
+            elif before is not None and before != known:
+                self._judge.pods_changed()
+            if view != shown:
+                shown = view
+                self._show(view, happened.see(view, time.strftime("%H:%M:%S")))
+
+
+def _states_of(view: View) -> tuple[object, object]:
+    """What verify looks at when it changes: machines, sessions and routes at once; pods when they have settled."""
+    tables = {table.name: table.rows for table in view.tables}
+    machines = [view.picture.ingress.state, *(node.state for node in view.picture.nodes)]
+    servers = [[cell.mood for cell in row] for row in tables["servers"]]
+    return (machines, tables["sessions"], tables["routes"]), (tables["pods"], servers)

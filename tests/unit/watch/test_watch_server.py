@@ -1,0 +1,188 @@
+"""The page's server: where it listens, whom it answers, and how it ends."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import pty
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from importlib import resources
+
+import pytest
+from edits import with_objects
+from made_facts import make_facts, make_lab
+
+from labctl.errors import HostError
+from labctl.lab_directory import LabDirectory
+from labctl.watch.board import Board
+from labctl.watch.happened import Event
+from labctl.watch.server import listen, make_server
+from labctl.watch.verdict import Verdict
+from labctl.watch.view import View, make_view
+
+LAB = make_lab()
+EVIL = "<script>alert(1)</script>"
+
+
+def view(title: str) -> View:
+    def edit(items: list) -> None:
+        next(item for item in items if item["metadata"]["name"].startswith("app-"))["metadata"]["name"] = EVIL
+
+    return make_view(LAB, with_objects(make_facts(LAB), "pods", edit), Verdict("ok", title))
+
+
+@pytest.fixture
+def board() -> Board:
+    board = Board()
+    board.put(view("fine"), (Event("10:00:00", EVIL),))
+    return board
+
+
+@pytest.fixture
+def port(board: Board) -> Iterator[int]:
+    listener = listen(0)
+    number = int(listener.getsockname()[1])
+    server = make_server(board)
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    yield number
+    server.should_exit = True
+    thread.join(timeout=20)
+    assert not thread.is_alive(), "an open stream does not keep the server"
+
+
+def get(port: int, path: str, host: str = "") -> http.client.HTTPResponse:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.request("GET", path, headers={"Host": host or f"127.0.0.1:{port}"})
+    return connection.getresponse()
+
+
+def panel(answer: http.client.HTTPResponse, name: str) -> object:
+    """The next panel of that name."""
+    while answer.readline().decode() != f"event: {name}\n":
+        pass
+    return json.loads(answer.readline().decode().removeprefix("data: "))
+
+
+def test_it_listens_on_the_loopback_alone():
+    with listen(0) as listener:
+        address, port = listener.getsockname()
+        assert address == "127.0.0.1"
+        with pytest.raises(HostError, match=f"port {port} of 127.0.0.1 cannot be used"):
+            listen(port)
+        with socket.socket() as other:
+            other.settimeout(2)
+            assert other.connect_ex(("127.0.0.2", port)) != 0
+
+
+@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example:80", "[::1", ""])
+def test_a_page_under_another_name_is_refused(port: int, host: str):
+    if host:
+        assert get(port, "/changes", host).status == 400
+        return
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection.putrequest("GET", "/", skip_host=True)
+    connection.endheaders()
+    assert connection.getresponse().status == 400
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "LOCALHOST:80"])
+def test_its_own_names_are_answered_and_nothing_from_elsewhere_may_run(port: int, host: str):
+    for path, kind in (("/", "html"), ("/page.css", "css"), ("/page.js", "javascript"), ("/picture.css", "css")):
+        answer = get(port, path, host)
+        assert answer.status == 200
+        assert kind in answer.headers["content-type"]
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy and "unsafe" not in policy and "frame-ancestors 'none'" in policy
+        assert not re.search(rb"https?://(?!127\.0\.0\.1|www\.w3\.org)", answer.read()), "the page works offline"
+    assert get(port, "/nothing", host).status == 404
+    assert get(port, "/../../etc/passwd", host).status == 404
+
+
+def test_a_stream_says_everything_first_and_then_what_changes(port: int, board: Board):
+    answer = get(port, "/changes")
+    assert answer.headers["content-type"].startswith("text/event-stream")
+    assert panel(answer, "verdict") == {
+        "state": "ok", "title": "fine", "check": "", "failed": "", "hint": "", "others": [], "counts": "",
+        "looking": False,
+    }  # fmt: skip
+    picture = panel(answer, "picture")
+    assert isinstance(picture, dict)
+    assert EVIL not in picture["svg"] and "&lt;script&gt;" in picture["svg"] and "<style" not in picture["svg"]
+    assert panel(answer, "happened") == [{"when": "10:00:00", "text": EVIL, "mood": ""}]
+    board.put(view("better"), (Event("10:00:00", EVIL),))
+    assert answer.readline() == b"\n"
+    assert answer.readline() == b"event: verdict\n", "only what has changed is said again"
+    assert b'"title": "better"' in answer.readline()
+
+
+def test_the_pages_script_never_writes_html():
+    script = resources.files("labctl.watch").joinpath("page", "page.js").read_text(encoding="utf-8")
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(", script)
+
+
+def test_the_page_has_landmarks_headings_and_labels():
+    class Page(HTMLParser):
+        def __init__(self) -> None:
+            super().__init__()
+            self.seen: list[tuple[str, dict[str, str | None]]] = []
+
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            self.seen.append((tag, dict(attrs)))
+
+    page = Page()
+    page.feed(resources.files("labctl.watch").joinpath("page", "page.html").read_text(encoding="utf-8"))
+    tags = [tag for tag, _ in page.seen]
+    assert (tags.count("main"), tags.count("h1"), dict(page.seen)["html"]) == (1, 1, {"lang": "en"})
+    ids = {attributes["id"] for _, attributes in page.seen if "id" in attributes}
+    for _, attributes in page.seen:
+        assert set((attributes.get("aria-labelledby") or "").split()) <= ids
+    assert {attributes.get("role") for _, attributes in page.seen} >= {"status", "alert", "log"}
+    assert not [attributes for _, attributes in page.seen if "style" in attributes or "onclick" in attributes]
+
+
+def test_ctrl_c_ends_it_at_once_though_no_machine_answers_and_a_browser_reads(lab_nowhere):
+    process = subprocess.Popen(command(lab_nowhere, "--port", "0"), stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout and process.stderr
+    port = int(process.stdout.readline().decode().rpartition(":")[2].strip("/\n"))
+    tables = panel(get(port, "/changes"), "tables")
+    assert isinstance(tables, list) and len(tables) == 4
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert "Traceback" not in errors.decode()
+
+
+def test_ctrl_c_ends_the_terminals_form_and_leaves_the_terminal_as_it_was(lab_nowhere):
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm"}
+    process = subprocess.Popen(
+        command(lab_nowhere, "--tui"), stdin=theirs, stdout=theirs, stderr=theirs, env=environment
+    )
+    os.close(theirs)
+    seen = b""
+    while b"not known" not in seen:
+        seen += os.read(ours, 10000)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=10) == 130
+    seen += os.read(ours, 100000)
+    assert b"\x1b[?1049h" in seen and b"\x1b[?1049l" in seen and b"\x1b[?25h" in seen
+    assert b"Traceback" not in seen
+
+
+def test_the_terminals_form_needs_a_terminal(lab_nowhere):
+    done = subprocess.run(command(lab_nowhere, "--tui"), capture_output=True, text=True, check=False, timeout=20)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "--tui needs a terminal" in done.stderr
+
+
+def command(files: LabDirectory, *words: str) -> list[str]:
+    return [sys.executable, "-m", "labctl", "-C", str(files.base), "watch", *words]
