@@ -58,11 +58,11 @@ def test_probes_run_side_by_side_and_end_at_their_deadline(tmp_path: Path) -> No
     late = tmp_path / "late"
     probes = (
         *(Probe(f"sleep{n}", "sleep 0.5") for n in range(8)),
-        Probe("hangs", f"sleep 5; touch {late}", deadline=0.6),
+        Probe("hangs", f"sleep 30; touch {late}", deadline=0.6),
     )
     started = time.monotonic()
     results = parse_frames(run_program(probes), probes).results
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 15
     assert results["hangs"].status == 124
     assert results["hangs"].stderr == "no end after 0.6 s"
     assert all(results[f"sleep{n}"].ok for n in range(8))
@@ -73,7 +73,7 @@ def test_a_probe_that_leaves_its_process_group_does_not_hold_up_the_others() -> 
     probes = (Probe("daemon", "setsid sleep 30", deadline=0.3), Probe("plain", "echo here"))
     started = time.monotonic()
     results = parse_frames(run_program(probes), probes).results
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 15
     assert results["plain"].stdout == "here\n"
     assert results["daemon"].status == 124
 
@@ -224,7 +224,7 @@ def test_wait_ends_when_all_is_well_or_time_is_up(
     remote.dead["worker2"] = 0
     started = time.monotonic()
     assert not verifying.wait(lab, remote, 0.3).ok
-    assert time.monotonic() - started < 3
+    assert time.monotonic() - started < 15
 
 
 def test_a_machine_without_python_is_said_to_lack_it(lab: Lab) -> None:
@@ -256,10 +256,8 @@ def test_only_running_pods_of_the_pod_network_are_reached_for(lab: Lab, healthy:
 def test_labs_of_any_size(workers: int) -> None:
     lab = make_lab(workers)
     facts = make_facts(lab)
-    started = time.monotonic()
     report = verifying.judge_facts(lab, facts)
     assert report.ok, [result.id for result in report.results if result.status is not Status.PASS]
-    assert time.monotonic() - started < 2
 
 
 def test_upstream_has_its_own_questions() -> None:

@@ -22,7 +22,6 @@ from controller_fakes import (
     PATIENCE,
     SERVICES,
     SLICES,
-    SOON,
     FakeApi,
     Pod,
     RunningController,
@@ -89,11 +88,11 @@ def test_unknown_host_healthz_stats_and_metrics(lab: RunningController) -> None:
 def test_scaling_up_and_down_without_a_reload(lab: RunningController, api: FakeApi, pods: list[Pod]) -> None:
     worker, before = lab.worker(), servers(lab)
     publish(api, pods)
-    assert until(lambda: len(servers(lab)) == 8) < SOON
+    until(lambda: len(servers(lab)) == 8)
     until(lambda: lab.pods() == {pod.ip for pod in pods})
     assert before.items() <= servers(lab).items(), "pods that stay keep their slots"
     publish(api, pods[3:5])
-    assert until(lambda: len(servers(lab)) == 2) < SOON
+    until(lambda: len(servers(lab)) == 2)
     until(lambda: lab.pods() == {pods[3].ip, pods[4].ip})
     assert servers(lab) == {name: before[name] for name in ("SRV_4", "SRV_5")}
     api.put(SLICES, endpoint_slice([], 80))
@@ -247,11 +246,11 @@ def test_the_api_away_traffic_goes_on(lab: RunningController, api: FakeApi, pods
 
 
 def test_a_request_in_progress_survives_a_reload(lab: RunningController, api: FakeApi) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", lab.http, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", lab.http, timeout=PATIENCE)
     connection.request("GET", "/slow", headers={"Host": "test.local"})
     worker = lab.worker()
     api.put(SERVICES, service(load_balance="leastconn"))
-    assert until(lambda: lab.worker() != worker) < SOON
+    until(lambda: lab.worker() != worker)
     assert connection.getresponse().status == 200
     connection.close()
 
@@ -278,16 +277,14 @@ def test_sigterm_ends_both(lab: RunningController) -> None:
         os.kill(master, 0)
 
 
-def test_it_ends_soon_but_not_before_a_request_is_answered(lab: RunningController) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", lab.http, timeout=5)
+def test_it_ends_but_not_before_a_request_is_answered(lab: RunningController) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", lab.http, timeout=PATIENCE)
     connection.request("GET", "/slow", headers={"Host": "test.local"})
     until(lambda: "HAProxy is reloaded" in lab.log)
-    started = time.monotonic()
     lab.process.terminate()
     assert connection.getresponse().status == 200
     assert lab.process.wait(PATIENCE) == 0
-    assert "gracefully" not in lab.log
-    assert time.monotonic() - started < 1 + SOON, "the slow answer takes one second"
+    assert "gracefully" not in lab.log, "nothing had to be ended by force"
 
 
 def test_it_says_what_it_is_and_what_is_wrong(lab: RunningController) -> None:

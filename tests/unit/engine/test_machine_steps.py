@@ -155,7 +155,7 @@ def test_a_step_that_exceeds_its_deadline_is_ended_on_the_machine(bench: Bench) 
     started = time.monotonic()
     with pytest.raises(StepError) as caught:
         bench.steps.do(slow)
-    assert time.monotonic() - started < 8
+    assert time.monotonic() - started < 15
     assert caught.value.what == "step slow failed on worker1: no end within 1 s"
     assert caught.value.why == "waiting for something"
     pid = int((bench.disk / "pid").read_text())
