@@ -61,11 +61,6 @@ class LabDirectory:
         return self.secrets / "admin.kubeconfig"
 
     @property
-    def host_script(self) -> Path:
-        """The script that prepares this host for the lab's machines, and undoes that."""
-        return self.folder / "host" / "prepare.sh"
-
-    @property
     def logs(self) -> Path:
         """What each step printed: ``<machine>/<step>.log``."""
         return self.folder / "logs"

@@ -13,11 +13,12 @@ def halt(app: Application) -> None:
     """Stop the machines; `labctl up` starts them again."""
     from labctl.cli.as_root import become_root
     from labctl.engine import down
+    from labctl.engine.applied import applied_lab
     from labctl.engine.lock import lab_lock
 
     files = app.lab_files()
     files.require()
-    lab = app.lab()
+    lab = applied_lab(files) or app.lab()
     become_root(app, lab, "stop the lab's containers")
     with lab_lock(files.lock):
         down.halt(lab, files)

@@ -37,8 +37,10 @@ def up(  # noqa: PLR0917 - click hands over every option
     from labctl.cli.steps import known_step
     from labctl.config import Overrides
     from labctl.config.choices import merge, read_choices, write_choices
+    from labctl.engine.applied import remember
     from labctl.engine.lock import lab_lock
     from labctl.host.doctor import require
+    from labctl.host.marks import require_own_name
     from labctl.host.requirements import require_supported
 
     started = time.monotonic()
@@ -47,9 +49,11 @@ def up(  # noqa: PLR0917 - click hands over every option
     until = known_step(until)
     require_supported(lab)
     _warn(app, require(lab))
+    require_own_name(lab, files)
     become_root(app, lab, "start the lab's containers, its bridge and its NAT rules")
     with lab_lock(files.lock):
         workers = merge(told, read_choices(files.choices)).workers
+        remember(files)
         write_choices(files.choices, Overrides(lab.provider.value, lab.source.value, workers, str(lab.network.subnet)))
         outcome = _bring_up(app, lab, files, until, output)
         ok = _report(app, lab, outcome) and (until is not None or _verified(app, lab, output))

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable, Sequence
+from functools import partial
 
-from labctl.engine.prepare import prepare
+from labctl.config.build import build
+from labctl.config.schema import Config
+from labctl.engine.applied import applied_lab
+from labctl.engine.prepare import prepare, restore_host
 from labctl.errors import LabctlError
+from labctl.host.hosts_file import remove_line
+from labctl.host.marks import HostMarks
 from labctl.lab_directory import LabDirectory
 from labctl.machines import lxc
+from labctl.machines.processes import end_leftovers
 from labctl.machines.vagrant import VagrantMachines
 from labctl.model.lab import Lab, Provider
 
@@ -16,45 +24,93 @@ def halt(lab: Lab, files: LabDirectory) -> None:
     """Stop the machines; ``up`` starts them again. Raises LabctlError if one does not stop."""
     files.require()
     VagrantMachines(lab, files).halt()
+    if lab.provider is Provider.LXC:
+        lxc.stop(lab, lxc.running(lab))  # Vagrant stops those that it knows
 
 
-def destroy(lab: Lab, files: LabDirectory) -> list[str]:
-    """Remove the machines, what was made on the host for them, and ``.labctl/``; returns what was removed, in words.
+def lab_named(name: str) -> Lab:
+    """A lab of which only the name is known: enough to find and remove what it left on this host."""
+    return build(Config(name=name), Provider.LXC)
+
+
+def labs_to_destroy(wanted: Lab | None, files: LabDirectory, marks: HostMarks) -> list[Lab]:
+    """The labs that belong to a directory: as labctl.yaml says (wanted), as `up` last made it, as this host shows.
+
+    A lab of the same name that was made from another directory is not among them.
+    """
+    labs = [lab for lab in (applied_lab(files), wanted) if lab is not None]
+    labs += [lab_named(name) for name in marks.labs_of(files.base)]
+    own = {lab.name: lab for lab in reversed(labs) if marks.owner(lab.name, files) is None}
+    return list(own.values())
+
+
+def destroy(labs: Sequence[Lab], files: LabDirectory) -> list[str]:
+    """Remove the labs' machines, what was made on the host for them, and ``.labctl/``; returns what was removed.
 
     Vagrant goes first; what it does not know of any more is found by the lab's name. Raises LabctlError if something
     resists; nothing that could be removed is left because of that.
     """
-    removed = []
-    if files.folder.exists():
-        prepare(lab, files, box_file=None)
-    failure = _destroy_by_vagrant(lab, files)
-    if lab.provider is Provider.LXC:
-        removed += _remove_from_host(lab, files)
-        failure = None
-    if failure is not None:
-        raise failure
-    if files.folder.exists():
-        shutil.rmtree(files.folder)
-        removed.append(str(files.folder))
+    removed: list[str] = []
+    failures: list[LabctlError] = []
+    for lab in labs:
+        _attempt(failures, partial(_destroy_lab, lab, files, removed))
+    if not failures:
+        _attempt(failures, lambda: _remove_folder(files, removed))
+    if failures:
+        raise failures[0]
     return removed
+
+
+def _destroy_lab(lab: Lab, files: LabDirectory, removed: list[str]) -> None:
+    failures: list[LabctlError] = []
+    end_leftovers(lab, files.folder)
+    by_vagrant = _destroy_by_vagrant(lab, files)
+    if lab.provider is not Provider.LXC:
+        if by_vagrant is not None:
+            raise by_vagrant
+        return
+    left = lxc.left_of(lab)
+    _attempt(failures, lambda: lxc.remove(lab, left))
+    _attempt(failures, lambda: restore_host(lab))
+    _attempt(failures, lambda: removed.extend(["the line in /etc/hosts"] if remove_line(lab.name) else []))
+    removed += [f"container {name}" for name in sorted(left)]
+    if failures:
+        raise failures[0]
 
 
 def _destroy_by_vagrant(lab: Lab, files: LabDirectory) -> LabctlError | None:
     """Let Vagrant destroy what it knows; returns what went wrong instead of raising it."""
-    if not (files.folder / ".vagrant").exists():
+    if files.folder.is_symlink() or not (files.folder / ".vagrant").exists():
         return None
     try:
+        prepare(lab, files, box_file=None)
         VagrantMachines(lab, files).destroy()
     except LabctlError as error:
         return error
+    except OSError as error:
+        return LabctlError("Vagrant's files can't be written", where=str(files.folder), why=str(error))
     return None
 
 
-def _remove_from_host(lab: Lab, files: LabDirectory) -> list[str]:
-    """Containers that Vagrant lost track of, the bridge, NAT, the host's own kernel settings put back."""
-    left = lxc.existing(lab)
-    lxc.remove(lab, left)
-    if not files.host_script.exists():
-        prepare(lab, files, box_file=None)
-    lxc.run_host_script(files.host_script, "down")
-    return [f"container {name}" for name in sorted(left)]
+def _remove_folder(files: LabDirectory, removed: list[str]) -> None:
+    """Remove .labctl; where something else stands in its place, a link or a file, that alone."""
+    folder = files.folder
+    try:
+        if folder.is_symlink() or folder.is_file():
+            folder.unlink()
+        elif folder.exists():
+            shutil.rmtree(folder)
+        else:
+            return
+    except OSError as error:
+        why = f"{error.filename}: {error.strerror}"
+        raise LabctlError(f"{folder} can't be removed", where=str(folder), why=why) from error
+    removed.append(str(folder))
+
+
+def _attempt(failures: list[LabctlError], do: Callable[[], None]) -> None:
+    """Do one part; what goes wrong is kept, and the other parts are done all the same."""
+    try:
+        do()
+    except LabctlError as error:
+        failures.append(error)

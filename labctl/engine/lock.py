@@ -6,25 +6,29 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import filelock
 
-from labctl.errors import LockedError
+from labctl.errors import HostError, LockedError
 from labctl.files import write_atomically
+
+# What labctl writes below .labctl; Vagrant's own folders beside it may hold links.
+_ROOMS = ("lock", "labctl.log", "logs", "secrets", "machines", "host", "Vagrantfile", "applied.yaml", "choices.json")
 
 
 @contextmanager
-def lab_lock(path: Path) -> Iterator[None]:
+def lab_lock(path: Path, *, needed: bool = True) -> Iterator[None]:
     """Hold the lab's lock. The kernel gives it up when its holder ends, however that happens, so no lock is ever stale.
 
-    Raises LockedError, with the holder's pid and command, if another labctl holds it.
+    needed: False goes on without, where the disk takes no lock file (full, read-only): `destroy` must work there.
+    Raises LockedError, with the holder's pid and command, if another labctl holds it; HostError if .labctl is a link.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    holder = path.with_name(path.name + ".json")
     lock = filelock.FileLock(path, timeout=0)
+    holder = path.with_name(path.name + ".json")
     try:
+        own_folder(path.parent)
         lock.acquire()
     except filelock.Timeout as error:
         raise LockedError(
@@ -33,13 +37,36 @@ def lab_lock(path: Path) -> Iterator[None]:
             why=_who(holder),
             next_step="wait, or end it",
         ) from error
+    except OSError:
+        if needed:
+            raise
     try:
-        me = {"pid": os.getpid(), "command": " ".join(["labctl", *sys.argv[1:]])}
-        write_atomically(holder, (json.dumps(me) + "\n").encode())
+        with suppress(OSError):  # a full disk: then nobody is told who holds it
+            me = {"pid": os.getpid(), "command": " ".join(["labctl", *sys.argv[1:]])}
+            write_atomically(holder, (json.dumps(me) + "\n").encode())
         yield
     finally:
-        holder.unlink(missing_ok=True)
+        with suppress(OSError):
+            holder.unlink(missing_ok=True)
         lock.release()
+
+
+def own_folder(folder: Path) -> None:
+    """Make labctl's folder, and see that nothing in it leads elsewhere: what labctl writes, it writes as root.
+
+    Links in labctl's own rooms are removed. Raises HostError if the folder itself is a link, or something else.
+    """
+    if folder.is_symlink() or (folder.exists() and not folder.is_dir()):
+        raise HostError(
+            f"{folder} is not a folder of labctl's own",
+            why="a symbolic link" if folder.is_symlink() else "a file of that name is in the way",
+            next_step=f"rm {folder}",
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in _ROOMS:
+        for path in (folder / name, *(folder / name).rglob("*")):
+            if path.is_symlink():
+                path.unlink()
 
 
 def _who(holder: Path) -> str:

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from labctl.lab_directory import LabDirectory
-from labctl.model.lab import Lab
+from labctl.machines import lxc
+from labctl.model.lab import Lab, Provider
+from labctl.render.templates import render_template, templates_folder
 from labctl.render.tree import render_tree
+from labctl.render.values import lab_values
 from labctl.render.write import write_tree
 from labctl.secrets.store import SecretStore
 
@@ -19,3 +22,23 @@ def prepare(lab: Lab, files: LabDirectory, *, box_file: Path | None) -> list[Pur
     secrets = SecretStore(files.secrets)
     secrets.ensure(lab)
     return write_tree(files.folder, render_tree(lab, join_hash=secrets.join_hash(), box_file=box_file))
+
+
+def prepare_host(lab: Lab, files: LabDirectory) -> None:
+    """Put bridge, NAT and kernel settings right, also where machines run already: somebody may have reset the host.
+
+    Raises LabctlError with the script's last words.
+    """
+    if lab.provider is Provider.LXC:
+        lxc.run_host_script(_host_script(lab), "up", str(files.base))
+
+
+def restore_host(lab: Lab) -> None:
+    """Take away what the lab made on this host beside its machines. Raises LabctlError with the script's last words."""
+    if lab.provider is Provider.LXC:
+        lxc.run_host_script(_host_script(lab), "down")
+
+
+def _host_script(lab: Lab) -> str:
+    """Made anew from labctl's own template: the rendered one may be gone, or damaged."""
+    return render_template(templates_folder(), "scripts/host/prepare.sh.j2", lab_values(lab, box_file=None))

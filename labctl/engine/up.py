@@ -5,11 +5,13 @@ from __future__ import annotations
 from labctl.engine.boot import Boot
 from labctl.engine.events import Listener
 from labctl.engine.machine_steps import MachineSteps
+from labctl.engine.prepare import prepare_host
 from labctl.engine.runner import Outcome, run_plan
-from labctl.engine.strays import forget_nodes, remove_strays, strays
+from labctl.engine.strays import agree_with_vagrant, forget_nodes, remove_strays, strays
 from labctl.lab_directory import LabDirectory
 from labctl.machines import lxc
-from labctl.machines.vagrant import VagrantMachines, end_children
+from labctl.machines.processes import end_children
+from labctl.machines.vagrant import VagrantMachines
 from labctl.model.lab import Lab, Provider
 from labctl.plan.plan import make_plan
 from labctl.remote.ssh import Connections
@@ -26,8 +28,11 @@ def bring_up(
     """
     gone = strays(lab)
     remove_strays(lab, files, gone)
+    sleeping = asleep(lab, files)
+    agree_with_vagrant(lab, files, sleeping)
+    prepare_host(lab, files)
     ready_mark = "" if lab.provider is Provider.LXC else READY_MARK
-    boot = Boot(VagrantMachines(lab, files), asleep(lab, files), listener, ready_mark=ready_mark)
+    boot = Boot(VagrantMachines(lab, files), sleeping, listener, ready_mark=ready_mark)
     steps = MachineSteps(files, connections, boot, listener)
     boot.start()
     try:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 from labctl.errors import HostError, LabctlError
+from labctl.host.marks import CONTAINERS, HostMarks
 from labctl.machines.known_errors import find_known_error
 from labctl.model.lab import Lab
 from labctl.render.values import container_prefix
@@ -15,7 +17,7 @@ from labctl.render.values import container_prefix
 _DEADLINE = 60.0
 # What the machines of a lab are called (labctl/config/build.py). The containers of a lab whose name is longer, such as
 # lab-2 beside lab, begin with the same letters.
-_MACHINE = re.compile(r"ingress|controlplane|worker[0-9]+")
+MACHINE = re.compile(r"ingress|controlplane|worker[0-9]+")
 
 
 def running(lab: Lab) -> frozenset[str]:
@@ -28,38 +30,89 @@ def existing(lab: Lab) -> frozenset[str]:
     return _names(lab)
 
 
-def remove(lab: Lab, names: frozenset[str]) -> None:
-    """Stop and remove containers by force. Raises LabctlError if one resists."""
+def left_of(lab: Lab) -> frozenset[str]:
+    """The same, and those of which only a part exists: whoever made them was killed."""
+    return HostMarks().machines(lab.name) | (existing(lab) if shutil.which("lxc-ls") else frozenset())
+
+
+def stop(lab: Lab, names: frozenset[str]) -> None:
+    """Stop containers: ask them to shut down, and after a while insist. Raises LabctlError if one resists."""
     for name in sorted(names):
-        _run(["lxc-destroy", "--force", "--name", container_prefix(lab) + name])
+        _run(["lxc-stop", "--timeout", "20", "--name", container_prefix(lab) + name])
 
 
-def run_host_script(script: Path, word: str) -> None:
-    """Run the lab's host script (up, down). Raises LabctlError with its last words."""
-    _run(["bash", str(script), word])
+def remove(lab: Lab, names: frozenset[str], *, containers: Path = CONTAINERS) -> None:
+    """Stop and remove containers by force, half-made ones too. Raises LabctlError if one resists."""
+    failures = []
+    for name in sorted(names):
+        container = container_prefix(lab) + name
+        try:
+            _remove_one(container, containers / container)
+        except LabctlError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
+
+
+def run_host_script(text: str, *words: str) -> None:
+    """Run the lab's host script (scripts/host/prepare.sh.j2). Raises LabctlError with its last words."""
+    _run(["bash", "-s", "--", *words], text=text)
+
+
+def _remove_one(container: str, folder: Path) -> None:
+    """Remove a container; where LXC can't make sense of it (half-made, damaged) and it does not run, its folder."""
+    try:
+        _run(["lxc-destroy", "--force", "--name", container])
+    except LabctlError:
+        if not folder.exists() or container in _run(["lxc-ls", "-1", "--running"]).split():
+            raise
+    _remove_rest(folder)
+
+
+def _remove_rest(folder: Path) -> None:
+    """Remove what LXC itself left of a container, or never finished."""
+    if not folder.exists():
+        return
+    for mount in reversed(_mounts_below(folder)):
+        _run(["umount", "--lazy", str(mount)])
+    try:
+        shutil.rmtree(folder)
+    except OSError as error:
+        raise LabctlError(f"{folder} can't be removed", where=str(folder), why=error.strerror or "") from error
+
+
+def _mounts_below(folder: Path) -> list[Path]:
+    """What is mounted there, from /proc/self/mountinfo (proc(5): the fifth field is the mount point)."""
+    lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    points = [Path(line.split()[4].replace("\\040", " ")) for line in lines]
+    return [point for point in points if point.is_relative_to(folder)]
 
 
 def _names(lab: Lab, *options: str) -> frozenset[str]:
     prefix = container_prefix(lab)
     listed = _run(["lxc-ls", "-1", *options]).split()
     names = (name.removeprefix(prefix) for name in listed if name.startswith(prefix))
-    return frozenset(name for name in names if _MACHINE.fullmatch(name))
+    return frozenset(name for name in names if MACHINE.fullmatch(name))
 
 
-def _run(command: Sequence[str]) -> str:
+def _run(command: Sequence[str], *, text: str | None = None) -> str:
+    """Run a program of the host's. text: its standard input. Raises LabctlError with its last words."""
+    shown = " ".join(command)
+    given = {"input": text} if text is not None else {"stdin": subprocess.DEVNULL}
     try:
-        done = subprocess.run(
-            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=_DEADLINE, check=True
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=_DEADLINE, check=True, **given)
     except FileNotFoundError as error:
         raise HostError(f"{command[0]} is not installed", next_step="apt install lxc") from error
     except subprocess.TimeoutExpired as error:
-        raise LabctlError(f"{command[0]} did not end within {_DEADLINE:.0f} s", next_step="labctl destroy") from error
+        last = (error.stderr or error.stdout or b"").decode("utf-8", "replace").strip()
+        raise LabctlError(
+            f"{shown} did not end within {_DEADLINE:.0f} s",
+            why=last.splitlines()[-1] if last else "it printed nothing",
+            next_step="the same command again",
+        ) from error
     except subprocess.CalledProcessError as error:
         why = (error.stderr or error.stdout).strip()
         known = find_known_error(why)
         meaning = f": {known.meaning} ({known.id})" if known else ""
-        raise LabctlError(
-            f"{' '.join(command)} failed{meaning}", why=why, next_step=known.remedy if known else ""
-        ) from error
-    return done.stdout
+        raise LabctlError(f"{shown} failed{meaning}", why=why, next_step=known.remedy if known else "") from error
+    return str(done.stdout)

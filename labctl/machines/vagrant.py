@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-import psutil
 import vagrant
 
 from labctl.errors import HostError, LabctlError
@@ -141,23 +140,6 @@ def vagrant_environment(lab: Lab, files: LabDirectory) -> dict[str, str]:
     if lab.provider is Provider.LXC and not made_by_user:
         environment["VAGRANT_HOME"] = str(files.vagrant_home)
     return environment
-
-
-def end_children(*, grace: float = 10.0) -> None:
-    """End what this labctl started and what still runs: ask, wait ``grace`` seconds, then insist."""
-    children = psutil.Process().children(recursive=True)
-    for child in children:
-        _signal(child, insist=False)
-    _, alive = psutil.wait_procs(children, timeout=grace)
-    for child in alive:
-        _signal(child, insist=True)
-
-
-def _signal(process: psutil.Process, *, insist: bool) -> None:
-    try:
-        process.kill() if insist else process.terminate()
-    except psutil.NoSuchProcess:
-        return
 
 
 def _said_since(log: Path, begin: int) -> str:

@@ -52,18 +52,20 @@ def look_at_host() -> dict[str, list[str]]:
     }
 
 
-def differences(before: dict[str, list[str]], after: dict[str, list[str]]) -> list[str]:
+def differences(
+    before: dict[str, list[str]], after: dict[str, list[str]], mine: re.Pattern[str] = _TESTS
+) -> list[str]:
     """What is there now and was not, and the other way round; nothing if both looks are equal.
 
     Where other labs of labctl are on this host they come and go as they like: then only what carries a test lab's name
-    or its network counts.
+    or its network (mine) counts.
     """
     found = []
     for topic, lines in before.items():
         found += [f"{topic}: gone: {line}" for line in lines if line not in after[topic]]
         found += [f"{topic}: left behind: {line}" for line in after[topic] if line not in lines]
-    others = [name for name in (*before["containers"], *after["containers"]) if not _TESTS.search(name)]
-    return [line for line in found if _TESTS.search(line)] if others else found
+    others = [name for name in (*before["containers"], *after["containers"]) if not mine.search(name)]
+    return [line for line in found if mine.search(line)] if others else found
 
 
 def _printed(*command: str) -> list[str]:

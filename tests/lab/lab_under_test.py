@@ -57,10 +57,15 @@ class LabUnderTest:
         """The folder that labctl writes."""
         return self.folder / ".labctl"
 
-    def start(self, *words: str) -> subprocess.Popen[str]:
-        """labctl, started and not waited for."""
+    def start(self, *words: str, own_group: bool = False) -> subprocess.Popen[str]:
+        """labctl, started and not waited for. own_group: what it starts can be sent a signal as a whole."""
         return subprocess.Popen(
-            self._line(words), env=environment(), text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            self._line(words),
+            env=environment(),
+            text=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            process_group=0 if own_group else None,
         )
 
     def labctl(self, *words: str, status: int | None = 0, stdin: str = "", seconds: float = _SECONDS) -> Done:

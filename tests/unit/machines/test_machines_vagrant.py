@@ -226,7 +226,7 @@ def test_only_the_lab_s_own_containers_are_its_own(programs: StandIns, article_l
 
 def test_containers_are_removed_by_their_full_names(programs: StandIns, article_lab: Lab) -> None:
     programs.add("lxc-destroy")
-    lxc.remove(article_lab, frozenset({"worker1", "ingress"}))
+    lxc.remove(article_lab, frozenset({"worker1", "ingress"}), containers=programs.folder)
     assert programs.calls == [
         ["--force", "--name", "labctl-lab-ingress"],
         ["--force", "--name", "labctl-lab-worker1"],
@@ -236,7 +236,7 @@ def test_containers_are_removed_by_their_full_names(programs: StandIns, article_
 def test_a_container_that_resists_is_an_error_with_its_words(programs: StandIns, article_lab: Lab) -> None:
     programs.add("lxc-destroy", "print('it is busy', file=sys.stderr); sys.exit(1)")
     with pytest.raises(LabctlError) as caught:
-        lxc.remove(article_lab, frozenset({"worker1"}))
+        lxc.remove(article_lab, frozenset({"worker1"}), containers=programs.folder)
     assert caught.value.what == "lxc-destroy --force --name labctl-lab-worker1 failed"
     assert caught.value.why == "it is busy"
 
@@ -250,10 +250,19 @@ def test_without_lxc_the_host_lacks_something(
 
 
 def test_the_host_script_gets_its_word_and_a_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = tmp_path / "prepare.sh"
-    script.write_text('echo "$1" >"$0.word"; [ "$1" = up ] || sleep 5\n')
-    lxc.run_host_script(script, "up")
-    assert script.with_name("prepare.sh.word").read_text() == "up\n"
-    monkeypatch.setattr(lxc, "_DEADLINE", 0.3)
-    with pytest.raises(LabctlError, match="did not end within 0 s"):
-        lxc.run_host_script(script, "down")
+    script = 'echo "$1" >"$2/word"; echo "last words" >&2; [ "$1" = up ] || exec sleep 5\n'
+    lxc.run_host_script(script, "up", str(tmp_path))
+    assert (tmp_path / "word").read_text() == "up\n"
+    monkeypatch.setattr(lxc, "_DEADLINE", 0.5)
+    with pytest.raises(LabctlError, match="did not end within 0 s") as caught:
+        lxc.run_host_script(script, "down", str(tmp_path))
+    assert caught.value.why == "last words"
+
+
+def test_a_half_made_container_is_removed_though_lxc_does_not_know_it(programs: StandIns, article_lab: Lab) -> None:
+    programs.add("lxc-destroy", "sys.exit('Container is not defined')")
+    programs.add("lxc-ls")
+    half = programs.folder / "labctl-lab-worker1"
+    (half / "delta").mkdir(parents=True)
+    lxc.remove(article_lab, frozenset({"worker1"}), containers=programs.folder)
+    assert not half.exists()

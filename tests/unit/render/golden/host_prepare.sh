@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What the lab needs of this host: a bridge with the host's address, NAT for what the machines send to the outside,
 # and a few kernel settings. Everything made here carries the lab's name; `down` puts back what the host had before.
-# usage: prepare.sh up | down | down-if-unused
+# usage: prepare.sh up [DIRECTORY] | down | down-if-unused      DIRECTORY: the lab's, if this file is not in it
 set -euo pipefail
 
 lab=lab
@@ -11,6 +11,8 @@ pods=172.16.0.0/16
 address=192.168.50.1/24
 table=labctl-lab
 containers=labctl-lab-
+machines='(ingress|controlplane|worker[0-9]+)'
+directory=${2:-$(realpath "$(dirname "$0")/../..")}
 notes=/run/labctl   # which labs are up, and the host's own kernel settings
 
 # Forwarding is for NAT; and many systemds and kubelets on one kernel watch many files.
@@ -25,7 +27,10 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 
 up() {
-  ip link show "$bridge" >/dev/null 2>&1 || ip link add "$bridge" type bridge forward_delay 0
+  if ! ip link show "$bridge" >/dev/null 2>&1; then
+    ip link add "$bridge" type bridge forward_delay 0
+    plug_in
+  fi
   ip address replace "$address" dev "$bridge"
   ip link set "$bridge" up
   set_kernel
@@ -42,11 +47,20 @@ RULES
   accept_forwarding
 }
 
+# Machines that run already lost their bridge: somebody took it away. They get the new one.
+plug_in() {
+  local container port
+  for container in $(lxc-ls -1 --running | grep -E "^$containers$machines$" || true); do
+    port=$(lxc-info --name "$container" | awk '$1 == "Link:" { print $2 }')
+    [ -z "$port" ] || ip link set "$port" master "$bridge"
+  done
+}
+
 # The value that the host had is noted once, by the first lab.
 set_kernel() {
   local setting name file
   mkdir -p "$notes/labs" "$notes/kernel"
-  touch "$notes/labs/$lab"
+  printf '%s\n' "$directory" >"$notes/labs/$lab"
   for setting in "${kernel_settings[@]}"; do
     name=${setting%%=*}
     file=/proc/sys/${name//./\/}
@@ -105,7 +119,7 @@ flock --timeout 60 9
 case "${1:-}" in
   up) up ;;
   down) down ;;
-  down-if-unused) lxc-ls -1 | grep -Eq "^$containers(ingress|controlplane|worker[0-9]+)$" || down ;;
+  down-if-unused) lxc-ls -1 | grep -Eq "^$containers$machines$" || down ;;
   *)
     echo "usage: prepare.sh up | down | down-if-unused" >&2
     exit 2

@@ -1,0 +1,228 @@
+"""labctl killed at random moments on a real lab: does the next `up` converge, does `destroy` get everything?
+
+`python tests/lab/kill_trials.py --trials 50 --seed 1` (as root) makes a lab of its own, interrupts one command a trial,
+and then either brings the lab up to a verified one or destroys it and compares the host with what it was before. The
+table goes to standard output; with --report FILE, the file's part between two marks is written anew.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from host_state import differences, look_at_host
+from lab_under_test import Done, LabUnderTest
+
+# How long a command that is left alone takes here, seconds: a kill comes at any moment of that.
+_LONGEST = {"up": 35.0, "again": 4.0, "halt": 15.0, "destroy": 12.0, "break": 2.0}
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+_ENDED_WITHIN = 30.0
+_MARKS = ("<!-- kill_trials begin -->", "<!-- kill_trials end -->")
+CONFIG = "provider: lxc\nsource: debian\nworkers: 1\nnetwork:\n  subnet: {subnet}\n  service_cidr: {services}\n"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One kill. command: what ran. whom: which process got the signal. after: seconds from the command's start.
+
+    answered: seconds from the signal until labctl had ended. then: what ran next; wrong: what was wrong after that.
+    """
+
+    number: int
+    command: str
+    number_of_signal: signal.Signals
+    whom: str
+    after: float
+    answered: float
+    status: int
+    then: str
+    seconds: float
+    wrong: str
+
+    @property
+    def line(self) -> str:
+        """For somebody who watches."""
+        verdict = f"WRONG: {self.wrong}" if self.wrong else {"up": "converged", "destroy": "nothing left"}[self.then]
+        sent = f"{self.command:8} {self.number_of_signal.name:8} to {self.whom:8} after {self.after:5.1f} s"
+        return f"{self.number:3}  {sent}, exit {self.status:4} {self.answered:5.2f} s later; {self.then}: {verdict}"
+
+
+class KillTrials:
+    """Interrupts commands on one lab, one after the other. The lab is destroyed at the end by whoever made this."""
+
+    def __init__(self, lab: LabUnderTest, seed: int) -> None:
+        self.lab = lab
+        self.draw = random.Random(seed)
+        self.mine = re.compile(
+            rf"labctl-{re.escape(lab.model.name)}\b|{re.escape(str(lab.folder))}/|"
+            + re.escape(str(lab.model.network.subnet.network_address).rsplit(".", 1)[0])
+            + r"\."
+        )
+        self.before = look_at_host()
+        self.state = "absent"
+
+    def try_one(self, number: int) -> Trial:
+        """One trial: a command that suits the lab's state, killed at a random moment, and what comes after it."""
+        command = self._command()
+        sign, whom = self.draw.choice(_SIGNALS), self.draw.choice(("labctl", "labctl", "vagrant", "group"))
+        after = self.draw.uniform(0.05, _LONGEST[command])
+        then = "destroy" if self.draw.random() < 0.45 else "up"
+        answered, status, errors = self._kill(command, sign, whom, after)
+        wrong = self._is_wrong(status, errors, answered, whom)
+        begin = time.monotonic()
+        wrong = wrong or (self._converges() if then == "up" else self._leaves_nothing())
+        return Trial(number, command, sign, whom, after, answered, status, then, time.monotonic() - begin, wrong)
+
+    def _command(self) -> str:
+        if self.state == "absent":
+            return "up"
+        return self.draw.choice(("again", "halt", "destroy", "break", "up"))
+
+    def _kill(self, command: str, sign: signal.Signals, whom: str, after: float) -> tuple[float, int, str]:
+        """Run a command, send the signal, wait for labctl's end: the seconds that took, its status, its last words."""
+        words = {
+            "up": ["up"], "again": ["up"], "halt": ["halt"], "destroy": ["destroy", "--yes"],
+            "break": ["break", "--random", "--seed", str(self.draw.randrange(1000))],
+        }[command]  # fmt: skip
+        if command == "up" and self.state == "up":
+            self.lab.labctl("halt", seconds=180)
+        started = self.lab.start(*words, own_group=True)
+        try:
+            started.wait(timeout=after)
+        except subprocess.TimeoutExpired:
+            _send(started, sign, whom)
+        begin = time.monotonic()
+        # Where only Vagrant was hit, labctl goes on as long as it needs.
+        _, errors = started.communicate(timeout=600 if whom == "vagrant" else 120)
+        return time.monotonic() - begin, started.returncode, errors
+
+    def _is_wrong(self, status: int, errors: str, answered: float, whom: str) -> str:
+        if "Traceback" in errors or "labctl itself failed" in errors:
+            return f"a traceback: {errors[-2000:]}"
+        if whom == "labctl" and answered > _ENDED_WITHIN:
+            return f"it ended only {answered:.0f} s after the signal"
+        known = {0, 1, 130, -signal.SIGKILL, -signal.SIGINT, -signal.SIGTERM}
+        return "" if status in known else f"exit status {status}: {errors}"
+
+    def _converges(self) -> str:
+        """`up`, then verify. What labctl broke on purpose is repaired first, as a user would."""
+        self._again(["repair"], lambda done: done.status in {0, 3})
+        done = self._again(["up"], lambda done: done.status == 0)
+        if done.status != 0:
+            return f"up: exit {done.status}: {done.text[-3000:]}"
+        self.state = "up"
+        done = self.lab.labctl("verify", "--wait", "60", status=None, seconds=180)
+        return "" if done.status == 0 else f"verify: {done.text[-3000:]}"
+
+    def _leaves_nothing(self) -> str:
+        done = self._again(["destroy", "--yes"], lambda done: done.status == 0)
+        if done.status != 0:
+            return f"destroy: exit {done.status}: {done.text[-3000:]}"
+        self.state = "absent"
+        # The kernel takes a moment to forget a network that is gone.
+        for _ in range(20):
+            left = differences(self.before, look_at_host(), self.mine)
+            left += [str(path) for path in self.lab.folder.iterdir() if path.name != "labctl.yaml"]
+            if not left:
+                return ""
+            time.sleep(0.5)
+        return f"left behind: {left}"
+
+    def _again(self, words: list[str], right: Callable[[Done], bool]) -> Done:
+        """Run labctl; a second time only where it says that another labctl is at work (a killed one's last child)."""
+        done = self.lab.labctl(*words, status=None, seconds=600)
+        if done.status == 4:
+            time.sleep(5)
+            done = self.lab.labctl(*words, status=None, seconds=600)
+        return done
+
+
+def _send(started: subprocess.Popen[str], sign: signal.Signals, whom: str) -> None:
+    """Send the signal to labctl, to the Vagrant that it started (if there is one now), or to everything it started."""
+    if whom == "vagrant":
+        for child in psutil.Process(started.pid).children(recursive=True):
+            try:
+                if "vagrant" in " ".join(child.cmdline()):
+                    child.send_signal(sign)
+            except psutil.Error:
+                continue
+        return
+    if whom == "group":
+        os.killpg(started.pid, sign)
+    else:
+        started.send_signal(sign)
+
+
+def table(trials: list[Trial], seed: int) -> str:
+    """The figures of all trials, as a part of docs/reliability.md."""
+    wrong = [trial for trial in trials if trial.wrong]
+    up, down = (sum(1 for trial in trials if trial.then == then and not trial.wrong) for then in ("up", "destroy"))
+    asked = [trial.answered for trial in trials if trial.whom == "labctl" and trial.number_of_signal != signal.SIGKILL]
+    lines = [
+        f"{len(trials)} kills (seed {seed}): {up} converged to a verified lab, {down} left nothing behind, "
+        f"{len(wrong)} went wrong.",
+        "",
+        "| command | kills | converged | nothing left | wrong |",
+        "|---|---|---|---|---|",
+    ]
+    for command in _LONGEST:
+        rows = [trial for trial in trials if trial.command == command]
+        counts = Counter((trial.then, bool(trial.wrong)) for trial in rows)
+        bad = counts["up", True] + counts["destroy", True]
+        lines.append(f"| {command} | {len(rows)} | {counts['up', False]} | {counts['destroy', False]} | {bad} |")
+    if asked:
+        lines += ["", f"After SIGINT or SIGTERM labctl itself ended within {max(asked):.1f} s at most."]
+    lines += [f"\n    {trial.line}" for trial in wrong]
+    return "\n".join(lines) + "\n"
+
+
+def write_report(file: Path, text: str) -> None:
+    """Put the figures between the two marks of a file."""
+    begin, end = _MARKS
+    whole = file.read_text(encoding="utf-8")
+    head, rest = whole.split(begin, 1)
+    file.write_text(f"{head}{begin}\n{text}{end}{rest.split(end, 1)[1]}", encoding="utf-8")
+
+
+def main() -> int:
+    """Run the trials; exit status 1 if one went wrong."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--trials", type=int, default=50)
+    parser.add_argument("--seed", type=int, default=int(time.time()))
+    parser.add_argument("--name", default="labtest-kill")
+    parser.add_argument("--subnet", default="192.168.77.0/24")
+    parser.add_argument("--services", default="10.77.0.0/16")
+    parser.add_argument("--report", type=Path)
+    asked = parser.parse_args()
+    # In a shell's background SIGINT is ignored, and what is started from here would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    lab = LabUnderTest(asked.name, CONFIG.format(subnet=asked.subnet, services=asked.services))
+    lab.destroy()
+    killer = KillTrials(lab, asked.seed)
+    trials: list[Trial] = []
+    try:
+        for number in range(1, asked.trials + 1):
+            trials.append(killer.try_one(number))
+            print(trials[-1].line, flush=True)
+    finally:
+        lab.destroy()
+    text = table(trials, asked.seed)
+    print(text)
+    if asked.report:
+        write_report(asked.report, text)
+    return 1 if any(trial.wrong for trial in trials) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,114 @@
+"""Which labs `destroy` takes away: labctl.yaml's, those that `up` made or the host shows; never another directory's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from labctl.config.choices import write_choices
+from labctl.config.loader import Overrides
+from labctl.engine.applied import applied_lab, remember
+from labctl.engine.down import destroy, labs_to_destroy
+from labctl.engine.lock import lab_lock
+from labctl.errors import HostError, LabctlError
+from labctl.host.marks import HostMarks
+from labctl.lab_directory import LabDirectory
+from labctl.model.lab import Lab
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> LabDirectory:
+    (tmp_path / "lab").mkdir()
+    return LabDirectory(tmp_path / "lab")
+
+
+def make(files: LabDirectory, text: str) -> None:
+    files.config.write_text(text)
+    remember(files)
+    write_choices(files.choices, Overrides("lxc", "debian", 3))
+
+
+def test_a_renamed_lab_is_still_known_as_it_was_made(
+    files: LabDirectory, tmp_path: Path, make_lab: Callable[..., Lab]
+) -> None:
+    assert applied_lab(files) is None
+    make(files, "name: before\nworkers: 1\n")
+    files.config.write_text("name: after\n")
+    applied = applied_lab(files)
+    assert applied is not None
+    assert (applied.name, len(applied.workers)) == ("before", 3)
+    marks = HostMarks(tmp_path / "notes", tmp_path / "none")
+    marks.notes.mkdir()
+    (marks.notes / "older").write_text(f"{files.base}\n")
+    (marks.notes / "somebody").write_text("/srv/somebody\n")
+    labs = labs_to_destroy(make_lab("name: after\n"), files, marks)
+    assert sorted(lab.name for lab in labs) == ["after", "before", "older"]
+
+
+@pytest.mark.parametrize("damage", [b"", b"\0\0", b"name: [", b"x" * 300_000, None])
+def test_damaged_state_is_no_state(files: LabDirectory, tmp_path: Path, damage: bytes | None) -> None:
+    make(files, "name: before\n")
+    kept = files.folder / "applied.yaml"
+    if damage is None:
+        kept.unlink()
+        kept.symlink_to("/etc/passwd")
+    else:
+        kept.write_bytes(damage)
+    found = applied_lab(files)
+    assert found is None or found.name == "lab"  # an empty file is the article's lab
+    nothing = HostMarks(tmp_path / "none", tmp_path / "none")
+    assert labs_to_destroy(None, files, nothing) == ([found] if found else [])
+
+
+def test_a_lab_of_another_directory_is_not_among_them(
+    files: LabDirectory, tmp_path: Path, make_lab: Callable[..., Lab]
+) -> None:
+    other = tmp_path / "other"
+    (other / ".labctl").mkdir(parents=True)
+    marks = HostMarks(tmp_path / "notes", tmp_path / "none")
+    marks.notes.mkdir()
+    (marks.notes / "lab").write_text(f"{other}\n")
+    assert labs_to_destroy(make_lab(""), files, marks) == []
+
+
+@pytest.mark.parametrize("kind", ["link", "file"])
+def test_what_stands_in_place_of_labctls_folder_is_refused_by_up_and_removed_by_destroy(
+    files: LabDirectory, tmp_path: Path, kind: str
+) -> None:
+    target = tmp_path / "target"
+    target.mkdir()
+    (target / "precious").touch()
+    files.folder.symlink_to(target) if kind == "link" else files.folder.touch()
+    with pytest.raises(HostError, match="not a folder of labctl's own"), lab_lock(files.lock):
+        pass
+    destroy([], files)
+    assert not files.folder.exists()
+    assert (target / "precious").exists()
+
+
+def test_links_in_labctls_rooms_are_not_followed(files: LabDirectory, tmp_path: Path) -> None:
+    target = tmp_path / "target"
+    target.mkdir(mode=0o755)
+    files.folder.mkdir()
+    (files.folder / "lock").symlink_to(target / "made-by-lock")
+    (files.folder / "secrets").symlink_to(target)
+    (files.logs / "worker1").mkdir(parents=True)
+    (files.logs / "worker1" / "base.log").symlink_to(target / "made-by-log")
+    with lab_lock(files.lock):
+        assert not files.secrets.exists()
+        assert not (files.logs / "worker1" / "base.log").is_symlink()
+    assert list(target.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_removed_is_named(files: LabDirectory, monkeypatch: pytest.MonkeyPatch) -> None:
+    files.folder.mkdir()
+
+    def refuse(_: Path) -> None:
+        raise OSError(30, "Read-only file system", str(files.lock))
+
+    monkeypatch.setattr("labctl.engine.down.shutil.rmtree", refuse)
+    with pytest.raises(LabctlError) as caught:
+        destroy([], files)
+    assert caught.value.why == f"{files.lock}: Read-only file system"
