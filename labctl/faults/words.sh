@@ -55,7 +55,19 @@ restore_objects() {
     timeout 90 bash -c 'until kubectl get --raw /readyz --request-timeout=3s >/dev/null 2>&1; do sleep 0.3; done' ||
       die "the API does not answer"
     kubectl replace --filename "$place" 2>/dev/null || kubectl create --filename "$place"
+    restore_last_applied "$place"
   done
+}
+# replace and create write the whole object, with what the API filled in (a Service's clusterIP), into the annotation by
+# which kubectl apply knows what was applied; the next apply would then want to take that away, which the API refuses.
+restore_last_applied() {
+  local patch
+  patch=$(python3 -c '
+import json, sys
+name = "kubectl.kubernetes.io/last-applied-configuration"
+applied = json.load(sys.stdin)["metadata"].get("annotations", {}).get(name)
+print(json.dumps({"metadata": {"annotations": {name: applied}}}) if applied else "")' <"$1")
+  [ -z "$patch" ] || kubectl patch --filename "$1" --type=merge --patch "$patch"
 }
 
 # stop_unit UNIT   start_units: those that ran.

@@ -7,12 +7,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fault_trials import Trial, Trials, page
 from lab_under_test import LabUnderTest
 
+from labctl.faults import carry_out
 from labctl.faults.catalogue import FAULTS, LEFT_OUT
 from labctl.faults.choose import fault_named
 
@@ -20,6 +24,12 @@ PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 ALL = os.environ.get("LABCTL_ALL_FAULTS") == "1"
 FEW = ("forwarding-off", "bgp-filtered", "service-port-wrong", "ingress-as-wrong", "filter-drops-block")
 TRIED: list[Trial] = []
+OBJECT_FAULTS = [fault for fault in FAULTS if fault.undo == "restore_objects"]
+APPLY_AGAIN = """
+export KUBECONFIG=/etc/kubernetes/admin.conf
+cd /root/lab/files
+kubectl apply --filename app.yaml --filename calico-pool.yaml
+"""
 
 
 @pytest.mark.parametrize("name", [fault.name for fault in FAULTS] if ALL else FEW)
@@ -36,6 +46,32 @@ def test_a_fault_is_named_and_repaired(lab: LabUnderTest, name: str) -> None:
 def test_the_table_is_written() -> None:
     assert TRIED
     PAGE.write_text(page(TRIED, LEFT_OUT), encoding="utf-8")
+
+
+def test_repaired_objects_are_as_they_were_and_up_applies_the_same_files_without_a_change(lab: LabUnderTest) -> None:
+    kinds = dict.fromkeys(kind for fault in OBJECT_FAULTS for kind in re.findall(r"keep_object (\S+)", fault.apply))
+    before = objects(lab, kinds)
+    trials = Trials(lab.folder)
+    with trials.app.connections(trials.lab) as connections:
+        for fault in OBJECT_FAULTS:
+            carry_out.apply(trials.lab, trials.files, connections, fault, fault.machines(trials.lab)[0])
+            carry_out.repair(trials.lab, trials.files, connections)
+    assert objects(lab, kinds) == before
+    applied = lab.on("controlplane", APPLY_AGAIN).splitlines()
+    assert [line for line in applied if not line.endswith(" unchanged")] == []
+    assert len(applied) == 4
+    assert lab.repaired()["ok"]
+
+
+def objects(lab: LabUnderTest, kinds: Iterable[str]) -> dict[str, Any]:
+    """What somebody wrote into the objects of these kinds, by kind and name; not what the API counts or observes."""
+    found = lab.objects(",".join(kinds))
+    for thing in found:
+        thing.pop("status", None)
+        for key in ("resourceVersion", "uid", "creationTimestamp", "generation", "managedFields"):
+            thing["metadata"].pop(key, None)
+        thing["metadata"].get("annotations", {}).pop("deployment.kubernetes.io/revision", None)
+    return {f"{thing['kind']} {thing['metadata']['name']}": thing for thing in found}
 
 
 def test_a_student_repairs_a_hidden_fault_and_is_graded(lab: LabUnderTest) -> None:
