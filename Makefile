@@ -48,6 +48,9 @@ To remove it from this machine: labctl destroy
 endef
 export WHAT_NEXT
 
+# The page of `labctl watch` is tested in a real browser.
+test lab: PACKAGES += chromium chromium-driver
+
 test: .venv/dev .venv/tools ## everything that follows; this is what CI runs
 	@$(MAKE) --no-print-directory --keep-going lint unit lab
 
