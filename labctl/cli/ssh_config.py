@@ -10,6 +10,8 @@ import click
 from labctl.cli.app import Application, pass_app
 
 if TYPE_CHECKING:
+    from labctl.lab_directory import LabDirectory
+    from labctl.model.lab import Lab
     from labctl.remote.ssh import SshAccess
 
 
@@ -17,11 +19,16 @@ if TYPE_CHECKING:
 @pass_app
 def ssh_config(app: Application) -> None:
     """Print an ssh_config for the machines: labctl ssh-config > lab.conf; ssh -F lab.conf worker1."""
-    from labctl.cli.access import ssh_access
-
     lab, files = app.lab(), app.lab_files()
     files.require()
-    app.write("\n".join(_host(ssh_access(lab, machine, files), lab.name) for machine in lab.machines))
+    app.write(ssh_config_text(lab, files))
+
+
+def ssh_config_text(lab: Lab, files: LabDirectory) -> str:
+    """An entry per machine."""
+    from labctl.cli.access import ssh_access
+
+    return "\n".join(_host(ssh_access(lab, machine, files), lab.name) for machine in lab.machines)
 
 
 def _host(access: SshAccess, lab: str) -> str:

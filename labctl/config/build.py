@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labctl.config.addresses import CONTROLPLANE, FIRST_WORKER, GATEWAY, INGRESS, address
 from labctl.config.schema import Config
-from labctl.model.lab import App, Box, Lab, Machine, Network, Provider, Role, Source, Versions
+from labctl.model.lab import App, Box, Lab, Limits, Machine, Network, Provider, Role, Source, Versions
 
 # Releases of shared fate: Calico 3.32 is tested with Kubernetes 1.34-1.36, the controller 3.2 is made for HAProxy 3.2.
 UPSTREAM = Versions(kubernetes="1.35", calico="3.32.1", controller="3.2.11", haproxy="3.2")
@@ -27,6 +27,7 @@ def build(config: Config, provider: Provider, *, emulated: bool = False) -> Lab:
         source=source,
         network=_network(config),
         machines=_machines(config),
+        limits=Limits(config.limits.memory, config.limits.cpus),
         app=App(host=config.app.host, replicas=config.app.replicas, image=config.app.image),
         versions=_versions(config, source),
         box=_box(config, provider, source),

@@ -167,7 +167,15 @@ def _value(node: Node) -> object:
         return text.lower() in {"true", "yes", "on"}
     if kind == "int":
         return _whole_number(text)
-    return 0.5 if kind == "float" else text
+    return _number(text) if kind == "float" else text
+
+
+def _number(text: str) -> float | str:
+    """The number; the text itself where it is none that labctl.yaml allows (.inf, .nan)."""
+    try:
+        return float(text.replace("_", ""))
+    except ValueError:
+        return text
 
 
 def _whole_number(text: str) -> int | str:

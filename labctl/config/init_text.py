@@ -25,6 +25,9 @@ _EXAMPLES = {
     "haproxy": '"3.2"',
     "name": "bento/debian-13",
     "version": "202510.26.0",
+    "memory": 2048,
+    "cpus": 1.5,
+    "at_once": 2,
     "mirror": "http://deb.debian.org/debian",
 }
 

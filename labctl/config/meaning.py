@@ -38,8 +38,8 @@ class Finding:
 
 def findings(config: Config) -> list[Finding]:
     """Everything that is wrong by meaning, in the order of the checks."""
-    checks = (_unusable, _overlaps, _subnet_room, _services_size, _blocks, _pod_addresses, _debian_versions, _kubeadm)
-    return [finding for check in checks for finding in check(config)]
+    networks = (_unusable, _overlaps, _subnet_room, _services_size, _blocks, _pod_addresses)
+    return [finding for check in (*networks, _debian_versions, _kubeadm, _limits) for finding in check(config)]
 
 
 def _networks(config: Config) -> dict[KeyPath, IPv4Network]:
@@ -117,3 +117,13 @@ def _kubeadm(config: Config) -> Iterator[Finding]:
     if config.memory.controlplane < CONTROLPLANE_MEMORY:
         found = f"{config.memory.controlplane}, which kubeadm refuses on a virtual machine"
         yield Finding((("memory", "controlplane"), ("provider",)), found, f"{CONTROLPLANE_MEMORY} or more")
+
+
+def _limits(config: Config) -> Iterator[Finding]:
+    if config.provider not in {"virtualbox", "libvirt"}:
+        return
+    for name in sorted(config.limits.model_fields_set):
+        found = f"a limit together with provider {config.provider}"
+        yield Finding(
+            (("limits", name), ("provider",)), found, "nothing here: a virtual machine has its memory and cpus"
+        )

@@ -15,6 +15,7 @@ SourceChoice = Literal["auto", "upstream", "debian"]
 MAX_WORKERS = 64
 MAX_AS_NUMBER = 2**32 - 1
 MAX_REPLICAS = 200
+MAX_SEATS = 99
 
 _LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 # The grammar of github.com/distribution/reference (reference.go, "Grammar"), without its identifiers.
@@ -216,6 +217,49 @@ class BoxSection(Section):
     )
 
 
+class LimitsSection(Section):
+    """``limits:``."""
+
+    memory: int | None = _field(
+        None,
+        "The most memory that the lab's LXC machines may use together, in MiB. Default: no limit.",
+        "a whole number from 1024 to 1048576",
+        ge=1024,
+        le=1024 * 1024,
+    )
+    cpus: float | None = _field(
+        None,
+        "The most processors that the lab's LXC machines may use together, such as 1.5. Default: no limit.",
+        "a number from 0.5 to 1024",
+        ge=0.5,
+        le=1024,
+    )
+
+
+class ClassroomSection(Section):
+    """``classroom:``."""
+
+    seats: int = _number(12, 1, MAX_SEATS, "How many seats `labctl class up` brings up.")
+    first_seat: int = _number(1, 1, MAX_SEATS, "The first seat's number; a second server goes on where the first ends.")
+    first_subnet: NetworkText = _field(
+        IPv4Network("192.168.101.0/24"),
+        "The first seat's network.subnet; each further seat gets the next network of that size.",
+        "an IPv4 network such as 192.168.101.0/24",
+    )
+    first_service_cidr: NetworkText = _field(
+        IPv4Network("10.101.0.0/16"),
+        "The first seat's network.service_cidr; each further seat gets the next network of that size.",
+        "an IPv4 network such as 10.101.0.0/16",
+    )
+    at_once: int | None = _field(
+        None,
+        "How many seats come up side by side. Default: one per two processors of the server.",
+        f"a whole number from 1 to {MAX_SEATS}",
+        ge=1,
+        le=MAX_SEATS,
+    )
+
+
 class Config(Section):
     """The whole of labctl.yaml."""
 
@@ -244,11 +288,15 @@ class Config(Section):
     network: NetworkSection = _section(NetworkSection, "Networks and BGP.")
     memory: MemorySection = _section(MemorySection, "Memory of the machines.")
     cpus: CpusSection = _section(CpusSection, "Processors of the machines.")
+    limits: LimitsSection = _section(LimitsSection, "What the lab's machines may use together, where they are LXC's.")
     app: AppSection = _section(AppSection, "The application that the lab serves.")
     versions: VersionsSection = _section(
         VersionsSection, "Versions, where the source is upstream (Debian's archive has one version of each)."
     )
     box: BoxSection = _section(BoxSection, "The box that the machines are made from.")
+    classroom: ClassroomSection = _section(
+        ClassroomSection, "Many seats on one server, for `labctl class`: each is a lab as the rest of this file says."
+    )
 
 
 KeyPath = tuple[str, ...]

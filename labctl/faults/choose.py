@@ -34,6 +34,17 @@ def by_chance(lab: Lab, seed: int, *, level: int | None = None) -> tuple[Fault, 
     return fault, draw.choice(fault.machines(lab))
 
 
+def dealt(lab: Lab, seed: int, number: int, *, level: int | None = None) -> tuple[Fault, Machine]:
+    """The fault and machine for seat ``number`` of a class: each seat another one, as long as there are enough.
+
+    Always the same for the same seed, lab and labctl.
+    """
+    pack = sorted((fault for fault in faults_for(lab) if level in (None, fault.level)), key=lambda item: item.name)
+    random.Random(seed).shuffle(pack)  # noqa: S311
+    fault = pack[(number - 1) % len(pack)]
+    return fault, random.Random(f"{seed} {number}").choice(fault.machines(lab))  # noqa: S311
+
+
 def machine_for(lab: Lab, fault: Fault, name: str | None, seed: int | None) -> Machine:
     """The machine that a fault is to be about. Raises UsageError if that can't be."""
     machines = fault.machines(lab)

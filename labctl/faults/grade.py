@@ -102,7 +102,18 @@ def as_json(found: Grade) -> str:
 
 
 def as_junit(found: Grade) -> str:
-    """For --output junit: a test case per fault, and one for the lab as a whole."""
+    """For --output junit."""
+    return xml_text(junit_suite(found))
+
+
+def xml_text(element: ET.Element) -> str:
+    """An element as a whole document."""
+    ET.indent(element)
+    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(element, encoding="unicode") + "\n"
+
+
+def junit_suite(found: Grade) -> ET.Element:
+    """A test case per fault, and one for the lab as a whole."""
     failures = sum(not mark.repaired for mark in found.marks) + (not found.ok)
     suite = ET.Element(
         "testsuite",
@@ -124,8 +135,7 @@ def as_junit(found: Grade) -> str:
     whole = ET.SubElement(suite, "testcase", classname="lab", name="all checks pass")
     if not found.ok:
         ET.SubElement(whole, "failure", message="something is still broken", type="fail")
-    ET.indent(suite)
-    return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(suite, encoding="unicode") + "\n"
+    return suite
 
 
 def as_lines(found: Grade) -> list[str]:

@@ -92,6 +92,14 @@ class Box:
 
 
 @dataclass(frozen=True, slots=True)
+class Limits:
+    """What all LXC machines of a lab may use together. memory: MiB. cpus: processors. None: no limit."""
+
+    memory: int | None = None
+    cpus: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Lab:
     """Everything that is known about a lab before anything exists.
 
@@ -106,6 +114,7 @@ class Lab:
     app: App
     versions: Versions
     box: Box
+    limits: Limits = Limits()
     emulated: bool = False
 
     @property
@@ -115,6 +124,11 @@ class Lab:
         Software emulation is about ten times slower than a processor, and four machines share the host's.
         """
         return 8 if self.emulated else 1
+
+    @property
+    def cgroup(self) -> str:
+        """The cgroup, below the root, that holds all containers of a lab with limits; empty for a lab without."""
+        return f"labctl-{self.name}" if self.limits != Limits() else ""
 
     @property
     def ingress(self) -> Machine:

@@ -28,7 +28,8 @@ network:
 """
 NAMES = ("labtest", "labtest-partly", "labtest-vagrant")
 # The first files share one lab; then it is destroyed, and the last ones make labs of their own, one after the other.
-ORDER = ("up", "cluster", "bgp", "traffic", "rights", "verify", "faults", "again", "destroy", "partly", "plain_vagrant")
+SHARED = ("up", "cluster", "bgp", "traffic", "rights", "verify", "faults", "again", "destroy")
+ORDER = (*SHARED, "partly", "plain_vagrant", "class")
 
 Host = dict[str, list[str]]
 
@@ -68,6 +69,7 @@ def host_before() -> Host:
     """What the host was like before any lab; what an aborted run left is removed first."""
     for name in NAMES:
         LabUnderTest(name, CONFIG).destroy()
+    class_down(LabUnderTest("labtest-class", CONFIG))
     return look_at_host()
 
 
@@ -94,3 +96,22 @@ def new_lab(host_before: Host) -> Iterator[Callable[..., LabUnderTest]]:
     yield make
     for lab in made:
         lab.destroy()
+
+
+@pytest.fixture
+def new_class(host_before: Host) -> Iterator[Callable[[str, str], LabUnderTest]]:
+    """Makes a class's directory; its seats are removed afterwards."""
+    made: list[LabUnderTest] = []
+
+    def make(name: str, config: str) -> LabUnderTest:
+        made.append(LabUnderTest(name, config))
+        return made[-1]
+
+    yield make
+    for room in made:
+        class_down(room)
+
+
+def class_down(room: LabUnderTest) -> None:
+    """Remove the seats that are there; exit status 3 says that there are none."""
+    assert room.labctl("class", "down", "--yes", status=None, seconds=180).status in (0, 3)

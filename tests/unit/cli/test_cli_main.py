@@ -3,6 +3,7 @@ import pytest
 from labctl import __version__
 from labctl.cli.main import with_system_programs
 from labctl.cli.table import COMMANDS
+from labctl.config.schema import Config
 from labctl.errors import ConfigError, RemoteError
 
 
@@ -52,8 +53,7 @@ def test_a_wrong_labctl_yaml_shows_all_its_errors(run, lab_folder):
     assert (result.exit_code, result.stdout) == (2, "")
     assert result.stderr == (
         "error: labctl.yaml has 2 errors\n"
-        "  labctl.yaml:1: workerz: unknown key; allowed: name, provider, source, emulated, workers, network, memory, "
-        "cpus, app, versions, box; did you mean workers?\n"
+        f"  labctl.yaml:1: workerz: unknown key; allowed: {', '.join(Config.model_fields)}; did you mean workers?\n"
         "  labctl.yaml:3: network.as_number: 0; allowed: a whole number from 1 to 4294967295\n"
     )
 

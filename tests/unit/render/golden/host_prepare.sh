@@ -13,6 +13,8 @@ table=labctl-lab
 containers=labctl-lab-
 machines='(ingress|controlplane|worker[0-9]+)'
 directory=${2:-$(realpath "$(dirname "$0")/../..")}
+cgroups=/sys/fs/cgroup
+cgroup=labctl-lab
 notes=/run/labctl   # which labs are up, and the host's own kernel settings
 
 # Forwarding is for NAT; and many systemds and kubelets on one kernel watch many files.
@@ -47,12 +49,10 @@ RULES
   accept_forwarding
 }
 
-# Machines that run already lost their bridge: somebody took it away. They get the new one.
-plug_in() {
-  local container port
-  for container in $(lxc-ls -1 --running | grep -E "^$containers$machines$" || true); do
-    port=$(lxc-info --name "$container" | awk '$1 == "Link:" { print $2 }')
-    [ -z "$port" ] || ip link set "$port" master "$bridge"
+forget_limits() {
+  local folder
+  for folder in "$cgroups/$cgroup" "$cgroups"/*/"$cgroup"; do
+    [ ! -d "$folder" ] || find "$folder" -depth -type d -exec rmdir {} \; 2>/dev/null || true
   done
 }
 
@@ -100,6 +100,7 @@ forget_forwarding() {
 }
 
 down() {
+  forget_limits
   forget_forwarding
   nft delete table ip "$table" 2>/dev/null || true
   ip link delete "$bridge" 2>/dev/null || true

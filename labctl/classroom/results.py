@@ -1,0 +1,97 @@
+"""What came of all seats, side by side: as a table, as JSON, as JUnit."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ET
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from labctl.checks import report as checks
+from labctl.checks.check import Status, listed
+from labctl.checks.report import Report
+from labctl.classroom.side_by_side import Result
+from labctl.faults import grade as grading
+from labctl.faults.grade import Grade
+
+T = TypeVar("T", Report, Grade)
+
+
+def report_table(results: Sequence[Result[Report]]) -> Table:
+    """A row per seat: its counts, and the root causes where something is broken."""
+    table = _table("seat", "", "passed", "failed", "blocked", "root causes", "seconds")
+    for result in results:
+        report = result.value
+        if report is None:
+            table.add_row(result.seat, _mark(False), "", "", "", _why(result), "")
+            continue
+        counts = (str(report.count(status)) for status in (Status.PASS, Status.FAIL, Status.BLOCKED))
+        causes = escape(listed(report.root_causes, most=3))
+        table.add_row(result.seat, _mark(report.ok), *counts, causes, f"{report.seconds:.1f}")
+    return table
+
+
+def grade_table(results: Sequence[Result[Grade]]) -> Table:
+    """A row per seat: its points, and each fault with what became of it."""
+    table = _table("seat", "", "points", "of", "faults")
+    for result in results:
+        grade = result.value
+        if grade is None:
+            table.add_row(result.seat, _mark(False), "", "", _why(result))
+            continue
+        faults = "\n".join(grading.as_lines(grade)[:-1])
+        table.add_row(result.seat, _mark(grade.ok), str(grade.points), str(grade.most), escape(faults))
+    return table
+
+
+def reports_as_json(results: Sequence[Result[Report]]) -> str:
+    """``ok`` for the class, and per seat the report of `labctl verify`; ``error`` where there is none."""
+    return _as_json(results, checks.as_dict)
+
+
+def grades_as_json(results: Sequence[Result[Grade]]) -> str:
+    """``ok`` for the class, and per seat the grade of `labctl verify --grade`; ``error`` where there is none."""
+    return _as_json(results, grading.as_dict)
+
+
+def grades_as_junit(results: Sequence[Result[Grade]]) -> str:
+    """A test suite per seat; a seat that can't be looked at is a suite with an error."""
+    suites = ET.Element("testsuites", name="labctl class grade")
+    for result in results:
+        if result.value is not None:
+            suite = grading.junit_suite(result.value)
+            suite.set("name", result.seat)
+            suites.append(suite)
+        else:
+            suite = ET.SubElement(suites, "testsuite", name=result.seat, tests="1", failures="0", errors="1")
+            case = ET.SubElement(suite, "testcase", classname="lab", name="all checks pass")
+            ET.SubElement(case, "error", message=str(result.error), type="error")
+    return grading.xml_text(suites)
+
+
+def _as_json(results: Sequence[Result[T]], as_dict: Callable[[T], dict[str, Any]]) -> str:
+    seats = [
+        {"seat": result.seat, "error": str(result.error or ""), **(as_dict(result.value) if result.value else {})}
+        for result in results
+    ]
+    ok = all(result.value is not None and result.value.ok for result in results)
+    return json.dumps({"ok": ok, "seats": seats}, indent=2, ensure_ascii=False) + "\n"
+
+
+def _table(*headings: str) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0))
+    for heading in headings:
+        table.add_column(heading, overflow="fold")
+    return table
+
+
+def _mark(ok: bool) -> Text:
+    return Text("✓", style="green") if ok else Text("✗", style="bold red")
+
+
+def _why(result: Result[Any]) -> str:
+    return escape(str(result.error))

@@ -1,0 +1,53 @@
+"""Whether a server has room for seats: networks that it routes already, and memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import psutil
+
+from labctl.classroom.seats import Seat
+from labctl.errors import HostError
+from labctl.host.overlaps import HostRoute, find_overlaps, host_routes
+
+MIB = 1024 * 1024
+# For the server's own programs.
+RESERVE = 512 * MIB
+
+
+def require_room(seats: Sequence[Seat], running: frozenset[str]) -> None:
+    """Raise HostError, with everything that is wrong, if this server has no room for the seats.
+
+    running: the names of seats that have machines already; their memory is in use, and their bridge is there.
+    """
+    problems = [
+        *_networks(seats, host_routes()),
+        *memory_problems([seat for seat in seats if seat.name not in running], psutil.virtual_memory().available),
+    ]
+    if problems:
+        raise HostError(
+            "this server has no room for the class",
+            why="\n".join(problems),
+            next_step="fewer seats, or other networks or limits in labctl.yaml, then: labctl class up",
+        )
+
+
+def _networks(seats: Sequence[Seat], routes: list[HostRoute]) -> Iterator[str]:
+    own = {seat.lab.bridge for seat in seats}
+    foreign = [route for route in routes if route.interface not in own]
+    for seat in seats:
+        for overlap in find_overlaps(seat.lab, foreign):
+            yield f"{seat.name}: {overlap}"
+
+
+def memory_problems(seats: Sequence[Seat], available: int) -> list[str]:
+    """What is wrong if these seats, not running yet, use all that they may. available: bytes."""
+    needed = sum(seat.lab.limits.memory or 0 for seat in seats)
+    free = (available - RESERVE) // MIB
+    if not seats or needed <= free:
+        return []
+    each = seats[0].lab.limits.memory or 1
+    fit = max(0, free // each)
+    return [
+        f"{len(seats)} seats may use {needed} MiB (limits.memory {each} each), {free} MiB are free: {fit} seats fit"
+    ]

@@ -1,0 +1,49 @@
+"""A seat at a glance: how many machines run, and what they use of their limits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from labctl.faults import state
+from labctl.host.cgroups import usage
+from labctl.lab_directory import LabDirectory
+from labctl.machines import lxc
+from labctl.model.lab import Lab
+
+
+@dataclass(frozen=True, slots=True)
+class SeatStatus:
+    """One seat. memory, peak, limit: bytes; cpu: seconds; kills: processes that the memory limit ended (None: unknown).
+
+    faults: how many `labctl break` applied and nobody undid with `labctl repair`.
+    """
+
+    seat: str
+    lab: str
+    subnet: str
+    machines: int
+    running: int
+    memory: int | None
+    peak: int | None
+    limit: int | None
+    cpu: float | None
+    kills: int | None
+    faults: int
+
+
+def seat_status(lab: Lab, files: LabDirectory) -> SeatStatus:
+    """The seat as it is now. Raises LabctlError if LXC can't be asked."""
+    used = usage(lab.cgroup)
+    return SeatStatus(
+        seat=files.base.name,
+        lab=lab.name,
+        subnet=str(lab.network.subnet),
+        machines=len(lab.machines),
+        running=len(lxc.running(lab)),
+        memory=used.memory,
+        peak=used.peak,
+        limit=used.limit,
+        cpu=used.cpu,
+        kills=used.kills,
+        faults=sum(item.active for item in state.load(files)),
+    )
