@@ -56,6 +56,15 @@ forget_limits() {
   done
 }
 
+# Machines that run already lost their bridge: somebody took it away. They get the new one.
+plug_in() {
+  local container port
+  for container in $(lxc-ls -1 --running | grep -E "^$containers$machines$" || true); do
+    port=$(lxc-info --name "$container" | awk '$1 == "Link:" { print $2 }')
+    [ -z "$port" ] || ip link set "$port" master "$bridge"
+  done
+}
+
 # The value that the host had is noted once, by the first lab.
 set_kernel() {
   local setting name file

@@ -1,0 +1,20 @@
+"""Every word that host/prepare.sh calls is a function of its own or a program: none got lost between two edits."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import PurePosixPath
+
+import pytest
+
+from labctl.render.tree import render_tree
+
+
+@pytest.mark.parametrize("more", ["", "limits: {memory: 2048, cpus: 1.5}\n"])
+def test_the_hosts_script_calls_nothing_that_is_not_there(make_lab, more):
+    tree = render_tree(make_lab(more), join_hash="sha256:0", box_file=None)
+    script = tree[PurePosixPath("host/prepare.sh")].content.decode()
+    functions = set(re.findall(r"^(\w+)\(\) \{", script, re.MULTILINE))
+    alone = set(re.findall(r"^ +([a-z]+(?:_[a-z]+)+)$", script, re.MULTILINE))
+    assert alone and {word for word in alone if shutil.which(word) is None} <= functions
