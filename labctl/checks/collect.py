@@ -1,5 +1,5 @@
-"""Fetches all facts: one round trip per machine, side by side, then a second one on ingress beside the requests from
-the host.
+"""Fetches all facts: one round trip per machine, side by side, then a second one on each ingress machine beside
+the requests from the host.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class RemoteMachines(Protocol):
 
 def collect(lab: Lab, remote: RemoteMachines) -> Facts:
     """All facts, now. Never fails for what is broken in the lab: that is in the facts."""
-    with ThreadPoolExecutor(max_workers=len(lab.machines) + 2) as pool:
+    with ThreadPoolExecutor(max_workers=len(lab.machines) + 1 + len(lab.ingresses)) as pool:
         asked = {
             machine.name: pool.submit(ask_machine, remote, machine.name, probes_for(lab, machine))
             for machine in lab.machines
@@ -52,11 +52,15 @@ def collect(lab: Lab, remote: RemoteMachines) -> Facts:
         controlplane = asked[lab.controlplane.name].result()
         facts = Facts(ask_host(lab), {controlplane.name: controlplane}, _nothing(lab), HttpFacts(), controlplane.name)
         requests = pool.submit(ask_through_ingress, lab, len(ready_endpoints(facts, lab)))
-        ingress = asked[lab.ingress.name].result()
-        reach = pool.submit(_ask_reach, lab, remote, facts, ingress)
+        ways = {
+            ingress.name: pool.submit(_ask_reach, lab, remote, facts, ingress, asked[ingress.name].result())
+            for ingress in lab.ingresses
+        }
         machines = _in_order(lab, asked)
         silent = [machine for machine in lab.machines if not machines[machine.name].reachable]
-        return Facts(ask_host(lab, silent), machines, reach.result(), requests.result(), controlplane.name)
+        reach = {name: way.result() for name, way in ways.items()}
+        first = reach.pop(lab.ingress.name)
+        return Facts(ask_host(lab, silent), machines, first, requests.result(), controlplane.name, reach)
 
 
 def collect_near(lab: Lab, remote: RemoteMachines) -> Facts:
@@ -126,11 +130,13 @@ def _nothing(lab: Lab) -> MachineFacts:
     return MachineFacts(lab.ingress.name, "not asked")
 
 
-def _ask_reach(lab: Lab, remote: RemoteMachines, facts: Facts, ingress: MachineFacts) -> MachineFacts:
+def _ask_reach(
+    lab: Lab, remote: RemoteMachines, facts: Facts, ingress: Machine, answered: MachineFacts
+) -> MachineFacts:
     targets = reach_targets(lab, facts)
-    if not ingress.reachable or not targets:
-        return MachineFacts(ingress.name, ingress.error)
-    return ask_machine(remote, ingress.name, reach_probe(targets, _mtu(lab.ingress, ingress)))
+    if not answered.reachable or not targets:
+        return MachineFacts(ingress.name, answered.error)
+    return ask_machine(remote, ingress.name, reach_probe(targets, _mtu(ingress, answered)))
 
 
 def reach_targets(lab: Lab, facts: Facts) -> tuple[tuple[IPv4Address, int | None], ...]:

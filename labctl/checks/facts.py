@@ -192,22 +192,28 @@ class HostFacts:
 class HttpFacts:
     """Requests from the host through ingress.
 
-    answers: for the application's host; unknown: for a host that nobody serves.
+    answers: for the application's host; unknown: for a host that nobody serves. direct: for the application's host
+    at each ingress machine's own address, by its name, where clients ask an address that the machines share.
     """
 
     answers: tuple[HttpAnswer, ...] = ()
     unknown: HttpAnswer = HttpAnswer(0, error="not asked")
+    direct: Mapping[str, HttpAnswer] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything that one verify knows. reach: what ingress's second round trip found, by probe name."""
+    """Everything that one verify knows.
+
+    reach: what ingress's second round trip found, by probe name; reach_of_others: the same of further ingress machines.
+    """
 
     host: HostFacts
     machines: Mapping[str, MachineFacts]
     reach: MachineFacts
     http: HttpFacts
     controlplane: str
+    reach_of_others: Mapping[str, MachineFacts] = field(default_factory=dict)
 
     @cached_property
     def cluster(self) -> Cluster:
@@ -215,6 +221,10 @@ class Facts:
         facts = self.machines[self.controlplane]
         result = facts.results.get("api")
         return read_cluster(result or CommandResult("", 255, "", facts.error or "the API was not asked", 0.0))
+
+    def reach_from(self, ingress: str) -> MachineFacts:
+        """What that ingress machine's second round trip found."""
+        return self.reach_of_others.get(ingress, self.reach)
 
     def seconds(self, machine: str, probe: str) -> float:
         """How long a question took; 0 where it was not asked.
@@ -224,7 +234,7 @@ class Facts:
         asked = (
             (self.machines.get(self.controlplane), self.reach)
             if probe == "api"
-            else (self.machines.get(machine), self.reach)
+            else (self.machines.get(machine), self.reach_from(machine))
         )
         return next((facts.results[probe].seconds for facts in asked if facts and probe in facts.results), 0.0)
 

@@ -17,7 +17,7 @@ _NAME_SECONDS = 0.7  # a resolver that waits for a DNS server that is not there 
 
 def route_command(lab: Lab) -> tuple[str, ...]:
     """The command that shows the host's way to the lab."""
-    return ("ip", "-json", "route", "get", str(lab.ingress.address))
+    return ("ip", "-json", "route", "get", str(lab.entry))
 
 
 def name_command(lab: Lab) -> tuple[str, ...]:

@@ -23,18 +23,24 @@ def ask_through_ingress(lab: Lab, servers: int) -> HttpFacts:
 
     servers: how many pods should answer.
     """
-    address = str(lab.ingress.address)
+    address = str(lab.entry)
+    direct = _ask_each(lab) if lab.vip else {}
     unknown = ask(address, HTTP_PORT, UNKNOWN_HOST)
     answers: list[HttpAnswer] = []
     if unknown.error:
-        return HttpFacts((ask(address, HTTP_PORT, lab.app.host),), unknown)
+        return HttpFacts((ask(address, HTTP_PORT, lab.app.host),), unknown, direct)
     for number in range(max(_FEWEST, min(_MOST, 3 * servers))):
         answers.append(ask(address, HTTP_PORT, lab.app.host))
         seen = {answer.server for answer in answers if answer.server}
         broken = sum(1 for answer in answers if answer.error)
         if broken >= _BROKEN_ENOUGH or (number + 1 >= _FEWEST and len(seen) >= servers):
             break
-    return HttpFacts(tuple(answers), unknown)
+    return HttpFacts(tuple(answers), unknown, direct)
+
+
+def _ask_each(lab: Lab) -> dict[str, HttpAnswer]:
+    """The application, asked at every ingress machine's own address."""
+    return {ingress.name: ask(str(ingress.address), HTTP_PORT, lab.app.host) for ingress in lab.ingresses}
 
 
 def ask(address: str, port: int, host: str) -> HttpAnswer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 from labctl.checks.check import MissingFact
@@ -108,9 +109,9 @@ def overview(lab: Lab, facts: Facts) -> Overview:
         provider=lab.provider.value,
         source=lab.source.value,
         kubernetes=facts.cluster.version,
-        machines=tuple(_machine(machine, facts) for machine in lab.machines),
-        sessions=_known(lambda: _sessions(lab, facts)),
-        servers=_known(lambda: _servers(facts, facts.on(lab.ingress.name))),
+        machines=tuple(_machine(lab, machine, facts) for machine in lab.machines),
+        sessions=_of_each(lab, lambda ingress: _sessions(lab, facts.on(ingress.name))),
+        servers=_of_each(lab, lambda ingress: _servers(lab, facts, facts.on(ingress.name))),
         stand_ins=_STAND_INS if lab.source is Source.DEBIAN else (),
     )
 
@@ -122,7 +123,17 @@ def _known(read: Callable[[], tuple[Row, ...]]) -> tuple[Row, ...]:
         return ()
 
 
-def _machine(machine: Machine, facts: Facts) -> MachineRow:
+def _of_each(lab: Lab, read: Callable[[Machine], tuple[Row, ...]]) -> tuple[Row, ...]:
+    """The rows of every ingress machine, one after the other."""
+    return tuple(row for ingress in lab.ingresses for row in _known(partial(read, ingress)))
+
+
+def _on(lab: Lab, ingress: MachineFacts, name: str) -> str:
+    """A name of something on an ingress machine; where there are two machines, it says on which."""
+    return name if len(lab.ingresses) == 1 else f"{ingress.name}: {name}"
+
+
+def _machine(lab: Lab, machine: Machine, facts: Facts) -> MachineRow:
     asked = facts.on(machine.name)
     cluster = facts.cluster
     node = next((node for node in cluster.nodes if node.name == machine.name), None)
@@ -131,18 +142,25 @@ def _machine(machine: Machine, facts: Facts) -> MachineRow:
         machine=machine.name,
         role=machine.role.value,
         address=str(machine.address),
-        state="running" if asked.reachable else asked.error,
+        state=_state(lab, asked),
         node="" if node is None else "Ready" if node.ready else "NotReady",
         block=block,
         pods=sum(1 for pod in cluster.pods if pod.node == machine.name and not pod.host_network),
     )
 
 
-def _sessions(lab: Lab, facts: Facts) -> tuple[SessionRow, ...]:
-    ingress = facts.on(lab.ingress.name)
+def _state(lab: Lab, asked: MachineFacts) -> str:
+    if not asked.reachable:
+        return asked.error
+    nics = _known(lambda: asked.nics)
+    shared = lab.vip and any(item.ip == lab.vip.address for nic in nics for item in nic.addresses)
+    return f"running, has {lab.entry}" if shared else "running"
+
+
+def _sessions(lab: Lab, ingress: MachineFacts) -> tuple[SessionRow, ...]:
     return tuple(
         SessionRow(
-            session=session.name,
+            session=_on(lab, ingress, session.name),
             peer=str(session.peer or ""),
             state=session.words,
             since=session.since,
@@ -153,11 +171,15 @@ def _sessions(lab: Lab, facts: Facts) -> tuple[SessionRow, ...]:
     )
 
 
-def _servers(facts: Facts, ingress: MachineFacts) -> tuple[ServerRow, ...]:
+def _servers(lab: Lab, facts: Facts, ingress: MachineFacts) -> tuple[ServerRow, ...]:
     pods = {str(pod.address): pod.full_name for pod in facts.cluster.pods if not pod.host_network}
     return tuple(
         ServerRow(
-            server.backend, server.name, server.address, server.status, pods.get(server.address.split(":")[0], "")
+            backend=_on(lab, ingress, server.backend),
+            server=server.name,
+            address=server.address,
+            status=server.status,
+            pod=pods.get(server.address.split(":")[0], ""),
         )
         for server in ingress.server_status
         if not server.spare

@@ -15,6 +15,7 @@ from labctl.model.lab import Lab, Machine, Role, Source
 BIRD_UNIT = "bird.service"
 AGENT_UNIT = "labctl-calico-node.service"
 CONTROLLER_UNIT = "haproxy-ingress.service"
+KEEPALIVED_UNIT = "keepalived.service"
 CONTAINERD_UNIT = "containerd.service"
 KUBELET_UNIT = "kubelet.service"
 ETCD_UNIT = "etcd.service"
@@ -67,10 +68,12 @@ _EVERYWHERE = (
 )
 
 
-def units_of(machine: Machine, source: Source) -> tuple[str, ...]:
+def units_of(lab: Lab, machine: Machine) -> tuple[str, ...]:
     """The units that this machine must run."""
+    source = lab.source
     if machine.role is Role.INGRESS:
-        return (BIRD_UNIT, CONTROLLER_UNIT)
+        shared = (KEEPALIVED_UNIT,) if lab.vip else ()
+        return (BIRD_UNIT, CONTROLLER_UNIT, *shared)
     units = [CONTAINERD_UNIT, KUBELET_UNIT]
     if source is Source.DEBIAN:
         units += [BIRD_UNIT, AGENT_UNIT]
@@ -100,7 +103,7 @@ def names_command(lab: Lab) -> str:
 def probes_for(lab: Lab, machine: Machine) -> tuple[Probe, ...]:
     """All probes of the first round trip to that machine."""
     own = [
-        Probe("units", show_units(units_of(machine, lab.source))),
+        Probe("units", show_units(units_of(lab, machine))),
         Probe("protocols", birdc(machine, lab.source, "show protocols all")),
     ]
     if machine.role is Role.CONTROLPLANE:
@@ -165,7 +168,7 @@ def http_command(address: IPv4Address, port: int) -> str:
 
 def closer_look(lab: Lab, machine: Machine) -> tuple[Probe, ...]:
     """What is asked of a machine only where a check fails: the last words of its units."""
-    return tuple(Probe(f"journal {unit}", journal_command(unit)) for unit in units_of(machine, lab.source))
+    return tuple(Probe(f"journal {unit}", journal_command(unit)) for unit in units_of(lab, machine))
 
 
 def journal_command(unit: str) -> str:

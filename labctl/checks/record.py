@@ -28,8 +28,13 @@ def load_facts(text: str) -> Facts:
         ),
         machines={name: _machine(item) for name, item in data["machines"].items()},
         reach=_machine(data["reach"]),
-        http=HttpFacts(tuple(HttpAnswer(**item) for item in http["answers"]), HttpAnswer(**http["unknown"])),
+        http=HttpFacts(
+            tuple(HttpAnswer(**item) for item in http["answers"]),
+            HttpAnswer(**http["unknown"]),
+            {name: HttpAnswer(**item) for name, item in http.get("direct", {}).items()},
+        ),
         controlplane=data["controlplane"],
+        reach_of_others={name: _machine(item) for name, item in data.get("reach_of_others", {}).items()},
     )
 
 

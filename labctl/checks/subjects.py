@@ -5,11 +5,22 @@ from __future__ import annotations
 from labctl.checks.check import MissingFact
 from labctl.checks.cluster_objects import BlockAffinity, Deployment, Endpoint, IngressPath, Pod, Service
 from labctl.checks.facts import Facts
-from labctl.model.lab import Lab, Machine
+from labctl.model.lab import Lab, Machine, Role
 
 APP_NAMESPACE = "default"
 APP_NAME = "app"  # Deployment and Service, as in the article's YAML
 INGRESS_CLASS = "haproxy"
+
+
+def of_ingress(id_: str, lab: Lab) -> str:
+    """The id of a check that each ingress machine has: the first one's does not name it."""
+    name = lab.ingress.name
+    return id_ if name == Role.INGRESS.value else f"{id_}.{name}"
+
+
+def views(lab: Lab) -> tuple[Lab, ...]:
+    """The lab as each of its ingress machines sees it: what is checked of ingress is checked in each view."""
+    return tuple(lab.behind(ingress) for ingress in lab.ingresses)
 
 
 def require_api(facts: Facts, *names: str) -> None:

@@ -29,7 +29,7 @@ def inventory(app: Application, output: str) -> None:
 def _groups(lab: Lab) -> dict[str, list[str]]:
     """Names of machines by group. No group is called as a machine is: Ansible warns of that."""
     return {
-        "ingresses": [lab.ingress.name],
+        "ingresses": [machine.name for machine in lab.ingresses],
         "controlplanes": [lab.controlplane.name],
         "workers": [machine.name for machine in lab.workers],
     }

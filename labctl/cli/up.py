@@ -133,5 +133,5 @@ def _closing_words(lab: Lab, outcome: Outcome, until: str | None, seconds: float
         return f"the lab {lab.name} is up already; nothing was changed ({seconds:.1f} s)"
     if until is not None:
         return f"the lab {lab.name} is up to the step {until} ({seconds:.1f} s); `labctl up` does the rest"
-    url = f"curl -H 'Host: {lab.app.host}' http://{lab.ingress.address}/"
+    url = f"curl -H 'Host: {lab.app.host}' http://{lab.entry}/"
     return f"the lab {lab.name} is up and verified ({seconds:.1f} s). Try: {url}"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from labctl.config.addresses import CONTROLPLANE, FIRST_WORKER, GATEWAY, INGRESS, address
+from labctl.config.addresses import GATEWAY, VIRTUAL, address, numbers
 from labctl.config.schema import Config
-from labctl.model.lab import App, Box, Lab, Limits, Machine, Network, Provider, Role, Source, Versions
+from labctl.model.lab import App, Box, Lab, Limits, Machine, Network, Provider, Role, Source, Versions, VirtualAddress
 
 # Releases of shared fate: Calico 3.32 is tested with Kubernetes 1.34-1.36, the controller 3.2 is made for HAProxy 3.2.
 UPSTREAM = Versions(kubernetes="1.35", calico="3.32.1", controller="3.2.11", haproxy="3.2")
@@ -32,6 +32,7 @@ def build(config: Config, provider: Provider, *, emulated: bool = False) -> Lab:
         versions=_versions(config, source),
         box=_box(config, provider, source),
         emulated=emulated,
+        vip=_vip(config),
     )
 
 
@@ -56,16 +57,19 @@ def _network(config: Config) -> Network:
 
 
 def _machines(config: Config) -> tuple[Machine, ...]:
-    def machine(name: str, role: Role, number: int) -> Machine:
+    def machine(name: str, number: int) -> Machine:
+        role = Role(name.rstrip("0123456789"))
         memory, cpus = getattr(config.memory, role.value), getattr(config.cpus, role.value)
         return Machine(name, role, address(config.network.subnet, number), memory, cpus)
 
-    workers = (machine(f"worker{index + 1}", Role.WORKER, FIRST_WORKER + index) for index in range(config.workers))
-    return (
-        machine("ingress", Role.INGRESS, INGRESS),
-        machine("controlplane", Role.CONTROLPLANE, CONTROLPLANE),
-        *workers,
-    )
+    return tuple(machine(name, number) for name, number in numbers(config.ingress.count, config.workers).items())
+
+
+def _vip(config: Config) -> VirtualAddress | None:
+    if config.ingress.count < 2:
+        return None
+    shared = config.ingress.vip or address(config.network.subnet, VIRTUAL)
+    return VirtualAddress(shared, config.ingress.advert_interval)
 
 
 def _versions(config: Config, source: Source) -> Versions:

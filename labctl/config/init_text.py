@@ -19,6 +19,7 @@ _HEAD = """\
 _EXAMPLES = {
     "emulated": "false",
     "ingress_as_number": 65000,
+    "vip": "192.168.50.20",
     "kubernetes": '"1.35"',
     "calico": '"3.32.1"',
     "controller": '"3.2.11"',

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from itertools import combinations
 
-from labctl.config.addresses import FIRST_WORKER, room_for_workers
+from labctl.config.addresses import FIRST_WORKER, GATEWAY, address, numbers, room_for_workers
 from labctl.config.schema import Config, KeyPath
 
 # IANA IPv4 Special-Purpose Address Registry (RFC 6890): networks without addresses for machines.
@@ -20,6 +20,7 @@ UNUSABLE = {
 }
 SUBNET, PODS, SERVICES = ("network", "subnet"), ("network", "pod_cidr"), ("network", "service_cidr")
 BLOCK_SIZE = ("network", "block_size")
+COUNT, VIP = ("ingress", "count"), ("ingress", "vip")
 # kube-apiserver takes no Service network above 2^20 addresses (cmd/kube-apiserver/app/options/validation.go,
 # maxCIDRBits) and kubeadm none below 10 (cmd/kubeadm/app/constants/constants.go, MinimumAddressesInServiceSubnet).
 SERVICE_PREFIXES = range(12, 29)
@@ -38,8 +39,11 @@ class Finding:
 
 def findings(config: Config) -> list[Finding]:
     """Everything that is wrong by meaning, in the order of the checks."""
-    networks = (_unusable, _overlaps, _subnet_room, _services_size, _blocks, _pod_addresses)
-    return [finding for check in (*networks, _debian_versions, _kubeadm, _limits) for finding in check(config)]
+    checks = (
+        *(_unusable, _overlaps, _subnet_room, _services_size, _blocks, _pod_addresses),
+        *(_vip, _debian_versions, _kubeadm, _limits),
+    )
+    return [finding for check in checks for finding in check(config)]
 
 
 def _networks(config: Config) -> dict[KeyPath, IPv4Network]:
@@ -98,6 +102,22 @@ def _pod_addresses(config: Config) -> Iterator[Finding]:
         found = f"{config.app.replicas} pods, but the workers' blocks of /{config.network.block_size} hold {room}"
         allowed = f"at most {room} replicas, more workers, or larger blocks"
         yield Finding((("app", "replicas"), BLOCK_SIZE, ("workers",)), found, allowed)
+
+
+def _vip(config: Config) -> Iterator[Finding]:
+    vip, subnet = config.ingress.vip, config.network.subnet
+    if vip is None:
+        return
+    if config.ingress.count < 2:
+        yield Finding((VIP, COUNT), f"{vip}, but one ingress machine has nobody to share it with", "ingress.count 2")
+    if vip not in subnet or vip in (subnet.network_address, subnet.broadcast_address):
+        yield Finding((VIP, SUBNET), f"{vip} is no machine's address in {subnet}", "a free address of network.subnet")
+        return
+    names = {address(subnet, number): name for name, number in numbers(config.ingress.count, config.workers).items()}
+    names[address(subnet, GATEWAY)] = "this host"
+    if vip in names:
+        found = f"{vip} is the address of {names[vip]}"
+        yield Finding((VIP, SUBNET, ("workers",), COUNT), found, "a free address of network.subnet")
 
 
 def _debian_versions(config: Config) -> Iterator[Finding]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -40,6 +40,18 @@ def _network(value: object) -> IPv4Network:
     if str(loose) != value:
         raise PydanticCustomError("network", "not a network's first address", {"suggestion": str(loose)})
     return loose
+
+
+def _address(value: object) -> IPv4Address:
+    """An IPv4 address from its text."""
+    if isinstance(value, IPv4Address):
+        return value
+    try:
+        if isinstance(value, str):
+            return IPv4Address(value)
+    except ValueError:
+        pass
+    raise PydanticCustomError("address", "not an address")
 
 
 def _image(value: str) -> str:
@@ -94,6 +106,7 @@ def _box_version(value: str) -> str:
 
 
 NetworkText = Annotated[IPv4Network, BeforeValidator(_network)]
+AddressText = Annotated[IPv4Address, BeforeValidator(_address)]
 Version = Annotated[str, AfterValidator(_version)]
 
 
@@ -151,6 +164,25 @@ class NetworkSection(Section):
         f"a whole number from 1 to {MAX_AS_NUMBER}",
         ge=1,
         le=MAX_AS_NUMBER,
+    )
+
+
+class IngressSection(Section):
+    """``ingress:``."""
+
+    count: int = _number(1, 1, 2, "How many machines take requests. With two, one stands by for the other.")
+    vip: AddressText | None = _field(
+        None,
+        "The address that clients ask where there are two: the one that is able has it (Keepalived). Default: .20.",
+        "an IPv4 address of network.subnet that no machine has",
+    )
+    advert_interval: float = _field(
+        1.0,
+        "Seconds from one sign of life (VRRP) to the next; after three that did not come the other machine takes over.",
+        "a number from 0.1 to 10",
+        ge=0.1,
+        le=10,
+        allow_inf_nan=False,
     )
 
 
@@ -286,6 +318,7 @@ class Config(Section):
     )
     workers: int = _number(2, 1, MAX_WORKERS, "How many workers the cluster has.")
     network: NetworkSection = _section(NetworkSection, "Networks and BGP.")
+    ingress: IngressSection = _section(IngressSection, "The machines outside the cluster that take requests.")
     memory: MemorySection = _section(MemorySection, "Memory of the machines.")
     cpus: CpusSection = _section(CpusSection, "Processors of the machines.")
     limits: LimitsSection = _section(LimitsSection, "What the lab's machines may use together, where they are LXC's.")

@@ -71,4 +71,7 @@ class Fault:
 
 
 def _at(lab: Lab, place: Place) -> tuple[Machine, ...]:
+    """Of two ingress machines the first: the faults' words and root causes are about that one."""
+    if place is Place.INGRESS:
+        return (lab.ingress,)
     return tuple(machine for machine in lab.machines if machine.role.value == place.value)

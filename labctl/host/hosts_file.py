@@ -13,8 +13,8 @@ HOSTS_FILE = Path("/etc/hosts")
 
 
 def hosts_line(lab: Lab) -> str:
-    """The application's name at ingress' address, marked with the lab's name; no line end."""
-    return f"{lab.ingress.address} {lab.app.host} {_marker(lab.name)}"
+    """The application's name at the address that clients ask, marked with the lab's name; no line end."""
+    return f"{lab.entry} {lab.app.host} {_marker(lab.name)}"
 
 
 def with_line(text: str, lab: Lab) -> str:
@@ -40,7 +40,7 @@ def rivals(text: str, lab: Lab) -> list[str]:
     found = []
     for line in text.splitlines():
         address, *names = line.partition("#")[0].split() or [""]
-        if lab.app.host in names and address != str(lab.ingress.address) and not _is_marked(line, lab.name):
+        if lab.app.host in names and address != str(lab.entry) and not _is_marked(line, lab.name):
             found.append(line.strip())
     return found
 

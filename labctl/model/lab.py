@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
@@ -58,6 +58,17 @@ class Network:
     block_size: int
     as_number: int
     ingress_as_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualAddress:
+    """An address that two ingress machines share: at any time one of them has it (VRRP, RFC 5798).
+
+    advert_interval: seconds from one advertisement of the machine that has it to the next.
+    """
+
+    address: IPv4Address
+    advert_interval: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +127,7 @@ class Lab:
     box: Box
     limits: Limits = Limits()
     emulated: bool = False
+    vip: VirtualAddress | None = None
 
     @property
     def patience(self) -> int:
@@ -132,8 +144,23 @@ class Lab:
 
     @property
     def ingress(self) -> Machine:
-        """The machine outside the cluster, with HAProxy, the controller and BIRD."""
+        """The machine outside the cluster, with HAProxy, the controller and BIRD; the first where there are two."""
         return next(machine for machine in self.machines if machine.role is Role.INGRESS)
+
+    @property
+    def ingresses(self) -> tuple[Machine, ...]:
+        """All machines outside the cluster that take requests."""
+        return tuple(machine for machine in self.machines if machine.role is Role.INGRESS)
+
+    @property
+    def entry(self) -> IPv4Address:
+        """The address that clients ask: the one that moves between the ingress machines, or that of the only one."""
+        return self.vip.address if self.vip else self.ingress.address
+
+    def behind(self, ingress: Machine) -> Lab:
+        """The same lab as one of its ingress machines sees it: without the other one."""
+        others = (other for other in self.machines if other.role is not Role.INGRESS or other == ingress)
+        return replace(self, machines=tuple(others))
 
     @property
     def controlplane(self) -> Machine:

@@ -58,7 +58,7 @@ def make_plan(lab: Lab, *, until: str | None = None) -> Plan:
         TaskName(machine.name, step.name): _task(lab, machine, step)
         for step in STEPS
         for machine in lab.machines
-        if machine.role in step.roles
+        if machine.role in step.roles and step.wanted(lab)
     }
     wanted = set(tasks) if until is None else _needed(tasks, [name for name in tasks if name.step == until])
     graph = {name: tasks[name].needs for name in tasks if name in wanted}

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from labctl.model.lab import Role
+from labctl.model.lab import Lab, Role
 
 _ALL = frozenset(Role)
 _NODES = frozenset({Role.CONTROLPLANE, Role.WORKER})
@@ -13,6 +14,14 @@ _WORKERS = frozenset({Role.WORKER})
 _INGRESS = frozenset({Role.INGRESS})
 
 MACHINES = "machines"
+
+
+def _in_every_lab(_lab: Lab) -> bool:
+    return True
+
+
+def _with_vip(lab: Lab) -> bool:
+    return lab.vip is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,7 @@ class Step:
     """One step. files: what its script installs, by name in ``scripts/files``. deadline: seconds, check included.
 
     beside: steps that its script waits for by itself: they may run at the same time, but without them it never ends.
+    wanted: whether a lab has this step at all.
     """
 
     name: str
@@ -37,6 +47,7 @@ class Step:
     files: tuple[str, ...] = ()
     deadline: int = 120
     beside: tuple[Need, ...] = ()
+    wanted: Callable[[Lab], bool] = _in_every_lab
 
 
 STEPS: tuple[Step, ...] = (
@@ -114,6 +125,14 @@ STEPS: tuple[Step, ...] = (
         deadline=400,
     ),
     Step("bird", "BIRD, one BGP session per node", _INGRESS, (Need("base"),), ("bird.conf",), deadline=300),
+    Step(
+        "keepalived",
+        "Keepalived, which gives the shared address to the ingress machine that is able",
+        _INGRESS,
+        (Need("controller"), Need("bird")),
+        ("keepalived.conf", "bgp-stands.sh"),
+        wanted=_with_vip,
+    ),
     Step(
         "app",
         "the article's Deployment, Service and Ingress",

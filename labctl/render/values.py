@@ -21,7 +21,6 @@ def lab_values(lab: Lab, *, box_file: Path | None) -> dict[str, object]:
     return {
         "lab": lab,
         "source": lab.source.value,
-        "ingress": lab.ingress,
         "controlplane": lab.controlplane,
         "box_file": str(box_file) if box_file else "",
         "container_prefix": container_prefix(lab),
@@ -56,6 +55,7 @@ def machine_values(lab: Lab, machine: Machine, *, join_hash: str) -> dict[str, o
         "skipped_phases": facts.skipped_phases,
         "patches_option": facts.patches_option,
         "node_images": _node_images(lab, machine, facts),
+        **_vrrp(lab, machine),
     }
 
 
@@ -67,6 +67,21 @@ def box_name(lab: Lab, box_file: Path | None) -> str:
     if lab.provider is Provider.LXC or box_file is None:
         return lab.box.name
     return f"{lab.box.name}-{box_file.parent.name}"
+
+
+# The priority of the first ingress machine (VRRP: 1 to 254, the higher one wins); the second one's is one less.
+_PRIORITY = 150
+
+
+def _vrrp(lab: Lab, machine: Machine) -> dict[str, object]:
+    """What Keepalived is told where two machines share an address.
+
+    router_id tells groups on one network apart; a lab's network has one group, named by its address's last number.
+    """
+    if lab.vip is None or machine.role is not Role.INGRESS:
+        return {}
+    router_id = int(lab.vip.address) % 256 or 255
+    return {"priority": _PRIORITY - lab.ingresses.index(machine), "router_id": router_id}
 
 
 def container_prefix(lab: Lab) -> str:

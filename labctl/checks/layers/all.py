@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from labctl.checks.check import Check
 from labctl.checks.facts import Facts
-from labctl.checks.layers import app, bgp, calico, cluster, host, http, learned, machine, proxy, reach, route
+from labctl.checks.layers import app, bgp, calico, cluster, host, http, learned, machine, proxy, reach, route, shared
 from labctl.model.lab import Lab
 
 _NEAR = (host, machine, cluster, app, calico, bgp, learned, route)
-_LAYERS = (*_NEAR, reach, proxy, http)
+_LAYERS = (*_NEAR, reach, proxy, shared, http)
 
 
 def all_checks(lab: Lab, facts: Facts) -> tuple[Check, ...]:

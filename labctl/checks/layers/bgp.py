@@ -8,6 +8,7 @@ from labctl.checks.causes import unit_state, why_unit_is_down
 from labctl.checks.check import Check, Layer, MissingFact, Outcome, counted, failed, listed, passed
 from labctl.checks.facts import Facts
 from labctl.checks.probes import BIRD_UNIT, birdc
+from labctl.checks.subjects import of_ingress, views
 from labctl.checks.why_no_session import session_at, why_no_session
 from labctl.model.lab import Lab, Machine
 
@@ -16,14 +17,18 @@ _BENEATH = ("machine.address", "machine.firewall", "machine.shaping", "machine.d
 
 def checks(lab: Lab, _facts: Facts) -> list[Check]:
     """All checks of this layer."""
-    ingress = lab.ingress
-    found = [_daemon_check(lab), _configuration_check(lab)]
-    found += [_session_check(lab, ingress, node, ("bgp.ingress", "bgp.config.ingress")) for node in lab.nodes]
-    found += [
-        _session_check(lab, node, ingress, (_id(ingress, node), "bgp.ingress", "bgp.config.ingress"))
-        for node in lab.nodes
-    ]
+    found = [check for view in views(lab) for check in _of_ingress(view)]
     found += [_mesh_check(lab, here, there) for here, there in permutations(lab.nodes, 2)]
+    return found
+
+
+def _of_ingress(lab: Lab) -> list[Check]:
+    """BIRD on ingress, and both ends of its sessions."""
+    ingress = lab.ingress
+    own = (f"bgp.{ingress.name}", f"bgp.config.{ingress.name}")
+    found = [_daemon_check(lab), _configuration_check(lab)]
+    found += [_session_check(lab, ingress, node, own) for node in lab.nodes]
+    found += [_session_check(lab, node, ingress, (_id(ingress, node), *own)) for node in lab.nodes]
     return found
 
 
@@ -41,13 +46,13 @@ def _beneath(*machines: Machine) -> tuple[str, ...]:
 def _daemon_check(lab: Lab) -> Check:
     name = lab.ingress.name
     return Check(
-        id="bgp.ingress",
+        id=f"bgp.{name}",
         layer=Layer.BGP,
         machine=name,
-        title="BIRD runs on ingress",
+        title=f"BIRD runs on {name}",
         expected="BIRD answers birdc",
         command="birdc show status",
-        run=daemon,
+        run=lambda facts, _lab: daemon(facts, lab),
         probe="protocols",
         needs=(f"machine.{name}",),
         explained_by=(f"machine.disk.{name}", f"machine.memory.{name}"),
@@ -74,16 +79,16 @@ def daemon(facts: Facts, lab: Lab) -> Outcome:
 def _configuration_check(lab: Lab) -> Check:
     network = lab.network
     return Check(
-        id="bgp.config.ingress",
+        id=f"bgp.config.{lab.ingress.name}",
         layer=Layer.BGP,
         machine=lab.ingress.name,
-        title="BIRD on ingress is configured for every node",
+        title=f"BIRD on {lab.ingress.name} is configured for every node",
         expected=f"a session per node, AS {network.ingress_as_number} here and {network.as_number} there",
         command="birdc show protocols all",
-        run=configured,
+        run=lambda facts, _lab: configured(facts, lab),
         probe="protocols",
         needs=(f"machine.{lab.ingress.name}",),
-        explained_by=("bgp.ingress",),
+        explained_by=(f"bgp.{lab.ingress.name}",),
     )
 
 
@@ -106,8 +111,8 @@ def configured(facts: Facts, lab: Lab) -> Outcome:
 
 
 def _session_check(lab: Lab, here: Machine, there: Machine, first: tuple[str, ...]) -> Check:
-    def run(facts: Facts, lab_: Lab) -> Outcome:
-        return established(facts, lab_, here, there)
+    def run(facts: Facts, _lab: Lab) -> Outcome:
+        return established(facts, lab, here, there)
 
     needs = (f"machine.{there.name}", f"machine.{here.name}")
     subject = f"show protocols {there.name}" if here == lab.ingress else "show protocols"
@@ -123,8 +128,14 @@ def _session_check(lab: Lab, here: Machine, there: Machine, first: tuple[str, ..
         run=run,
         probe="protocols",
         needs=needs,
-        explained_by=(*first, *_beneath(here, there), "calico.bgp", "calico.peer"),
+        explained_by=(*first, *_beneath(here, there), "calico.bgp", *_peers(lab, here, there)),
     )
+
+
+def _peers(lab: Lab, *ends: Machine) -> list[str]:
+    """The checks of the BGPPeer objects that bring the session between these ends about, if any does."""
+    ingresses = [view for view in views(lab) if view.ingress in ends] or views(lab)
+    return [of_ingress("calico.peer", view) for view in ingresses]
 
 
 def _mesh_check(lab: Lab, here: Machine, there: Machine) -> Check:

@@ -7,7 +7,7 @@ from labctl.checks.cluster_objects import BgpPeer
 from labctl.checks.facts import Facts
 from labctl.checks.layers.units import unit_check
 from labctl.checks.probes import AGENT_UNIT
-from labctl.checks.subjects import blocks_of, require_api
+from labctl.checks.subjects import blocks_of, of_ingress, require_api, views
 from labctl.model.lab import Lab, Machine, Source
 
 
@@ -16,7 +16,7 @@ def checks(lab: Lab, _facts: Facts) -> list[Check]:
     found = []
     for node in lab.nodes:
         found += [_agent_check(lab, node), _cni_check(lab, node)]
-    found += [_pool_check(lab), _configuration_check(lab), _peer_check(lab)]
+    found += [_pool_check(lab), _configuration_check(lab), *(_peer_check(view) for view in views(lab))]
     return [*found, *(_block_check(lab, node) for node in lab.nodes)]
 
 
@@ -97,7 +97,8 @@ def cni(facts: Facts, node: Machine) -> Outcome:
 
 
 def _object_check(lab: Lab, id_: str, title: str, expected: str, command: str) -> Check:
-    functions = {"calico.pool": pool, "calico.bgp": configuration, "calico.peer": peer}
+    functions = {"pool": pool, "bgp": configuration, "peer": peer}
+    run = functions[id_.split(".")[1]]
     return Check(
         id=id_,
         layer=Layer.CALICO,
@@ -105,7 +106,7 @@ def _object_check(lab: Lab, id_: str, title: str, expected: str, command: str) -
         title=title,
         expected=expected,
         command=command,
-        run=functions[id_],
+        run=lambda facts, _lab: run(facts, lab),
         probe="api",
         needs=("cluster.api",),
         stand_in=_is_stand_in(lab),
@@ -126,9 +127,8 @@ def _configuration_check(lab: Lab) -> Check:
 
 def _peer_check(lab: Lab) -> Check:
     expected = f"{lab.ingress.address} as {lab.network.ingress_as_number}, for every node"
-    return _object_check(
-        lab, "calico.peer", "Calico's nodes know ingress as BGP peer", expected, "kubectl get bgppeers"
-    )
+    title = f"Calico's nodes know {lab.ingress.name} as BGP peer"
+    return _object_check(lab, of_ingress("calico.peer", lab), title, expected, "kubectl get bgppeers")
 
 
 def pool(facts: Facts, lab: Lab) -> Outcome:
@@ -166,19 +166,19 @@ def configuration(facts: Facts, lab: Lab) -> Outcome:
 
 
 def peer(facts: Facts, lab: Lab) -> Outcome:
-    """Some BGPPeer names ingress with its AS number, for every node."""
+    """Some BGPPeer names this ingress machine with its AS number, for every node."""
     require_api(facts, "bgppeers")
     peers = facts.cluster.bgp_peers
-    address, number = str(lab.ingress.address), lab.network.ingress_as_number
+    name, address, number = lab.ingress.name, str(lab.ingress.address), lab.network.ingress_as_number
     words = listed(f"{item.name}: {item.peer} as {item.as_number}" for item in peers) or "no BGPPeer"
     hint = "labctl kubectl get bgppeers -o yaml"
     mine = [item for item in peers if item.peer.partition(":")[0] == address]
     if not mine:
-        cause = f"no BGPPeer names ingress ({address}), so no node opens a session with it"
+        cause = f"no BGPPeer names {name} ({address}), so no node opens a session with it"
         return failed(words, cause, "labctl kubectl get bgppeers")
     right = [item for item in mine if item.as_number == number]
     if not right:
-        return failed(words, f"BGPPeer {mine[0].name} says AS {mine[0].as_number}, ingress has AS {number}", hint)
+        return failed(words, f"BGPPeer {mine[0].name} says AS {mine[0].as_number}, {name} has AS {number}", hint)
     missing = [node.name for node in lab.nodes if not any(_covers(item, node) for item in right)]
     if missing:
         return failed(

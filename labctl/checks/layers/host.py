@@ -27,7 +27,7 @@ def checks(lab: Lab, _facts: Facts) -> list[Check]:
             layer=Layer.HOST,
             machine="host",
             title=f"{lab.app.host} means ingress on this host",
-            expected=str(lab.ingress.address),
+            expected=str(lab.entry),
             command=" ".join(name_command(lab)),
             run=name,
         ),
@@ -56,9 +56,7 @@ def name(facts: Facts, lab: Lab) -> Outcome:
     found = facts.host.name_addresses
     if not found:
         return skipped(f"{lab.app.host} is not known here; `labctl hosts --apply` adds it to /etc/hosts")
-    if found == (str(lab.ingress.address),):
+    if found == (str(lab.entry),):
         return passed(found[0])
-    cause = (
-        f"this host resolves {lab.app.host} to {listed(found)}, ingress is {lab.ingress.address}: look at /etc/hosts"
-    )
+    cause = f"this host resolves {lab.app.host} to {listed(found)}, ingress is {lab.entry}: look at /etc/hosts"
     return failed(listed(found), cause, f"grep -n {lab.app.host} /etc/hosts")

@@ -7,7 +7,7 @@ from labctl.checks.cluster_objects import Endpoint
 from labctl.checks.facts import Facts, HttpAnswer
 from labctl.checks.http_requests import UNKNOWN_HOST
 from labctl.checks.probes import HAPROXY_SOCKET
-from labctl.checks.subjects import ready_endpoints
+from labctl.checks.subjects import of_ingress, ready_endpoints, views
 from labctl.model.lab import Lab
 
 _MOST_ASKED = 60  # as many as http_requests sends
@@ -15,21 +15,10 @@ _MOST_ASKED = 60  # as many as http_requests sends
 
 def checks(lab: Lab, facts: Facts) -> list[Check]:
     """All checks of this layer."""
-    url = f"http://{lab.ingress.address}/"
-    ingress = lab.ingress.name
-    basis = [
-        f"{kind}.{ingress}"
-        for kind in ("machine.firewall", "machine.shaping", "machine.address", "machine.mtu", "route.rules")
-    ]
-    proxy = (f"machine.{ingress}", "proxy.haproxy", "proxy.controller", *basis)
-    pods = [
-        f"{kind}.{endpoint.pod}" for endpoint in ready_endpoints(facts, lab) for kind in ("proxy.server", "route.pod")
-    ]
-    cluster = [f"cluster.{kind}" for kind in ("app", "service", "ingress")]
-    kinds = ("route.ingress", "machine.firewall", "machine.mtu")
-    walls = [f"{kind}.{node.name}" for node in lab.nodes for kind in kinds]
-    ways = ("route.learned.ingress", "route.strays.ingress", *walls)
+    url = f"http://{lab.entry}/"
+    proxy, ways = _proxy(lab), _ways(lab, facts)
     return [
+        *(_direct_check(view, facts) for view in views(lab) if lab.vip),
         Check(
             id="http.unknown",
             layer=Layer.HTTP,
@@ -50,10 +39,64 @@ def checks(lab: Lab, facts: Facts) -> list[Check]:
             command=f"curl -i -H 'Host: {lab.app.host}' {url}",
             run=application,
             needs=("host.route",),
-            explained_by=(*proxy, "http.unknown", "proxy.access", "proxy.servers", *cluster, *ways, *pods),
+            explained_by=(*proxy, "http.unknown", *ways),
         ),
         *(_pod_check(lab, endpoint) for endpoint in ready_endpoints(facts, lab)[:_MOST_ASKED] if endpoint.pod),
     ]
+
+
+def _proxy(lab: Lab) -> tuple[str, ...]:
+    """What an answer of HAProxy stands on, on every ingress machine of this view of the lab."""
+    basis = ["machine.firewall", "machine.shaping", "machine.address", "machine.mtu", "route.rules"]
+    basis += ["proxy.keepalived"] if lab.vip else []
+    found = ["proxy.vip"] if lab.vip else []
+    for view in views(lab):
+        name = view.ingress.name
+        found += [f"machine.{name}", *(of_ingress(f"proxy.{kind}", view) for kind in ("haproxy", "controller"))]
+        found += [f"{kind}.{name}" for kind in basis]
+    return tuple(found)
+
+
+def _ways(lab: Lab, facts: Facts) -> tuple[str, ...]:
+    """What an answer of the application stands on besides: the proxy's knowledge, the cluster, the ways to the pods."""
+    found = [f"cluster.{kind}" for kind in ("app", "service", "ingress")]
+    found += [f"{kind}.{node.name}" for node in lab.nodes for kind in ("machine.firewall", "machine.mtu")]
+    for view in views(lab):
+        name = view.ingress.name
+        found += [of_ingress(f"proxy.{kind}", view) for kind in ("access", "servers")]
+        found += [f"route.{name}.{node.name}" for node in lab.nodes]
+        found += [f"route.learned.{name}", f"route.strays.{name}"]
+        pods = [endpoint.pod for endpoint in ready_endpoints(facts, lab)]
+        found += [of_ingress(f"{kind}.{pod}", view) for pod in pods for kind in ("proxy.server", "route.pod")]
+    return tuple(found)
+
+
+def _direct_check(lab: Lab, facts: Facts) -> Check:
+    ingress = lab.ingress
+
+    def run(facts: Facts, _lab: Lab) -> Outcome:
+        return answers_itself(facts, lab)
+
+    return Check(
+        id=f"http.{ingress.name}",
+        layer=Layer.HTTP,
+        machine="host",
+        title=f"{ingress.name} itself serves {lab.app.host}, whoever has the shared address",
+        expected="HTTP 200, served by a pod",
+        command=f"curl -i -H 'Host: {lab.app.host}' http://{ingress.address}/",
+        run=run,
+        needs=("host.route",),
+        explained_by=(*_proxy(lab), *_ways(lab, facts)),
+    )
+
+
+def answers_itself(facts: Facts, lab: Lab) -> Outcome:
+    """This ingress machine answers at its own address."""
+    answer = facts.http.direct.get(lab.ingress.name, HttpAnswer(0, error="not asked"))
+    if answer.status == 200:
+        return passed(answer.words)
+    hint = f"curl -i -H 'Host: {lab.app.host}' http://{lab.ingress.address}/"
+    return failed(answer.words, _why_not_200(lab, [answer]), hint)
 
 
 def unknown_host(facts: Facts, lab: Lab) -> Outcome:
@@ -68,7 +111,11 @@ def unknown_host(facts: Facts, lab: Lab) -> Outcome:
 
 
 def _why_no_answer(lab: Lab, answer: HttpAnswer) -> str:
-    return f"HTTP does not get from this host to {lab.ingress.name}'s port 80: {answer.error}"
+    return f"HTTP does not get from this host to {_entry_words(lab)}: {answer.error}"
+
+
+def _entry_words(lab: Lab) -> str:
+    return f"the shared address {lab.entry}, port 80" if lab.vip else f"{lab.ingress.name}'s port 80"
 
 
 def application(facts: Facts, lab: Lab) -> Outcome:
@@ -79,9 +126,7 @@ def application(facts: Facts, lab: Lab) -> Outcome:
     if bad or not good:
         words = listed(dict.fromkeys(answer.words for answer in bad)) or "not asked"
         observed = f"{len(bad)} of {counted(len(answers), 'request')}: {words}"
-        return failed(
-            observed, _why_not_200(lab, bad), f"curl -i -H 'Host: {lab.app.host}' http://{lab.ingress.address}/"
-        )
+        return failed(observed, _why_not_200(lab, bad), f"curl -i -H 'Host: {lab.app.host}' http://{lab.entry}/")
     served = dict.fromkeys(answer.server for answer in good if answer.server)
     if not served:
         return passed(f"HTTP 200 to {counted(len(good), 'request')}; the application does not say which pod served")
@@ -115,7 +160,7 @@ def _pod_check(lab: Lab, endpoint: Endpoint) -> Check:
         machine="host",
         title=f"Pod {endpoint.pod} serves requests for {lab.app.host}",
         expected="at least one answer in three rounds",
-        command=f"curl -s -H 'Host: {lab.app.host}' http://{lab.ingress.address}/ | head -1",
+        command=f"curl -s -H 'Host: {lab.app.host}' http://{lab.entry}/ | head -1",
         run=run,
         needs=("host.route",),
         explained_by=(

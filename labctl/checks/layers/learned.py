@@ -4,29 +4,30 @@ from __future__ import annotations
 
 from labctl.checks.check import Check, Layer, Outcome, counted, failed, passed
 from labctl.checks.facts import Facts
+from labctl.checks.subjects import views
 from labctl.checks.why_no_route import kernel_route
 from labctl.model.lab import Lab
-
-ID = "route.learned.ingress"
 
 
 def checks(lab: Lab, _facts: Facts) -> list[Check]:
     """The one check: what is wrong with one node's block alone is that block's own check (route.py)."""
+    return [_learned_check(view) for view in views(lab)]
+
+
+def _learned_check(lab: Lab) -> Check:
     name = lab.ingress.name
-    return [
-        Check(
-            id=ID,
-            layer=Layer.ROUTE,
-            machine=name,
-            title="BIRD on ingress brings what it learned into the kernel",
-            expected="next hops that it can resolve, and routes in the kernel",
-            command="birdc show route",
-            run=learned,
-            probe="bird-routes",
-            needs=(f"machine.{name}",),
-            explained_by=("bgp.ingress", "bgp.config.ingress", f"machine.address.{name}"),
-        )
-    ]
+    return Check(
+        id=f"route.learned.{name}",
+        layer=Layer.ROUTE,
+        machine=name,
+        title=f"BIRD on {name} brings what it learned into the kernel",
+        expected="next hops that it can resolve, and routes in the kernel",
+        command="birdc show route",
+        run=lambda facts, _lab: learned(facts, lab),
+        probe="bird-routes",
+        needs=(f"machine.{name}",),
+        explained_by=(f"bgp.{name}", f"bgp.config.{name}", f"machine.address.{name}"),
+    )
 
 
 def learned(facts: Facts, lab: Lab) -> Outcome:

@@ -88,7 +88,7 @@ def answers(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
 
 def system(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
     """No unit has failed, beside those that have checks of their own."""
-    own = units_of(machine, lab.source)
+    own = units_of(lab, machine)
     broken = [unit for unit in facts.on(machine.name).failed_units if unit not in own]
     if not broken:
         return passed("no failed unit")

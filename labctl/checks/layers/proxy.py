@@ -7,7 +7,7 @@ from labctl.checks.check import Check, Layer, MissingFact, Outcome, counted, fai
 from labctl.checks.cluster_objects import Endpoint
 from labctl.checks.facts import Facts
 from labctl.checks.probes import CONTROLLER_KUBECONFIG, CONTROLLER_UNIT, HAPROXY_CONFIG, HAPROXY_SOCKET
-from labctl.checks.subjects import app_service, ready_endpoints, require_api
+from labctl.checks.subjects import app_service, of_ingress, ready_endpoints, require_api, views
 from labctl.model.lab import Lab, Source
 from labctl.parse.haproxy import ServerStatus
 
@@ -17,6 +17,10 @@ _WALLS = ("machine.firewall", "machine.shaping", "machine.address", "machine.clo
 
 def checks(lab: Lab, facts: Facts) -> list[Check]:
     """All checks of this layer."""
+    return [check for view in views(lab) for check in _of_ingress(view, facts)]
+
+
+def _of_ingress(lab: Lab, facts: Facts) -> list[Check]:
     found = [_controller_check(lab), _access_check(lab), _haproxy_check(lab), _servers_check(lab)]
     return [*found, *(_server_check(lab, endpoint) for endpoint in ready_endpoints(facts, lab))]
 
@@ -24,16 +28,16 @@ def checks(lab: Lab, facts: Facts) -> list[Check]:
 def _controller_check(lab: Lab) -> Check:
     name = lab.ingress.name
     return Check(
-        id="proxy.controller",
+        id=of_ingress("proxy.controller", lab),
         layer=Layer.PROXY,
         machine=name,
         title="The ingress controller runs and has read the cluster",
         expected="200 from /healthz on port 1042",
         command="curl -i http://127.0.0.1:1042/healthz",
-        run=controller,
+        run=lambda facts, _lab: controller(facts, lab),
         probe="healthz",
         needs=(f"machine.{name}",),
-        explained_by=(f"machine.disk.{name}", f"machine.memory.{name}", "proxy.access"),
+        explained_by=(f"machine.disk.{name}", f"machine.memory.{name}", of_ingress("proxy.access", lab)),
         stand_in=lab.source is Source.DEBIAN,
     )
 
@@ -58,13 +62,13 @@ def controller(facts: Facts, lab: Lab) -> Outcome:
 def _access_check(lab: Lab) -> Check:
     ends = (lab.ingress.name, lab.controlplane.name)
     return Check(
-        id="proxy.access",
+        id=of_ingress("proxy.access", lab),
         layer=Layer.PROXY,
         machine=lab.ingress.name,
         title="The controller's certificate opens the Kubernetes API",
         expected="may read services",
         command=f"kubectl --kubeconfig={CONTROLLER_KUBECONFIG} get services -A",
-        run=access,
+        run=lambda facts, _lab: access(facts, lab),
         probe="controller-access",
         needs=(f"machine.{lab.ingress.name}",),
         explained_by=(
@@ -88,16 +92,16 @@ def access(facts: Facts, lab: Lab) -> Outcome:
 
 def _haproxy_check(lab: Lab) -> Check:
     return Check(
-        id="proxy.haproxy",
+        id=of_ingress("proxy.haproxy", lab),
         layer=Layer.PROXY,
         machine=lab.ingress.name,
         title="HAProxy runs and listens on port 80",
         expected="haproxy on port 80",
         command="ss -ltnp sport = :80",
-        run=haproxy,
+        run=lambda facts, _lab: haproxy(facts, lab),
         probe="listeners",
         needs=(f"machine.{lab.ingress.name}",),
-        explained_by=("proxy.controller",),
+        explained_by=(of_ingress("proxy.controller", lab),),
     )
 
 
@@ -126,23 +130,26 @@ def haproxy(facts: Facts, lab: Lab) -> Outcome:
 def _hangs(facts: Facts, name: str) -> bool:
     """Whether HAProxy has its port, but answers neither the host's request nor its own socket."""
     has_port = any(item.port == _HTTP_PORT and item.program == "haproxy" for item in facts.on(name).listeners)
-    silent = not facts.on(name).result("haproxy-status").stdout.strip() and facts.http.unknown.status == 0
+    silent = (
+        not facts.on(name).result("haproxy-status").stdout.strip()
+        and facts.http.direct.get(name, facts.http.unknown).status == 0
+    )
     return has_port and silent
 
 
 def _servers_check(lab: Lab) -> Check:
     return Check(
-        id="proxy.servers",
+        id=of_ingress("proxy.servers", lab),
         layer=Layer.PROXY,
         machine=lab.ingress.name,
         title="HAProxy's servers are the application's ready pods",
         expected="one server per ready pod, and no other",
         command=f"grep SRV_ {HAPROXY_CONFIG}",
-        run=servers,
+        run=lambda facts, _lab: servers(facts, lab),
         probe="haproxy-status",
         needs=(f"machine.{lab.ingress.name}", "cluster.api"),
         explained_by=(
-            *("proxy.controller", "proxy.access", "proxy.haproxy"),
+            *(of_ingress(f"proxy.{kind}", lab) for kind in ("controller", "access", "haproxy")),
             *("cluster.app", "cluster.service", "cluster.ingress"),
         ),
         stand_in=lab.source is Source.DEBIAN,
@@ -196,11 +203,11 @@ def _why_servers_differ(facts: Facts, lab: Lab, missing: list[str], foreign: lis
 
 
 def _server_check(lab: Lab, endpoint: Endpoint) -> Check:
-    def run(facts: Facts, lab_: Lab) -> Outcome:
-        return server_up(facts, lab_, endpoint)
+    def run(facts: Facts, _lab: Lab) -> Outcome:
+        return server_up(facts, lab, endpoint)
 
     return Check(
-        id=f"proxy.server.{endpoint.pod or endpoint.address}",
+        id=of_ingress(f"proxy.server.{endpoint.pod or endpoint.address}", lab),
         layer=Layer.PROXY,
         machine=lab.ingress.name,
         title=f"HAProxy finds pod {endpoint.pod or endpoint.address} healthy",
@@ -210,12 +217,10 @@ def _server_check(lab: Lab, endpoint: Endpoint) -> Check:
         probe="haproxy-status",
         needs=(f"machine.{lab.ingress.name}",),
         explained_by=(
-            "proxy.controller",
-            "proxy.haproxy",
-            "proxy.servers",
-            f"route.pod.{endpoint.pod}",
+            *(of_ingress(f"proxy.{kind}", lab) for kind in ("controller", "haproxy", "servers")),
+            of_ingress(f"route.pod.{endpoint.pod}", lab),
             "cluster.service",
-            *(f"route.ingress.{node.name}" for node in lab.nodes),
+            *(f"route.{lab.ingress.name}.{node.name}" for node in lab.nodes),
         ),
     )
 
@@ -235,12 +240,12 @@ def server_up(facts: Facts, lab: Lab, endpoint: Endpoint) -> Outcome:
     if server.takes_requests:
         return passed(f"{server.name} {words}")
     hint = f"labctl ssh {lab.ingress.name} -- curl -sS --max-time 2 http://{address}/"
-    return failed(f"{server.name} {words}", _why_down(facts, server, endpoint), hint)
+    return failed(f"{server.name} {words}", _why_down(facts, lab, server, endpoint), hint)
 
 
-def _why_down(facts: Facts, server: ServerStatus, endpoint: Endpoint) -> str:
+def _why_down(facts: Facts, lab: Lab, server: ServerStatus, endpoint: Endpoint) -> str:
     try:
-        direct = facts.reach.result(f"http {endpoint.address}")
+        direct = facts.reach_from(lab.ingress.name).result(f"http {endpoint.address}")
     except MissingFact:
         return f"HAProxy's check of {server.name} ({server.address}) fails: {server.check} {server.last_check}".rstrip()
     if direct.ok and direct.stdout.strip() not in ("", "000"):

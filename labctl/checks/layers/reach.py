@@ -6,7 +6,7 @@ from labctl.checks.check import Check, Layer, MissingFact, Outcome, counted, fai
 from labctl.checks.cluster_objects import Pod
 from labctl.checks.facts import Facts
 from labctl.checks.layers.packets import lab_nic
-from labctl.checks.subjects import network_pods
+from labctl.checks.subjects import network_pods, of_ingress, views
 from labctl.model.lab import Lab, Machine
 from labctl.remote.result import CommandResult
 
@@ -15,7 +15,11 @@ _BENEATH = ("machine.firewall", "machine.shaping", "machine.address", "machine.r
 
 
 def checks(lab: Lab, facts: Facts) -> list[Check]:
-    """A check per node that has pods, and one per pod."""
+    """A check per node that has pods, and one per pod; for each ingress machine."""
+    return [check for view in views(lab) for check in _of_ingress(view, facts)]
+
+
+def _of_ingress(lab: Lab, facts: Facts) -> list[Check]:
     pods = network_pods(facts, lab)
     found = []
     for node in lab.nodes:
@@ -28,7 +32,8 @@ def checks(lab: Lab, facts: Facts) -> list[Check]:
 
 def _beneath(lab: Lab, node: Machine) -> tuple[str, ...]:
     both = [f"{kind}.{name}" for kind in _BENEATH for name in (lab.ingress.name, node.name)]
-    ways = (f"route.ingress.{node.name}", f"route.own.{node.name}", "route.strays.ingress")
+    ingress = lab.ingress.name
+    ways = (f"route.{ingress}.{node.name}", f"route.own.{node.name}", f"route.strays.{ingress}")
     own = (
         f"machine.{node.name}",
         f"machine.forwarding.{node.name}",
@@ -39,14 +44,14 @@ def _beneath(lab: Lab, node: Machine) -> tuple[str, ...]:
 
 
 def _node_check(lab: Lab, node: Machine, pods: list[Pod]) -> Check:
-    def run(facts: Facts, lab_: Lab) -> Outcome:
-        return some_pod_answers(facts, lab_, node, pods)
+    def run(facts: Facts, _lab: Lab) -> Outcome:
+        return some_pod_answers(facts, lab, node, pods)
 
     return Check(
-        id=f"route.pods.{node.name}",
+        id=of_ingress(f"route.pods.{node.name}", lab),
         layer=Layer.ROUTE,
         machine=lab.ingress.name,
-        title=f"Packets from ingress get to the pods on {node.name} and back",
+        title=f"Packets from {lab.ingress.name} get to the pods on {node.name} and back",
         expected="a pod answers ping",
         command=f"ping -c 1 {pods[0].address}",
         run=run,
@@ -57,32 +62,32 @@ def _node_check(lab: Lab, node: Machine, pods: list[Pod]) -> Check:
 
 
 def _pod_check(lab: Lab, node: Machine, pod: Pod) -> Check:
-    def run(facts: Facts, lab_: Lab) -> Outcome:
-        return pod_answers(facts, lab_, node, pod)
+    def run(facts: Facts, _lab: Lab) -> Outcome:
+        return pod_answers(facts, lab, node, pod)
 
     return Check(
-        id=f"route.pod.{pod.name}",
+        id=of_ingress(f"route.pod.{pod.name}", lab),
         layer=Layer.ROUTE,
         machine=lab.ingress.name,
-        title=f"Pod {pod.full_name} on {node.name} answers ingress, at full packet size",
+        title=f"Pod {pod.full_name} on {node.name} answers {lab.ingress.name}, at full packet size",
         expected="answers ping, small and large",
         command=f"ping -c 1 {pod.address}",
         run=run,
         probe=f"ping {pod.address}",
         needs=(f"machine.{lab.ingress.name}",),
-        explained_by=(f"route.pods.{node.name}", *_beneath(lab, node)),
+        explained_by=(of_ingress(f"route.pods.{node.name}", lab), *_beneath(lab, node)),
     )
 
 
-def _ping(facts: Facts, pod: Pod, kind: str = "ping") -> CommandResult:
-    return facts.reach.result(f"{kind} {pod.address}")
+def _ping(facts: Facts, lab: Lab, pod: Pod, kind: str = "ping") -> CommandResult:
+    return facts.reach_from(lab.ingress.name).result(f"{kind} {pod.address}")
 
 
 def some_pod_answers(facts: Facts, lab: Lab, node: Machine, pods: list[Pod]) -> Outcome:
     """At least one of the node's pods answers: the way there and back works."""
-    results = [_ping(facts, pod) for pod in pods]
+    results = [_ping(facts, lab, pod) for pod in pods]
     if all(result.status == _NOT_FOUND for result in results):
-        return skipped("ingress has no ping")
+        return skipped(f"{lab.ingress.name} has no ping")
     answering = [result for result in results if result.ok]
     if answering:
         return passed(f"{len(answering)} of {counted(len(results), 'pod')} answer")
@@ -97,9 +102,9 @@ def some_pod_answers(facts: Facts, lab: Lab, node: Machine, pods: list[Pod]) -> 
 
 def pod_answers(facts: Facts, lab: Lab, node: Machine, pod: Pod) -> Outcome:
     """The pod answers a small and a full-sized ping."""
-    small, full = _ping(facts, pod), _ping(facts, pod, "ping-full")
+    small, full = _ping(facts, lab, pod), _ping(facts, lab, pod, "ping-full")
     if small.status == _NOT_FOUND:
-        return skipped("ingress has no ping")
+        return skipped(f"{lab.ingress.name} has no ping")
     if not small.ok:
         words = _words(small)
         hint = f"labctl ssh {node.name} -- ip route get {pod.address}"

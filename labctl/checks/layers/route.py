@@ -9,7 +9,7 @@ from itertools import permutations
 from labctl.checks.check import Check, Layer, Outcome, counted, failed, listed, passed
 from labctl.checks.cluster_objects import BlockAffinity
 from labctl.checks.facts import Facts
-from labctl.checks.subjects import blocks_of, require_api
+from labctl.checks.subjects import blocks_of, require_api, views
 from labctl.checks.why_no_route import kernel_route, why_no_route_on_ingress, why_no_route_on_node
 from labctl.model.lab import Lab, Machine
 from labctl.parse.iproute import KernelRoute
@@ -20,24 +20,25 @@ _USUAL_RULES = (0, 32766, 32767)  # local, main, default: ip-rule(8)
 def checks(lab: Lab, _facts: Facts) -> list[Check]:
     """All checks of this layer but those of packets on their way (reach.py)."""
     found = [_rules_check(machine) for machine in lab.machines]
-    found += [_ingress_check(lab, node) for node in lab.nodes]
-    found.append(_strays_check(lab))
+    for view in views(lab):
+        found += [_ingress_check(view, node) for node in lab.nodes]
+        found.append(_strays_check(view))
     found += [_own_check(node) for node in lab.nodes]
     found += [_mesh_check(lab, here, there) for here, there in permutations(lab.nodes, 2)]
     return found
 
 
 def _ingress_check(lab: Lab, node: Machine) -> Check:
-    def run(facts: Facts, lab_: Lab) -> Outcome:
-        return on_ingress(facts, lab_, node)
+    def run(facts: Facts, _lab: Lab) -> Outcome:
+        return on_ingress(facts, lab, node)
 
     ingress = lab.ingress.name
-    session = ("bgp.ingress", "bgp.config.ingress", f"bgp.ingress.{node.name}", f"bgp.{node.name}.ingress")
+    session = (f"bgp.{ingress}", f"bgp.config.{ingress}", f"bgp.{ingress}.{node.name}", f"bgp.{node.name}.{ingress}")
     return Check(
-        id=f"route.ingress.{node.name}",
+        id=f"route.{ingress}.{node.name}",
         layer=Layer.ROUTE,
         machine=ingress,
-        title=f"ingress sends packets for {node.name}'s block to {node.name}",
+        title=f"{ingress} sends packets for {node.name}'s block to {node.name}",
         expected=f"the block in BIRD and in the kernel, next hop {node.address}",
         command=f"ip route show via {node.address}",
         run=run,
@@ -45,7 +46,7 @@ def _ingress_check(lab: Lab, node: Machine) -> Check:
         needs=(f"machine.{ingress}", f"calico.block.{node.name}"),
         explained_by=(
             *session,
-            "route.learned.ingress",
+            f"route.learned.{ingress}",
             f"machine.{node.name}",
             f"machine.address.{node.name}",
             f"machine.address.{ingress}",
@@ -69,13 +70,13 @@ def on_ingress(facts: Facts, lab: Lab, node: Machine) -> Outcome:
 def _strays_check(lab: Lab) -> Check:
     blocks = [f"{kind}.{node.name}" for node in lab.nodes for kind in ("calico.block", "machine")]
     return Check(
-        id="route.strays.ingress",
+        id=f"route.strays.{lab.ingress.name}",
         layer=Layer.ROUTE,
         machine=lab.ingress.name,
-        title="ingress has no other route into the pod network",
+        title=f"{lab.ingress.name} has no other route into the pod network",
         expected="the nodes' blocks and nothing else",
         command=f"ip route show root {lab.network.pod_cidr}",
-        run=strays,
+        run=lambda facts, _lab: strays(facts, lab),
         probe="routes",
         needs=(f"machine.{lab.ingress.name}", "cluster.api"),
         explained_by=tuple(blocks),

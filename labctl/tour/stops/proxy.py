@@ -16,7 +16,7 @@ _FOLLOWS = 30.0
 
 def _request(guide: Guide) -> None:
     lab = guide.lab
-    curl = f"curl -s --max-time 5 -H 'Host: {lab.app.host}' http://{lab.ingress.address}/"
+    curl = f"curl -s --max-time 5 -H 'Host: {lab.app.host}' http://{lab.entry}/"
     names = {pod.name for pod in pods(guide)}
     text = guide.run(on_host(curl), r"^Request served by .*", r"^Host: .*")
     guide.claim("a pod of the application answers", any(name in text for name in names), text.partition("\n")[0])
@@ -29,7 +29,7 @@ def _request(guide: Guide) -> None:
 
 
 def _stats(guide: Guide) -> None:
-    address = guide.lab.ingress.address
+    address = guide.lab.entry
     columns = "cut -d, -f 1,2,18,19"
     line = f"curl -s --max-time 5 'http://{address}:1024/;csv' | {columns} | grep -v MAINT"
     text = guide.run(on_host(line), r"^\S+,SRV_\d+,UP.*")

@@ -18,8 +18,8 @@ from labctl.remote.result import CommandResult
 BLOCKS = {"controlplane": "172.16.49.64/26", "worker1": "172.16.235.128/26", "worker2": "172.16.189.64/26"}
 
 
-def make_lab(workers: int = 2, provider: Provider = Provider.LXC) -> Lab:
-    return build(parse(f"workers: {workers}\n".encode()), provider)
+def make_lab(workers: int = 2, provider: Provider = Provider.LXC, more: str = "") -> Lab:
+    return build(parse(f"workers: {workers}\n{more}".encode()), provider)
 
 
 def block_of(lab: Lab, node: Machine) -> IPv4Network:
@@ -44,11 +44,9 @@ def result(command: str, stdout: str, status: int = 0, stderr: str = "") -> Comm
 def make_facts(lab: Lab) -> Facts:
     pods = pods_of(lab)
     host = HostFacts(
-        route=result(
-            "ip", json.dumps([{"dst": str(lab.ingress.address), "dev": lab.bridge, "prefsrc": "192.168.50.1"}])
-        ),
+        route=result("ip", json.dumps([{"dst": str(lab.entry), "dev": lab.bridge, "prefsrc": "192.168.50.1"}])),
         neighbours=result("ip", json.dumps([_neighbour(machine, lab.bridge) for machine in lab.machines])),
-        name_addresses=(str(lab.ingress.address),),
+        name_addresses=(str(lab.entry),),
     )
     machines = {machine.name: _machine(lab, machine) for machine in lab.machines}
     targets = tuple((address, 8080) for _, _, address in pods)
@@ -57,8 +55,10 @@ def make_facts(lab: Lab) -> Facts:
         for probe in reach_probe(targets, 1500)
     }
     answers = tuple(HttpAnswer(200, name, seconds=0.002) for name, _, _ in pods)
-    http = HttpFacts(answers, HttpAnswer(404, seconds=0.001))
-    return Facts(host, machines, MachineFacts(lab.ingress.name, "", reach), http, lab.controlplane.name)
+    direct = {ingress.name: answers[0] for ingress in lab.ingresses if lab.vip}
+    http = HttpFacts(answers, HttpAnswer(404, seconds=0.001), direct)
+    first, *others = (MachineFacts(ingress.name, "", reach) for ingress in lab.ingresses)
+    return Facts(host, machines, first, http, lab.controlplane.name, {item.name: item for item in others})
 
 
 _PING = "1 packets transmitted, 1 received, 0% packet loss, time 0ms\n"
@@ -79,7 +79,7 @@ def _neighbour(machine: Machine, device: str) -> dict[str, Any]:
 
 def _machine(lab: Lab, machine: Machine) -> MachineFacts:
     outputs = {
-        "addresses": _addresses(machine),
+        "addresses": _addresses(lab, machine),
         "routes": _routes(lab, machine),
         "neighbours": json.dumps([_neighbour(other, "eth0") for other in lab.machines if other != machine]),
         "rules": json.dumps(
@@ -93,7 +93,7 @@ def _machine(lab: Lab, machine: Machine) -> MachineFacts:
         "sysctls": _sysctls(machine),
         "firewall": _FIREWALL if machine.is_node else "",
         "qdiscs": "qdisc noqueue 0: dev lo root refcnt 2 \nqdisc noqueue 0: dev eth0 root refcnt 2 \n",
-        "units": "\n".join(_unit(name) for name in units_of(machine, lab.source)),
+        "units": "\n".join(_unit(name) for name in units_of(lab, machine)),
         "protocols": _protocols(lab, machine),
         "cni": '/etc/cni/net.d/10-calico.conflist:      "type": "calico",\n',
         "bird-routes": _bird_routes(lab),
@@ -107,14 +107,16 @@ def _machine(lab: Lab, machine: Machine) -> MachineFacts:
     return MachineFacts(machine.name, "", results, 0.0, 0.4)
 
 
-def _addresses(machine: Machine) -> str:
-    address = {"family": "inet", "local": str(machine.address), "prefixlen": 24}
+def _addresses(lab: Lab, machine: Machine) -> str:
+    addresses = [{"family": "inet", "local": str(machine.address), "prefixlen": 24}]
+    if lab.vip and machine == lab.ingress:
+        addresses.append({"family": "inet", "local": str(lab.entry), "prefixlen": 32})
     nic = {
         "ifname": "eth0",
         "flags": ["BROADCAST", "UP", "LOWER_UP"],
         "mtu": 1500,
         "address": _mac(machine),
-        "addr_info": [address],
+        "addr_info": addresses,
     }
     loop = {"ifname": "lo", "flags": ["LOOPBACK", "UP", "LOWER_UP"], "mtu": 65536, "addr_info": []}
     return json.dumps([loop, nic])
@@ -153,7 +155,7 @@ def hash_of(name: str) -> str:
 
 def _listeners(lab: Lab, machine: Machine) -> str:
     ports = [("0.0.0.0", 22, "sshd"), ("0.0.0.0", 179, "bird")]
-    if machine == lab.ingress:
+    if machine in lab.ingresses:
         ports += [("0.0.0.0", 80, "haproxy"), ("0.0.0.0", 1024, "haproxy"), ("0.0.0.0", 1042, "haproxy")]
     elif machine == lab.controlplane:
         ports += [("*", 6443, "kube-apiserver"), ("127.0.0.1", 2379, "etcd")]
@@ -208,13 +210,14 @@ def _protocols(lab: Lab, machine: Machine) -> str:
     text = "BIRD 2.17.1 ready.\nName       Proto      Table      State  Since         Info\n"
     text += "device1    Device     ---        up     12:00:00.000  \n\n"
     network = lab.network
-    if machine == lab.ingress:
+    if machine in lab.ingresses:
         peers = [(node.name, node.address, network.as_number) for node in lab.nodes]
         own = network.ingress_as_number
     else:
         own = network.as_number
         peers = [
-            ("Global_" + str(lab.ingress.address).replace(".", "_"), lab.ingress.address, network.ingress_as_number)
+            ("Global_" + str(ingress.address).replace(".", "_"), ingress.address, network.ingress_as_number)
+            for ingress in lab.ingresses
         ]
         peers += [
             ("Mesh_" + str(node.address).replace(".", "_"), node.address, own) for node in lab.nodes if node != machine
@@ -293,7 +296,8 @@ def api_objects(lab: Lab) -> dict[str, list[dict[str, Any]]]:
         ],
         "bgpconfigurations": [_named("default", {"asNumber": lab.network.as_number, "nodeToNodeMeshEnabled": True})],
         "bgppeers": [
-            _named("ingress", {"peerIP": str(lab.ingress.address), "asNumber": lab.network.ingress_as_number})
+            _named(ingress.name, {"peerIP": str(ingress.address), "asNumber": lab.network.ingress_as_number})
+            for ingress in lab.ingresses
         ],
         "blockaffinities": [
             _named(node.name, {"node": node.name, "cidr": str(block_of(lab, node)), "state": "confirmed"})

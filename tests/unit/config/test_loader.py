@@ -46,6 +46,7 @@ def test_every_key_of_init_is_a_key(tmp_path):
     text = "\n".join(line.replace("#", "", 1) if line.lstrip().startswith("#") and line.lstrip()[1] != " " else line
                      for line in init_text().splitlines())  # fmt: skip
     assert "\n  subnet: 192.168.50.0/24\n" in text
+    text = text.replace("  vip: 192.168.50.20\n", "")  # it has no default where there is one ingress machine
     lab, default = lab_of(written(tmp_path, text)), lab_of(tmp_path / "none")
     assert (lab.machines, lab.network, lab.app) == (default.machines, default.network, default.app)
 
@@ -167,3 +168,18 @@ def test_any_value_of_any_key_never_breaks_the_loader(data):
         elif isinstance(document.setdefault(path[0], {}), dict):
             document[path[0]][path[1]] = value
     only_config_errors(json.dumps(document).encode())
+
+
+def test_a_second_ingress_machine_and_the_address_they_share(tmp_path):
+    lab = lab_of(written(tmp_path, "ingress: {count: 2}\nworkers: 64\n"))
+    assert [str(machine.address) for machine in lab.ingresses] == ["192.168.50.21", "192.168.50.19"]
+    assert [machine.name for machine in lab.ingresses] == ["ingress", "ingress2"]
+    assert (str(lab.entry), lab.vip.advert_interval) == ("192.168.50.20", 1.0)
+    addresses = [machine.address for machine in lab.machines]
+    assert len({*addresses, lab.entry, lab.network.gateway}) == len(addresses) + 2
+    assert lab.behind(lab.ingresses[1]).ingress == lab.ingresses[1]
+
+
+def test_with_one_ingress_machine_clients_ask_that_one(tmp_path):
+    lab = lab_of(tmp_path / "none")
+    assert (lab.entry, lab.vip, lab.ingresses) == (lab.ingress.address, None, (lab.ingress,))

@@ -28,6 +28,7 @@ LABS = {
     "another AS on ingress": "network: {as_number: 64512, ingress_as_number: 64999}",
     "other networks": "network: {subnet: 10.20.30.0/24, pod_cidr: 10.244.0.0/16, service_cidr: 10.97.0.0/16, "
     "block_size: 28}",
+    "two ingress machines": "ingress: {count: 2}",
     "another name and application": "{name: my-second-lab, app: {host: shop.example.org, replicas: 3}}",
 }
 
@@ -195,13 +196,18 @@ def test_kubeadm_join_verifies_the_cluster_s_authority(tree: Tree, lab: Lab) -> 
 
 
 def test_the_cluster_is_told_the_same_as_bird(tree: Tree, lab: Lab) -> None:
-    objects = {
-        item["kind"]: item["spec"]
+    found = [
+        item
         for file in ("bgp-peers.yaml", "calico-pool.yaml", "app.yaml")
         for item in yaml.safe_load_all(text(tree, "controlplane", file))
-    }
+    ]
+    objects = {item["kind"]: item["spec"] for item in found}
+    peers = {item["metadata"]["name"]: item["spec"] for item in found if item["kind"] == "BGPPeer"}
     assert objects["BGPConfiguration"]["asNumber"] == lab.network.as_number
-    assert objects["BGPPeer"] == {"peerIP": str(lab.ingress.address), "asNumber": lab.network.ingress_as_number}
+    assert peers == {
+        ingress.name: {"peerIP": str(ingress.address), "asNumber": lab.network.ingress_as_number}
+        for ingress in lab.ingresses
+    }
     assert (objects["IPPool"]["cidr"], objects["IPPool"]["blockSize"]) == (
         str(lab.network.pod_cidr),
         lab.network.block_size,
