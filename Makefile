@@ -8,6 +8,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PACKAGES := vagrant vagrant-lxc lxc mmdebstrap nftables iproute2 python3-venv openssh-client curl ca-certificates
+VM_PACKAGES := vagrant-libvirt libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils grub-pc-bin dnsmasq-base
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PIP := .venv/bin/pip install --quiet --disable-pip-version-check --retries 10 --timeout 60
 LABCTL := .venv/bin/labctl -C demo
@@ -18,10 +19,10 @@ LIBRARIES = $(TOOLS)/usr/lib/$(shell uname -m)-linux-gnu
 WITH_TOOLS = env PATH="$(CURDIR)/.venv/bin:$(TOOLS)/usr/sbin:$$PATH:/usr/sbin:/sbin" LD_LIBRARY_PATH="$(LIBRARIES)" \
   CNI_PATH="$(TOOLS)/usr/lib/cni"
 
-.PHONY: help demo test lint unit lab host clean
+.PHONY: help demo test lint unit lab test-vm host clean
 
 help: ## what can be made
-	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile | expand --tabs=16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand --tabs=16
 
 demo: .venv/labctl ## bring up the article's lab in demo/, check it and show the application's answer
 	@mkdir -p demo
@@ -63,6 +64,10 @@ unit: .venv/dev .venv/tools ## tests that need no lab: a minute
 
 lab: .venv/dev .venv/tools ## tests on a real lab of LXC machines, as root: ten minutes, the first time five more
 	$(SUDO) $(WITH_TOOLS) python -m pytest -p no:cacheprovider tests/lab
+
+test-vm: .venv/dev ## four virtual machines of libvirt, emulated in software, as root: a quarter of an hour or more
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends $(VM_PACKAGES) >/dev/null
+	$(SUDO) env PATH="$(CURDIR)/.venv/bin:$$PATH:/usr/sbin:/sbin" python -m pytest -s -p no:cacheprovider tests/vm
 
 host: ## install the missing Debian packages; nothing where all are there
 	@command -v apt-get >/dev/null || { echo "This needs Debian's packages: $(PACKAGES)"; exit 1; }

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from labctl.cli.app import Application
 
 
-def become_root(app: Application, lab: Lab, purpose: str, *, more: Sequence[str] = ()) -> None:
+def become_root(app: Application, lab: Lab, purpose: str, *, more: Sequence[str] = (), always: bool = False) -> None:
     """Go on as root, where the provider needs that: as another user labctl starts itself again under sudo.
 
-    more: options for that second start. Raises HostError where there is no sudo.
+    more: options for that second start. always: whatever the provider. Raises HostError where there is no sudo.
     """
-    if lab.provider is not Provider.LXC:
+    if lab.provider is not Provider.LXC and not always:
         return
     if os.geteuid() == 0:
         _give_back_at_the_end(app)

@@ -12,7 +12,7 @@ from labctl.cli.app import Application, pass_app
 @click.group(invoke_without_command=True)
 @click.pass_context
 def box(ctx: click.Context) -> None:
-    """List, build and remove the boxes that labctl builds for LXC."""
+    """List, build and remove the boxes that labctl builds."""
     if ctx.invoked_subcommand is None:
         ctx.invoke(list_boxes)
 
@@ -24,33 +24,40 @@ def list_boxes(app: Application, output: str) -> None:
     """List the boxes."""
     from rich.table import Table
 
+    from labctl.box.disks import DiskStore
     from labctl.box.store import BoxStore
 
-    boxes = BoxStore().list()
+    boxes = [("lxc", one.digest, one.bytes, one.created, one.path) for one in BoxStore().list()]
+    boxes += [(one.provider, one.digest, one.bytes, one.created, one.path) for one in DiskStore().list()]
     if output == "json":
-        rows = [{"digest": one.digest, "bytes": one.bytes, "folder": str(one.path)} for one in boxes]
+        rows = [
+            {"digest": digest, "provider": provider, "bytes": size, "folder": str(path)}
+            for provider, digest, size, _, path in boxes
+        ]
         app.write(json.dumps(rows, indent=2) + "\n")
         return
     if not boxes:
         app.note("there is no box yet; `labctl up` builds one")
         return
     table = Table(box=None, pad_edge=False)
-    for heading in ("box", "size", "built", "folder"):
+    for heading in ("box", "for", "size", "built", "folder"):
         table.add_column(heading)
-    for one in boxes:
-        table.add_row(one.digest, f"{one.bytes / 1e6:.0f} MB", str(one.created), str(one.path))
+    for provider, digest, size, created, path in boxes:
+        table.add_row(digest, provider, f"{size / 1e6:.0f} MB", created, str(path))
     app.out.print(table)
 
 
 @box.command("build")
+@click.option("--provider", metavar="P", help="The box for lxc, libvirt or virtualbox.  [default: the lab's]")
 @pass_app
-def build(app: Application) -> None:
-    """Build the lab's box now, if it is not built yet."""
+def build(app: Application, provider: str | None) -> None:
+    """Build the box with Debian's software now, if it is not built yet: the lab's, or that of a provider."""
     from labctl.cli.as_root import become_root
     from labctl.cli.boxes import ensure_box
+    from labctl.config import Overrides
 
-    lab = app.lab()
-    become_root(app, lab, "build the box")
+    lab = app.lab(Overrides(provider=provider, source="debian") if provider else None)
+    become_root(app, lab, "build the box", always=True)
     file = ensure_box(app, lab)
     app.note(f"the box is {file}" if file else "this lab's box is fetched by Vagrant itself")
 
@@ -61,9 +68,11 @@ def build(app: Application) -> None:
 @pass_app
 def remove(app: Application, digest: tuple[str, ...], everything: bool) -> None:
     """Remove boxes. Machines that run from one keep it in use: destroy their labs first."""
+    from labctl.box.disks import DiskStore
     from labctl.box.store import BoxStore
 
-    store = BoxStore()
-    for one in [found.digest for found in store.list()] if everything else digest:
-        store.remove(one)
+    store, disks = BoxStore(), DiskStore()
+    of_disks = [found.digest for found in disks.list()]
+    for one in [*of_disks, *(found.digest for found in store.list())] if everything else digest:
+        (disks if one in of_disks else store).remove(one)
         app.note(f"removed box {one}")

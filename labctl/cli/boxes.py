@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from labctl.config.build import OWN_BOX
+from labctl.errors import HostError
 from labctl.model.lab import Lab, Provider
 
 if TYPE_CHECKING:
+    from labctl.box.mirror import Mirror
+    from labctl.box.spec import BoxSpec
+    from labctl.box.store import Box
     from labctl.cli.app import Application
-
-
 
 
 def box_file_of(lab: Lab) -> Path | None:
     """Where the lab's box is, or will be once it is built; None where Vagrant fetches the box itself."""
-    if not _is_own(lab):
+    if lab.box.name != OWN_BOX:
         return None
+    from labctl.box.disks import DiskStore
     from labctl.box.mirror import host_arch
     from labctl.box.spec import BoxSpec
     from labctl.box.store import BoxStore
 
-    return BoxStore().file_for(BoxSpec(host_arch()))
+    spec = BoxSpec(host_arch())
+    if lab.provider is Provider.LXC:
+        return BoxStore().file_for(spec)
+    return DiskStore().file_for(spec.digest, lab.provider.value)
 
 
 def ensure_box(app: Application, lab: Lab) -> Path | None:
@@ -31,28 +38,40 @@ def ensure_box(app: Application, lab: Lab) -> Path | None:
 
     Raises HostError where this host cannot build it, BoxError where a part of the build fails.
     """
-    if not _is_own(lab):
-        return None
+    found = box_file_of(lab)
+    if found is None or found.is_file():
+        return found
+    from labctl.box.disks import DiskStore, require_programs
     from labctl.box.mirror import host_arch, host_mirror
     from labctl.box.spec import BoxSpec
+
+    spec, mirror = BoxSpec(host_arch()), host_mirror()
+    if lab.box.mirror:
+        mirror = replace(mirror, archive=lab.box.mirror)
+    if lab.provider is Provider.LXC:
+        return _ensure_lxc_box(app, spec, mirror).file
+    if os.geteuid() != 0:
+        raise HostError("Building the box needs root", next_step=f"labctl box build --provider {lab.provider.value}")
+    require_programs(spec.arch)
+    box = _ensure_lxc_box(app, spec, mirror)
+    app.note(f"The box becomes a disk for {lab.provider.value}, once: 2 minutes, 40 MB to download, 0.6 GB of disk.")
+    with app.working("making the disk"):
+        return DiskStore().ensure(box, lab.provider.value, mirror, spec.suite, lambda _: None)
+
+
+def _ensure_lxc_box(app: Application, spec: BoxSpec, mirror: Mirror) -> Box:
+    """The box for LXC, which the boxes for virtual machines are made from, too."""
     from labctl.box.store import BoxStore
     from labctl.cli.box_progress import box_progress
 
-    store, spec = BoxStore(), BoxSpec(host_arch())
+    store = BoxStore()
     found = store.find(spec)
     if found is not None:
-        return found.file
+        return found
     expected = store.estimate(spec)
     app.note(
         f"The box is built once: about {expected.seconds / 60:.0f} minutes, {expected.download_bytes / 1e6:.0f} MB to "
         f"download, {expected.kept_bytes / 1e9:.1f} GB of disk. Later labs start from it."
     )
-    mirror = host_mirror()
-    if lab.box.mirror:
-        mirror = replace(mirror, archive=lab.box.mirror)
     with box_progress(app) as progress:
-        return store.ensure(spec, progress, mirror).file
-
-
-def _is_own(lab: Lab) -> bool:
-    return lab.provider is Provider.LXC and lab.box.name == OWN_BOX
+        return store.ensure(spec, progress, mirror)

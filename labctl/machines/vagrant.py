@@ -25,6 +25,7 @@ _BUSY = "another process is already executing an action"
 _BUSY_SECONDS = 60.0
 # The provisioners in Vagrantfile.j2 that give a virtual machine its host key and the lab's public key.
 _KEYS = ("copy-keys", "keys")
+_WRITTEN_OVER = re.compile(r"\r|\x1b\[K")
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -52,7 +53,7 @@ class VagrantMachines:
                 stream_output=True,
             )
             for line in lines:
-                on_line(_TERMINAL_CODES.sub("", line).rstrip())
+                on_line(_last_said(line))
 
         self._patiently("up", run)
 
@@ -122,6 +123,11 @@ class VagrantMachines:
     def _log_stream(self) -> Iterator[IO[bytes]]:
         with self._log.open("ab") as stream:
             yield stream
+
+
+def _last_said(line: str) -> str:
+    """A line as a terminal shows it in the end: what was written over ("Progress: 3%") is gone, and so are colours."""
+    return _TERMINAL_CODES.sub("", _WRITTEN_OVER.split(line.rstrip())[-1])
 
 
 def vagrant_environment(lab: Lab, files: LabDirectory) -> dict[str, str]:
