@@ -90,3 +90,78 @@ def _verified(app: Application, lab: Lab) -> Report:
         why = f"broken: {', '.join(report.root_causes)}"
         raise LabctlError("only a lab whose checks all pass is measured", why=why, next_step="labctl verify")
     return report
+
+
+@bench.command()
+@click.option("--rounds", type=click.IntRange(1, 100), default=5, show_default=True, help="How often each is measured.")
+@click.option("--seconds", type=click.IntRange(1, 60), default=4, show_default=True, help="Length of each load.")
+@click.option("--rate", type=click.IntRange(8, 100_000), default=500, show_default=True, help="Requests per second.")
+@click.option("--traced", type=click.IntRange(1, 100), default=8, show_default=True, help="Requests to trace.")
+@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw the figures (SVG), too.")
+@shown_as
+@pass_app
+def path(
+    app: Application,
+    *,
+    rounds: int,
+    seconds: int,
+    rate: int,
+    traced: int,
+    plot: Path | None,
+    output: str,
+    document: Path | None,
+) -> None:
+    """Measure the article's two layouts on the running lab by turns; what this adds to the lab it removes again."""
+    from labctl.bench.path.figures import figures
+    from labctl.bench.path.measure import Plan, measure
+    from labctl.cli.as_root import become_root
+    from labctl.engine.lock import lab_lock
+
+    lab = app.lab()
+    become_root(app, lab, "read what the lab's containers use")
+    _verified(app, lab)
+    with lab_lock(app.lab_files().lock), app.connections(lab) as connections:
+        found = measure(lab, connections, Plan(rounds, seconds, rate, traced), app.note)
+    show(app, figures(lab, found), output, document)
+    if plot is not None:
+        from labctl.bench.path.plot import as_svg
+        from labctl.cli.deliver import deliver
+
+        deliver(app, as_svg(found), plot)
+
+
+@bench.command()
+@click.option("--rounds", type=click.IntRange(1, 50), default=3, show_default=True, help="How often, each way.")
+@shown_as
+@pass_app
+def up(app: Application, *, rounds: int, output: str, document: Path | None) -> None:
+    """Bring a lab like this one up beside it, by labctl and by plain `vagrant up` by turns; each is destroyed again."""
+    from labctl.bench.up import measure
+
+    lab = _ready_for_more(app)
+    show(app, measure(lab, app.lab_files(), rounds=rounds, progress=app.note), output, document)
+
+
+@bench.command()
+@click.option("--workers", "sizes", type=click.IntRange(1, 64), multiple=True, default=(2, 4, 8, 16), show_default=True)
+@shown_as
+@pass_app
+def scale(app: Application, *, sizes: tuple[int, ...], output: str, document: Path | None) -> None:
+    """Bring up labs of several sizes beside this one, one after the other; each is destroyed again."""
+    from labctl.bench.scale import measure
+
+    lab = _ready_for_more(app)
+    show(app, measure(lab, app.lab_files(), sorted(set(sizes)), app.note), output, document)
+
+
+def _ready_for_more(app: Application) -> Lab:
+    """The lab, once this host can bring up another one like it, its box built."""
+    from labctl.cli.as_root import become_root
+    from labctl.cli.boxes import ensure_box
+    from labctl.host.requirements import require
+
+    lab = app.lab()
+    require(lab)
+    become_root(app, lab, "start containers of another lab")
+    ensure_box(app, lab)
+    return lab

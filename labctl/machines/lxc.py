@@ -54,6 +54,22 @@ def remove(lab: Lab, names: frozenset[str], *, containers: Path = CONTAINERS) ->
         raise failures[0]
 
 
+def cgroup_value(lab: Lab, name: str, key: str) -> str:
+    """What the machine's control group says (lxc-cgroup(1)); empty where this host's kernel has no such key.
+
+    Raises LabctlError if the machine does not run.
+    """
+    command = ["lxc-cgroup", "--name", container_prefix(lab) + name, key]
+    try:
+        return _run(command).strip()
+    except HostError:
+        raise
+    except LabctlError:
+        if name in running(lab):
+            return ""
+        raise
+
+
 def run_host_script(text: str, *words: str) -> None:
     """Run the lab's host script (scripts/host/prepare.sh.j2). Raises LabctlError with its last words."""
     _run(["bash", "-s", "--", *words], text=text)

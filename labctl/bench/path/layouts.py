@@ -1,0 +1,147 @@
+"""The two layouts on one lab. The external one is there already; the traditional one is added, and removed again."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import jinja2
+
+from labctl.box.mirror import host_arch
+from labctl.box.oci import Entry, image, layer_tar, write_archive
+from labctl.errors import HostError, LabctlError
+from labctl.model.lab import Lab, Provider, Source
+from labctl.remote.ssh import Connections
+
+NAMESPACE = "labctl-bench"
+IMAGE = "docker.io/labctl/of-the-node:bench"
+PORT = 8088
+"""Of the load balancer on ingress; 80, 443, 1024 and 1042 are taken by the controller there."""
+_UNIT = "labctl-bench-balancer"
+_FOLDER = "/run/labctl-bench"
+_ADMIN = "kubectl --kubeconfig /etc/kubernetes/admin.conf"
+_DEADLINE = 180.0
+# A load balancer that nobody removed ends by itself.
+_LONGEST = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """A way for requests into the cluster. port: on ingress, where it begins."""
+
+    name: str
+    title: str
+    port: int
+
+
+EXTERNAL = Layout("external", "client → HAProxy on ingress → pod", 80)
+TRADITIONAL = Layout("traditional", "client → load balancer → NodePort → HAProxy in a pod → pod", PORT)
+LAYOUTS = (EXTERNAL, TRADITIONAL)
+
+
+def require_embedded(lab: Lab) -> None:
+    """Raise HostError unless the lab's machines can run the traditional layout from what their box has."""
+    if lab.provider is not Provider.LXC or lab.source is not Source.DEBIAN:
+        raise HostError(
+            "bench path needs a lab with provider lxc and source debian",
+            why=f"this one has {lab.provider.value} and {lab.source.value}; the pod is made of what the box has",
+            next_step="labctl init",
+        )
+
+
+@contextmanager
+def both_layouts(lab: Lab, connections: Connections) -> Iterator[None]:
+    """Add the traditional layout beside the external one; whatever happens, what was added is removed at the end.
+
+    Raises LabctlError if a part cannot be added or removed.
+    """
+    _remove(lab, connections)
+    try:
+        _add(lab, connections)
+        yield
+    finally:
+        _remove(lab, connections)
+
+
+def _add(lab: Lab, connections: Connections) -> None:
+    archive = _image_archive()
+    for worker in lab.workers:
+        _do(connections, worker.name, "ctr --namespace k8s.io images import -", archive)
+    # The API's address inside the cluster is the first of the Services' network: kube-proxy leads there.
+    objects = _render("objects.yaml.j2", namespace=NAMESPACE, image=IMAGE, api_address=lab.network.service_cidr[1])
+    controlplane = lab.controlplane.name
+    _do(connections, controlplane, f"{_ADMIN} apply --filename -", objects.encode())
+    _do(connections, controlplane, f"{_ADMIN} -n {NAMESPACE} rollout status deployment/haproxy-ingress --timeout=150s")
+    found = json.loads(_do(connections, controlplane, f"{_ADMIN} -n {NAMESPACE} get service haproxy-ingress -o json"))
+    node_port = int(found["spec"]["ports"][0]["nodePort"])
+    config = _render(
+        "balancer.cfg.j2", address=lab.ingress.address, port=PORT, workers=lab.workers, node_port=node_port
+    )
+    start = (
+        f"mkdir -p {_FOLDER} && cat >{_FOLDER}/haproxy.cfg && haproxy -c -q -f {_FOLDER}/haproxy.cfg && "
+        f"systemd-run --quiet --collect --unit={_UNIT} --property=RuntimeMaxSec={_LONGEST} --property=DynamicUser=yes "
+        f"--property=LimitNOFILE=65536 haproxy -W -db -f {_FOLDER}/haproxy.cfg"
+    )
+    _do(connections, lab.ingress.name, start, config.encode())
+    wait = (
+        f"for _ in $(seq 100); do curl -sf -o /dev/null --max-time 1 -H {shlex.quote('Host: ' + lab.app.host)} "
+        f"http://{lab.ingress.address}:{PORT}/ && exit 0; sleep 0.2; done; exit 1"
+    )
+    _do(connections, controlplane, wait)
+
+
+def _remove(lab: Lab, connections: Connections) -> None:
+    """Remove what _add made, or whatever part of it is there: each removal is tried even if one before it failed."""
+    failures: list[LabctlError] = []
+    ingress, controlplane = lab.ingress.name, lab.controlplane.name
+    delete = f"{_ADMIN} delete --ignore-not-found --timeout=150s namespace/{NAMESPACE} clusterrolebinding/{NAMESPACE}"
+    work: list[Callable[[], object]] = [
+        lambda: _do(connections, ingress, f"systemctl stop {_UNIT} 2>/dev/null; rm -rf {_FOLDER}"),
+        lambda: _do(connections, controlplane, delete),
+    ]
+    for worker in lab.workers:
+        forget = f"ctr --namespace k8s.io images rm {IMAGE} >/dev/null 2>&1 || true"
+        work.append(lambda name=worker.name, forget=forget: _do(connections, name, forget))  # type: ignore[misc]
+    for one in work:
+        try:
+            one()
+        except LabctlError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
+
+
+def _do(connections: Connections, machine: str, command: str, stdin: bytes = b"") -> str:
+    done = connections.to(machine).run(command, deadline=_DEADLINE, stdin=stdin)
+    if not done.ok:
+        raise LabctlError(
+            "the traditional layout cannot be set up or removed",
+            where=machine,
+            why=(done.stderr.strip() or done.stdout.strip() or f"exit status {done.status}: {command}")[-500:],
+            next_step="labctl verify",
+        )
+    return done.stdout
+
+
+def _image_archive() -> bytes:
+    """An image without any program: the folders and links of Debian's root; the node's /usr is mounted there."""
+    entries = [Entry(name, link=f"usr/{name}") for name in ("bin", "sbin", "lib", "lib64")]
+    entries += [Entry(name) for name in ("usr", "etc/ssl/certs", "run", "var/lib/labctl")]
+    entries.append(Entry("tmp", mode=0o1777))
+    made = image(IMAGE, host_arch(), layer_tar(entries))
+    with tempfile.TemporaryDirectory() as folder:
+        archive = Path(folder, "image.tar")
+        write_archive(archive, made)
+        return archive.read_bytes()
+
+
+def _render(name: str, **values: object) -> str:
+    source = resources.files("labctl.bench.path").joinpath(name).read_text(encoding="utf-8")
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True)  # noqa: S701 - neither file is HTML; every value is a name or an address of labctl's own
+    return environment.from_string(source).render(values)

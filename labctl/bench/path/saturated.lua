@@ -1,0 +1,6 @@
+-- For wrk: as many requests as its connections can carry; only what was achieved is told.
+function done(summary)
+  local errors = summary.errors
+  io.write("labctl-total ", summary.duration, " ", summary.requests, " ",
+    errors.connect + errors.read + errors.write + errors.timeout + errors.status, "\n")
+end

@@ -1,0 +1,175 @@
+"""Which way requests take, seen on the wire: tcpdump on every machine, and requests that can be told apart.
+
+A request's first bytes are recognised wherever they pass. Where they pass again with the same TCP sequence number, the
+same connection goes on: to the next machine, or, with other addresses, through address translation (kube-proxy). Where
+the sequence number is another one, somebody has taken the request in and sent it on over a connection of its own: a
+proxy. Machines that are containers share one clock, so the order of the sightings is the order of the way.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shlex
+import threading
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from labctl.bench.path.layouts import Layout
+from labctl.bench.path.load import client
+from labctl.errors import LabctlError
+from labctl.model.lab import Lab
+from labctl.remote.ssh import Connections
+
+_SECONDS = 6
+# Only segments that carry data; none of SSH's, whose output would be seen again and again.
+_FILTER = "tcp[tcpflags] & tcp-push != 0 and not port 22"
+_HEAD = re.compile(
+    r"^(?P<at>\d+\.\d+) (?P<interface>\S+) +(?:In|Out|P|B|M) +IP (?P<source>[\d.]+) > (?P<destination>[\d.]+): "
+    r"Flags \[[^]]*\], seq (?P<sequence>\d+)"
+)
+_REQUEST = re.compile(r"GET /labctl-trace-(\w+) HTTP/")
+_ANSWER = "HTTP/1.1 200"
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A request's segment on one interface of one machine. source, destination: address.port, as tcpdump has them."""
+
+    request: str
+    at: float
+    machine: str
+    interface: str
+    source: str
+    destination: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One TCP connection of a request's way. machines: those that its segment was seen on, in order.
+
+    addresses: (source, destination), one pair more for each translation on the way.
+    """
+
+    machines: tuple[str, ...]
+    addresses: tuple[tuple[str, str], ...]
+
+    @property
+    def links(self) -> int:
+        """How often the segment went from one machine to another."""
+        return len(self.machines) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """The way of one request. told_client: what the pod was told about who asks (X-Forwarded-For)."""
+
+    connections: tuple[Connection, ...]
+    told_client: str
+
+    @property
+    def proxies(self) -> int:
+        """Who took the request in and sent it on."""
+        return len(self.connections) - 1
+
+    @property
+    def translations(self) -> int:
+        """How often the addresses were changed on the way."""
+        return sum(len(connection.addresses) - 1 for connection in self.connections)
+
+    @property
+    def links(self) -> int:
+        """How often the request went from one machine to another."""
+        return sum(connection.links for connection in self.connections)
+
+    @property
+    def extra_node(self) -> bool:
+        """Whether a connection passed a machine between its two ends' machines: a node that only sends it on."""
+        return any(connection.links > 1 for connection in self.connections)
+
+
+def trace(lab: Lab, connections: Connections, layout: Layout, *, requests: int) -> list[Way]:
+    """Send so many requests, each on a connection of its own, and watch them on every machine.
+
+    Raises LabctlError if a machine cannot watch, or a request was not seen.
+    """
+    marks = [secrets.token_hex(4) for _ in range(requests)]
+    ready = threading.Semaphore(0)
+    with ThreadPoolExecutor(max_workers=len(lab.machines)) as pool:
+        watching = [pool.submit(_watch, connections, machine.name, ready) for machine in lab.machines]
+        # A machine that cannot watch never says that it does; its error is raised below.
+        for _ in watching:
+            ready.acquire(timeout=_SECONDS)
+        told = {mark: _ask(lab, connections, layout, mark) for mark in marks}
+        seen = [sighting for watched in watching for sighting in watched.result()]
+    return [Way(way_of(seen, mark), told[mark]) for mark in marks]
+
+
+def _watch(connections: Connections, machine: str, ready: threading.Semaphore) -> list[Sighting]:
+    # The output is printed at the end only: as it went over SSH it would be work for the machine that is watched.
+    command = f"timeout {_SECONDS} tcpdump -i any -n -tt -S -s 1000 -A {shlex.quote(_FILTER)}"
+    script = f'f=$(mktemp) && {{ {command} >"$f" || [ $? = 124 ]; }}; cat "$f"; rm -f "$f"'
+
+    def hear(line: str) -> None:
+        if "listening on" in line:
+            ready.release()
+
+    done = connections.to(machine).run(script, deadline=_SECONDS + 30.0, on_line=hear)
+    if "listening on" not in done.stderr:
+        raise LabctlError("tcpdump does not run", where=machine, why=done.stderr.strip()[-300:])
+    return sightings(done.stdout, machine)
+
+
+def _ask(lab: Lab, connections: Connections, layout: Layout, mark: str) -> str:
+    """One request; what the pod was told about who asks."""
+    url = f"http://{lab.ingress.address}:{layout.port}/labctl-trace-{mark}"
+    command = shlex.join(["curl", "-sS", "-f", "--max-time", "5", "-H", f"Host: {lab.app.host}", url])
+    done = connections.to(client(lab).name).run(command, deadline=20.0)
+    if not done.ok:
+        raise LabctlError(f"no answer from {url}", why=done.stderr.strip(), next_step="labctl verify")
+    found = re.search(r"^X-Forwarded-For: *(.+?)\s*$", done.stdout, re.MULTILINE | re.IGNORECASE)
+    return found[1] if found else ""
+
+
+def sightings(printed: str, machine: str) -> list[Sighting]:
+    """The requests' segments in what tcpdump printed on a machine."""
+    found = []
+    for head, text in _packets(printed.splitlines()):
+        request = _REQUEST.search(text)
+        if request and _ANSWER not in text:
+            parts = head.groupdict()
+            where = (parts["interface"], parts["source"], parts["destination"])
+            found.append(Sighting(request[1], float(parts["at"]), machine, *where, int(parts["sequence"])))
+    return found
+
+
+def _packets(lines: Iterable[str]) -> Iterable[tuple[re.Match[str], str]]:
+    """Each packet's first line, taken apart, and its content."""
+    head, content = None, list[str]()
+    for line in lines:
+        if match := _HEAD.match(line):
+            if head:
+                yield head, "\n".join(content)
+            head, content = match, []
+        else:
+            content.append(line)
+    if head:
+        yield head, "\n".join(content)
+
+
+def way_of(seen: Sequence[Sighting], request: str) -> tuple[Connection, ...]:
+    """One request's connections, in order. Raises LabctlError if it was not seen."""
+    own = sorted((one for one in seen if one.request == request), key=lambda one: one.at)
+    if not own:
+        raise LabctlError("a request was answered but not seen on the way", next_step="run the command again")
+    sequences = list(dict.fromkeys(one.sequence for one in own))
+    return tuple(_connection([one for one in own if one.sequence == sequence]) for sequence in sequences)
+
+
+def _connection(own: Sequence[Sighting]) -> Connection:
+    machines = [one.machine for one in own]
+    without_repeats = [name for index, name in enumerate(machines) if index == 0 or name != machines[index - 1]]
+    addresses = tuple(dict.fromkeys((one.source, one.destination) for one in own))
+    return Connection(tuple(without_repeats), addresses)

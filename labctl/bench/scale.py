@@ -1,0 +1,124 @@
+"""What more workers cost: seconds of up, memory, seconds of verify; and where that grows faster than the lab does."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+
+import psutil
+
+from labctl.bench.beside import BesideLab, beside
+from labctl.bench.conditions import Conditions, Watch
+from labctl.bench.critical_path import Link
+from labctl.bench.figures import Figures, Table, number
+from labctl.bench.run import Progress
+from labctl.bench.statistics import spread
+from labctl.bench.up import timed_up
+from labctl.bench.usage import memory, require_containers
+from labctl.lab_directory import LabDirectory
+from labctl.model.lab import Lab
+
+_VERIFIES = 5
+_GIB = 2**30
+# What a worker took at most where this was measured, and the other two machines together; bytes, page cache included.
+_PER_WORKER, _REST = 0.35 * _GIB, 1.5 * _GIB
+# Growth this much beyond the lab's own is told; less is within the spread.
+_SLACK = 1.1
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """A lab of one size. up, verify: seconds. total, own: bytes (usage.Memory). slowest: of its critical path."""
+
+    workers: int
+    up: float
+    verify: float
+    total: int
+    own: int
+    slowest: tuple[tuple[str, float], ...]
+
+
+def fits(workers: int, available: int) -> bool:
+    """Whether a lab of that size may be brought up in so many bytes."""
+    return _REST + workers * _PER_WORKER < available
+
+
+def measure(lab: Lab, files: LabDirectory, sizes: list[int], progress: Progress) -> Figures:
+    """Bring up a lab of each size, one after the other, and destroy it again; one that may not fit is left out.
+
+    Raises LabctlError.
+    """
+    require_containers(lab)
+    watch = Watch()
+    found, left_out = [], []
+    for workers in sizes:
+        if not fits(workers, psutil.virtual_memory().available):
+            left_out.append(workers)
+            continue
+        progress(f"{workers} workers")
+        with beside(lab, files, "scale", workers=workers) as own:
+            found.append(_size(own))
+    return _figures(watch.conditions(), found, left_out)
+
+
+def _size(own: BesideLab) -> Size:
+    up = timed_up(own)
+    used = memory(own.lab, own.lab.machines)
+    verify = spread([own.labctl("verify").seconds for _ in range(_VERIFIES)])
+    longest = sorted(up.chain, key=_work, reverse=True)[:3]
+    slowest = tuple((str(link.name), link.work) for link in longest)
+    return Size(len(own.lab.workers), up.seconds, verify.median, used.total, used.own, slowest)
+
+
+def _work(link: Link) -> float:
+    return link.work
+
+
+def _figures(conditions: Conditions, found: list[Size], left_out: list[int]) -> Figures:
+    rows = [
+        (
+            str(size.workers),
+            f"{number(size.up)} s",
+            f"{number(size.verify)} s",
+            f"{number(size.total / _GIB)} GiB",
+            f"{number(size.own / _GIB)} GiB",
+            f"{number(size.total / 2**20 / (size.workers + 2))} MiB",
+            ", ".join(f"{name} {number(seconds)}" for name, seconds in size.slowest),
+        )
+        for size in found
+    ]
+    columns = ("workers", "up", "verify", "memory", "of programs", "per machine", "longest on the critical path, s")
+    notes = [
+        *growth(found),
+        f"verify: the median of {_VERIFIES} runs. Memory: all that the kernel charges to the machines after up, page "
+        "cache included, and what their programs hold themselves.",
+        "Targets: 16 workers in less than 180 s and 6 GiB.",
+    ]
+    if left_out:
+        notes.append(f"Left out, as this host's memory might not do: {', '.join(map(str, left_out))} workers.")
+    return Figures(
+        name="scale",
+        title="Scale",
+        conditions=conditions,
+        tables=(Table(columns, tuple(rows)),),
+        notes=tuple(notes),
+        data={"sizes": [asdict(size) for size in found], "left_out": left_out},
+    )
+
+
+def growth(found: list[Size]) -> list[str]:
+    """Where a quantity grew faster than the number of workers between two sizes; one sentence for each."""
+    sentences = []
+    for small, large in pairwise(found):
+        more = large.workers / small.workers
+        for what, before, after in (
+            ("up", small.up, large.up),
+            ("verify", small.verify, large.verify),
+            ("memory", small.total, large.total),
+        ):
+            if after / before > more * _SLACK:
+                sentences.append(
+                    f"{what} grows faster than the lab from {small.workers} to {large.workers} workers: "
+                    f"{number(after / before)} times for {number(more)} times the workers."
+                )
+    return sentences or ["Nothing grew faster than the number of workers."]
