@@ -73,6 +73,9 @@ def settings(text: str, lab: Lab, word: str, workers: int | None) -> str:
     network["subnet"] = str(subnet)
     network["service_cidr"] = str(free_network(lab.network.service_cidr, [*taken, lab.network.pod_cidr, subnet]))
     document["network"] = network
+    if lab.vip:
+        place = int(lab.vip.address) - int(lab.network.subnet.network_address)
+        document["ingress"]["vip"] = str(subnet[place])
     document["name"] = f"{lab.name[: _LONGEST_NAME - len(word) - 1]}-{word}"
     document["provider"], document["source"] = lab.provider.value, lab.source.value
     document["workers"] = len(lab.workers) if workers is None else workers

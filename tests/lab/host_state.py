@@ -52,9 +52,7 @@ def look_at_host() -> dict[str, list[str]]:
     }
 
 
-def differences(
-    before: dict[str, list[str]], after: dict[str, list[str]], mine: re.Pattern[str] = _TESTS
-) -> list[str]:
+def differences(before: dict[str, list[str]], after: dict[str, list[str]], mine: re.Pattern[str] = _TESTS) -> list[str]:
     """What is there now and was not, and the other way round; nothing if both looks are equal.
 
     Where other labs of labctl are on this host they come and go as they like: then only what carries a test lab's name

@@ -46,6 +46,14 @@ def test_the_lab_beside_one_without_settings_is_a_lab_too(make_lab: Callable[...
     assert not beside.network.subnet.overlaps(lab.network.subnet)
 
 
+def test_the_address_that_two_ingress_machines_share_moves_with_the_network(make_lab: Callable[..., Lab]) -> None:
+    text = "ingress: {count: 2, vip: 192.168.50.20}"
+    beside = make_lab(settings(text, make_lab(text), "up", None))
+    assert beside.vip is not None
+    assert beside.vip.address in beside.network.subnet
+    assert len(beside.ingresses) == 2
+
+
 def test_a_long_name_stays_a_name(make_lab: Callable[..., Lab]) -> None:
     lab = make_lab(f"name: {'a' * 40}")
     assert len(make_lab(settings("", lab, "scale", None)).name) == 40

@@ -148,7 +148,7 @@ def test_a_failed_step_that_printed_nothing_says_so(bench: Bench) -> None:
 
 
 def test_a_step_that_exceeds_its_deadline_is_ended_on_the_machine(bench: Bench) -> None:
-    task = bench.step("slow", 'echo waiting for something; echo $$ >../pid; sleep 60')
+    task = bench.step("slow", "echo waiting for something; echo $$ >../pid; sleep 60")
     slow = bench.task(Step("slow", "", frozenset({bench.machine.role}), deadline=1))
     assert task.name == slow.name
     bench.boot()

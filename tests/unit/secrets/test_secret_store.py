@@ -250,9 +250,7 @@ def test_a_damaged_leaf_is_issued_again(store: SecretStore, article_lab: Lab, da
 
 
 def public_pem(found: x509.Certificate) -> bytes:
-    return found.public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    return found.public_key().public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def test_a_certificate_fits_only_its_subject_its_authority_and_its_time(monkeypatch: pytest.MonkeyPatch) -> None:

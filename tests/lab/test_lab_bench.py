@@ -1,0 +1,47 @@
+"""bench on a real lab, as short as it goes: the commands run, and nothing of theirs is left. No figure is judged.
+
+`bench up` is left out, as plain `vagrant up` takes minutes; it shares all but that with `bench scale`.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from xml.etree import ElementTree
+
+from lab_under_test import LabUnderTest
+
+from labctl.machines import lxc
+
+
+def test_path_finds_two_proxies_where_the_controller_is_a_pod_and_removes_that_again(
+    lab: LabUnderTest, tmp_path: Path
+) -> None:
+    plot, page = tmp_path / "path.svg", tmp_path / "page.md"
+    short = ("--rounds", "1", "--seconds", "1", "--rate", "80", "--traced", "2")
+    done = lab.labctl("bench", "path", *short, "--output", "json", "--plot", str(plot), "--document", str(page))
+    found = json.loads(done.stdout)
+    assert {name: {way["proxies"] for way in ways} for name, ways in found["ways"].items()} == {
+        "external": {1},
+        "traditional": {2},
+    }
+    assert all(way["translations"] >= 1 for way in found["ways"]["traditional"])
+    assert ElementTree.parse(plot).getroot().tag.endswith("svg")
+    assert page.read_text().count("bench path") >= 2
+    assert lab.kubectl("get", "namespace", "labctl-bench", "--ignore-not-found") == ""
+    assert lab.on("ingress", "ss -ltnH sport = :8088; ls -d /run/labctl-bench 2>/dev/null", status=None) == ""
+    assert lab.repaired()["ok"] is True
+
+
+def test_verify_and_start(lab: LabUnderTest) -> None:
+    verify = json.loads(lab.labctl("bench", "verify", "--asked", "2", "--output", "json").stdout)
+    assert (verify["asked"], verify["unanswered"]) == (2, 0)
+    start = json.loads(lab.labctl("bench", "start", "--rounds", "1", "--output", "json").stdout)
+    assert start["labctl_seconds"]["count"] == 1
+
+
+def test_scale_leaves_no_lab_behind(lab: LabUnderTest) -> None:
+    done = lab.labctl("bench", "scale", "--workers", "1", "--output", "json", seconds=300)
+    assert [size["workers"] for size in json.loads(done.stdout)["sizes"]] == [1]
+    assert not (lab.own / "bench" / "scale").exists()
+    assert lxc.existing(lab.model) == {machine.name for machine in lab.model.machines}
