@@ -55,8 +55,8 @@ def measure(lab: Lab, files: LabDirectory, *, rounds: int, progress: Progress) -
 def timed_up(own: BesideLab) -> Ups:
     """labctl up, with the moment of each of its events. Raises LabctlError if it fails."""
     command = own_labctl(own.folder, "up", "--output", "json")
+    lines: list[tuple[float, str]] = []
     started = time.monotonic()
-    until, lines = started + UP_SECONDS, []
     with subprocess.Popen(
         command,
         env=own_environment(),
@@ -65,13 +65,17 @@ def timed_up(own: BesideLab) -> Ups:
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stdout is not None
-        assert process.stderr is not None
-        for line in process.stdout:
-            lines.append((time.monotonic() - started, line))
-            if time.monotonic() > until:
-                process.terminate()
-        last = process.stderr.read().splitlines()[-_LAST_LINES:]
+        try:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            for line in process.stdout:
+                lines.append((time.monotonic() - started, line))
+                if lines[-1][0] > UP_SECONDS:
+                    process.terminate()
+            last = process.stderr.read().splitlines()[-_LAST_LINES:]
+        except BaseException:
+            process.terminate()  # interrupted: what it started, it ends itself
+            raise
     seconds = time.monotonic() - started
     if process.returncode != 0:
         raise LabctlError("labctl up failed", where=str(own.folder), why="\n".join(last), next_step="labctl bench up")

@@ -14,7 +14,7 @@ from labctl.bench.path.measure import Found
 from labctl.bench.show import circumstances
 from labctl.bench.statistics import ratios, spread
 
-_BAR = 300.0
+_BAR = 250.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ def test_the_plot_is_svg_with_a_bar_per_layout_and_quantity(found: Found) -> Non
     picture = ET.fromstring(as_svg(found))
     bars = picture.findall("{http://www.w3.org/2000/svg}rect")[1:]
     assert len(bars) == 12
-    assert max(float(bar.get("width", 0)) for bar in bars) <= 300
+    assert max(float(bar.get("width", 0)) for bar in bars) <= 250
 
 
 def test_what_is_added_to_the_lab_is_well_formed(lab: Lab) -> None:
