@@ -1,4 +1,4 @@
-"""libvirt's daemons for a test: those of the host where they run, else started by hand (a host without systemd) and ended."""
+"""libvirt's daemons for a test: the host's where they run, else started by hand (no systemd) and ended."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Boxes for virtual machines: where they are kept, and the small files in them. Building and booting one: make test-vm."""
+"""Boxes for virtual machines: where they are kept, and the small files in them. Building one: make test-vm."""
 
 from __future__ import annotations
 
