@@ -26,6 +26,7 @@ _WIDTH_OF_FILES = 160
 @dataclass(slots=True)
 class Application:
     """One run of labctl. directory: where labctl.yaml and .labctl are. verbosity: -1 quiet, 0, 1 verbose.
+    after_interrupt: what may be done next where a person ends it by Ctrl-C.
 
     Data goes to ``out``, everything else to ``err``.
     """
@@ -33,6 +34,7 @@ class Application:
     directory: Path = field(default_factory=Path)
     verbosity: int = 0
     no_color: bool = False
+    after_interrupt: str = "labctl up goes on from here; labctl destroy removes the lab"
     _out: Console | None = None
     _err: Console | None = None
 

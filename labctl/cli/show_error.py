@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def show_error(error: BaseException, app: Application) -> ExitCode:
     """Say on standard error what happened, where, why and what to do; return the exit code that goes with it."""
     if isinstance(error, KeyboardInterrupt | click.Abort):
-        _say(app, "interrupted", next_step="labctl up goes on from here; labctl destroy removes the lab")
+        _say(app, "interrupted", next_step=app.after_interrupt)
         return ExitCode.INTERRUPTED
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message(), err=True)

@@ -36,11 +36,19 @@ def _complete_stop(_ctx: click.Context, _param: click.Parameter, incomplete: str
     help="Begin at this stop.",
 )
 @click.option("--list", "only_list", is_flag=True, envvar="LABCTL_TOUR_LIST", help="Show the stops and visit none.")
+@click.option("--exercise", is_flag=True, help="You type the commands; the tour waits, looks and gives hints.")
 @click.option("--export", type=click.Choice(["md", "html"]), help="Write a handout of what the stops showed.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The handout's file.")
 @pass_app
 def tour(
-    app: Application, *, auto: bool, first: str | None, only_list: bool, export: str | None, out: Path | None
+    app: Application,
+    *,
+    auto: bool,
+    first: str | None,
+    only_list: bool,
+    exercise: bool,
+    export: str | None,
+    out: Path | None,
 ) -> int:
     """Walk through the article on the running lab, stop by stop: labctl tour --from kernel.
 
@@ -57,8 +65,14 @@ def tour(
 
         app.out.print(listing(STOPS))
         return 0
+    if exercise:
+        if auto or export:
+            raise click.UsageError("--exercise waits for you: leave --auto and --export away")
+        from labctl.cli.exercise import run_exercise
+
+        return run_exercise(app, STOPS[start].name)
     lab = app.lab()
-    watcher: Watcher = _Progress(app) if export else _Display(app, pause=not auto and sys.stdin.isatty())
+    watcher: Watcher = _progress(app) if export else _Display(app, pause=not auto and sys.stdin.isatty())
     visits = _walk(app, lab, watcher, STOPS[start:], start + 1)
     if export:
         from labctl.cli.deliver import deliver
@@ -102,6 +116,8 @@ class _Display:
     def arrive(self, visit: Visit, total: int) -> None:
         from labctl.tour.show import heading
 
+        self._app.after_interrupt = f"labctl tour --from {visit.stop.name}"
+
         self._app.out.print(heading(visit, total))
 
     def calling(self, call: Call) -> None:
@@ -128,26 +144,15 @@ class _Display:
         self._app.out.print()
 
 
-class _Progress:
+def _progress(app: Application) -> Watcher:
     """The tour for a file: a line per stop on standard error."""
+    from labctl.tour.guide import Silent
 
-    def __init__(self, app: Application) -> None:
-        self._app = app
+    class Progress(Silent):
+        def leave(self, visit: Visit, *, last: bool) -> None:
+            from labctl.tour.show import short
 
-    def arrive(self, visit: Visit, total: int) -> None:
-        """Nothing to say yet."""
+            if app.verbosity >= 0:
+                app.err.print(short(visit))
 
-    def calling(self, call: Call) -> None:
-        """Commands are in the handout."""
-
-    def shot(self, shot: Shot) -> None:
-        """So is what they print."""
-
-    def claim(self, claim: Claim) -> None:
-        """The stop's line says it."""
-
-    def leave(self, visit: Visit, *, last: bool) -> None:
-        from labctl.tour.show import short
-
-        if self._app.verbosity >= 0:
-            self._app.err.print(short(visit))
+    return Progress()

@@ -30,6 +30,7 @@ def watch(app: Application, *, tui: bool, port: int) -> None:
     It serves one page on this host's loopback and prints its address; a browser follows the lab there until Ctrl-C.
     It changes nothing in the lab.
     """
+    app.after_interrupt = "labctl verify --explain"
     if tui:
         _in_terminal(app)
     else:

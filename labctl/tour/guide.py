@@ -43,6 +43,25 @@ class Watcher(Protocol):
         """A stop has ended; here is the place for a pause."""
 
 
+class Silent:
+    """A watcher that shows nothing."""
+
+    def arrive(self, visit: Visit, total: int) -> None:
+        """Nothing to say yet."""
+
+    def calling(self, call: Call) -> None:
+        """Nobody looks."""
+
+    def shot(self, shot: Shot) -> None:
+        """Nobody looks."""
+
+    def claim(self, claim: Claim) -> None:
+        """Nobody looks."""
+
+    def leave(self, visit: Visit, *, last: bool) -> None:
+        """No pause."""
+
+
 class Guide:
     """What the stops may use. visit: where we are; the runner sets it."""
 

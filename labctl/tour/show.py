@@ -18,7 +18,15 @@ def heading(visit: Visit, total: int) -> RenderableType:
     """The title of a stop and why we stand here."""
     title = Text.assemble((f"{visit.number}/{total} ", "dim"), (visit.stop.title, "bold"))
     name = Text(f"  {visit.stop.name}", style="dim")
-    return Group(Rule(style="dim"), title + name, Padding(Text(visit.stop.why), (0, 0, 1, 0), expand=False))
+    return Group(Rule(style="dim"), title + name, Padding(prose(visit.stop.why), (0, 0, 1, 0), expand=False))
+
+
+def prose(words: str) -> Text:
+    """Sentences in which what stands between backticks is something to type."""
+    text = Text()
+    for index, part in enumerate(words.split("`")):
+        text.append(part, style="cyan" if index % 2 else "")
+    return text
 
 
 def command(call: Call) -> Text:

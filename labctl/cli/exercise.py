@@ -1,0 +1,96 @@
+"""``labctl tour --exercise``: the tour that waits for the student."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from rich.padding import Padding
+from rich.rule import Rule
+from rich.text import Text
+
+from labctl.tour.exercise import practise
+from labctl.tour.prompt import Lines, run_line
+from labctl.tour.show import prose
+from labctl.tour.stops import STOPS
+from labctl.tour.tasks import TASKS, clear_bird, put_scale_back
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from labctl.cli.app import Application
+    from labctl.model.lab import Lab
+    from labctl.tour.task import Task
+
+_KEYS = "hint: a hint   solution: what to type   skip: the next task   Ctrl-C: end"
+
+
+def run_exercise(app: Application, first: str) -> int:
+    """From that stop to the end; exit status 1 if tasks were skipped, or the student left."""
+    from labctl.tour.guide import Guide, Silent
+
+    lab = app.lab()
+    names = [stop.name for stop in STOPS]
+    tasks = [task for task in TASKS if names.index(task.stop) >= names.index(first)]
+    student = _AtTerminal(app, lab)
+    app.after_interrupt = "the lab is as it was; labctl tour --exercise --from STOP begins at a stop"
+    with app.connections(lab) as connections:
+        guide = Guide(lab, connections, Silent())
+        put_scale_back(guide)
+        try:
+            if any(task.stop == "restart" for task in tasks) and clear_bird(guide):
+                app.note("BIRD on ingress is as before anybody configured it; at the end the lab's own file comes back")
+            skipped = practise(tasks, guide, student)
+        except EOFError:
+            app.note("you left before the end; the lab is as it was")
+            return 1
+        finally:
+            guide.put_back()
+    return _summary(app, tasks, skipped)
+
+
+def _summary(app: Application, tasks: Sequence[Task], skipped: Sequence[str]) -> int:
+    if skipped:
+        app.err.print(Text(f"{len(tasks) - len(skipped)} of {len(tasks)} tasks done; skipped: {', '.join(skipped)}"))
+        return 1
+    app.err.print(Text(f"✓ all {len(tasks)} tasks done", style="bold green"))
+    app.note("the lab is as it was. Next: labctl break --random --hidden, then find what is broken")
+    return 0
+
+
+class _AtTerminal:
+    """The student, at labctl's own terminal."""
+
+    def __init__(self, app: Application, lab: Lab) -> None:
+        self._app, self._lab = app, lab
+        self._lines = Lines(sys.stdin.fileno())
+        self._prompted = False
+
+    def told(self, task: Task, number: int, total: int) -> None:
+        stop = next(stop for stop in STOPS if stop.name == task.stop)
+        title = Text.assemble((f"{number}/{total} ", "dim"), (stop.title, "bold"), (f"  {stop.name}", "dim"))
+        self._app.out.print(Rule(style="dim"), title, Padding(prose(task.why or stop.why), (0, 0, 1, 0), expand=False))
+        self._app.out.print(Text("Your task: ", style="bold yellow") + prose(task.what(self._lab)))
+        self._app.out.print(Text(_KEYS, style="dim"))
+        self._prompted = False
+
+    def line(self, seconds: float) -> str | None:
+        if not self._prompted:
+            self._app.out.print(Text("$ ", style="bold"), end="")
+            self._app.out.file.flush()
+            self._prompted = True
+        line = self._lines.next(seconds)
+        self._prompted = line is None
+        return line
+
+    def run(self, line: str) -> str:
+        return run_line(line, self._app.directory.resolve(), self._app.write)
+
+    def hint(self, text: str) -> None:
+        self._app.out.print(Text("\nHint: ", style="bold yellow") + prose(text))
+        self._prompted = False
+
+    def done(self, task: Task, *, skipped: bool) -> None:
+        word = Text(f"skipped: {task.stop}", style="yellow") if skipped else Text("✓ done", style="bold green")
+        self._app.out.print(Text("\n") + word if self._prompted else word)
+        self._app.out.print()
