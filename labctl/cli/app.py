@@ -125,10 +125,12 @@ class Application:
         Raises HostError if there is no lab here.
         """
         from labctl.cli.access import ssh_access
+        from labctl.log import start_log
         from labctl.remote.ssh import Connections
 
         files = self.lab_files()
         files.require()
+        start_log(files.folder)
         accesses = {machine.name: ssh_access(lab, machine, files) for machine in lab.machines}
         return Connections(accesses, deadline=deadline)
 

@@ -13,6 +13,7 @@ import paramiko
 
 from labctl.cli.local_terminal import raw_terminal, watch_size
 from labctl.errors import RemoteError
+from labctl.log import logged
 from labctl.remote.ssh import Connection
 
 _CHUNK = 65536
@@ -39,7 +40,8 @@ def run_through(connection: Connection, command: str | None, streams: Streams, *
     terminal: give it a terminal if the local ends are terminals; stdout and stderr are then one.
     Raises RemoteError if the connection breaks; BrokenPipeError if nobody reads the local output any more.
     """
-    with _session(connection) as channel:
+    # The user's own words are not logged, only that something ran.
+    with logged(f"ssh {connection.access.machine}", "(a command of the user's)"), _session(connection) as channel:
         if terminal and streams.are_terminals and streams.stdin is not None:
             size = os.get_terminal_size(streams.stdout.fileno())
             channel.get_pty(os.environ.get("TERM", "dumb"), size.columns, size.lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -12,6 +13,9 @@ from labctl.errors import ConfigError, ExitCode, LabctlError
 
 if TYPE_CHECKING:
     from labctl.cli.app import Application
+
+
+_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def show_error(error: BaseException, app: Application) -> ExitCode:
@@ -55,6 +59,10 @@ def _show_usage(error: click.ClickException, app: Application) -> ExitCode:
 
 def print_error(error: LabctlError, app: Application) -> None:
     """Say on standard error what one of labctl's own errors carries."""
+    if "labctl.log" in sys.modules:  # else nothing was logged, so there is nothing to add to
+        from labctl.log import LOGGER
+
+        LOGGER.error("%s %s %s", error.what, error.where, error.why)
     problems = error.problems if isinstance(error, ConfigError) else ()
     where = "" if error.where in error.what else error.where
     _say(app, error.what, where=where, why=error.why, problems=problems, next_step=error.next_step)
@@ -63,6 +71,10 @@ def print_error(error: LabctlError, app: Application) -> None:
 
 
 def _show_unexpected(error: BaseException, app: Application) -> None:
+    if isinstance(error, OSError) and error.errno in _THE_DISK:
+        what = f"{error.filename or 'a file'} can't be written: {error.strerror}"
+        _say(app, what, next_step="make room, or the disk writable; then the same command again")
+        return
     what = f"labctl itself failed: {type(error).__name__}: {error}"
     if app.verbosity > 0 and _log_traceback(error, app):
         _say(app, what, why=f"the traceback is in {_log_name(app)}")
@@ -105,16 +117,16 @@ def _log_name(app: Application) -> str:
 
 
 def _log_traceback(error: BaseException, app: Application) -> bool:
-    """Append the traceback to labctl's log; whether that worked."""
-    import time
+    """Put the traceback into labctl's log; whether that worked."""
     import traceback
+
+    from labctl.log import LOGGER, start_log
 
     log = app.lab_files().log
     try:
         log.parent.mkdir(exist_ok=True)
-        with log.open("a", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(time.strftime("%Y-%m-%dT%H:%M:%S%z ") + " ".join(sys.argv[1:]) + "\n")
-            file.writelines(traceback.format_exception(error))
     except OSError:
         return False
-    return True
+    start_log(log.parent)
+    LOGGER.error("".join(traceback.format_exception(error)))
+    return log.is_file()

@@ -23,6 +23,7 @@ from labctl.model.lab import Lab, Provider
 def halt(lab: Lab, files: LabDirectory) -> None:
     """Stop the machines; ``up`` starts them again. Raises LabctlError if one does not stop."""
     files.require()
+    end_leftovers(lab, files.folder, by_labctl=True)
     VagrantMachines(lab, files).halt()
     if lab.provider is Provider.LXC:
         lxc.stop(lab, lxc.running(lab))  # Vagrant stops those that it knows

@@ -13,6 +13,7 @@ import filelock
 
 from labctl.errors import HostError, LockedError
 from labctl.files import write_atomically
+from labctl.log import start_log
 
 # What labctl writes below .labctl; Vagrant's own folders beside it may hold links.
 _ROOMS = ("lock", "labctl.log", "logs", "secrets", "machines", "host", "Vagrantfile", "applied.yaml", "choices.json")
@@ -30,6 +31,7 @@ def lab_lock(path: Path, *, needed: bool = True) -> Iterator[None]:
     try:
         own_folder(path.parent)
         lock.acquire()
+        start_log(path.parent)
     except filelock.Timeout as error:
         raise LockedError(
             "another labctl is at work on this lab",

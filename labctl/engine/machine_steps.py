@@ -16,6 +16,7 @@ from labctl.plan.plan import Task
 from labctl.plan.steps import MACHINES
 from labctl.remote.result import CommandResult
 from labctl.remote.ssh import Connection, Connections
+from labctl.secrets.redact import Redactor
 
 _SHORT = 60.0
 _LAST_LINES = 8
@@ -31,6 +32,7 @@ class MachineSteps:
         self._connections = connections
         self._boot = boot
         self._listener = listener
+        self._redact = Redactor(files.secrets)
         self._held: dict[str, frozenset[str]] = {}
         self._lock = threading.Lock()
 
@@ -75,6 +77,7 @@ class MachineSteps:
         with StepLog(self._files.logs / machine / f"{step.name}.log") as log:
 
             def hear(line: str) -> None:
+                line = self._redact(line)
                 log.line(line)
                 if line.strip():
                     last.append(line)

@@ -10,7 +10,7 @@ from labctl.engine.runner import Outcome, run_plan
 from labctl.engine.strays import agree_with_vagrant, forget_nodes, remove_strays, strays
 from labctl.lab_directory import LabDirectory
 from labctl.machines import lxc
-from labctl.machines.processes import end_children
+from labctl.machines.processes import end_children, end_leftovers
 from labctl.machines.vagrant import VagrantMachines
 from labctl.model.lab import Lab, Provider
 from labctl.plan.plan import make_plan
@@ -26,6 +26,7 @@ def bring_up(
     The lab's files must be rendered. until: stop after that step. Raises LabctlError if Vagrant fails after all
     machines answered; whatever fails earlier is in the outcome.
     """
+    end_leftovers(lab, files.folder, by_labctl=True)
     gone = strays(lab)
     remove_strays(lab, files, gone)
     sleeping = asleep(lab, files)

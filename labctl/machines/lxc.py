@@ -10,6 +10,7 @@ from pathlib import Path
 
 from labctl.errors import HostError, LabctlError
 from labctl.host.marks import CONTAINERS, HostMarks
+from labctl.log import logged
 from labctl.machines.known_errors import find_known_error
 from labctl.model.lab import Lab
 from labctl.render.values import container_prefix
@@ -113,6 +114,11 @@ def _names(lab: Lab, *options: str) -> frozenset[str]:
 
 def _run(command: Sequence[str], *, text: str | None = None) -> str:
     """Run a program of the host's. text: its standard input. Raises LabctlError with its last words."""
+    with logged("host", " ".join(command)):
+        return _run_now(command, text)
+
+
+def _run_now(command: Sequence[str], text: str | None) -> str:
     shown = " ".join(command)
     given = {"input": text} if text is not None else {"stdin": subprocess.DEVNULL}
     try:

@@ -12,11 +12,18 @@ from labctl.render.values import container_prefix
 
 _TOOLS = ("lxc-create", "lxc-start", "lxc-stop", "lxc-destroy")
 _GRACE_SECONDS = 10.0
+# In the environment of every Vagrant that labctl starts, and so of all that it starts.
+MARK = "LABCTL_STARTED_THIS"
 
 
-def end_leftovers(lab: Lab, folder: Path) -> int:
-    """End what still works on the lab: ask, wait, then insist; returns how many. folder: the lab's .labctl."""
+def end_leftovers(lab: Lab, folder: Path, *, by_labctl: bool = False) -> int:
+    """End what still works on the lab: ask, wait, then insist; returns how many. folder: the lab's .labctl.
+
+    by_labctl: only what a labctl started; whoever holds the lab's lock knows that this labctl is gone.
+    """
     found = [process for process in psutil.process_iter(["name", "cmdline"]) if _is_leftover(process, lab, folder)]
+    if by_labctl:
+        found = [process for process in found if _was_started_by_labctl(process)]
     end(found, grace=_GRACE_SECONDS)
     return len(found)
 
@@ -44,6 +51,13 @@ def _is_leftover(process: psutil.Process, lab: Lab, folder: Path) -> bool:
     try:
         # A folder that is gone is shown as "… (deleted)" (proc(5), /proc/pid/cwd).
         return process.cwd().removesuffix(" (deleted)") == str(folder)
+    except psutil.Error:
+        return False
+
+
+def _was_started_by_labctl(process: psutil.Process) -> bool:
+    try:
+        return MARK in process.environ()
     except psutil.Error:
         return False
 

@@ -7,7 +7,7 @@ import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -15,7 +15,9 @@ import vagrant
 
 from labctl.errors import HostError, LabctlError
 from labctl.lab_directory import LabDirectory
+from labctl.log import logged
 from labctl.machines.known_errors import find_known_error
+from labctl.machines.processes import MARK
 from labctl.model.lab import Lab, Provider
 from labctl.remote.ssh import LineHandler
 
@@ -26,7 +28,23 @@ _BUSY_SECONDS = 60.0
 # The provisioners in Vagrantfile.j2 that give a virtual machine its host key and the lab's public key.
 _KEYS = ("copy-keys", "keys")
 _WRITTEN_OVER = re.compile(r"\r|\x1b\[K")
+# Seconds per call. Virtual machines may have to download their box first.
+_DEADLINES = {"up": 900, "halt": 300, "destroy": 300, "status": 60, "validate": 60}
+_DEADLINES_OF_VMS = {"up": 5400, "halt": 900, "destroy": 900, "status": 120, "validate": 120}
+_TIMED_OUT = 124
+_LOG_BYTES = 1_000_000
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+class _Tool(vagrant.Vagrant):
+    """python-vagrant with a deadline: it has none of its own. deadline: seconds that one call of Vagrant may take."""
+
+    deadline = 600
+
+    def _make_vagrant_command(self, args: list[str | None]) -> list[str]:
+        """The command under timeout(1), which ends Vagrant with all that it started and exits with 124."""
+        command: list[str] = super()._make_vagrant_command(args)  # type: ignore[no-untyped-call]
+        return ["timeout", "--kill-after=10", str(self.deadline), *command]
 
 
 class VagrantMachines:
@@ -95,15 +113,18 @@ class VagrantMachines:
         if vagrant.get_vagrant_executable() is None:  # type: ignore[no-untyped-call]
             raise HostError("Vagrant is not installed", next_step="apt install vagrant vagrant-lxc")
         self._log.parent.mkdir(parents=True, exist_ok=True)
+        self._bound_log()
         begin = self._log.stat().st_size if self._log.exists() else 0
-        tool = vagrant.Vagrant(  # type: ignore[no-untyped-call]
+        tool = _Tool(  # type: ignore[no-untyped-call]
             root=str(self._files.folder),
             env=vagrant_environment(self._lab, self._files),
             out_cm=self._log_stream,
             err_cm=self._log_stream,
         )
+        tool.deadline = _DEADLINES[what] if self._lab.provider is Provider.LXC else _DEADLINES_OF_VMS[what]
         try:
-            yield tool
+            with logged("vagrant", what):
+                yield tool
         except subprocess.CalledProcessError as error:
             raise self._failure(what, begin, error.returncode) from error
 
@@ -112,12 +133,20 @@ class VagrantMachines:
         said = _said_since(self._log, begin)
         known = find_known_error(said)
         why = "\n".join(said.splitlines()[-_LAST_LINES:]) or f"exit status {status}"
+        if status == _TIMED_OUT:
+            why = f"it did not end within its deadline; the last that it said:\n{why}"
         return LabctlError(
             f"vagrant {what} failed" + (f": {known.meaning} ({known.id})" if known else ""),
             where=str(self._files.folder),
             why=why,
             next_step=known.remedy if known else f"labctl {what}",
         )
+
+    def _bound_log(self) -> None:
+        """What Vagrant said is kept, but not for ever."""
+        with suppress(OSError):
+            if self._log.stat().st_size > _LOG_BYTES:
+                self._log.replace(self._log.with_name("vagrant.log.1"))
 
     @contextmanager
     def _log_stream(self) -> Iterator[IO[bytes]]:
@@ -141,6 +170,7 @@ def vagrant_environment(lab: Lab, files: LabDirectory) -> dict[str, str]:
         "VAGRANT_BOX_UPDATE_CHECK_DISABLE": "1",
         "VAGRANT_DEFAULT_PROVIDER": lab.provider.value,
         "VAGRANT_NO_COLOR": "1",
+        MARK: "1",
     }
     made_by_user = (files.folder / ".vagrant").exists() and not files.vagrant_home.exists()
     if lab.provider is Provider.LXC and not made_by_user:

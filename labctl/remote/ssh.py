@@ -15,6 +15,7 @@ from pathlib import Path
 import paramiko
 
 from labctl.errors import RemoteError
+from labctl.log import LOGGER, logged, shown
 from labctl.remote.result import CommandResult
 
 LineHandler = Callable[[str], None]
@@ -104,6 +105,12 @@ class Connection:
         on_line gets each finished line of output (stdout and stderr) as it arrives.
         Raises RemoteError if the connection breaks or the deadline passes; the remote command is then hung up on.
         """
+        with logged(f"ssh {self.access.machine}", command):
+            result = self._run(command, deadline, stdin, on_line)
+        LOGGER.debug("ssh %s: exit status %d: %s", self.access.machine, result.status, shown(result.stderr))
+        return result
+
+    def _run(self, command: str, deadline: float, stdin: bytes, on_line: LineHandler | None) -> CommandResult:
         started = time.monotonic()
         try:
             channel = self._start(command, deadline)

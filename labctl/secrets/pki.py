@@ -51,8 +51,10 @@ def new_key() -> bytes:
 
 def public_key(key: bytes) -> bytes:
     """The public half of a private key, PEM."""
-    return _load_key(key).public_key().public_bytes(
-        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    return (
+        _load_key(key)
+        .public_key()
+        .public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
     )
 
 

@@ -1,0 +1,1 @@
+"""What a bug report needs of a lab, in one file."""
