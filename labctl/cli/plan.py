@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from typing import TYPE_CHECKING
+
 import click
 
 from labctl.cli.app import Application, pass_app
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from labctl.engine.pending import Pending
+    from labctl.lab_directory import LabDirectory
+    from labctl.model.lab import Lab
+    from labctl.plan.plan import Plan
+
+_CONNECT_SECONDS = 3.0
 
 
 @click.command()
@@ -12,31 +25,90 @@ from labctl.cli.app import Application, pass_app
 @click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @pass_app
 def plan(app: Application, until: str | None, output: str) -> None:
-    """Show the steps, per machine, in order, with what each needs: what `labctl up` would do."""
-    import json
+    """Show the steps, per machine, in order, with what each needs: what `labctl up` would do.
 
-    from rich.table import Table
-
+    Where there is a lab, also what it would change in it: steps to run and why, files that differ, machines that go.
+    """
     from labctl.cli.steps import known_step
+    from labctl.config import Overrides
+    from labctl.engine.applied import applied_lab
+    from labctl.engine.changes import machines_to_remove, require_same_lab
     from labctl.plan.plan import make_plan
 
-    tasks = make_plan(app.lab(), until=known_step(until)).tasks
+    files = app.lab_files()
+    require_same_lab(files, Overrides())
+    lab = app.lab()
+    made = make_plan(lab, until=known_step(until))
+    before = applied_lab(files) if files.ssh_key.is_file() else None
+    states = _pending(app, lab, files) if before is not None else {}
+    gone = machines_to_remove(before, lab) if before is not None else []
     if output == "json":
-        rows = [
-            {
-                "machine": task.machine.name,
-                "step": task.step.name,
-                "title": task.step.title,
-                "needs": sorted(map(str, task.needs)),
-            }
-            for task in tasks
-        ]
-        app.write(json.dumps(rows, indent=2) + "\n")
+        app.write(
+            json.dumps([*_rows(made, states), *({"machine": name, "state": "remove"} for name in gone)], indent=2)
+        )
+        app.write("\n")
         return
+    _table(app, made, states)
+    if before is not None:
+        _changes(app, before, lab, states, gone)
+
+
+def _pending(app: Application, lab: Lab, files: LabDirectory) -> dict[str, Pending]:
+    from labctl.engine.pending import pending
+
+    with app.connections(lab, deadline=_CONNECT_SECONDS) as connections, app.working("asking the machines"):
+        return pending(lab, files, connections)
+
+
+def _rows(made: Plan, states: Mapping[str, Pending]) -> list[dict[str, object]]:
+    rows: list[dict[str, object]] = []
+    for task in made.tasks:
+        row: dict[str, object] = {
+            "machine": task.machine.name,
+            "step": task.step.name,
+            "title": task.step.title,
+            "needs": sorted(map(str, task.needs)),
+        }
+        if states:
+            why = _why(states[task.machine.name], task.step.name)
+            row |= {"state": "run" if why else "skip", "why": why}
+        rows.append(row)
+    return rows
+
+
+def _why(state: Pending, step: str) -> str:
+    from labctl.plan.steps import MACHINES
+
+    if step != MACHINES or not state.answers:
+        return state.why(step)
+    return "files to copy" if state.files else ""
+
+
+def _table(app: Application, made: Plan, states: Mapping[str, Pending]) -> None:
+    from rich.table import Table
+
     table = Table(box=None, pad_edge=False)
-    for heading in ("machine", "step", "what for", "needs"):
+    for heading in ("machine", "step", "what for", "needs", *(["now"] if states else [])):
         table.add_column(heading)
-    for task in tasks:
+    for task in made.tasks:
         needs = sorted(need.step if need.machine == task.machine.name else str(need) for need in task.needs)
-        table.add_row(task.machine.name, task.step.name, task.step.title, ", ".join(needs))
+        cells = [task.machine.name, task.step.name, task.step.title, ", ".join(needs)]
+        if states:
+            cells.append(_why(states[task.machine.name], task.step.name) or "done")
+        table.add_row(*cells)
     app.out.print(table)
+
+
+def _changes(app: Application, before: Lab, lab: Lab, states: Mapping[str, Pending], gone: list[str]) -> None:
+    """What differs from the lab as it was last brought up."""
+    from labctl.engine.changes import applied_changes
+
+    lines = [f"changed  {change}" for change in applied_changes(before, lab)]
+    lines += [f"added    {machine.name}" for machine in lab.machines if machine not in before.machines]
+    lines += [f"removed  {name}: its container and its node in the cluster" for name in gone]
+    for name, state in states.items():
+        if state.answers and state.files:
+            shown = ", ".join(state.files[:6]) + (f" and {len(state.files) - 6} more" if len(state.files) > 6 else "")
+            lines.append(f"differs  {name}: {shown}")
+    lines += [f"silent   {name}: it is made, or booted" for name, state in states.items() if not state.answers]
+    app.write("\n" + "".join(f"{line}\n" for line in lines or ["nothing to change"]))

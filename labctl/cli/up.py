@@ -38,6 +38,7 @@ def up(  # noqa: PLR0917 - click hands over every option
     from labctl.config import Overrides
     from labctl.config.choices import merge, read_choices, write_choices
     from labctl.engine.applied import remember
+    from labctl.engine.changes import require_same_lab
     from labctl.engine.lock import lab_lock
     from labctl.host.doctor import require
     from labctl.host.marks import require_own_name
@@ -45,6 +46,7 @@ def up(  # noqa: PLR0917 - click hands over every option
 
     started = time.monotonic()
     told, files = Overrides(provider, source, workers), app.lab_files()
+    require_same_lab(files, told)
     lab = app.lab(told, tell=app.note)
     until = known_step(until)
     require_supported(lab)

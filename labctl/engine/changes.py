@@ -1,0 +1,97 @@
+"""labctl.yaml against the lab that exists: what `up` can apply to it, and what it refuses because nothing could."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from labctl.config import Overrides, load_config
+from labctl.config.schema import Config
+from labctl.engine.applied import applied_lab
+from labctl.errors import ConfigError
+from labctl.lab_directory import LabDirectory
+from labctl.model.lab import Lab
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A key of labctl.yaml whose value is another one than the lab was last brought up with."""
+
+    key: str
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.before} → {self.after}"
+
+
+def require_same_lab(files: LabDirectory, told: Overrides) -> None:
+    """Raise ConfigError, naming every key, if labctl.yaml or the command line wants what an existing lab can't become.
+
+    Addresses are in certificates, in the API's objects and in every machine: another network is another lab.
+    """
+    lab = applied_lab(files)
+    if lab is None:
+        return
+    refused = list(_refused(lab, load_config(files.base), told))
+    if refused:
+        raise ConfigError(
+            f"the lab {lab.name} exists, and this can't be changed in it",
+            problems=[f"{change.key}: {change.after}; the lab was made with {change.before}" for change in refused],
+            where=str(files.config),
+            next_step="put it back; or labctl destroy, then labctl up",
+        )
+
+
+def applied_changes(before: Lab, after: Lab) -> list[Change]:
+    """What `up` applies: the keys that differ, in the order of labctl.yaml."""
+    pairs = {
+        "workers": (len(before.workers), len(after.workers)),
+        "network.as_number": (before.network.as_number, after.network.as_number),
+        "network.ingress_as_number": (before.network.ingress_as_number, after.network.ingress_as_number),
+        "app.host": (before.app.host, after.app.host),
+        "app.replicas": (before.app.replicas, after.app.replicas),
+        "app.image": (before.app.image, after.app.image),
+    }
+    return [Change(key, str(old), str(new)) for key, (old, new) in pairs.items() if old != new]
+
+
+def machines_to_remove(before: Lab, after: Lab) -> list[str]:
+    """The machines that the lab had and that labctl.yaml wants no longer."""
+    wanted = {machine.name for machine in after.machines}
+    return [machine.name for machine in before.machines if machine.name not in wanted]
+
+
+def _refused(lab: Lab, config: Config, told: Overrides) -> Iterator[Change]:
+    network = config.network
+    provider, source = told.provider or config.provider, told.source or config.source
+    values = {
+        "name": (lab.name, config.name),
+        "provider": (lab.provider.value, provider if provider != "auto" else lab.provider.value),
+        "source": (lab.source.value, source if source != "auto" else lab.source.value),
+        "network.pod_cidr": (lab.network.pod_cidr, network.pod_cidr),
+        "network.service_cidr": (lab.network.service_cidr, network.service_cidr),
+        "network.block_size": (lab.network.block_size, network.block_size),
+    }
+    if "subnet" in network.model_fields_set:  # else `up` may have chosen one itself, and goes on with it
+        values["network.subnet"] = (lab.network.subnet, network.subnet)
+    for name in ("kubernetes", "calico", "controller", "haproxy"):
+        wanted = getattr(config.versions, name)
+        values[f"versions.{name}"] = (getattr(lab.versions, name), wanted or getattr(lab.versions, name))
+    values["box.name"] = (lab.box.name, config.box.name or lab.box.name)
+    for key, (old, new) in values.items():
+        if str(old) != str(new):
+            yield Change(key, str(old), str(new))
+
+
+def changed_files(folder: Path, tree: dict[str, bytes]) -> list[str]:
+    """The paths whose content differs from what is in the folder, or is not there. tree: content by path."""
+    return [path for path, content in sorted(tree.items()) if not _holds(folder / path, content)]
+
+
+def _holds(file: Path, content: bytes) -> bool:
+    try:
+        return file.read_bytes() == content
+    except OSError:
+        return False
