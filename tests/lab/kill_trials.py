@@ -187,9 +187,9 @@ def table(trials: list[Trial], seed: int) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_report(file: Path, text: str) -> None:
+def write_report(file: Path, text: str, marks: tuple[str, str]) -> None:
     """Put the figures between the two marks of a file."""
-    begin, end = _MARKS
+    begin, end = marks
     whole = file.read_text(encoding="utf-8")
     head, rest = whole.split(begin, 1)
     file.write_text(f"{head}{begin}\n{text}{end}{rest.split(end, 1)[1]}", encoding="utf-8")
@@ -220,7 +220,7 @@ def main() -> int:
     text = table(trials, asked.seed)
     print(text)
     if asked.report:
-        write_report(asked.report, text)
+        write_report(asked.report, text, _MARKS)
     return 1 if any(trial.wrong for trial in trials) else 0
 
 
