@@ -19,7 +19,7 @@ LIBRARIES = $(TOOLS)/usr/lib/$(shell uname -m)-linux-gnu
 WITH_TOOLS = env PATH="$(CURDIR)/.venv/bin:$(TOOLS)/usr/sbin:$$PATH:/usr/sbin:/sbin" LD_LIBRARY_PATH="$(LIBRARIES)" \
   CNI_PATH="$(TOOLS)/usr/lib/cni"
 
-.PHONY: help demo test lint unit lab test-vm host performance clean
+.PHONY: help demo test lint unit lab test-vm host performance docs clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand --tabs=16
@@ -128,6 +128,9 @@ performance: .venv/labctl ## measure everything again, on the lab in demo/, and 
 	$(LABCTL) bench verify --all --document docs/performance.md
 	$(LABCTL) bench up --document docs/performance.md
 	$(LABCTL) bench scale --document docs/performance.md
+
+docs: .venv/dev ## write docs/reference/ from the code
+	.venv/bin/python tests/docs/reference.py
 
 clean: ## remove the virtual environment and what tools left; not a lab (labctl destroy), not the box (labctl box)
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks
