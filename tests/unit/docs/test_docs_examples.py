@@ -28,7 +28,7 @@ def python(extended: Path, *words: str, status: int = 0, folder: Path | None = N
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == status, done.stdout + done.stderr
