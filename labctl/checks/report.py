@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from labctl.checks.check import CheckResult, Layer, Status
@@ -50,10 +50,18 @@ def make_report(lab: Lab, results: Sequence[CheckResult], seconds: float, layers
     return Report(lab.name, lab.provider.value, lab.source.value, tuple(chosen), seconds)
 
 
+def only(report: Report, ids: Collection[str]) -> Report:
+    """The report on these checks alone, with the broken ones that block them."""
+    return replace(report, results=tuple(_with_blame(report.results, set(ids))))
+
+
 def _chosen(results: Sequence[CheckResult], layers: Collection[Layer]) -> list[CheckResult]:
     """Results of these layers, with the broken checks of other layers that block them."""
+    return _with_blame(results, {result.id for result in results if result.check.layer in layers})
+
+
+def _with_blame(results: Sequence[CheckResult], wanted: set[str]) -> list[CheckResult]:
     by_id = {result.id: result for result in results}
-    wanted = {result.id for result in results if result.check.layer in layers}
     waiting = list(wanted)
     while waiting:
         result = by_id[waiting.pop()]

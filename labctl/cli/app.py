@@ -26,6 +26,7 @@ _WIDTH_OF_FILES = 160
 @dataclass(slots=True)
 class Application:
     """One run of labctl. directory: where labctl.yaml and .labctl are. verbosity: -1 quiet, 0, 1 verbose.
+    command: its name; says_next: whether a hint about the next command may follow.
     after_interrupt: what may be done next where a person ends it by Ctrl-C.
 
     Data goes to ``out``, everything else to ``err``.
@@ -35,6 +36,8 @@ class Application:
     verbosity: int = 0
     no_color: bool = False
     after_interrupt: str = "labctl up goes on from here; labctl destroy removes the lab"
+    command: str = ""
+    says_next: bool = True
     _out: Console | None = None
     _err: Console | None = None
 

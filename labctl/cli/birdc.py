@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from labctl.cli.app import Application, pass_app
+from labctl.cli.complete import machine_names
 from labctl.cli.tool import ToolCommand
 
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
-@click.command(cls=ToolCommand, options_metavar="MACHINE [COMMAND]...")
+
+class BirdcCommand(ToolCommand):
+    """birdc, whose first word is a machine."""
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """The machines' names, as long as none is given."""
+        from click.shell_completion import CompletionItem
+
+        given = ctx.params.get("arguments")
+        return [] if given else [CompletionItem(name) for name in machine_names(ctx, incomplete=incomplete)]
+
+
+@click.command(cls=BirdcCommand, options_metavar="MACHINE [COMMAND]...")
 @click.pass_context
 @pass_app
 def birdc(app: Application, ctx: click.Context, arguments: tuple[str, ...]) -> int:

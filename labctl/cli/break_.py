@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from labctl.cli.app import Application, pass_app
+from labctl.cli.complete import fault_names, machine_names
 
 if TYPE_CHECKING:
     from labctl.faults.fault import Fault
@@ -15,12 +16,14 @@ if TYPE_CHECKING:
 
 
 @click.command("break")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=fault_names)
 @click.option("--list", "listing", is_flag=True, help="List the faults: level, layer, and what each one teaches.")
 @click.option("--random", "by_chance", is_flag=True, help="Choose one by chance.")
 @click.option("--seed", type=int, metavar="N", help="The same number makes the same choice.")
 @click.option("--level", type=click.IntRange(1, 3), help="With --random or --list: only faults of this level.")
-@click.option("--machine", metavar="MACHINE", help="Which machine, where several are possible.")
+@click.option(
+    "--machine", metavar="MACHINE", shell_complete=machine_names, help="Which machine, where several are possible."
+)
 @click.option("--hidden", is_flag=True, help="Do not say what it is.")
 @click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True, help="For --list.")
 @pass_app

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from labctl.cli.app import Application, pass_app
+from labctl.cli.complete import logged_steps, machine_names
 from labctl.cli.lazy import unknown_word
 from labctl.errors import HostError
 
@@ -23,8 +24,8 @@ class _Log:
 
 
 @click.command()
-@click.argument("machine", required=False)
-@click.argument("step", required=False)
+@click.argument("machine", required=False, shell_complete=machine_names)
+@click.argument("step", required=False, shell_complete=logged_steps)
 @pass_app
 def logs(app: Application, machine: str | None, step: str | None) -> None:
     """Show what a step printed; all steps of a machine without STEP; without MACHINE, list what there is."""

@@ -23,6 +23,17 @@ from labctl.errors import ExitCode
 class Labctl(LazyGroup):
     """The top of the command line: whatever is raised below becomes a message and an exit code here."""
 
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command, with examples below its --help."""
+        from labctl.cli.examples import EXAMPLES
+
+        command = super().get_command(ctx, cmd_name)
+        if isinstance(ctx.obj, Application):
+            ctx.obj.command = cmd_name
+        if command is not None and command.epilog is None and cmd_name in EXAMPLES:
+            command.epilog = "\b\nExamples:\n" + "\n".join(f"  {line}" for line in EXAMPLES[cmd_name])
+        return command
+
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
         """Run one command line and exit."""
         app = Application()
@@ -30,9 +41,19 @@ class Labctl(LazyGroup):
             outcome = super().main(args, prog_name or "labctl", obj=app, **{**extra, "standalone_mode": False})
             status = outcome if isinstance(outcome, int) else ExitCode.OK
             sys.stdout.flush()
+            _say_what_is_next(app, int(status))
         except BaseException as error:  # noqa: BLE001 - the one place where everything ends
             status = _status_of(error, app)
         sys.exit(int(status))
+
+
+def _say_what_is_next(app: Application, status: int) -> None:
+    """A hint for the person at the terminal; -q leaves it out."""
+    from labctl.cli.examples import NEXT
+
+    hint = NEXT.get(app.command, {}).get(status)
+    if hint and app.says_next and sys.stderr.isatty():
+        app.note(f"next: {hint}")
 
 
 def _status_of(error: BaseException, app: Application) -> int:

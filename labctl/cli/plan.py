@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from labctl.cli.app import Application, pass_app
+from labctl.cli.complete import step_names
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +22,7 @@ _CONNECT_SECONDS = 3.0
 
 
 @click.command()
-@click.option("--until", metavar="STEP", help="Only that step and what it needs.")
+@click.option("--until", metavar="STEP", shell_complete=step_names, help="Only that step and what it needs.")
 @click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @pass_app
 def plan(app: Application, until: str | None, output: str) -> None:

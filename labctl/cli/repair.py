@@ -5,10 +5,11 @@ from __future__ import annotations
 import click
 
 from labctl.cli.app import Application, pass_app
+from labctl.cli.complete import applied_faults
 
 
 @click.command()
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=applied_faults)
 @pass_app
 def repair(app: Application, name: str | None) -> None:
     """Undo what `labctl break` did: the fault of that NAME, or all of them."""

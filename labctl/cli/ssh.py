@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from labctl.cli.app import Application, pass_app
+from labctl.cli.complete import machine_names
 
 if TYPE_CHECKING:
     from labctl.model.lab import Lab
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command(context_settings={"allow_interspersed_args": False})
 @click.option("-t", "terminal", is_flag=True, help="Give the command a terminal, as ssh -t does.")
-@click.argument("machine")
+@click.argument("machine", shell_complete=machine_names)
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 @pass_app
 def ssh(app: Application, terminal: bool, machine: str, command: tuple[str, ...]) -> int:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from labctl.cli.app import Application, pass_app
+from labctl.cli.complete import step_names, words
 
 if TYPE_CHECKING:
     from labctl.checks.report import Report
@@ -23,10 +24,22 @@ _SETTLE_SECONDS = 60
 
 
 @click.command()
-@click.option("--provider", metavar="P", help="Where the machines run: lxc, virtualbox, libvirt or auto.")
-@click.option("--source", metavar="S", help="Where the software comes from: debian, upstream or auto.")
+@click.option(
+    "--provider",
+    metavar="P",
+    shell_complete=words("lxc", "virtualbox", "libvirt", "auto"),
+    help="Where the machines run: lxc, virtualbox, libvirt or auto.",
+)
+@click.option(
+    "--source",
+    metavar="S",
+    shell_complete=words("debian", "upstream", "auto"),
+    help="Where the software comes from: debian, upstream or auto.",
+)
 @click.option("--workers", type=int, metavar="N", help="How many workers.")
-@click.option("--until", metavar="STEP", help="Stop after this step; the rest is left for the class.")
+@click.option(
+    "--until", metavar="STEP", shell_complete=step_names, help="Stop after this step; the rest is left for the class."
+)
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @pass_app
 def up(  # noqa: PLR0917 - click hands over every option
@@ -131,9 +144,11 @@ def _still_wrong(app: Application, report: Report) -> None:
 
 
 def _closing_words(lab: Lab, outcome: Outcome, until: str | None, seconds: float) -> str:
+    from labctl.cli.took import took
+
     if not outcome.done:
-        return f"the lab {lab.name} is up already; nothing was changed ({seconds:.1f} s)"
+        return f"the lab {lab.name} is up already; nothing was changed ({took(seconds)})"
     if until is not None:
-        return f"the lab {lab.name} is up to the step {until} ({seconds:.1f} s); `labctl up` does the rest"
+        return f"the lab {lab.name} is up to the step {until} ({took(seconds)}); `labctl up` does the rest"
     url = f"curl -H 'Host: {lab.app.host}' http://{lab.entry}/"
-    return f"the lab {lab.name} is up and verified ({seconds:.1f} s). Try: {url}"
+    return f"the lab {lab.name} is up and verified ({took(seconds)}). Try: {url}"

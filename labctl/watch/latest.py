@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 
-from labctl.checks.facts import Facts, HostFacts, HttpFacts, MachineFacts
+from labctl.checks.facts import Facts, MachineFacts
+from labctl.checks.unasked import unasked
 from labctl.model.lab import Lab
 from labctl.remote.result import CommandResult
-
-_NOT_ASKED = CommandResult("", 127, "", "not asked", 0.0)
 
 
 class Latest:
@@ -50,9 +50,7 @@ class Latest:
         """All that is known now, in verify's form."""
         with self._changed:
             machines = dict(self._machines)
-        host = HostFacts(_NOT_ASKED, _NOT_ASKED)
-        reach = MachineFacts(self._lab.ingress.name, "not asked")
-        return Facts(host, machines, reach, HttpFacts(), self._lab.controlplane.name)
+        return replace(unasked(self._lab), machines=machines)
 
     @property
     def all_known(self) -> bool:

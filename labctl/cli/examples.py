@@ -1,0 +1,69 @@
+"""Examples for each command's --help, and what one does next after it."""
+
+from __future__ import annotations
+
+EXAMPLES: dict[str, tuple[str, ...]] = {
+    "init": ("mkdir lab && cd lab && labctl init",),
+    "doctor": ("labctl doctor", "labctl doctor --fix"),
+    "render": ("labctl render", "labctl render --out /tmp/look"),
+    "plan": ("labctl plan", "labctl plan --until bgp-peers"),
+    "up": ("labctl up", "labctl up --workers 3", "labctl up --until bgp-peers", "labctl up --output json"),
+    "verify": (
+        "labctl verify",
+        "labctl verify --explain",
+        "labctl verify --layer bgp --layer route",
+        "labctl verify --check bgp.ingress.worker1",
+        "labctl verify --wait 90 --output json",
+    ),
+    "status": ("labctl status", "labctl status --output json"),
+    "ssh": (
+        "labctl ssh worker1",
+        "labctl ssh ingress -- ip route",
+        "labctl ssh worker1 -- 'journalctl -u bird | tail'",
+    ),
+    "kubectl": ("labctl kubectl get pods -o wide", "labctl kubectl scale deployment app --replicas=8"),
+    "birdc": ("labctl birdc ingress show protocols", "labctl birdc ingress show route protocol worker1"),
+    "calicoctl": ("labctl calicoctl node status", "labctl calicoctl get bgppeers -o yaml"),
+    "kubeconfig": ("labctl kubeconfig > kubeconfig && KUBECONFIG=kubeconfig kubectl get nodes",),
+    "ssh-config": ("labctl ssh-config > ssh_config && ssh -F ssh_config worker1",),
+    "hosts": ("labctl hosts", "labctl hosts --apply"),
+    "inventory": ("labctl inventory > lab.ini && ansible -i lab.ini all -m ping",),
+    "logs": ("labctl logs", "labctl logs worker1", "labctl logs worker1 join"),
+    "graph": ("labctl graph", "labctl graph --live", "labctl graph --live --format svg > lab.svg"),
+    "break": (
+        "labctl break --list --level 1",
+        "labctl break bgp-filtered",
+        "labctl break --random --hidden",
+    ),
+    "repair": ("labctl repair", "labctl repair bgp-filtered"),
+    "report": ("labctl report --out report.html", "labctl report --format md"),
+    "tour": (
+        "labctl tour",
+        "labctl tour --from kernel",
+        "labctl tour --exercise",
+        "labctl tour --export html --out handout.html",
+    ),
+    "watch": ("labctl watch", "labctl watch --port 8080", "labctl watch --tui"),
+    "halt": ("labctl halt",),
+    "destroy": ("labctl destroy", "labctl destroy --yes"),
+    "box": ("labctl box list",),
+    "completion": (
+        'eval "$(labctl completion bash)"',
+        "labctl completion zsh > ~/.zfunc/_labctl",
+        "labctl completion fish > ~/.config/fish/completions/labctl.fish",
+    ),
+}
+
+# By the exit status: what is said after a command at a terminal. Commands that say it themselves are not here.
+NEXT: dict[str, dict[int, str]] = {
+    "init": {0: "labctl up"},
+    "render": {0: "labctl up"},
+    "plan": {0: "labctl up"},
+    "status": {0: "labctl verify judges it"},
+    "verify": {0: "labctl tour, or labctl break --random --hidden", 1: "labctl verify --explain"},
+    "graph": {0: "labctl graph --live --format svg > lab.svg"},
+    "report": {0: "open it in a browser", 1: "labctl verify --explain"},
+    "tour": {0: "labctl break --random --hidden, then find what is broken", 1: "labctl verify --explain"},
+    "halt": {0: "labctl up starts the machines again"},
+    "destroy": {0: "labctl up builds the lab anew; labctl box list shows the boxes that stay"},
+}
