@@ -45,6 +45,8 @@ def _requests(layout: Layout, placed: PlacedNode) -> Line:
         (layout.request_x, placed.request_y),
         (stop, placed.request_y),
     ]
+    if placed.node.routed is False:
+        return Line(rounded(points[-3:]), "broken", f"no route to the pods of {placed.node.name}")
     return Line(rounded(points), "request", f"requests to the pods of {placed.node.name}")
 
 

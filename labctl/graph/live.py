@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from ipaddress import IPv4Network
 from typing import TypeVar
 
 from labctl.checks.check import MissingFact
@@ -25,10 +26,15 @@ def picture_of_facts(lab: Lab, facts: Facts) -> Picture:
 
 
 def _known(read: Callable[[], tuple[Item, ...]]) -> tuple[Item, ...]:
+    return _asked(read) or ()
+
+
+def _asked(read: Callable[[], tuple[Item, ...]]) -> tuple[Item, ...] | None:
+    """What the facts say; None where there was no answer."""
     try:
         return read()
     except (MissingFact, ValueError):
-        return ()
+        return None
 
 
 def _ingress(lab: Lab, asked: MachineFacts, servers: tuple[ServerStatus, ...]) -> IngressMark:
@@ -54,12 +60,13 @@ def _ingress(lab: Lab, asked: MachineFacts, servers: tuple[ServerStatus, ...]) -
 def _node(lab: Lab, node: Machine, facts: Facts, serving: Mapping[str, bool]) -> NodeMark:
     cluster = facts.cluster
     words, established = _session(facts.on(lab.ingress.name), node)
+    blocks = tuple(block.cidr for block in cluster.blocks if block.node == node.name)
     return NodeMark(
         name=node.name,
         role=node.role,
         address=str(node.address),
         as_number=lab.network.as_number,
-        blocks=tuple(str(block.cidr) for block in cluster.blocks if block.node == node.name),
+        blocks=tuple(map(str, blocks)),
         pods=tuple(
             PodMark(pod.name, str(pod.address), serving.get(str(pod.address)))
             for pod in sorted(cluster.pods, key=lambda pod: int(pod.address or 0))
@@ -68,15 +75,27 @@ def _node(lab: Lab, node: Machine, facts: Facts, serving: Mapping[str, bool]) ->
         state=_state(node, facts),
         session=words,
         established=established,
+        routed=_routed(facts.on(lab.ingress.name), node, blocks),
     )
+
+
+def _routed(ingress: MachineFacts, node: Machine, blocks: tuple[IPv4Network, ...]) -> bool | None:
+    """Whether ingress's kernel knows the way to all blocks of the node; None where it, or the API, did not answer."""
+    routes = _asked(lambda: ingress.routes)
+    if routes is None or not blocks:
+        return None
+    known = {route.destination for route in routes if node.address in route.gateways}
+    return known.issuperset(blocks)
 
 
 def _session(ingress: MachineFacts, node: Machine) -> tuple[str, bool]:
     """What BIRD says of its session with that node, and whether it stands."""
-    sessions: tuple[BgpSession, ...] = _known(lambda: ingress.sessions)
+    sessions: tuple[BgpSession, ...] | None = _asked(lambda: ingress.sessions)
+    if sessions is None:
+        return ("down: BIRD is silent" if ingress.reachable else "unknown"), False
     session = next((session for session in sessions if session.peer == node.address), None)
     if session is None:
-        return ("no session" if sessions else "unknown"), False
+        return "no session", False
     return session.words, session.established
 
 

@@ -28,6 +28,7 @@ class NodeMark:
     """A node of the cluster. state and session: empty in a picture from the model alone.
 
     session: BIRD's words on ingress about its session with this node. established: None where nobody asked.
+    routed: whether ingress's kernel has a route to the node's blocks, so that a request gets to its pods.
     """
 
     name: str
@@ -39,6 +40,7 @@ class NodeMark:
     state: str = ""
     session: str = ""
     established: bool | None = None
+    routed: bool | None = None
 
     @property
     def runs_pods(self) -> bool:

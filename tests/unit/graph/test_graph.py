@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from xml.etree import ElementTree
 
@@ -110,3 +111,26 @@ def test_rounded_corners():
     assert rounded([(0, 0), (50, 0), (100, 0), (100, 60)]) == "M0 0L91 0Q100 0 100 9L100 60"
     assert rounded([(0, 0), (0, 0), (30, 0)]) == "M0 0L30 0"
     assert rounded([(0, 0), (4, 0), (4, 4)]) == "M0 0L2 0Q4 0 4 2L4 4"
+
+
+def test_without_a_route_no_request_gets_to_the_pods_of_a_node():
+    lab = make_lab()
+    facts = make_facts(lab)
+    ingress = facts.on("ingress")
+    kept = [route for route in json.loads(ingress.output("routes")) if route["dst"] != "172.16.235.128/26"]
+    results = {**ingress.results, "routes": result("ip -json route", json.dumps(kept))}
+    broken = replace(facts, machines={**facts.machines, "ingress": replace(ingress, results=results)})
+    routed = {node.name: node.routed for node in picture_of_facts(lab, broken).nodes}
+    assert routed == {"controlplane": True, "worker1": False, "worker2": True}
+    drawn = [line for line in lines(place(picture_of_facts(lab, broken))) if line.kind == "broken"]
+    assert [line.title for line in drawn] == ["no route to the pods of worker1"]
+
+
+def test_bird_that_does_not_answer_has_no_session():
+    lab = make_lab()
+    facts = make_facts(lab)
+    ingress = facts.on("ingress")
+    results = {**ingress.results, "protocols": result("birdc", "", 1, "no such file")}
+    silent = replace(facts, machines={**facts.machines, "ingress": replace(ingress, results=results)})
+    assert {node.session for node in picture_of_facts(lab, silent).nodes} == {"down: BIRD is silent"}
+    assert as_svg(picture_of_facts(lab, silent)).count("BGP down: BIRD is silent") >= 3
