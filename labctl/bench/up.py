@@ -78,7 +78,7 @@ def timed_up(own: BesideLab) -> Ups:
             raise
     seconds = time.monotonic() - started
     if process.returncode != 0:
-        raise LabctlError("labctl up failed", where=str(own.folder), why="\n".join(last), next_step="labctl bench up")
+        raise LabctlError("labctl up failed", where=str(own.folder), why="\n".join(last))
     return Ups(seconds, critical_path(own.lab, spans(lines)))
 
 
