@@ -20,7 +20,7 @@ class Conditions:
     """The circumstances of a measurement.
 
     load_before, load_after: the kernel's load average of the last minute; it says whether others were at work, but
-    what is measured adds to it.
+    what is measured adds to it. busy: there was more to do than this host has processors, before anything was measured.
     """
 
     command: str
@@ -29,8 +29,9 @@ class Conditions:
     labctl: str
     load_before: float
     load_after: float
+    busy: bool = False
 
-    def as_json(self) -> dict[str, str | float]:
+    def as_json(self) -> dict[str, str | float | bool]:
         """For --output json."""
         return {
             "command": self.command,
@@ -39,6 +40,7 @@ class Conditions:
             "labctl": self.labctl,
             "load_before": self.load_before,
             "load_after": self.load_after,
+            "busy": self.busy,
         }
 
 
@@ -57,6 +59,7 @@ class Watch:
             labctl=__version__,
             load_before=self._before,
             load_after=load(),
+            busy=self._before > cores(),
         )
 
 
@@ -78,10 +81,14 @@ def command_line(argv: list[str]) -> str:
 
 def machine() -> str:
     """This host in a line: processors, memory, system, kernel."""
-    cores = len(os.sched_getaffinity(0))
     memory = psutil.virtual_memory().total / 2**30
     kernel = platform.release()
-    return f"{cores} cores of {_processor()}, {memory:.0f} GiB, {_system()}, Linux {kernel}"
+    return f"{cores()} cores of {_processor()}, {memory:.0f} GiB, {_system()}, Linux {kernel}"
+
+
+def cores() -> int:
+    """The processors that this process may use."""
+    return len(os.sched_getaffinity(0))
 
 
 def _processor() -> str:

@@ -14,6 +14,8 @@ from rich.text import Text
 from labctl.bench.conditions import Conditions
 from labctl.bench.figures import Figures, Table
 
+_BUSY = "Other work kept this host busy: on a quiet one the figures are others, ratios too. Measure again there."
+
 
 def as_text(figures: Figures) -> RenderableType:
     """Tables, notes and conditions for a terminal."""
@@ -71,7 +73,8 @@ def _markdown_row(cells: tuple[str, ...]) -> str:
 
 def circumstances(conditions: Conditions) -> tuple[str, ...]:
     """When, where and beside which load, as sentences."""
-    return (
+    lines = (
         f"{conditions.date}, labctl {conditions.labctl}, on {conditions.machine}.",
         f"Load average {conditions.load_before:.1f} before, {conditions.load_after:.1f} after.",
     )
+    return (*lines, _BUSY) if conditions.busy else lines

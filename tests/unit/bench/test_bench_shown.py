@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -58,8 +59,15 @@ def test_json() -> None:
             "labctl": "0.1.0",
             "load_before": 0.25,
             "load_after": 1.75,
+            "busy": False,
         },
     }
+
+
+def test_a_busy_host_is_told() -> None:
+    busy = replace(FIGURES, conditions=replace(CONDITIONS, busy=True))
+    assert "Other work kept this host busy" in as_markdown(busy)
+    assert "Other work" not in as_markdown(FIGURES)
 
 
 def test_text() -> None:
