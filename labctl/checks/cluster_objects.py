@@ -11,7 +11,7 @@ Labels = Mapping[str, str]
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node. reason: the Ready condition's reason and message."""
+    """A node. reason: the Ready condition's reason and message. taints: those that Kubernetes did not set itself."""
 
     name: str
     ready: bool
@@ -19,6 +19,7 @@ class Node:
     internal_ip: str
     pressure: tuple[str, ...]
     unschedulable: bool
+    taints: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,7 @@ class Pod:
     labels: Labels
     reason: str
     port: int | None
+    port_names: tuple[str, ...] = ()
 
     @property
     def full_name(self) -> str:
@@ -69,13 +71,23 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A deployment: how many pods it wants, and how many are ready."""
+    """A deployment: how many pods it wants, and how many are ready. trouble: why it can't make more, if it says."""
 
     namespace: str
     name: str
     wanted: int
     ready: int
     labels: Labels
+    selector: Labels
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonSet:
+    """A DaemonSet: what labels its pods have."""
+
+    namespace: str
+    name: str
     selector: Labels
 
 
@@ -154,6 +166,7 @@ class Cluster:
     services: tuple[Service, ...]
     endpoints: Mapping[tuple[str, str], tuple[Endpoint, ...]]
     deployments: tuple[Deployment, ...]
+    daemonsets: tuple[DaemonSet, ...]
     ingress_paths: tuple[IngressPath, ...]
     ingress_classes: tuple[IngressClass, ...]
     pools: tuple[Pool, ...]

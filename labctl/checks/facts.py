@@ -9,6 +9,7 @@ from ipaddress import IPv4Address
 
 from labctl.checks.check import MissingFact
 from labctl.checks.cluster_objects import Cluster
+from labctl.checks.collector import TIMED_OUT
 from labctl.checks.read_api import read_cluster
 from labctl.parse.bgp_sessions import BgpSession, parse_sessions
 from labctl.parse.birdc import Route, parse_routes
@@ -62,6 +63,8 @@ class MachineFacts:
     def output(self, probe: str) -> str:
         """What a probe printed. Raises MissingFact if there is no result, or it failed and printed nothing."""
         result = self.result(probe)
+        if result.status == TIMED_OUT:
+            raise MissingFact(f"no end of `{result.command}` in time")
         if not result.ok and not result.stdout.strip():
             why = result.stderr.strip().splitlines()
             raise MissingFact(why[-1] if why else f"status {result.status} from `{result.command}`")
@@ -104,8 +107,13 @@ class MachineFacts:
 
     @cached_property
     def filesystems(self) -> tuple[Filesystem, ...]:
-        """The file systems that matter to the lab."""
-        return parse_df(self.output("disk"))
+        """Its file systems, but for the kernel's own and those of single containers. Sizes in KiB."""
+        return _lasting(parse_df(self.output("disk")))
+
+    @cached_property
+    def inodes(self) -> tuple[Filesystem, ...]:
+        """The same file systems, counted in inodes."""
+        return _lasting(parse_df(self.output("inodes")))
 
     @cached_property
     def memory(self) -> Mapping[str, int]:
@@ -154,6 +162,13 @@ class MachineFacts:
         return (own or [""])[-1][:300]
 
 
+_PASSING = ("/run/containerd/", "/var/lib/kubelet/pods/", "/run/credentials/", "/proc", "/sys", "/dev", "/snap/")
+
+
+def _lasting(found: tuple[Filesystem, ...]) -> tuple[Filesystem, ...]:
+    return tuple(item for item in found if not item.mount.startswith(_PASSING))
+
+
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
     """One HTTP request from the host.
@@ -179,13 +194,17 @@ class HostFacts:
     """What the host itself knows. route: its result of `ip -json route get INGRESS`; neighbours: of `ip -json neigh`.
 
     name_addresses: what the application's host name resolves to here (empty: it does not). pinged: of the machines that
-    do not answer over SSH, the addresses of those that answer ping.
+    do not answer over SSH, the addresses of those that answer ping. ways: of the same machines, by address, the result
+    of `ip -json route get ADDRESS`. links: the result of `ip -json link`. clock: seconds since 1970 when it was asked.
     """
 
     route: CommandResult
     neighbours: CommandResult
     name_addresses: tuple[str, ...] = ()
     pinged: tuple[str, ...] = ()
+    ways: Mapping[str, CommandResult] = field(default_factory=dict)
+    links: CommandResult | None = None
+    clock: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

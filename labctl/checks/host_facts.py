@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import IPv4Address
 
 from labctl.checks.facts import HostFacts
 from labctl.model.lab import Lab, Machine
@@ -17,7 +18,12 @@ _NAME_SECONDS = 0.7  # a resolver that waits for a DNS server that is not there 
 
 def route_command(lab: Lab) -> tuple[str, ...]:
     """The command that shows the host's way to the lab."""
-    return ("ip", "-json", "route", "get", str(lab.entry))
+    return way_command(lab.entry)
+
+
+def way_command(address: IPv4Address) -> tuple[str, ...]:
+    """The command that shows how this host's packets for an address leave."""
+    return ("ip", "-json", "route", "get", str(address))
 
 
 def name_command(lab: Lab) -> tuple[str, ...]:
@@ -39,6 +45,9 @@ def ask_host(lab: Lab, silent: Sequence[Machine] = ()) -> HostFacts:
         neighbours=run_here(("ip", "-json", "neigh"), _SECONDS),
         name_addresses=tuple(addresses),
         pinged=pinged,
+        ways={str(machine.address): run_here(way_command(machine.address), _SECONDS) for machine in silent},
+        links=run_here(("ip", "-json", "link"), _SECONDS),
+        clock=time.time(),
     )
 
 

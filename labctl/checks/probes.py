@@ -10,6 +10,14 @@ import shlex
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from labctl.checks.credentials import (
+    API_PORT,
+    AS_ADMINISTRATOR,
+    CONTROLLER_KUBECONFIG,
+    certificates_command,
+    certificates_of,
+    rights_command,
+)
 from labctl.model.lab import Lab, Machine, Role, Source
 
 BIRD_UNIT = "bird.service"
@@ -21,8 +29,6 @@ KUBELET_UNIT = "kubelet.service"
 ETCD_UNIT = "etcd.service"
 HAPROXY_CONFIG = "/var/lib/haproxy-ingress/haproxy.cfg"
 HAPROXY_SOCKET = "/run/haproxy-ingress/haproxy-runtime-api.sock"
-CONTROLLER_KUBECONFIG = "/etc/haproxy-ingress/kubeconfig"
-API_PORT = 6443
 
 UNIT_PROPERTIES = "Id,LoadState,ActiveState,SubState,Result,ExecMainStatus,NRestarts,StateChangeTimestamp"
 
@@ -34,6 +40,7 @@ API_PATHS = {
     "services": "/api/v1/services",
     "endpoints": "/api/v1/endpoints",
     "deployments": "/apis/apps/v1/deployments",
+    "daemonsets": "/apis/apps/v1/daemonsets",
     "ingresses": "/apis/networking.k8s.io/v1/ingresses",
     "ingressclasses": "/apis/networking.k8s.io/v1/ingressclasses",
     "ippools": "/apis/projectcalico.org/v3/ippools",
@@ -50,9 +57,14 @@ class Probe:
 
     name: str
     command: str
-    deadline: float = 3.0
+    deadline: float = 4.0
 
 
+_SYSCTLS = (
+    "ipv4/ip_forward",
+    *(f"ipv4/conf/*/{name}" for name in ("rp_filter", "forwarding", "proxy_arp", "arp_ignore")),
+    *(f"netfilter/nf_conntrack_{name}" for name in ("count", "max")),
+)
 _EVERYWHERE = (
     Probe("addresses", "ip -json addr"),
     Probe("routes", "ip -json route"),
@@ -60,9 +72,12 @@ _EVERYWHERE = (
     Probe("rules", "ip -json rule"),
     Probe("listeners", "ss -ltnpH"),
     Probe("failed-units", "systemctl list-units --failed --plain --no-legend"),
-    Probe("disk", "df -Pk / /tmp /run /var/lib/containerd /var/lib/kubelet /var/lib/etcd 2>/dev/null || true"),
+    Probe("disk", "df -Pk -x iso9660 -x squashfs -x vboxsf"),
+    Probe("inodes", "df -Pi -x iso9660 -x squashfs -x vboxsf"),
     Probe("memory", "cat /proc/meminfo"),
-    Probe("sysctls", "grep -s . /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv4/conf/*/rp_filter"),
+    Probe("sysctls", f"grep -s . {' '.join(f'/proc/sys/net/{name}' for name in _SYSCTLS)}"),
+    Probe("processes", "ps -eo stat=,pid=,comm=,args= | grep '^T' || true"),
+    Probe("hostname", "uname -n"),
     Probe("firewall", "nft list ruleset 2>/dev/null || iptables-save"),
     Probe("qdiscs", "tc qdisc show"),
 )
@@ -109,15 +124,23 @@ def probes_for(lab: Lab, machine: Machine) -> tuple[Probe, ...]:
     if machine.role is Role.CONTROLPLANE:
         own.insert(0, Probe("api", api_command(machine.address), deadline=4.0))
     own.append(Probe("names", names_command(lab)))
+    own.append(Probe("certificates", certificates_command(certificates_of(machine, lab.source))))
+    if machine.role is Role.INGRESS or lab.source is Source.DEBIAN:
+        own.append(Probe("bird-options", _BIRD_OPTIONS))
+    if machine.role is Role.CONTROLPLANE:
+        own.append(Probe("controller-rights", rights_command(machine.address, lab.source), deadline=4.0))
     if machine.is_node:
         own.append(Probe("cni", "grep -s . /etc/cni/net.d/*.conf /etc/cni/net.d/*.conflist"))
+        own.append(Probe("cni-plugins", "find -L /opt/cni/bin -maxdepth 1 -type f -perm -100 -printf '%f\\n'"))
     else:
         own += _of_ingress(lab, machine)
     return (*own, *_EVERYWHERE)
 
 
 def _of_ingress(lab: Lab, machine: Machine) -> list[Probe]:
-    access = f"kubectl --kubeconfig={CONTROLLER_KUBECONFIG} --request-timeout=3s get --raw /api/v1/services?limit=1"
+    as_its_user = f'runuser -u "$(systemctl show --property=User --value {CONTROLLER_UNIT} | grep . || echo root)" --'
+    read = f"kubectl --kubeconfig={CONTROLLER_KUBECONFIG} --request-timeout=3s get --raw '/api/v1/services?limit=1'"
+    access = f"{as_its_user} {read}"
     return [
         Probe("controller-access", f"{access} >/dev/null", deadline=4.0),
         Probe("bird-routes", birdc(machine, lab.source, "show route")),
@@ -127,19 +150,21 @@ def _of_ingress(lab: Lab, machine: Machine) -> list[Probe]:
     ]
 
 
+_BIRD_OPTIONS = (
+    "grep -nE '^ *(protocol bgp|password|passive|ttl security|source address|router id)|(import|receive) limit'"
+    " /etc/bird/bird.conf | sed 's/password.*/password .../'"
+)
+"""What can keep a session down and does not show in `birdc show protocols`; a password itself is not read."""
+
+
 def api_command(address: IPv4Address) -> str:
     """One curl for everything that is read from the API: one process and one TLS session.
 
-    Each body is followed by a line `labctl-url STATUS URL`. The client certificate is the API server's own for
-    kubelets, which kubeadm keeps on every control plane and which may read everything. The user agent is set because
-    the API server indents JSON for curl.
+    Each body is followed by a line `labctl-url STATUS URL`.
     """
-    pki = "/etc/kubernetes/pki"
     urls = [f"https://{address}:{API_PORT}{path}" for path in API_PATHS.values()]
     words = [
-        *("curl", "-sS", "--fail-early", "--max-time", "3", "-A", "labctl"),
-        *("--cacert", f"{pki}/ca.crt"),
-        *("--cert", f"{pki}/apiserver-kubelet-client.crt", "--key", f"{pki}/apiserver-kubelet-client.key"),
+        *AS_ADMINISTRATOR,
         *("-w", r"\nlabctl-url %{http_code} %{url_effective}\n"),
         *urls,
     ]
@@ -155,7 +180,7 @@ def reach_probe(targets: tuple[tuple[IPv4Address, int | None], ...], mtu: int) -
     probes = []
     for address, port in targets:
         probes.append(Probe(f"ping {address}", f"ping -n -c 1 -W 1 {address}"))
-        probes.append(Probe(f"ping-full {address}", f"ping -n -c 1 -W 1 -M do -s {mtu - 28} {address}"))
+        probes.append(Probe(f"ping-full {address}", f"ping -n -c 1 -W 1 -M probe -s {mtu - 28} {address}"))
         if port is not None:
             probes.append(Probe(f"http {address}", http_command(address, port)))
     return tuple(probes)
@@ -168,7 +193,21 @@ def http_command(address: IPv4Address, port: int) -> str:
 
 def closer_look(lab: Lab, machine: Machine) -> tuple[Probe, ...]:
     """What is asked of a machine only where a check fails: the last words of its units."""
-    return tuple(Probe(f"journal {unit}", journal_command(unit)) for unit in units_of(lab, machine))
+    found = [Probe(f"journal {unit}", journal_command(unit)) for unit in units_of(lab, machine)]
+    if machine.role is Role.CONTROLPLANE:
+        found += [Probe(f"journal {part}", container_log_command(part)) for part in CONTROL_PLANE_PARTS]
+    return tuple(found)
+
+
+CONTROL_PLANE_PARTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
+"""kubeadm's static pods, by their containers' names."""
+
+
+def container_log_command(part: str) -> str:
+    """The command that shows the last errors of a control plane's part, which the kubelet keeps on its node."""
+    newest = f"ls -t /var/log/pods/kube-system_{part}-*/{part}/*.log 2>/dev/null | head -n 1"
+    words = r"sed 's/^[^ ]* [^ ]* [A-Z] //' | grep -E '^[EFW][0-9]|^Error|^panic'"
+    return f'tail -n 60 "$({newest})" | {words} | tail -n 3'
 
 
 def journal_command(unit: str) -> str:

@@ -31,6 +31,7 @@ def read_cluster(result: CommandResult) -> Cluster:
         services=answers.items("services", read.read_service),
         endpoints=dict(answers.items("endpoints", read.read_endpoints)),
         deployments=answers.items("deployments", read.read_deployment),
+        daemonsets=answers.items("daemonsets", read.read_daemonset),
         ingress_paths=tuple(path for paths in answers.items("ingresses", read.read_ingress) for path in paths),
         ingress_classes=answers.items("ingressclasses", read.read_ingress_class),
         pools=answers.items("ippools", read.read_pool),

@@ -12,6 +12,7 @@ from labctl.checks.cluster_objects import (
     BgpConfiguration,
     BgpPeer,
     BlockAffinity,
+    DaemonSet,
     Deployment,
     Endpoint,
     IngressClass,
@@ -53,7 +54,18 @@ def read_node(item: Object) -> Node:
         internal_ip=internal,
         pressure=tuple(kind for kind in pressures if _condition(item, kind).get("status") == "True"),
         unschedulable=bool(item.get("spec", {}).get("unschedulable")),
+        taints=tuple(_taint(entry) for entry in item.get("spec", {}).get("taints") or [] if not _is_kubernetes(entry)),
     )
+
+
+def _taint(entry: Object) -> str:
+    value = f"={entry['value']}" if entry.get("value") else ""
+    return f"{entry['key']}{value}:{entry['effect']}"
+
+
+def _is_kubernetes(entry: Object) -> bool:
+    """Whether Kubernetes sets this taint itself: for the control plane, or for a condition that is reported anyway."""
+    return str(entry["key"]).startswith(("node-role.kubernetes.io/", "node.kubernetes.io/"))
 
 
 def read_pod(item: Object) -> Pod:
@@ -73,6 +85,9 @@ def read_pod(item: Object) -> Pod:
         labels=item.get("metadata", {}).get("labels") or {},
         reason=_why_not_ready(item),
         port=int(ports[0]) if ports else None,
+        port_names=tuple(
+            port["name"] for box in spec.get("containers", []) for port in box.get("ports") or [] if port.get("name")
+        ),
     )
 
 
@@ -122,7 +137,14 @@ def read_deployment(item: Object) -> Deployment:
         ready=int(item.get("status", {}).get("readyReplicas") or 0),
         labels=spec.get("template", {}).get("metadata", {}).get("labels") or {},
         selector=spec.get("selector", {}).get("matchLabels") or {},
+        trouble=str(_condition(item, "ReplicaFailure").get("message", "")),
     )
+
+
+def read_daemonset(item: Object) -> DaemonSet:
+    """An apps/v1 DaemonSet."""
+    selector = item.get("spec", {}).get("selector", {}).get("matchLabels") or {}
+    return DaemonSet(_namespace(item), _name(item), selector)
 
 
 def read_ingress(item: Object) -> tuple[IngressPath, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from labctl.checks.bird_options import why_options_differ
 from labctl.checks.causes import unit_state, why_unit_is_down
 from labctl.checks.check import Cause, MissingFact
 from labctl.checks.facts import Facts
@@ -17,7 +18,7 @@ def why_no_session(facts: Facts, lab: Lab, here: Machine, there: Machine) -> Cau
     """The cause as seen from ``here``: first the far end's daemon, then either end's configuration, then the packets
     between.
     """
-    for find in (_far_daemon, _near_configuration, _far_configuration, _as_numbers, _packets):
+    for find in (_far_daemon, _near_configuration, _far_configuration, _as_numbers, _options, _packets):
         cause = find(facts, lab, here, there)
         if cause:
             return cause
@@ -108,6 +109,11 @@ def _as_of(lab: Lab, machine: Machine) -> int:
     return lab.network.as_number if machine.is_node else lab.network.ingress_as_number
 
 
+def _options(facts: Facts, _lab: Lab, here: Machine, there: Machine) -> Cause | None:
+    """Does one end demand something that the other does not do?"""
+    return why_options_differ(facts, here, there, (session_at(facts, here, there), session_at(facts, there, here)))
+
+
 def _packets(facts: Facts, _lab: Lab, here: Machine, there: Machine) -> Cause | None:
     """Do packets get there? Firewall rules at either end, ARP, and what BIRD's socket said."""
     for machine in (there, here):
@@ -117,7 +123,7 @@ def _packets(facts: Facts, _lab: Lab, here: Machine, there: Machine) -> Cause | 
             continue
         if rules:
             hint = f"labctl ssh {machine.name} -- nft -a list ruleset"
-            return Cause(f"a firewall rule on {machine.name} drops packets ({rules[0]})", hint)
+            return Cause(f"a firewall rule on {machine.name} {rules[0].effect} packets ({rules[0]})", hint)
     session = session_at(facts, here, there)
     error = session.last_error if session else ""
     if "No route to host" in error or _no_arp(facts, here, there):

@@ -1,4 +1,4 @@
-"""Which rules drop or reject packets, in `nft list ruleset` or in `iptables-save`.
+"""Which rules drop, reject, redirect or change packets, in `nft list ruleset` or in `iptables-save`.
 
 Standard library only: this file also runs on the machines.
 """
@@ -10,25 +10,42 @@ from dataclasses import dataclass
 
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*"')
 _OPENING = re.compile(r"^(table|chain)\s+(.*?)\s*\{$")
-_NFT_VERDICT = re.compile(r"(?:^|\s)(?:drop|reject)(?:[\s,]|$)")
+_NFT_VERDICT = re.compile(
+    r"(?:^|\s)(?:drop|reject|queue|synproxy|notrack|redirect|masquerade|tproxy"
+    r"|[ds]nat(?= )|ip ttl set|fwd to|dup to)(?:[\s,]|$)"
+)
 _NFT_POLICY = re.compile(r"\bhook\s+(\S+).*\bpolicy\s+drop\b")
-_SAVE_VERDICT = re.compile(r"\s-j\s+(?:DROP|REJECT)\b")
+_SAVE_VERDICT = re.compile(
+    r"\s-j\s+(?:DROP|REJECT|N?FQUEUE|QUEUE|SYNPROXY|NOTRACK|REDIRECT|MASQUERADE|TPROXY|DNAT|SNAT|TTL|TEE)\b"
+)
+_CHANGES = re.compile(r"\b(?:redirect|masquerade|tproxy|[ds]nat|ttl|notrack|tee|dup)\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class DropRule:
-    """A rule, or a chain's policy, that ends packets. table, chain: where it stands; text: as the tool prints it."""
+    """A rule, or a chain's policy, that ends or changes packets.
+
+    table, chain: where it stands; text: as the tool prints it.
+    """
 
     table: str
     chain: str
     text: str
+
+    @property
+    def effect(self) -> str:
+        """What it does with packets."""
+        return "changes" if _CHANGES.search(_QUOTED.sub('""', self.text)) else "drops"
 
     def __str__(self) -> str:
         return f"table {self.table}, chain {self.chain}: {self.text}"
 
 
 def parse_drop_rules(text: str) -> tuple[DropRule, ...]:
-    """All rules and policies that drop or reject, in order. Understands nft's and iptables-save's format."""
+    """All rules and policies that drop, reject, redirect or change, in order.
+
+    Understands nft's and iptables-save's format.
+    """
     return tuple(_from_save(text)) if re.search(r"^\*\w+$", text, re.MULTILINE) else tuple(_from_nft(text))
 
 

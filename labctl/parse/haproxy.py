@@ -27,7 +27,8 @@ class ServerStatus:
     """A server as HAProxy runs it now.
 
     status: UP, DOWN, MAINT, NOLB, DRAIN, `no check` …; check: the last check's code (L4CON, L7OK …). requests: how many
-    it has got since HAProxy started (stot: HAProxy counts each HTTP request as a session).
+    it has got since HAProxy started (stot: HAProxy counts each HTTP request as a session). weight: None where HAProxy
+    does not say.
     """
 
     backend: str
@@ -37,6 +38,7 @@ class ServerStatus:
     check: str
     last_check: str
     requests: int = 0
+    weight: int | None = None
 
     @property
     def spare(self) -> bool:
@@ -51,7 +53,16 @@ class ServerStatus:
     @property
     def takes_requests(self) -> bool:
         """Whether HAProxy sends requests there."""
-        return self.status.startswith(("UP", "no check"))
+        return self.status.startswith(("UP", "no check")) and self.weight != 0
+
+
+@dataclass(frozen=True, slots=True)
+class Frontend:
+    """A frontend as HAProxy runs it now. status: OPEN, FULL, STOP …; limit: of connections, None where not said."""
+
+    name: str
+    status: str
+    limit: int | None
 
 
 def parse_config_servers(text: str) -> tuple[ConfigServer, ...]:
@@ -71,15 +82,28 @@ def parse_config_servers(text: str) -> tuple[ConfigServer, ...]:
 
 def parse_server_status(text: str) -> tuple[ServerStatus, ...]:
     """The servers in the CSV of `show stat`. Raises ValueError if the text has no such header."""
+    return tuple(
+        _status(row)
+        for row in _rows(text)
+        if row.get("svname") not in ("FRONTEND", "BACKEND", None) and row.get("type") == "2"
+    )
+
+
+def parse_frontends(text: str) -> tuple[Frontend, ...]:
+    """The frontends in the CSV of `show stat`. Raises ValueError if the text has no such header."""
+    rows = (row for row in _rows(text) if row.get("svname") == "FRONTEND")
+    return tuple(Frontend(row.get("pxname") or "", row.get("status") or "", _number(row.get("slim"))) for row in rows)
+
+
+def _number(text: str | None) -> int | None:
+    return int(text) if text and text.isdecimal() else None
+
+
+def _rows(text: str) -> csv.DictReader[str]:
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines or not lines[0].startswith("# pxname,svname,"):
         raise ValueError("HAProxy's statistics do not begin with their header")
-    rows = csv.DictReader([lines[0][2:], *lines[1:]])
-    return tuple(
-        _status(row)
-        for row in rows
-        if row.get("svname") not in ("FRONTEND", "BACKEND", None) and row.get("type") == "2"
-    )
+    return csv.DictReader([lines[0][2:], *lines[1:]])
 
 
 def _status(row: dict[str, str]) -> ServerStatus:
@@ -95,4 +119,5 @@ def _status(row: dict[str, str]) -> ServerStatus:
         field("check_status"),
         field("last_chk"),
         int(total) if total.isdigit() else 0,
+        _number(row.get("weight")),
     )

@@ -179,9 +179,7 @@ class Connection:
         return RemoteError(f"{what}: {shown}", where=self.access.machine, why=why, next_step="labctl verify")
 
 
-def _pump(
-    channel: paramiko.Channel, stdin: bytes, until: float, on_line: LineHandler | None
-) -> tuple[str, str]:
+def _pump(channel: paramiko.Channel, stdin: bytes, until: float, on_line: LineHandler | None) -> tuple[str, str]:
     """Send stdin, collect both outputs until the command ends. Raises TimeoutError after the moment ``until``."""
     threading.Thread(target=_send, args=(channel, stdin), daemon=True).start()
     out, err = _Stream(on_line), _Stream(on_line)

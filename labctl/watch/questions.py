@@ -6,7 +6,8 @@ import json
 from dataclasses import astuple, dataclass
 from importlib import resources
 
-from labctl.checks.probes import API_PATHS, API_PORT, HAPROXY_SOCKET
+from labctl.checks.credentials import API_PORT
+from labctl.checks.probes import API_PATHS, HAPROXY_SOCKET
 from labctl.model.lab import Lab, Machine, Role
 
 BIRD_SOCKET = "/run/bird/bird.ctl"

@@ -84,6 +84,8 @@ def deployment(facts: Facts, _lab: Lab) -> Outcome:
     if found.ready >= found.wanted:
         return passed(words)
     cause = _why_not_ready(broken, found.wanted, len(pods))
+    if not broken and found.trouble:
+        cause = f"only {len(pods)} of {counted(found.wanted, 'pod')} exist, the API refuses more: {found.trouble}"
     hint = (
         f"labctl kubectl describe pod {broken[0].name}" if broken else f"labctl kubectl describe deployment {APP_NAME}"
     )
@@ -140,7 +142,10 @@ def _why_no_pod(facts: Facts, found: Service) -> str:
 def _wrong_port(found: Service, pods: list[Pod]) -> str:
     """Which target port is no container port of the pods; empty if all fit, or if the pods name no port."""
     known = {pod.port for pod in pods if pod.port is not None}
+    names = {name for pod in pods for name in pod.port_names}
     for _, port, target in found.ports:
+        if not target.isdigit() and target not in names:
+            return f"{port} -> {target}, and no container names a port so"
         if known and target.isdigit() and int(target) not in known:
             return f"{port} -> {target}, the pods have {listed(sorted(known))}"
     return ""
@@ -168,7 +173,27 @@ def ingress(facts: Facts, lab: Lab) -> Outcome:
         wrong = _wrong_backend(facts, path)
         if wrong:
             return failed(wrong, f"Ingress {path.ingress} leads to a Service that is not there: {wrong}", hint)
+    twice = _served_twice(taken)
+    if twice:
+        return failed(
+            twice, f"two Ingresses serve the same path of {lab.app.host}: {twice}; only one of them counts", hint
+        )
+    if not any(path.path in ("", "/") for path in taken):
+        only = listed(path.path for path in taken)
+        return failed(f"only {only}", f"Ingress {taken[0].ingress} serves {lab.app.host}{only} only, and not /", hint)
     return passed(listed(f"{path.ingress}: {path.host}{path.path} -> {path.service}:{path.port}" for path in taken))
+
+
+def _served_twice(paths: list[IngressPath]) -> str:
+    """Which two Ingresses have the same host and path, and where each leads; empty if there are none."""
+    for path in paths:
+        for other in paths:
+            if (path.namespace, path.ingress) < (other.namespace, other.ingress) and path.path == other.path:
+                return (
+                    f"{path.ingress} leads {path.path} to {path.service}:{path.port}, "
+                    f"{other.ingress} to {other.service}:{other.port}"
+                )
+    return ""
 
 
 def _wrong_backend(facts: Facts, path: IngressPath) -> str:

@@ -7,12 +7,11 @@ from itertools import permutations
 from labctl.checks.causes import unit_state, why_unit_is_down
 from labctl.checks.check import Check, Layer, MissingFact, Outcome, counted, failed, listed, passed
 from labctl.checks.facts import Facts
+from labctl.checks.layers.beneath import machine_ids
 from labctl.checks.probes import BIRD_UNIT, birdc
 from labctl.checks.subjects import of_ingress, views
 from labctl.checks.why_no_session import session_at, why_no_session
 from labctl.model.lab import Lab, Machine
-
-_BENEATH = ("machine.address", "machine.firewall", "machine.shaping", "machine.disk")
 
 
 def checks(lab: Lab, _facts: Facts) -> list[Check]:
@@ -38,7 +37,7 @@ def _id(here: Machine, there: Machine) -> str:
 
 def _beneath(*machines: Machine) -> tuple[str, ...]:
     """What each end's session stands on."""
-    ends = [f"{kind}.{machine.name}" for machine in machines for kind in _BENEATH]
+    ends = machine_ids(machines)
     agents = [f"calico.agent.{machine.name}" for machine in machines if machine.is_node]
     return (*ends, *agents)
 
@@ -55,7 +54,6 @@ def _daemon_check(lab: Lab) -> Check:
         run=lambda facts, _lab: daemon(facts, lab),
         probe="protocols",
         needs=(f"machine.{name}",),
-        explained_by=(f"machine.disk.{name}", f"machine.memory.{name}"),
     )
 
 
@@ -105,6 +103,9 @@ def configured(facts: Facts, lab: Lab) -> Outcome:
             wrong.append(f"{session.name}: local AS is {session.local_as}, not {lab.network.ingress_as_number}")
         elif session.peer_as != lab.network.as_number:
             wrong.append(f"{session.name}: neighbor AS is {session.peer_as}, not {lab.network.as_number}")
+    known = {machine.address for machine in lab.machines}
+    foreign = [item for item in here.sessions if item.peer is not None and item.peer not in known]
+    wrong += [f"session {item.name} is with {item.peer}, which is no machine of the lab" for item in foreign]
     if wrong:
         return failed(listed(wrong), f"bird.conf on {lab.ingress.name} is wrong: {listed(wrong)}", hint)
     return passed(f"{counted(len(lab.nodes), 'session')} with the lab's AS numbers")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 from labctl.checks.check import Check, Layer, Outcome, failed, listed, passed
 from labctl.checks.cluster_objects import BgpPeer
 from labctl.checks.facts import Facts
@@ -89,11 +92,38 @@ def cni(facts: Facts, node: Machine) -> Outcome:
         return failed(
             "no configuration", f"{node.name} has no CNI configuration in /etc/cni/net.d: pods get no network", hint
         )
-    first = "\n".join(line for line in lines if line.startswith(files[0]))
+    first = "\n".join(line.partition(":")[2] for line in lines if line.startswith(f"{files[0]}:"))
     if "calico" not in first:
         cause = f"containerd takes the first CNI configuration by name, {files[0]}, and that is not Calico's"
-        return failed(listed(files), cause, hint)
+        return failed(listed(files), _not_json(first, files[0], node) or cause, hint)
+    broken = _not_json(first, files[0], node)
+    if broken:
+        return failed(f"{files[0]} is not JSON", broken, f"labctl ssh {node.name} -- python3 -m json.tool {files[0]}")
+    there = set(facts.on(node.name).output("cni-plugins").split())
+    missing = sorted(_plugins(json.loads(first)) - there)
+    if missing:
+        cause = f"/opt/cni/bin/{missing[0]} on {node.name} is missing or may not be run, and {files[0]} names it"
+        return failed(f"no plugin {listed(missing)}", cause, f"labctl ssh {node.name} -- ls -l /opt/cni/bin")
     return passed(files[0])
+
+
+def _not_json(text: str, file: str, node: Machine) -> str:
+    try:
+        json.loads(text)
+    except ValueError as error:
+        return f"{file} on {node.name} is not JSON ({error}): pods get no network"
+    return ""
+
+
+def _plugins(configuration: Any) -> set[str]:
+    """Every plugin that a CNI configuration names (CNI spec 1.0: `type`, in plugins and in their ipam)."""
+    if isinstance(configuration, list):
+        return {name for item in configuration for name in _plugins(item)}
+    if not isinstance(configuration, dict):
+        return set()
+    nested = {name for key in ("plugins", "ipam") for name in _plugins(configuration.get(key))}
+    own = configuration.get("type")
+    return nested | ({own} if isinstance(own, str) and own != "calico-ipam" else set())
 
 
 def _object_check(lab: Lab, id_: str, title: str, expected: str, command: str) -> Check:
@@ -171,6 +201,8 @@ def peer(facts: Facts, lab: Lab) -> Outcome:
     peers = facts.cluster.bgp_peers
     name, address, number = lab.ingress.name, str(lab.ingress.address), lab.network.ingress_as_number
     words = listed(f"{item.name}: {item.peer} as {item.as_number}" for item in peers) or "no BGPPeer"
+    known = {str(machine.address) for machine in lab.machines}
+    foreign = [item for item in peers if item.peer and item.peer.partition(":")[0] not in known]
     hint = "labctl kubectl get bgppeers -o yaml"
     mine = [item for item in peers if item.peer.partition(":")[0] == address]
     if not mine:
@@ -180,6 +212,9 @@ def peer(facts: Facts, lab: Lab) -> Outcome:
     if not right:
         return failed(words, f"BGPPeer {mine[0].name} says AS {mine[0].as_number}, {name} has AS {number}", hint)
     missing = [node.name for node in lab.nodes if not any(_covers(item, node) for item in right)]
+    if foreign and not missing:
+        cause = f"BGPPeer {foreign[0].name} is for {foreign[0].peer}, which is no machine of the lab"
+        return failed(words, cause, f"labctl kubectl delete bgppeers.projectcalico.org {foreign[0].name}")
     if missing:
         return failed(
             words, f"BGPPeer {right[0].name} is for `{right[0].scope}` only; {listed(missing)} has no such peer", hint

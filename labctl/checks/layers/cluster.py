@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from labctl.checks.causes import unit_state, why_unit_is_down
 from labctl.checks.check import Check, Layer, Outcome, failed, listed, passed
+from labctl.checks.cluster_objects import DaemonSet, Node, Pod
+from labctl.checks.credentials import API_PORT
 from labctl.checks.facts import Facts
 from labctl.checks.layers.units import unit_check
-from labctl.checks.probes import API_PATHS, API_PORT, CONTAINERD_UNIT, ETCD_UNIT, KUBELET_UNIT
+from labctl.checks.probes import API_PATHS, CONTAINERD_UNIT, ETCD_UNIT, KUBELET_UNIT
 from labctl.checks.subjects import APP_NAMESPACE, require_api
 from labctl.model.lab import Lab, Machine, Source
 
@@ -92,7 +94,9 @@ def _why_no_api(facts: Facts, lab: Lab, broken: list[str]) -> str:
     if broken:
         return f"the API server says of itself that it is not ready: {listed(broken)}"
     if not any(listener.port == API_PORT for listener in facts.on(name).listeners):
-        return f"nothing listens on {name}'s port {API_PORT}: kube-apiserver does not run"
+        said = facts.on(name).last_words("kube-apiserver")
+        words = f"; its last words: {said}" if said else ""
+        return f"nothing listens on {name}'s port {API_PORT}: kube-apiserver does not run{words}"
     return (
         f"kube-apiserver listens on {name}'s port {API_PORT} but "
         f"does not answer: {facts.cluster.errors.get('readyz', '')}"
@@ -105,7 +109,6 @@ def _node_check(lab: Lab, node: Machine) -> Check:
 
     kinds = ("cluster.kubelet", "cluster.containerd", "calico.cni", "machine.disk", "machine.memory", "machine.clock")
     basis = (f"machine.{node.name}", *(f"{kind}.{node.name}" for kind in kinds))
-    walls = tuple(f"{kind}.{name}" for kind in _WALLS for name in (node.name, lab.controlplane.name))
     return Check(
         id=f"cluster.node.{node.name}",
         layer=Layer.CLUSTER,
@@ -115,11 +118,8 @@ def _node_check(lab: Lab, node: Machine) -> Check:
         command=f"kubectl get node {node.name} -o wide",
         run=run,
         needs=("cluster.api",),
-        explained_by=(*basis, *dict.fromkeys(walls)),
+        explained_by=basis,
     )
-
-
-_WALLS = ("machine.firewall", "machine.shaping", "machine.address", "machine.mtu")
 
 
 def node_ready(facts: Facts, machine: Machine) -> Outcome:
@@ -140,8 +140,19 @@ def node_ready(facts: Facts, machine: Machine) -> Outcome:
         return failed(
             f"Ready, {listed(node.pressure)}", f"{machine.name} is short of a resource: {listed(node.pressure)}", hint
         )
-    held = ", scheduling disabled" if node.unschedulable else ""
-    return passed(f"Ready, InternalIP {node.internal_ip}{held}")
+    return _takes_pods(node)
+
+
+def _takes_pods(node: Node) -> Outcome:
+    """Nobody has told the node to take no pods."""
+    if node.unschedulable:
+        cause = f"{node.name} takes no new pods: somebody cordoned or drained it (spec.unschedulable)"
+        return failed("Ready, SchedulingDisabled", cause, f"labctl kubectl uncordon {node.name}")
+    if node.taints:
+        cause = f"{node.name} takes no pods that do not tolerate its taint {listed(node.taints)}"
+        hint = f"labctl kubectl taint node {node.name} {node.taints[0]}-"
+        return failed(f"Ready, tainted {listed(node.taints)}", cause, hint)
+    return passed(f"Ready, InternalIP {node.internal_ip}")
 
 
 def _system_check(lab: Lab) -> Check:
@@ -165,6 +176,22 @@ def _static_pods(lab: Lab) -> list[str]:
     return [f"kube-{part}-{lab.controlplane.name}" for part in ("apiserver", "controller-manager", "scheduler")]
 
 
+def _absent(facts: Facts, lab: Lab) -> str:
+    """Which DaemonSet that belongs on every node has no pod on one; empty if none lacks any."""
+    for name in ("kube-proxy", "calico-node"):
+        sets = [item for item in facts.cluster.daemonsets if item.name == name]
+        for item in sets:
+            mine = {pod.node for pod in facts.cluster.pods if pod.namespace == item.namespace and _is_of(pod, item)}
+            missing = [node.name for node in lab.nodes if node.name not in mine]
+            if missing:
+                return f"{name} does not run on {listed(missing)}"
+    return ""
+
+
+def _is_of(pod: Pod, owner: DaemonSet) -> bool:
+    return owner.selector.items() <= pod.labels.items()
+
+
 def system_pods(facts: Facts, lab: Lab) -> Outcome:
     """All pods beside the application's are ready, or have done their work."""
     require_api(facts, "pods")
@@ -178,6 +205,10 @@ def system_pods(facts: Facts, lab: Lab) -> Outcome:
         cause = f"{name} does not run on {lab.controlplane.name}: the kubelet there has no static pod of that name"
         hint = f"labctl ssh {lab.controlplane.name} -- ls -l /etc/kubernetes/manifests"
         return failed(f"missing: {listed(missing)}", cause, hint)
+    absent = _absent(facts, lab)
+    if absent:
+        cause = f"{absent}: its DaemonSet wants none there"
+        return failed(absent, cause, "labctl kubectl describe daemonset -A")
     if not broken:
         return passed(f"{len(pods)} pods are ready")
     words = listed(

@@ -6,6 +6,7 @@ from labctl.checks.check import Check, Layer, Outcome, counted, failed, listed, 
 from labctl.checks.cluster_objects import Endpoint
 from labctl.checks.facts import Facts, HttpAnswer
 from labctl.checks.http_requests import UNKNOWN_HOST
+from labctl.checks.layers.beneath import PACKETS, machine_ids
 from labctl.checks.probes import HAPROXY_SOCKET
 from labctl.checks.subjects import of_ingress, ready_endpoints, views
 from labctl.model.lab import Lab
@@ -47,20 +48,22 @@ def checks(lab: Lab, facts: Facts) -> list[Check]:
 
 def _proxy(lab: Lab) -> tuple[str, ...]:
     """What an answer of HAProxy stands on, on every ingress machine of this view of the lab."""
-    basis = ["machine.firewall", "machine.shaping", "machine.address", "machine.mtu", "route.rules"]
-    basis += ["proxy.keepalived"] if lab.vip else []
     found = ["proxy.vip"] if lab.vip else []
     for view in views(lab):
         name = view.ingress.name
-        found += [f"machine.{name}", *(of_ingress(f"proxy.{kind}", view) for kind in ("haproxy", "controller"))]
-        found += [f"{kind}.{name}" for kind in basis]
+        found += [
+            f"machine.{name}",
+            *(of_ingress(f"proxy.{kind}", view) for kind in ("haproxy", "frontend", "controller")),
+        ]
+        found += machine_ids((view.ingress,))
+        found += [f"proxy.keepalived.{name}"] if lab.vip else []
     return tuple(found)
 
 
 def _ways(lab: Lab, facts: Facts) -> tuple[str, ...]:
     """What an answer of the application stands on besides: the proxy's knowledge, the cluster, the ways to the pods."""
     found = [f"cluster.{kind}" for kind in ("app", "service", "ingress")]
-    found += [f"{kind}.{node.name}" for node in lab.nodes for kind in ("machine.firewall", "machine.mtu")]
+    found += ["proxy.rights", *machine_ids(lab.workers, PACKETS)]
     for view in views(lab):
         name = view.ingress.name
         found += [of_ingress(f"proxy.{kind}", view) for kind in ("access", "servers")]

@@ -7,15 +7,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from labctl.checks.causes import why_machine_is_silent
 from labctl.checks.check import Check, Layer, MissingFact, Outcome, counted, failed, listed, passed
 from labctl.checks.facts import Facts
+from labctl.checks.layers.certificates import certificates
+from labctl.checks.layers.kernel import arp_settings, connections, forwarding, neighbours
 from labctl.checks.layers.names import names
 from labctl.checks.layers.packets import firewall, lab_nic, mtu, rp_filter, shaping
+from labctl.checks.layers.processes import processes
+from labctl.checks.layers.storage import FULLEST_PERCENT, disk
 from labctl.checks.probes import units_of
+from labctl.checks.why_machine_is_silent import why_machine_is_silent
 from labctl.model.lab import Lab, Machine
 
-FULLEST_PERCENT = 95.0  # kubelet evicts pods at 85-90 % (imagefs 15 %, nodefs 10 % free); above 95 % etcd and logs fail
 LEAST_MEMORY_KIB = 64 * 1024  # below it the kernel's OOM killer is near
 MOST_CLOCK_SECONDS = 2.0  # etcd warns at 1 s; TLS certificates begin to fail with minutes
 
@@ -46,6 +49,7 @@ def _answers_check(machine: Machine) -> Check:
         command=f"labctl ssh {machine.name} -- true",
         run=run,
         needs=("host.route",),
+        explained_by=("host.bridge",),
     )
 
 
@@ -124,7 +128,7 @@ def _others_with(facts: Facts, lab: Lab, machine: Machine) -> list[str]:
             seen = {
                 entry.mac
                 for entry in facts.on(other.name).neighbours
-                if entry.address == machine.address and entry.answers
+                if entry.address == machine.address and entry.answers and "PERMANENT" not in entry.state
             }
         except (MissingFact, ValueError):
             continue
@@ -132,20 +136,6 @@ def _others_with(facts: Facts, lab: Lab, machine: Machine) -> list[str]:
             found.append(other.name)
         found += [f"the interface {mac}" for mac in sorted(seen - own)]
     return list(dict.fromkeys(found))
-
-
-def disk(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
-    """No file system that matters is full."""
-    systems = facts.on(machine.name).filesystems
-    fullest = max(systems, key=lambda system: system.used_percent, default=None)
-    if fullest is None:
-        return failed("df shows no file system")
-    words = f"{fullest.mount} is {fullest.used_percent:.0f} % full, {fullest.free // 1024} MiB are free"
-    if fullest.used_percent < FULLEST_PERCENT:
-        return passed(words)
-    return failed(
-        words, f"{fullest.mount} on {machine.name} is full", f"labctl ssh {machine.name} -- du -xh -d 2 {fullest.mount}"
-    )
 
 
 def memory(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
@@ -176,15 +166,6 @@ def default_route(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
         return passed(str(usable[0]))
     hint = f"labctl ssh {machine.name} -- ip route add default via {lab.network.gateway}"
     return failed("no default route", f"{machine.name} has no default route, so its pods can't answer either", hint)
-
-
-def forwarding(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
-    """The node forwards packets to its pods."""
-    value = facts.on(machine.name).sysctls.get("net.ipv4.ip_forward", "unknown")
-    if value == "1":
-        return passed("1")
-    cause = f"{machine.name} does not forward packets: net.ipv4.ip_forward is {value}"
-    return failed(value, cause, f"labctl ssh {machine.name} -- sysctl -w net.ipv4.ip_forward=1")
 
 
 _EVERYWHERE: tuple[_Question, ...] = (
@@ -250,6 +231,46 @@ _EVERYWHERE: tuple[_Question, ...] = (
         "sysctl -a -r 'rp_filter$'",
         "sysctls",
         rp_filter,
+    ),
+    _Question(
+        "processes",
+        "No process of {machine} is stopped by a signal",
+        "none in state T",
+        "ps -eo stat,pid,args | grep ^T",
+        "processes",
+        processes,
+    ),
+    _Question(
+        "neighbours",
+        "{machine} learns by ARP where the other machines are",
+        "no permanent entry",
+        "ip neigh show nud permanent",
+        "neighbours",
+        neighbours,
+    ),
+    _Question(
+        "connections",
+        "{machine} can track more connections",
+        "less than 95 % of the table used",
+        "sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max",
+        "sysctls",
+        connections,
+    ),
+    _Question(
+        "certificates",
+        "The certificates of {machine} are there and valid",
+        "each valid now",
+        "openssl x509 -noout -enddate -in FILE",
+        "certificates",
+        certificates,
+    ),
+    _Question(
+        "arp",
+        "{machine} answers ARP requests, its pods' too",
+        "arp_ignore 0, proxy_arp 1 on the pods' interfaces",
+        "sysctl -a -r '(arp_ignore|proxy_arp)$'",
+        "sysctls",
+        arp_settings,
     ),
 )
 

@@ -9,6 +9,12 @@ from labctl.model.lab import Lab, Machine
 
 def names(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
     """Every machine's name leads to its address."""
+    host_name = facts.on(machine.name).output("hostname").strip()
+    if host_name.partition(".")[0] != machine.name:
+        cause = (
+            f"{machine.name} calls itself {host_name}: its host name was changed, and programs that start now take it"
+        )
+        return failed(f"host name {host_name}", cause, f"labctl ssh {machine.name} -- hostname {machine.name}")
     found: dict[str, str] = {}
     for line in facts.on(machine.name).output("names").splitlines():
         words = line.split()

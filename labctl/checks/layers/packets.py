@@ -9,6 +9,7 @@ from labctl.parse.firewall import DropRule
 from labctl.parse.iproute import Nic
 
 _SHAPERS = ("netem", "tbf", "blackhole")
+_TUNNEL = 60  # Calico leaves room for a tunnel's headers where it can't tell that there is none (WireGuard: 60 bytes)
 _OWN_CHAINS = ("KUBE-", "cali-", "felix", "CNI-")  # kube-proxy and kubelet; Calico's Felix
 
 
@@ -26,8 +27,18 @@ def mtu(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
     if nic is None:
         return passed("its address is on no interface")
     largest = max(_mtus(facts, lab), default=nic.mtu)
-    if nic.mtu >= largest:
+    narrow = [
+        item for item in facts.on(machine.name).nics if item.name.startswith("cali") and item.mtu < nic.mtu - _TUNNEL
+    ]
+    if nic.mtu >= largest and not narrow:
         return passed(f"{nic.mtu} on {nic.name}")
+    if nic.mtu >= largest:
+        pod = narrow[0]
+        cause = (
+            f"{pod.name} on {machine.name}, the interface of one of its pods, has MTU {pod.mtu}: large packets are lost"
+        )
+        hint = f"labctl ssh {machine.name} -- ip link set {pod.name} mtu {nic.mtu}"
+        return failed(f"{pod.mtu} on {pod.name}", cause, hint)
     cause = f"{nic.name} on {machine.name} has MTU {nic.mtu}, the other machines have {largest}: large packets are lost"
     return failed(
         f"{nic.mtu} on {nic.name}", cause, f"labctl ssh {machine.name} -- ip link set {nic.name} mtu {largest}"
@@ -47,16 +58,16 @@ def _mtus(facts: Facts, lab: Lab) -> list[int]:
 
 
 def foreign_drop_rules(facts: Facts, machine: str) -> tuple[DropRule, ...]:
-    """Rules that drop or reject and are neither Kubernetes' nor Calico's."""
+    """Rules that end or change packets and are neither Kubernetes' nor Calico's."""
     return tuple(rule for rule in facts.on(machine).drop_rules if not rule.chain.startswith(_OWN_CHAINS))
 
 
 def firewall(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
-    """No rule drops or rejects packets, beside those that Kubernetes and Calico write themselves."""
+    """No rule drops, rejects, redirects or changes packets, beside Kubernetes' and Calico's own."""
     rules = foreign_drop_rules(facts, machine.name)
     if not rules:
         return passed("none")
-    cause = f"a firewall rule on {machine.name} drops packets ({rules[0]})"
+    cause = f"a firewall rule on {machine.name} {rules[0].effect} packets ({rules[0]})"
     return failed(listed(rules, most=3), cause, f"labctl ssh {machine.name} -- nft -a list ruleset")
 
 

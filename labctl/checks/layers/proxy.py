@@ -5,14 +5,15 @@ from __future__ import annotations
 from labctl.checks.causes import unit_state, why_unit_is_down
 from labctl.checks.check import Check, Layer, MissingFact, Outcome, counted, failed, listed, passed
 from labctl.checks.cluster_objects import Endpoint
+from labctl.checks.credentials import CONTROLLER_KUBECONFIG
 from labctl.checks.facts import Facts
-from labctl.checks.probes import CONTROLLER_KUBECONFIG, CONTROLLER_UNIT, HAPROXY_CONFIG, HAPROXY_SOCKET
+from labctl.checks.layers.beneath import machine_ids
+from labctl.checks.probes import CONTROLLER_UNIT, HAPROXY_CONFIG, HAPROXY_SOCKET
 from labctl.checks.subjects import app_service, of_ingress, ready_endpoints, require_api, views
 from labctl.model.lab import Lab, Source
 from labctl.parse.haproxy import ServerStatus
 
 _HTTP_PORT = 80
-_WALLS = ("machine.firewall", "machine.shaping", "machine.address", "machine.clock")
 
 
 def checks(lab: Lab, facts: Facts) -> list[Check]:
@@ -37,7 +38,7 @@ def _controller_check(lab: Lab) -> Check:
         run=lambda facts, _lab: controller(facts, lab),
         probe="healthz",
         needs=(f"machine.{name}",),
-        explained_by=(f"machine.disk.{name}", f"machine.memory.{name}", of_ingress("proxy.access", lab)),
+        explained_by=(of_ingress("proxy.access", lab), "proxy.rights"),
         stand_in=lab.source is Source.DEBIAN,
     )
 
@@ -60,7 +61,6 @@ def controller(facts: Facts, lab: Lab) -> Outcome:
 
 
 def _access_check(lab: Lab) -> Check:
-    ends = (lab.ingress.name, lab.controlplane.name)
     return Check(
         id=of_ingress("proxy.access", lab),
         layer=Layer.PROXY,
@@ -73,8 +73,9 @@ def _access_check(lab: Lab) -> Check:
         needs=(f"machine.{lab.ingress.name}",),
         explained_by=(
             "cluster.api",
+            "proxy.rights",
             f"machine.{lab.controlplane.name}",
-            *(f"{wall}.{end}" for wall in _WALLS for end in ends),
+            *machine_ids((lab.controlplane,)),
         ),
     )
 
@@ -101,7 +102,7 @@ def _haproxy_check(lab: Lab) -> Check:
         run=lambda facts, _lab: haproxy(facts, lab),
         probe="listeners",
         needs=(f"machine.{lab.ingress.name}",),
-        explained_by=(of_ingress("proxy.controller", lab),),
+        explained_by=tuple(of_ingress(f"proxy.{kind}", lab) for kind in ("controller", "frontend")),
     )
 
 
@@ -150,6 +151,7 @@ def _servers_check(lab: Lab) -> Check:
         needs=(f"machine.{lab.ingress.name}", "cluster.api"),
         explained_by=(
             *(of_ingress(f"proxy.{kind}", lab) for kind in ("controller", "access", "haproxy")),
+            "proxy.rights",
             *("cluster.app", "cluster.service", "cluster.ingress"),
         ),
         stand_in=lab.source is Source.DEBIAN,
@@ -239,6 +241,8 @@ def server_up(facts: Facts, lab: Lab, endpoint: Endpoint) -> Outcome:
     words = " ".join(word for word in (server.status, server.check, server.last_check) if word)
     if server.takes_requests:
         return passed(f"{server.name} {words}")
+    if server.weight == 0 and server.status.startswith("UP"):
+        words += ", weight 0"
     hint = f"labctl ssh {lab.ingress.name} -- curl -sS --max-time 2 http://{address}/"
     return failed(f"{server.name} {words}", _why_down(facts, lab, server, endpoint), hint)
 
@@ -249,9 +253,9 @@ def _why_down(facts: Facts, lab: Lab, server: ServerStatus, endpoint: Endpoint) 
     except MissingFact:
         return f"HAProxy's check of {server.name} ({server.address}) fails: {server.check} {server.last_check}".rstrip()
     if direct.ok and direct.stdout.strip() not in ("", "000"):
+        state = f"{server.status}, with weight 0" if server.weight == 0 else server.status
         return (
-            f"pod {endpoint.pod} answers ingress directly (HTTP "
-            f"{direct.stdout.strip()}), but {server.name} is {server.status}"
+            f"pod {endpoint.pod} answers ingress directly (HTTP {direct.stdout.strip()}), but {server.name} is {state}"
         )
     said = (direct.stderr.strip().splitlines() or [f"status {direct.status}"])[-1]
     return f"pod {endpoint.pod} does not answer ingress on {server.address}: {said}"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from labctl.checks.check import Check, Layer, MissingFact, Outcome, counted, failed, listed, passed, skipped
 from labctl.checks.cluster_objects import Pod
 from labctl.checks.facts import Facts
+from labctl.checks.layers.beneath import machine_ids
 from labctl.checks.layers.packets import lab_nic
 from labctl.checks.subjects import network_pods, of_ingress, views
 from labctl.model.lab import Lab, Machine
 from labctl.remote.result import CommandResult
 
 _NOT_FOUND = 127  # the shell's status for a command that is not there
-_BENEATH = ("machine.firewall", "machine.shaping", "machine.address", "machine.rp_filter", "machine.mtu", "route.rules")
 
 
 def checks(lab: Lab, facts: Facts) -> list[Check]:
@@ -31,15 +31,10 @@ def _of_ingress(lab: Lab, facts: Facts) -> list[Check]:
 
 
 def _beneath(lab: Lab, node: Machine) -> tuple[str, ...]:
-    both = [f"{kind}.{name}" for kind in _BENEATH for name in (lab.ingress.name, node.name)]
+    both = machine_ids((lab.ingress, node))
     ingress = lab.ingress.name
     ways = (f"route.{ingress}.{node.name}", f"route.own.{node.name}", f"route.strays.{ingress}")
-    own = (
-        f"machine.{node.name}",
-        f"machine.forwarding.{node.name}",
-        f"machine.default.{node.name}",
-        f"calico.agent.{node.name}",
-    )
+    own = (f"machine.{node.name}", f"calico.agent.{node.name}")
     return (*both, *ways, *own)
 
 

@@ -5,9 +5,17 @@ recorded one.
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
+from functools import cache
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from labctl.checks.credentials import certificates_of, controller_reads
 from labctl.checks.facts import Facts, HostFacts, HttpAnswer, HttpFacts, MachineFacts
 from labctl.checks.probes import API_PATHS, UNIT_PROPERTIES, probes_for, reach_probe, units_of
 from labctl.config import parse
@@ -47,6 +55,7 @@ def make_facts(lab: Lab) -> Facts:
         route=result("ip", json.dumps([{"dst": str(lab.entry), "dev": lab.bridge, "prefsrc": "192.168.50.1"}])),
         neighbours=result("ip", json.dumps([_neighbour(machine, lab.bridge) for machine in lab.machines])),
         name_addresses=(str(lab.entry),),
+        links=result("ip", json.dumps([{"ifname": lab.bridge, "flags": ["BROADCAST", "UP", "LOWER_UP"]}])),
     )
     machines = {machine.name: _machine(lab, machine) for machine in lab.machines}
     targets = tuple((address, 8080) for _, _, address in pods)
@@ -61,6 +70,18 @@ def make_facts(lab: Lab) -> Facts:
     return Facts(host, machines, first, http, lab.controlplane.name, {item.name: item for item in others})
 
 
+@cache
+def _certificate() -> str:
+    """A certificate that is valid today, PEM."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "made for a test")])
+    now = datetime.now(UTC)
+    builder = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+    builder = builder.serial_number(1).not_valid_before(now - timedelta(1)).not_valid_after(now + timedelta(9))
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+
+
+_INODES = "Filesystem Inodes IUsed IFree IUse% Mounted on\noverlay 16777216 600000 16177216 4% /\n"
 _PING = "1 packets transmitted, 1 received, 0% packet loss, time 0ms\n"
 _MEMORY = "MemTotal:       24641264 kB\nMemFree:        12000000 kB\nMemAvailable:   20000000 kB\n"
 _DISK = (
@@ -95,7 +116,14 @@ def _machine(lab: Lab, machine: Machine) -> MachineFacts:
         "qdiscs": "qdisc noqueue 0: dev lo root refcnt 2 \nqdisc noqueue 0: dev eth0 root refcnt 2 \n",
         "units": "\n".join(_unit(name) for name in units_of(lab, machine)),
         "protocols": _protocols(lab, machine),
-        "cni": '/etc/cni/net.d/10-calico.conflist:      "type": "calico",\n',
+        "inodes": _INODES,
+        "processes": "",
+        "hostname": f"{machine.name}\n",
+        "certificates": "".join(f"{file}\n{_certificate()}\n" for file in certificates_of(machine, lab.source)),
+        "bird-options": "",
+        "controller-rights": "".join(f"200 https://x:6443{path}?limit=1\n" for path in controller_reads(lab.source)),
+        "cni": '/etc/cni/net.d/10-calico.conflist:{"plugins": [{"type": "calico", "ipam": {"type": "host-local"}}]}\n',
+        "cni-plugins": "calico\nhost-local\n",
         "bird-routes": _bird_routes(lab),
         "controller-access": "",
         "haproxy-config": _haproxy_config(lab),
@@ -287,6 +315,9 @@ def api_objects(lab: Lab) -> dict[str, list[dict[str, Any]]]:
             }
         ],
         "deployments": [_deployment(lab)],
+        "daemonsets": [
+            _named("kube-proxy", {"selector": {"matchLabels": {"k8s-app": "kube-proxy"}}}, "kube-system"),
+        ],
         "ingresses": [
             _named("test-ingress", {"rules": [{"host": lab.app.host, "http": {"paths": [path]}}]}, "default")
         ],

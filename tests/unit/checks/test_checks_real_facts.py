@@ -11,10 +11,10 @@ from labctl.checks.verify import judge_facts
 from labctl.config import load
 
 CONFIG = """\
-name: faults
+name: verify-a
 provider: lxc
 source: debian
-network: {subnet: 192.168.78.0/24, service_cidr: 10.78.0.0/16}
+network: {subnet: 192.168.141.0/24, service_cidr: 10.141.0.0/16}
 """
 
 

@@ -151,15 +151,15 @@ def test_junit_of_a_broken_lab_is_xml_with_every_check(lab: Lab, healthy: Facts)
 
 
 HEALTHY_TABLE = """\
-✓ host       2/2
-✓ machine  50/50
+✓ host       3/3
+✓ machine  70/70
 ✓ cluster  15/15
 ✓ calico   12/12
 ✓ bgp      14/14
-✓ route    25/25
-✓ proxy      9/9
+✓ route    29/29
+✓ proxy    11/11
 ✓ http       7/7
-✓ lab: all checks pass (134 passed) in 0.0 s
+✓ lab: all checks pass (161 passed) in 0.0 s
 """
 
 
@@ -174,15 +174,15 @@ ETCD_TABLE = """\
   cause    etcd.service on controlplane is failed (failed), result oom-kill
   next     labctl ssh controlplane -- systemctl status etcd
 
-✓ host       2/2
-✓ machine  50/50
+✓ host       3/3
+✓ machine  70/70
 ✗ cluster   6/15  cluster.etcd fails; 8 blocked
 · calico    6/12  6 blocked
 ✓ bgp      14/14
-· route    12/25  13 blocked
-· proxy      8/9  1 blocked
+· route    16/29  13 blocked
+· proxy     9/11  2 blocked
 ✓ http       7/7
-✗ lab: 1 root cause (105 passed, 1 failed, 28 blocked) in 0.0 s
+✗ lab: 1 root cause (131 passed, 1 failed, 29 blocked) in 0.0 s
 """
 
 

@@ -1,0 +1,95 @@
+"""Options in bird.conf that keep a session down and do not show in `birdc show protocols`: looked up at both ends."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import IPv4Address
+
+from labctl.checks.check import Cause, MissingFact
+from labctl.checks.facts import Facts
+from labctl.model.lab import Machine
+from labctl.parse.bgp_sessions import BgpSession
+
+_LINE = re.compile(r"^(\d+):\s*(.*?)\s*$")
+_PROTOCOL = re.compile(r"^protocol bgp (\S+)")
+
+Options = dict[str, int]
+
+
+def options_of(facts: Facts, machine: Machine, session: BgpSession | None) -> Options | None:
+    """The options of a session, each with its line's number, and those before every protocol (the template's).
+
+    None if that machine's file was not read.
+    """
+    try:
+        text = facts.on(machine.name).output("bird-options")
+    except MissingFact:
+        return None
+    found: Options = {}
+    block = ""
+    for line in text.splitlines():
+        match = _LINE.match(line)
+        if not match:
+            continue
+        opening = _PROTOCOL.match(match[2])
+        if opening:
+            block = opening[1]
+        if session and block in ("", session.name):
+            rest = match[2].partition("{")[2] if opening else match[2]
+            for option in filter(None, (part.strip() for part in rest.split(";"))):
+                found[option] = int(match[1])
+    return found
+
+
+def why_options_differ(
+    facts: Facts, here: Machine, there: Machine, sessions: tuple[BgpSession | None, BgpSession | None]
+) -> Cause | None:
+    """What one end demands and the other does not do; None if nothing of the kind was found."""
+    ends = [(here, there, options_of(facts, here, sessions[0])), (there, here, options_of(facts, there, sessions[1]))]
+    for at, peer, mine in ends:
+        theirs = ends[1][2] if at == here else ends[0][2]
+        if mine is None:
+            continue
+        for option, line in mine.items():
+            words = _trouble(facts, at, peer, option, theirs)
+            if words:
+                hint = f"labctl ssh {at.name} -- sed -n {line}p /etc/bird/bird.conf"
+                return Cause(f"bird.conf on {at.name}, line {line}: {words}", hint)
+    return None
+
+
+def _trouble(facts: Facts, at: Machine, peer: Machine, option: str, theirs: Options | None) -> str:
+    if option.startswith("password") and theirs is not None and not _has(theirs, "password"):
+        return f"a password is wanted for the session with {peer.name}, whose end has none"
+    if (
+        _is_on(option, "ttl security")
+        and theirs is not None
+        and not any(_is_on(item, "ttl security") for item in theirs)
+    ):
+        return f"`ttl security` is on for the session with {peer.name}, whose end sends packets with a small TTL"
+    if _is_on(option, "passive") and theirs is not None and _any_on(theirs, "passive"):
+        return f"both ends of the session with {peer.name} are passive: each waits for the other to connect"
+    if option.startswith("source address") and not _is_own(facts, at, option.rpartition(" ")[2]):
+        return f"the source address {option.rpartition(' ')[2]} of the session with {peer.name} is none of {at.name}'s"
+    if option.startswith("router id") and option.rpartition(" ")[2] == str(peer.address):
+        return f"the router id is {peer.name}'s ({peer.address}); two routers must not have the same"
+    return ""
+
+
+def _has(options: Options, name: str) -> bool:
+    return any(option.startswith(name) for option in options)
+
+
+def _any_on(options: Options, name: str) -> bool:
+    return any(_is_on(option, name) for option in options)
+
+
+def _is_on(option: str, name: str) -> bool:
+    return option == name or (option.startswith(f"{name} ") and option.rpartition(" ")[2] in ("on", "yes", "true"))
+
+
+def _is_own(facts: Facts, machine: Machine, address: str) -> bool:
+    try:
+        return any(item.ip == IPv4Address(address) for nic in facts.on(machine.name).nics for item in nic.addresses)
+    except (MissingFact, ValueError):
+        return True

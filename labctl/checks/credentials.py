@@ -1,0 +1,83 @@
+"""The commands that show what a machine's programs identify themselves with, and what the controller may read.
+
+No key and no password is read.
+"""
+
+from __future__ import annotations
+
+import shlex
+from ipaddress import IPv4Address
+
+from labctl.model.lab import Machine, Role, Source
+
+API_PORT = 6443
+CONTROLLER_KUBECONFIG = "/etc/haproxy-ingress/kubeconfig"
+CONTROLLER_NAME = "haproxy-ingress"
+CONTROLLER_GROUP = "labctl:ingress-controllers"
+"""Whom the controller's certificate names (labctl/secrets); its rights are the group's."""
+
+_PKI = "/etc/kubernetes/pki"
+AS_ADMINISTRATOR = (
+    *("curl", "-sS", "--fail-early", "--max-time", "3", "-A", "labctl"),
+    *("--cacert", f"{_PKI}/ca.crt"),
+    *("--cert", f"{_PKI}/apiserver-kubelet-client.crt", "--key", f"{_PKI}/apiserver-kubelet-client.key"),
+)
+"""curl with the API server's own client certificate for kubelets, which kubeadm keeps on every control plane and which
+may read everything. The user agent is set because the API server indents JSON for curl."""
+
+_KUBEADMS = ("apiserver", "apiserver-kubelet-client", "apiserver-etcd-client", "front-proxy-client")
+
+
+def certificates_of(machine: Machine, source: Source) -> tuple[str, ...]:
+    """The files with certificates that this machine's programs need: kubeadm's, the kubelet's, labctl's own."""
+    if machine.role is Role.INGRESS:
+        return (CONTROLLER_KUBECONFIG,)
+    files = [f"{_PKI}/ca.crt", "/var/lib/kubelet/pki/kubelet-client-current.pem"]
+    if machine.role is Role.CONTROLPLANE:
+        files += [f"{_PKI}/{name}.crt" for name in _KUBEADMS]
+        files += [f"/etc/kubernetes/{name}.conf" for name in ("admin", "controller-manager", "scheduler")]
+        files += _of_etcd(source)
+    if source is Source.DEBIAN:
+        files.append("/etc/labctl/calico-node.kubeconfig")
+    return tuple(files)
+
+
+def _of_etcd(source: Source) -> list[str]:
+    if source is Source.DEBIAN:
+        return ["/etc/etcd-pki/server.crt"]
+    return [f"{_PKI}/etcd/{name}.crt" for name in ("server", "peer", "healthcheck-client")]
+
+
+def certificates_command(files: tuple[str, ...]) -> str:
+    """The command that prints these files' certificates, and of their keys nothing: one sed for all.
+
+    Each file's name comes first; in a kubeconfig a certificate stands in base64, after client-certificate-data.
+    """
+    encoded = r's/.*client-certificate-data"\?: *"\?\([A-Za-z0-9+\/=]*\).*/data \1/p'
+    return f"sed -sn '1F;/BEGIN CERTIFICATE/,/END CERTIFICATE/p;{encoded}' {shlex.join(files)}"
+
+
+def controller_reads(source: Source) -> tuple[str, ...]:
+    """What the controller must be allowed to read, as paths of the API (scripts/files/ingress-objects.yaml.j2)."""
+    version = "v1beta1" if source is Source.DEBIAN else "v1"  # endpointslices are v1 since Kubernetes 1.21
+    paths = [
+        "/apis/networking.k8s.io/v1/ingresses",
+        "/apis/networking.k8s.io/v1/ingressclasses",
+        f"/apis/discovery.k8s.io/{version}/endpointslices",
+        "/api/v1/services",
+    ]
+    if source is Source.UPSTREAM:
+        paths += [f"/api/v1/{name}" for name in ("namespaces", "configmaps", "secrets")]
+    return tuple(paths)
+
+
+def rights_command(address: IPv4Address, source: Source) -> str:
+    """One curl that asks the API, in the controller's name, for one object of each kind that the controller reads.
+
+    It prints `STATUS URL` per kind, and no object.
+    """
+    who = ("-H", f"Impersonate-User: {CONTROLLER_NAME}", "-H", f"Impersonate-Group: {CONTROLLER_GROUP}")
+    words = [*AS_ADMINISTRATOR, *who, "-w", r"%{http_code} %{url_effective}\n"]
+    for path in controller_reads(source):
+        words += ["-o", "/dev/null", f"https://{address}:{API_PORT}{path}?limit=1"]
+    return shlex.join(words)

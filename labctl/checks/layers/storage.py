@@ -1,0 +1,27 @@
+"""Layer machine: room in the file systems, in bytes and in inodes."""
+
+from __future__ import annotations
+
+from labctl.checks.check import Outcome, failed, passed
+from labctl.checks.facts import Facts
+from labctl.model.lab import Lab, Machine
+
+FULLEST_PERCENT = 95.0  # kubelet evicts pods at 85-90 % (imagefs 15 %, nodefs 10 % free); above 95 % etcd and logs fail
+
+
+def disk(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
+    """No file system is full."""
+    systems = facts.on(machine.name).filesystems
+    fullest = max(systems, key=lambda system: system.used_percent, default=None)
+    if fullest is None:
+        return failed("df shows no file system")
+    words = f"{fullest.mount} is {fullest.used_percent:.0f} % full, {fullest.free // 1024} MiB are free"
+    hint = f"labctl ssh {machine.name} -- du -xh -d 2 {fullest.mount}"
+    if fullest.used_percent >= FULLEST_PERCENT:
+        return failed(words, f"{fullest.mount} on {machine.name} is full", hint)
+    crowded = max(facts.on(machine.name).inodes, key=lambda system: system.used_percent, default=None)
+    if crowded and crowded.used_percent >= FULLEST_PERCENT:
+        observed = f"{crowded.mount} has {crowded.free} inodes left"
+        cause = f"{crowded.mount} on {machine.name} has no inode left: no new file can be made, though there is space"
+        return failed(observed, cause, f"labctl ssh {machine.name} -- df -i {crowded.mount}")
+    return passed(words)

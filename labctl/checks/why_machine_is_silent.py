@@ -1,0 +1,84 @@
+"""Why a machine does not answer over SSH, as far as this host can tell."""
+
+from __future__ import annotations
+
+import json
+
+from labctl.checks.check import Cause
+from labctl.checks.facts import Facts
+from labctl.model.lab import Lab, Machine, Provider
+from labctl.parse.iproute import parse_neighbours
+
+
+def why_machine_is_silent(facts: Facts, lab: Lab, machine: Machine) -> Cause:
+    """Why SSH does not get through: by SSH's own words and by what the host's ARP table has for the address."""
+    error = facts.on(machine.name).error
+    hidden = _hidden_by_a_route(facts, machine)
+    if hidden:
+        return hidden
+    if "does not match" in error:
+        return Cause(
+            f"{machine.address} shows another SSH host key than "
+            f"{machine.name}'s: another machine has taken the address",
+            f"ip neigh show {machine.address}",
+        )
+    if "refused" in error:
+        return Cause(
+            f"{machine.name} answers, but nothing listens on its port 22",
+            _console(lab, machine, "systemctl status ssh"),
+        )
+    if "uthentication" in error:
+        return Cause(f"{machine.name} refuses the lab's SSH key", "labctl up")
+    return _by_ping(facts, lab, machine)
+
+
+def _by_ping(facts: Facts, lab: Lab, machine: Machine) -> Cause:
+    """By what answers at the address: nothing, its kernel alone, or nobody because the cable is out."""
+    answers = {entry.address: entry.answers for entry in parse_neighbours(facts.host.neighbours.stdout)}
+    pings = str(machine.address) in facts.host.pinged
+    if pings and answers.get(machine.address, False):
+        cause = f"{machine.name} answers ping but not SSH: it hangs or is frozen, or a firewall drops TCP 22"
+        return Cause(cause, "labctl status")
+    loose = _loose_cables(facts, lab)
+    if loose:
+        cause = (
+            f"nothing answers at {machine.address}: {loose[0]} on this host, {machine.name}'s cable, is on no bridge"
+        )
+        return Cause(cause, f"ip link set {loose[0]} master {lab.bridge}")
+    what = "no SSH, no ping" if answers.get(machine.address, False) else "no ARP reply"
+    cause = f"nothing answers at {machine.address} ({what}): {machine.name} is off, or its interface is down"
+    return Cause(cause, "labctl status")
+
+
+def _hidden_by_a_route(facts: Facts, machine: Machine) -> Cause | None:
+    """Whether this host's own routing table leads elsewhere."""
+    way = facts.host.ways.get(str(machine.address))
+    if way is None:
+        return None
+    hint = f"ip route show match {machine.address}"
+    if not way.ok:
+        said = (way.stderr.strip().splitlines() or ["no route"])[-1]
+        return Cause(f"this host has no way to {machine.name} ({machine.address}): {said}; a route here hides it", hint)
+    found = next((item for item in json.loads(way.stdout or "[]") if "gateway" in item), None)
+    if found:
+        return Cause(f"a route on this host leads packets for {machine.name} to {found['gateway']}", hint)
+    return None
+
+
+def _loose_cables(facts: Facts, lab: Lab) -> list[str]:
+    """Host ends of containers' cables that are on no bridge, where the containers are labctl's."""
+    if lab.provider is not Provider.LXC or facts.host.links is None:
+        return []
+    links = json.loads(facts.host.links.stdout or "[]")
+    plugged = sum(link.get("master") == lab.bridge for link in links)
+    loose = [
+        str(link["ifname"])
+        for link in links
+        if link.get("link_netnsid") is not None and "master" not in link and str(link["ifname"]).startswith("veth")
+    ]
+    return loose if plugged < len(lab.machines) else []
+
+
+def _console(lab: Lab, machine: Machine, command: str) -> str:
+    """How to get in where SSH does not: lxc-attach for a container, the provider's console otherwise."""
+    return f"lxc-attach -n {lab.name}-{machine.name} -- {command}" if lab.provider.value == "lxc" else "labctl status"
