@@ -127,8 +127,10 @@ def _plugins(configuration: Any) -> set[str]:
 
 
 def _object_check(lab: Lab, id_: str, title: str, expected: str, command: str) -> Check:
-    functions = {"pool": pool, "bgp": configuration, "peer": peer}
-    run = functions[id_.split(".")[1]]
+    def run(facts: Facts, whole: Lab) -> Outcome:
+        kind = id_.split(".")[1]
+        return peer(facts, lab, whole) if kind == "peer" else {"pool": pool, "bgp": configuration}[kind](facts, lab)
+
     return Check(
         id=id_,
         layer=Layer.CALICO,
@@ -136,7 +138,7 @@ def _object_check(lab: Lab, id_: str, title: str, expected: str, command: str) -
         title=title,
         expected=expected,
         command=command,
-        run=lambda facts, _lab: run(facts, lab),
+        run=run,
         probe="api",
         needs=("cluster.api",),
         stand_in=_is_stand_in(lab),
@@ -195,13 +197,16 @@ def configuration(facts: Facts, lab: Lab) -> Outcome:
     return passed(words)
 
 
-def peer(facts: Facts, lab: Lab) -> Outcome:
-    """Some BGPPeer names this ingress machine with its AS number, for every node."""
+def peer(facts: Facts, lab: Lab, whole: Lab) -> Outcome:
+    """Some BGPPeer names this ingress machine with its AS number, for every node; none names a machine of no lab.
+
+    lab: as this ingress machine sees it; whole: with the other one.
+    """
     require_api(facts, "bgppeers")
     peers = facts.cluster.bgp_peers
     name, address, number = lab.ingress.name, str(lab.ingress.address), lab.network.ingress_as_number
     words = listed(f"{item.name}: {item.peer} as {item.as_number}" for item in peers) or "no BGPPeer"
-    known = {str(machine.address) for machine in lab.machines}
+    known = {str(machine.address) for machine in whole.machines}
     foreign = [item for item in peers if item.peer and item.peer.partition(":")[0] not in known]
     hint = "labctl kubectl get bgppeers -o yaml"
     mine = [item for item in peers if item.peer.partition(":")[0] == address]
