@@ -63,7 +63,7 @@ def test_an_interrupted_build_resumes_and_leaves_nothing_partial(tmp_path):
 
 
 def test_independent_pieces_run_side_by_side(tmp_path):
-    meet = threading.Barrier(2, timeout=10)
+    meet = threading.Barrier(2, timeout=60)
 
     def make(work):
         meet.wait()

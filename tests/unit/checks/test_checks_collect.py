@@ -31,7 +31,7 @@ from labctl.remote.result import CommandResult
 
 def run_program(probes: tuple[Probe, ...]) -> str:
     done = subprocess.run(
-        ["/bin/sh", "-c", INTERPRETER], input=program(probes), capture_output=True, timeout=20, check=True
+        ["/bin/sh", "-c", INTERPRETER], input=program(probes), capture_output=True, timeout=60, check=True
     )
     return done.stdout.decode()
 

@@ -79,7 +79,7 @@ def test_a_bundle_arrives_as_it_is_and_replaces_the_one_before(folders: tuple[Pa
 
     def at_home(command: str, stdin: bytes = b"") -> str:
         words = ["bash", "-c", command.replace(FOLDER, home)]
-        return subprocess.run(words, input=stdin, capture_output=True, check=True, timeout=20).stdout.decode()
+        return subprocess.run(words, input=stdin, capture_output=True, check=True, timeout=60).stdout.decode()
 
     assert at_home(read_digest_command()) == ""
     first = make_bundle(*folders)
@@ -98,9 +98,9 @@ def test_half_a_bundle_leaves_the_one_before(folders: tuple[Path, Path], tmp_pat
     home = str(tmp_path / "lab")
     bundle = make_bundle(*folders)
     command = unpack_command().replace(FOLDER, home)
-    subprocess.run(["bash", "-c", command], input=bundle.archive, check=True, timeout=20)
+    subprocess.run(["bash", "-c", command], input=bundle.archive, check=True, timeout=60)
     cut = bundle.archive[:700]
-    done = subprocess.run(["bash", "-c", command], input=cut, capture_output=True, check=False, timeout=20)
+    done = subprocess.run(["bash", "-c", command], input=cut, capture_output=True, check=False, timeout=60)
     assert done.returncode != 0
     assert (Path(home) / "bundle-digest").read_text() == bundle.digest
 

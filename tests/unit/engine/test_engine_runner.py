@@ -70,7 +70,7 @@ def test_every_task_once_after_what_it_needs(make_lab: Callable[..., Lab]) -> No
 
 def test_machines_are_worked_on_side_by_side(article_lab: Lab) -> None:
     """Each of the four boots waits for the other three: one after the other, they would never end."""
-    together = threading.Barrier(4, timeout=10)
+    together = threading.Barrier(4, timeout=60)
 
     def work(task: Task) -> bool:
         if task.step.name == "machines":
@@ -81,7 +81,7 @@ def test_machines_are_worked_on_side_by_side(article_lab: Lab) -> None:
 
 
 def test_steps_of_one_machine_that_do_not_need_each_other_run_side_by_side(article_lab: Lab) -> None:
-    together = threading.Barrier(2, timeout=10)
+    together = threading.Barrier(2, timeout=60)
 
     def work(task: Task) -> bool:
         if str(task.name) in {"worker1/runtime", "worker1/kubernetes"}:

@@ -36,7 +36,7 @@ class Machine:
     def run(self, word: str, *, status: int = 0) -> list[str]:
         self.write("digests", "\n".join(f"{step} {digest}" for step, digest in self.digests.items()))
         done = subprocess.run(
-            ["bash", self.folder / "run", word], cwd="/", capture_output=True, text=True, timeout=20, check=False
+            ["bash", self.folder / "run", word], cwd="/", capture_output=True, text=True, timeout=60, check=False
         )
         assert done.returncode == status, done.stderr
         return (done.stdout + done.stderr).splitlines()

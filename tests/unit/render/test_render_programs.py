@@ -118,7 +118,7 @@ def test_paths_in_lxcs_configuration_are_written_as_in_fstab(folder: LabDirector
     found = re.search(r"^def lxc_path\(path\)\n.*?^end\n", folder.vagrantfile.read_text(), re.DOTALL | re.MULTILINE)
     assert found
     words = [program("ruby"), "-e", found[0] + "print lxc_path(ARGV[0])", path]
-    assert subprocess.run(words, check=True, capture_output=True, text=True, timeout=20).stdout == written
+    assert subprocess.run(words, check=True, capture_output=True, text=True, timeout=60).stdout == written
 
 
 def test_the_vagrantfiles_machines_are_those_of_the_plan(folder: LabDirectory, article_lab: Lab) -> None:
@@ -126,7 +126,7 @@ def test_the_vagrantfiles_machines_are_those_of_the_plan(folder: LabDirectory, a
     found = re.search(r"^MACHINES = \[.*?^\]\n", folder.vagrantfile.read_text(), re.DOTALL | re.MULTILINE)
     assert found
     words = [program("ruby"), "-rjson", "-e", found[0] + "print JSON.generate(MACHINES)"]
-    machines = json.loads(subprocess.run(words, check=True, capture_output=True, text=True, timeout=20).stdout)
+    machines = json.loads(subprocess.run(words, check=True, capture_output=True, text=True, timeout=60).stdout)
     plan = make_plan(article_lab)
     assert [(item["name"], item["address"], item["memory"], item["cpus"]) for item in machines] == [
         (machine.name, str(machine.address), machine.memory, machine.cpus) for machine in article_lab.machines

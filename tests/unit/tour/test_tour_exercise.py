@@ -248,6 +248,6 @@ def test_at_a_terminal_a_command_has_the_terminal(tmp_path):
     while b"yes" not in seen:
         time.sleep(0.02)
     os.write(ours, b"typed\n")
-    assert process.wait(timeout=20) == 0
-    thread.join(timeout=20)
+    assert process.wait(timeout=60) == 0
+    thread.join(timeout=60)
     assert b"seen ['33', '99', 'yes', 'typed', '<typed>']" in seen

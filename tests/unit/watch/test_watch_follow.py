@@ -45,7 +45,7 @@ def bird(tmp_path: Path) -> Iterator[Path]:
         yield control
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
 
 
 @pytest.fixture

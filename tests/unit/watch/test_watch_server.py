@@ -55,12 +55,12 @@ def port(board: Board) -> Iterator[int]:
     thread.start()
     yield number
     server.should_exit = True
-    thread.join(timeout=20)
+    thread.join(timeout=60)
     assert not thread.is_alive(), "an open stream does not keep the server"
 
 
 def get(port: int, path: str, host: str = "") -> http.client.HTTPResponse:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.request("GET", path, headers={"Host": host or f"127.0.0.1:{port}"})
     return connection.getresponse()
 
@@ -88,7 +88,7 @@ def test_a_page_under_another_name_is_refused(port: int, host: str):
     if host:
         assert get(port, "/changes", host).status == 400
         return
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     connection.putrequest("GET", "/", skip_host=True)
     connection.endheaders()
     assert connection.getresponse().status == 400
@@ -156,7 +156,7 @@ def test_ctrl_c_ends_it_at_once_though_no_machine_answers_and_a_browser_reads(la
     tables = panel(get(port, "/changes"), "tables")
     assert isinstance(tables, list) and len(tables) == 4
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors.decode()
 
@@ -168,18 +168,23 @@ def test_ctrl_c_ends_the_terminals_form_and_leaves_the_terminal_as_it_was(lab_no
         command(lab_nowhere, "--tui"), stdin=theirs, stdout=theirs, stderr=theirs, env=environment
     )
     os.close(theirs)
-    seen = b""
-    while b"not known" not in seen:
-        seen += os.read(ours, 10000)
-    process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=10) == 130
-    seen += os.read(ours, 100000)
+    try:
+        seen = b""
+        while b"not known" not in seen:
+            seen += os.read(ours, 10000)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=60) == 130
+        seen += os.read(ours, 100000)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
     assert b"\x1b[?1049h" in seen and b"\x1b[?1049l" in seen and b"\x1b[?25h" in seen
     assert b"Traceback" not in seen
 
 
 def test_the_terminals_form_needs_a_terminal(lab_nowhere):
-    done = subprocess.run(command(lab_nowhere, "--tui"), capture_output=True, text=True, check=False, timeout=20)
+    done = subprocess.run(command(lab_nowhere, "--tui"), capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
     assert "--tui needs a terminal" in done.stderr
 
