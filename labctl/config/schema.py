@@ -17,6 +17,7 @@ MAX_AS_NUMBER = 2**32 - 1
 MAX_REPLICAS = 200
 MAX_SEATS = 99
 
+_VERSION = r"[0-9]{1,4}(\.[0-9]{1,4}){1,2}"
 _LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 # The grammar of github.com/distribution/reference (reference.go, "Grammar"), without its identifiers.
 _IMAGE = re.compile(
@@ -81,9 +82,10 @@ def _lower_case(value: str) -> dict[str, Any]:
 
 
 def _version(value: str) -> str:
-    if not re.fullmatch(r"[0-9]{1,4}(\.[0-9]{1,4}){1,2}", value):
+    if not re.fullmatch(_VERSION, value):
         plain = value.removeprefix("v")
-        raise PydanticCustomError("version", "not a version", {"suggestion": plain} if plain != value else {})
+        better = {"suggestion": plain} if re.fullmatch(_VERSION, plain) else {}
+        raise PydanticCustomError("version", "not a version", better)
     return value
 
 

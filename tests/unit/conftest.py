@@ -6,11 +6,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from labctl.config import Overrides, load
 from labctl.model.lab import Lab, Provider
 
 MakeLab = Callable[..., Lab]
+
+# A busy machine is no fault of the product: no property test asserts speed.
+settings.register_profile("labctl", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("labctl")
 
 
 @pytest.fixture(scope="session")

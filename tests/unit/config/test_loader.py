@@ -183,3 +183,7 @@ def test_a_second_ingress_machine_and_the_address_they_share(tmp_path):
 def test_with_one_ingress_machine_clients_ask_that_one(tmp_path):
     lab = lab_of(tmp_path / "none")
     assert (lab.entry, lab.vip, lab.ingresses) == (lab.ingress.address, None, (lab.ingress,))
+
+
+def test_nothing_unprintable_is_suggested():
+    only_config_errors(b'versions: {kubernetes: "v\\u200e1"}')
