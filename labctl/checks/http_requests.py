@@ -43,23 +43,23 @@ def _ask_each(lab: Lab) -> dict[str, HttpAnswer]:
     return {ingress.name: ask(str(ingress.address), HTTP_PORT, lab.app.host) for ingress in lab.ingresses}
 
 
-def ask(address: str, port: int, host: str) -> HttpAnswer:
-    """One GET / with that Host header on a connection of its own, 2 s at most for each part."""
+def ask(address: str, port: int, host: str, *, seconds: float = _SECONDS) -> HttpAnswer:
+    """One GET / with that Host header on a connection of its own, so many seconds at most for each part."""
     started = time.monotonic()
-    connection = http.client.HTTPConnection(address, port, timeout=_SECONDS)
+    connection = http.client.HTTPConnection(address, port, timeout=seconds)
     try:
         connection.request("GET", "/", headers={"Host": host, "User-Agent": "labctl", "Connection": "close"})
         response = connection.getresponse()
         body = response.read(100_000).decode("utf-8", "replace")
     except (OSError, http.client.HTTPException) as error:
-        return HttpAnswer(0, error=_words(error), seconds=time.monotonic() - started)
+        return HttpAnswer(0, error=_words(error, seconds), seconds=time.monotonic() - started)
     finally:
         connection.close()
     served = _SERVED_BY.search(body)
     return HttpAnswer(response.status, served[1] if served else "", seconds=time.monotonic() - started)
 
 
-def _words(error: Exception) -> str:
+def _words(error: Exception, seconds: float) -> str:
     if isinstance(error, TimeoutError):
-        return f"no answer within {_SECONDS:g} s"
+        return f"no answer within {seconds:g} s"
     return (error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__

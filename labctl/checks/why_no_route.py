@@ -30,12 +30,13 @@ def why_no_route_on_ingress(facts: Facts, lab: Lab, node: Machine, block: BlockA
         return Cause(cause, f"labctl ssh {ingress} -- ip route del {route.destination} proto {route.protocol}")
     if not learned:
         return _not_learned(facts, lab, node, block)
-    return _learned_wrongly(learned, route, ingress, node, block)
+    return _learned_wrongly(lab, learned, route, node, block)
 
 
 def _learned_wrongly(
-    learned: list[Route], route: KernelRoute | None, ingress: str, node: Machine, block: BlockAffinity
+    lab: Lab, learned: list[Route], route: KernelRoute | None, node: Machine, block: BlockAffinity
 ) -> Cause:
+    ingress = lab.ingress.name
     best = next((item for item in learned if item.best), learned[0])
     hint = f"labctl birdc {ingress} show route all {block.cidr}"
     if best.kind == "unreachable":
@@ -46,6 +47,12 @@ def _learned_wrongly(
     gateways = [hop.gateway for hop in best.next_hops]
     if gateways != [node.address]:
         others = listed(gateways) or best.kind
+        if lab.network.ingress_as_number != lab.network.as_number and not lab.bgp.keep_next_hop:
+            cause = (
+                f"{ingress} sends packets for {node.name}'s block {block.cidr} by way of {others}: over eBGP each node "
+                "also tells the other nodes' blocks on, and with itself as next hop"
+            )
+            return Cause(cause, "write `bgp: {next_hop: keep}` in labctl.yaml, then: labctl up")
         cause = (
             f"BIRD on {ingress} learned {block.cidr} from {best.protocol} "
             f"by way of {others}, not from its owner {node.name}"

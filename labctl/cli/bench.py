@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import click
 
@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from labctl.model.lab import Lab
 
 _ALL = 100_000
+
+
+class _HasName(Protocol):
+    @property
+    def name(self) -> str:
+        """What it is called on the command line."""
+
+
+Named = TypeVar("Named", bound=_HasName)
 
 
 @click.group()
@@ -165,3 +174,48 @@ def _ready_for_more(app: Application) -> Lab:
     become_root(app, lab, "start containers of another lab")
     ensure_box(app, lab)
     return lab
+
+
+@bench.command()
+@click.option("--case", "chosen", multiple=True, metavar="NAME", help="Only ingress, haproxy, worker, session.")
+@click.option("--timers", multiple=True, metavar="NAME", help="Only these: plain, short, bfd.")
+@click.option("--rounds", type=click.IntRange(1, 20), default=1, show_default=True, help="How often each case.")
+@shown_as
+@pass_app
+def failover(  # noqa: PLR0917 - click hands over every option
+    app: Application, chosen: tuple[str, ...], timers: tuple[str, ...], rounds: int, output: str, document: Path | None
+) -> None:
+    """Let parts of a running lab with two ingress machines die, and count what a steady stream of requests loses.
+
+    Some ten minutes for all. Afterwards the lab is repaired and verified.
+    """
+    from labctl.bench.conditions import Watch
+    from labctl.bench.failover.cases import CASES, TIMERS
+    from labctl.bench.failover.figures import figures
+    from labctl.bench.failover.measure import Bench
+    from labctl.cli.as_root import become_root
+    from labctl.cli.boxes import ensure_box
+    from labctl.engine.lock import lab_lock
+    from labctl.errors import UsageError
+
+    lab, files = app.lab(), app.lab_files()
+    if lab.vip is None:
+        raise UsageError("this lab has one ingress machine", next_step="`ingress: {count: 2}` in labctl.yaml")
+    cases, kinds = _chosen(CASES, chosen), _chosen(TIMERS, timers)
+    become_root(app, lab, "switch machines off and on")
+    watch = Watch()
+    with lab_lock(files.lock), app.connections(lab) as connections:
+        whole = Bench(lab, files, connections, ensure_box(app, lab), app.note)
+        found = whole.measure(cases, kinds, rounds)
+    show(app, figures(watch, found, cases, kinds), output, document)
+
+
+def _chosen(every: tuple[Named, ...], names: tuple[str, ...]) -> tuple[Named, ...]:
+    """Those of these names, in their own order; all where none is named. Raises UsageError for an unknown one."""
+    from labctl.errors import UsageError
+
+    known = [item.name for item in every]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"no such name: {name}", next_step=f"one of: {', '.join(known)}")
+    return tuple(item for item in every if not names or item.name in names)

@@ -4,7 +4,21 @@ from __future__ import annotations
 
 from labctl.config.addresses import GATEWAY, VIRTUAL, address, numbers
 from labctl.config.schema import Config
-from labctl.model.lab import App, Box, Lab, Limits, Machine, Network, Provider, Role, Source, Versions, VirtualAddress
+from labctl.model.lab import (
+    App,
+    Bgp,
+    Box,
+    Lab,
+    Limits,
+    Machine,
+    Mesh,
+    Network,
+    Provider,
+    Role,
+    Source,
+    Versions,
+    VirtualAddress,
+)
 
 # Releases of shared fate: Calico 3.32 is tested with Kubernetes 1.34-1.36, the controller 3.2 is made for HAProxy 3.2.
 UPSTREAM = Versions(kubernetes="1.35", calico="3.32.1", controller="3.2.11", haproxy="3.2")
@@ -33,6 +47,7 @@ def build(config: Config, provider: Provider, *, emulated: bool = False) -> Lab:
         box=_box(config, provider, source),
         emulated=emulated,
         vip=_vip(config),
+        bgp=_bgp(config),
     )
 
 
@@ -63,6 +78,11 @@ def _machines(config: Config) -> tuple[Machine, ...]:
         return Machine(name, role, address(config.network.subnet, number), memory, cpus)
 
     return tuple(machine(name, number) for name, number in numbers(config.ingress.count, config.workers).items())
+
+
+def _bgp(config: Config) -> Bgp:
+    told = config.bgp
+    return Bgp(told.hold_time, told.bfd, told.next_hop == "keep", Mesh(told.mesh), told.password)
 
 
 def _vip(config: Config) -> VirtualAddress | None:

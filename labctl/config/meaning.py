@@ -41,7 +41,7 @@ def findings(config: Config) -> list[Finding]:
     """Everything that is wrong by meaning, in the order of the checks."""
     checks = (
         *(_unusable, _overlaps, _subnet_room, _services_size, _blocks, _pod_addresses),
-        *(_vip, _debian_versions, _kubeadm, _limits),
+        *(_vip, _bgp, _debian_versions, _kubeadm, _limits),
     )
     return [finding for check in checks for finding in check(config)]
 
@@ -118,6 +118,17 @@ def _vip(config: Config) -> Iterator[Finding]:
     if vip in names:
         found = f"{vip} is the address of {names[vip]}"
         yield Finding((VIP, SUBNET, ("workers",), COUNT), found, "a free address of network.subnet")
+
+
+def _bgp(config: Config) -> Iterator[Finding]:
+    network, bgp = config.network, config.bgp
+    if bgp.bfd and config.source == "upstream":
+        yield Finding(
+            (("bgp", "bfd"), ("source",)), "BFD together with source upstream, whose Calico has none", "false"
+        )
+    if bgp.mesh == "reflector" and network.ingress_as_number not in (None, network.as_number):
+        found = "reflector, but ingress has an AS number of its own: only routes within one AS are reflected"
+        yield Finding((("bgp", "mesh"), ("network", "ingress_as_number")), found, "full, or one AS number for all")
 
 
 def _debian_versions(config: Config) -> Iterator[Finding]:

@@ -188,6 +188,32 @@ class IngressSection(Section):
     )
 
 
+class BgpSection(Section):
+    """``bgp:``."""
+
+    hold_time: int = _number(30, 3, 240, "Seconds without a word after which ingress takes a session for dead.")
+    bfd: bool = _field(
+        False,
+        "Whether both ends also watch each other by BFD, which notices within a second. Calico has no BFD: this is for "
+        "the stand-in, source debian.",
+        "true or false",
+    )
+    next_hop: Literal["auto", "keep"] = _field(
+        "auto",
+        "What a node says of routes that it tells on. auto: over eBGP itself, which is wrong for the other nodes' "
+        "blocks; keep: the node that has the block.",
+        "one of auto, keep",
+    )
+    mesh: Literal["full", "reflector"] = _field(
+        "full",
+        "How nodes learn the other nodes' blocks. full: a session between any two; reflector: ingress reflects them.",
+        "one of full, reflector",
+    )
+    password: bool = _field(
+        False, "Whether the sessions with ingress are signed with a password (MD5); labctl makes one.", "true or false"
+    )
+
+
 class MemorySection(Section):
     """``memory:``."""
 
@@ -321,6 +347,7 @@ class Config(Section):
     workers: int = _number(2, 1, MAX_WORKERS, "How many workers the cluster has.")
     network: NetworkSection = _section(NetworkSection, "Networks and BGP.")
     ingress: IngressSection = _section(IngressSection, "The machines outside the cluster that take requests.")
+    bgp: BgpSection = _section(BgpSection, "The BGP sessions between ingress and the nodes.")
     memory: MemorySection = _section(MemorySection, "Memory of the machines.")
     cpus: CpusSection = _section(CpusSection, "Processors of the machines.")
     limits: LimitsSection = _section(LimitsSection, "What the lab's machines may use together, where they are LXC's.")

@@ -60,6 +60,29 @@ class Network:
     ingress_as_number: int
 
 
+class Mesh(StrEnum):
+    """How a node learns the other nodes' blocks: from each of them, or from ingress, which reflects the routes."""
+
+    FULL = "full"
+    REFLECTOR = "reflector"
+
+
+@dataclass(frozen=True, slots=True)
+class Bgp:
+    """How the sessions between ingress and the nodes are.
+
+    hold_time: seconds without a word after which a session counts as dead. bfd: Bidirectional Forwarding Detection
+    (RFC 5880) tells that within a second. keep_next_hop: what a node tells on keeps the next hop it was learned with.
+    password: segments carry an MD5 signature (RFC 2385).
+    """
+
+    hold_time: int = 30
+    bfd: bool = False
+    keep_next_hop: bool = False
+    mesh: Mesh = Mesh.FULL
+    password: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class VirtualAddress:
     """An address that two ingress machines share: at any time one of them has it (VRRP, RFC 5798).
@@ -128,6 +151,7 @@ class Lab:
     limits: Limits = Limits()
     emulated: bool = False
     vip: VirtualAddress | None = None
+    bgp: Bgp = Bgp()
 
     @property
     def patience(self) -> int:

@@ -70,6 +70,7 @@ class SecretStore:
         folder = f"machines/{machine.name}"
         if machine.role is Role.CONTROLPLANE:
             self._controlplane(folder, machine)
+        self._password(lab, machine)
         if machine.role is Role.INGRESS:
             client = self._certificate("ca", "controller", Subject("haproxy-ingress", ("labctl:ingress-controllers",)))
             self._put(f"{folder}/controller.kubeconfig", self._kubeconfig(lab, server, client, "haproxy-ingress"))
@@ -79,6 +80,18 @@ class SecretStore:
         user = f"system:labctl:calico-node:{machine.name}"
         client = self._certificate("ca", f"{_CALICO}{machine.name}", Subject(user, ("labctl:calico-nodes",)))
         self._put(f"{folder}/calico-node.kubeconfig", self._kubeconfig(lab, server, client, user))
+
+    def _password(self, lab: Lab, machine: Machine) -> None:
+        """The password of the BGP sessions: for BIRD on ingress, and for the Secret that Calico reads."""
+        names = {Role.INGRESS: "bgp-password.conf", Role.CONTROLPLANE: "bgp-password"}
+        if machine.role not in names:
+            return
+        name = f"machines/{machine.name}/{names[machine.role]}"
+        if not lab.bgp.password:
+            (self.folder / name).unlink(missing_ok=True)
+            return
+        password = self._made_once("bgp-password", _password)
+        self._put(name, password if machine.role is Role.CONTROLPLANE else b'password "' + password + b'";\n')
 
     def _controlplane(self, folder: str, machine: Machine) -> None:
         for name, target in (("ca", "ca"), ("front-proxy-ca", "front-proxy-ca"), ("etcd-ca", "etcd/ca")):
@@ -156,6 +169,11 @@ class SecretStore:
             folder.mkdir(exist_ok=True)
             folder.chmod(0o700)
         write_atomically(path, data, mode=0o600)
+
+
+def _password() -> bytes:
+    """40 letters and digits: Calico takes up to 80, and BIRD's strings have no escapes."""
+    return secrets.token_hex(20).encode()
 
 
 def _bootstrap_token() -> bytes:

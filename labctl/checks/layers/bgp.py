@@ -11,13 +11,14 @@ from labctl.checks.layers.beneath import machine_ids
 from labctl.checks.probes import BIRD_UNIT, birdc
 from labctl.checks.subjects import of_ingress, views
 from labctl.checks.why_no_session import session_at, why_no_session
-from labctl.model.lab import Lab, Machine
+from labctl.model.lab import Lab, Machine, Mesh
 
 
 def checks(lab: Lab, _facts: Facts) -> list[Check]:
     """All checks of this layer."""
     found = [check for view in views(lab) for check in _of_ingress(view)]
-    found += [_mesh_check(lab, here, there) for here, there in permutations(lab.nodes, 2)]
+    if lab.bgp.mesh is Mesh.FULL:
+        found += [_mesh_check(lab, here, there) for here, there in permutations(lab.nodes, 2)]
     return found
 
 

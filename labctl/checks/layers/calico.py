@@ -11,7 +11,7 @@ from labctl.checks.facts import Facts
 from labctl.checks.layers.units import unit_check
 from labctl.checks.probes import AGENT_UNIT
 from labctl.checks.subjects import blocks_of, of_ingress, require_api, views
-from labctl.model.lab import Lab, Machine, Source
+from labctl.model.lab import Lab, Machine, Mesh, Source
 
 
 def checks(lab: Lab, _facts: Facts) -> list[Check]:
@@ -153,7 +153,7 @@ def _pool_check(lab: Lab) -> Check:
 
 
 def _configuration_check(lab: Lab) -> Check:
-    expected = f"AS {lab.network.as_number}, full mesh"
+    expected = f"AS {lab.network.as_number}, {_mesh_words(lab.bgp.mesh is Mesh.FULL)}"
     return _object_check(lab, "calico.bgp", "Calico has the lab's AS number", expected, "kubectl get bgpconfigurations")
 
 
@@ -178,23 +178,26 @@ def pool(facts: Facts, lab: Lab) -> Outcome:
 
 
 def configuration(facts: Facts, lab: Lab) -> Outcome:
-    """BGPConfiguration default has the lab's AS number and the mesh is on (Calico's own defaults: 64512, on)."""
+    """BGPConfiguration default has the lab's AS number, and its mesh or none (Calico's own defaults: 64512, on)."""
     require_api(facts, "bgpconfigurations")
     found = next((item for item in facts.cluster.bgp_configurations if item.name == "default"), None)
     number = 64512 if found is None or found.as_number is None else found.as_number
     mesh = found is None or found.mesh
-    words = f"AS {number}, {'full mesh' if mesh else 'no mesh'}" + ("" if found else " (no object: Calico's defaults)")
+    words = f"AS {number}, {_mesh_words(mesh)}" + ("" if found else " (no object: Calico's defaults)")
     hint = "labctl kubectl get bgpconfiguration default -o yaml"
     if number != lab.network.as_number:
         where = "BGPConfiguration default says" if found else "without BGPConfiguration default the nodes take"
         return failed(words, f"{where} AS {number}, the lab's is {lab.network.as_number}", hint)
-    if not mesh:
-        return failed(
-            words,
-            "BGPConfiguration default has nodeToNodeMeshEnabled: false, so nodes do not peer with each other",
-            hint,
-        )
+    wanted = lab.bgp.mesh is Mesh.FULL
+    if mesh != wanted:
+        effect = "so nodes do not peer with each other" if wanted else "but ingress reflects the routes"
+        cause = f"BGPConfiguration default has nodeToNodeMeshEnabled: {str(mesh).lower()}, {effect}"
+        return failed(words, cause, hint)
     return passed(words)
+
+
+def _mesh_words(mesh: bool) -> str:
+    return "full mesh" if mesh else "no mesh"
 
 
 def peer(facts: Facts, lab: Lab, whole: Lab) -> Outcome:

@@ -11,7 +11,7 @@ from labctl.checks.cluster_objects import BlockAffinity
 from labctl.checks.facts import Facts
 from labctl.checks.subjects import blocks_of, require_api, views
 from labctl.checks.why_no_route import kernel_route, why_no_route_on_ingress, why_no_route_on_node
-from labctl.model.lab import Lab, Machine
+from labctl.model.lab import Lab, Machine, Mesh
 from labctl.parse.iproute import KernelRoute
 
 _USUAL_RULES = (0, 32766, 32767)  # local, main, default: ip-rule(8)
@@ -156,9 +156,9 @@ def _mesh_check(lab: Lab, here: Machine, there: Machine) -> Check:
     def run(facts: Facts, _lab: Lab) -> Outcome:
         return on_node(facts, here, there)
 
-    sessions = [
-        f"bgp.{a.name}.{b.name}" for a, b in ((here, there), (there, here), (lab.ingress, here), (lab.ingress, there))
-    ]
+    ends = [(ingress, node) for ingress in lab.ingresses for node in (here, there)]
+    ends += [(here, there), (there, here)] if lab.bgp.mesh is Mesh.FULL else []
+    sessions = [f"bgp.{a.name}.{b.name}" for a, b in ends]
     return Check(
         id=f"route.{here.name}.{there.name}",
         layer=Layer.ROUTE,

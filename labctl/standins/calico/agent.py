@@ -59,6 +59,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--bird-config", type=Path, default=Path("/etc/bird/bird.conf"))
     parser.add_argument("--bird-socket", type=Path, default=Path("/run/bird/bird.ctl"))
     parser.add_argument("--bird-service", default="bird.service", help="empty: something else starts BIRD")
+    parser.add_argument("--bfd", action="store_true", help="watch neighbors by BFD, too, which Calico itself can't")
     parser.add_argument("--cni-config", type=Path, default=Path("/etc/cni/net.d/10-calico.conflist"))
     parser.add_argument("--ready-file", type=Path, default=Path("/run/labctl/calico-ready"))
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
@@ -92,6 +93,7 @@ def _agent(options: argparse.Namespace, address: IPv4Interface, mtu: int, api: A
         bird=Bird(options.bird_config, options.bird_socket, options.bird_service),
         cni_config=options.cni_config,
         ready=options.ready_file,
+        bfd=options.bfd,
     )
 
 

@@ -24,13 +24,18 @@ _DEBUG = {"Debug": "all", "Info": "{ states }"}
 
 
 def render_bird_config(
-    snapshot: Snapshot, node: Node, block: IPv4Network | None, passwords: Mapping[tuple[str, str], str]
+    snapshot: Snapshot,
+    node: Node,
+    block: IPv4Network | None,
+    passwords: Mapping[tuple[str, str], str],
+    *,
+    bfd: bool = False,
 ) -> str:
     """The whole file for ``node``.
 
     block: the node's own, None before it has one. passwords: by (secret, key), for the peers that name one; a peer
-    whose password is not there is left out. Raises ValueError if the node has no address or a password has characters
-    that BIRD's configuration cannot hold.
+    whose password is not there is left out. bfd: watch neighbors on the node's own network by BFD, too. Raises
+    ValueError if the node has no address or a password has characters that BIRD's configuration cannot hold.
     """
     if node.address is None:
         raise ValueError(f"node {node.name} has no address")
@@ -48,6 +53,8 @@ def render_bird_config(
         debug=_DEBUG.get(severity, "off"),
         sessions=[s for s in sessions if s.password_secret is None or s.password_secret in passwords],
         passwords=passwords,
+        bfd=bfd,
+        network=node.address.network,
     )
 
 

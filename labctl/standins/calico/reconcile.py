@@ -39,6 +39,7 @@ class NodeAgent:
     bird: Bird
     cni_config: Path
     ready: Path
+    bfd: bool = False
     _said: str = field(default="", init=False)
 
     def round(self, snapshot: Snapshot) -> None:
@@ -65,7 +66,8 @@ class NodeAgent:
         if read_text(self.cni_config) != cni:
             install_text(self.cni_config, cni)
             _log.info("pods get addresses of %s", block)
-        self.bird.install(render_bird_config(snapshot, node, block, self._passwords(snapshot, node)))
+        passwords = self._passwords(snapshot, node)
+        self.bird.install(render_bird_config(snapshot, node, block, passwords, bfd=self.bfd))
         self._write_ready(block)
 
     def _passwords(self, snapshot: Snapshot, node: Node) -> dict[tuple[str, str], str]:

@@ -20,7 +20,7 @@ from labctl.checks.facts import Facts, HostFacts, HttpAnswer, HttpFacts, Machine
 from labctl.checks.probes import API_PATHS, UNIT_PROPERTIES, probes_for, reach_probe, units_of
 from labctl.config import parse
 from labctl.config.build import build
-from labctl.model.lab import Lab, Machine, Provider
+from labctl.model.lab import Lab, Machine, Mesh, Provider
 from labctl.remote.result import CommandResult
 
 BLOCKS = {"controlplane": "172.16.49.64/26", "worker1": "172.16.235.128/26", "worker2": "172.16.189.64/26"}
@@ -325,7 +325,9 @@ def api_objects(lab: Lab) -> dict[str, list[dict[str, Any]]]:
         "ippools": [
             _named("default-ipv4-ippool", {"cidr": str(lab.network.pod_cidr), "blockSize": lab.network.block_size})
         ],
-        "bgpconfigurations": [_named("default", {"asNumber": lab.network.as_number, "nodeToNodeMeshEnabled": True})],
+        "bgpconfigurations": [
+            _named("default", {"asNumber": lab.network.as_number, "nodeToNodeMeshEnabled": lab.bgp.mesh is Mesh.FULL})
+        ],
         "bgppeers": [
             _named(ingress.name, {"peerIP": str(ingress.address), "asNumber": lab.network.ingress_as_number})
             for ingress in lab.ingresses

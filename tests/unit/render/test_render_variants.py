@@ -29,6 +29,8 @@ LABS = {
     "other networks": "network: {subnet: 10.20.30.0/24, pod_cidr: 10.244.0.0/16, service_cidr: 10.97.0.0/16, "
     "block_size: 28}",
     "two ingress machines": "ingress: {count: 2}",
+    "route reflection": "bgp: {mesh: reflector}",
+    "BFD, and a short hold time": "bgp: {bfd: true, hold_time: 3}",
     "another name and application": "{name: my-second-lab, app: {host: shop.example.org, replicas: 3}}",
 }
 

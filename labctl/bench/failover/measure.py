@@ -1,0 +1,116 @@
+"""Runs the cases on a running lab, one after the other, and leaves it as it was: repaired and verified."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from labctl.bench.failover.cases import Case, Scene, Timers
+from labctl.bench.failover.stream import Outage, Stream, outage
+from labctl.bench.run import Progress
+from labctl.checks.collect import collect
+from labctl.checks.layers.shared import owners
+from labctl.checks.verify import wait
+from labctl.engine.events import Event
+from labctl.engine.prepare import prepare
+from labctl.engine.up import bring_up
+from labctl.errors import LabctlError
+from labctl.lab_directory import LabDirectory
+from labctl.model.lab import Lab
+from labctl.remote.ssh import Connections
+
+_BEFORE = 3.0
+"""Seconds of the stream before anything dies."""
+_AFTER = 12.0
+"""Seconds of it afterwards, on top of the time after which BGP notices."""
+_SETTLE = 180.0
+_CALM = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One case with one kind of timers, once."""
+
+    case: Case
+    timers: Timers
+    outage: Outage
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """A running lab to be measured. box_file: what its machines were made from."""
+
+    lab: Lab
+    files: LabDirectory
+    connections: Connections
+    box_file: Path | None
+    progress: Progress
+
+    def measure(self, cases: Sequence[Case], timers: Sequence[Timers], rounds: int) -> list[Measured]:
+        """Every case with all timers, so often. Whatever happens, the lab is brought back to its own labctl.yaml.
+
+        Raises LabctlError if the lab can't be brought back, or is not whole before a case.
+        """
+        found: list[Measured] = []
+        try:
+            for one in timers:
+                lab = one.of(self.lab)
+                self._bring(lab, f"timers: {one.name}")
+                for case in [*cases] * rounds:
+                    found.append(Measured(case, one, self._once(lab, case, one)))
+        finally:
+            self._bring(self.lab, "back to the lab's own labctl.yaml")
+        return found
+
+    def _once(self, lab: Lab, case: Case, timers: Timers) -> Outage:
+        scene = self._scene(lab)
+        after = _AFTER + (timers.hold_time if case.by_bgp and not timers.bfd else 0)
+        self.progress(f"{timers.name}: {case.title} ({scene.owner} has {lab.entry}), {_BEFORE + after:.0f} s")
+        stream = Stream(lab)
+        stream.begin()
+        try:
+            time.sleep(_BEFORE)
+            case.do(scene)
+            time.sleep(after)
+        finally:
+            answers = stream.end()
+            self._repair(scene, case)
+        result = outage(answers)
+        self.progress(f"{timers.name}: {result.away:.2f} s away, {result.lost} of {result.sent} requests lost")
+        return result
+
+    def _repair(self, scene: Scene, case: Case) -> None:
+        self.connections.close()
+        case.undo(scene)
+        self._bring(scene.lab, "repairing")
+
+    def _bring(self, lab: Lab, why: str) -> None:
+        """Everything that `labctl up` does, for the lab with these timers."""
+        self.progress(why)
+        prepare(lab, self.files, box_file=self.box_file)
+        outcome = bring_up(lab, self.files, self.connections, until=None, listener=_ignore)
+        if not outcome.ok:
+            failed = next(iter(outcome.failed.values()), None)
+            raise LabctlError("the lab could not be brought back", why=str(failed), next_step="labctl up")
+        report = wait(lab, self.connections, _SETTLE)
+        if not report.ok:
+            raise LabctlError(
+                "the lab is not whole", why=f"broken: {', '.join(report.root_causes)}", next_step="labctl verify"
+            )
+        time.sleep(_CALM)
+
+    def _scene(self, lab: Lab) -> Scene:
+        assert lab.vip is not None
+        facts = collect(lab, self.connections)
+        owner = owners(facts, lab, lab.vip)
+        if len(owner) != 1:
+            raise LabctlError(f"{lab.entry} has {len(owner)} owners", next_step="labctl verify")
+        busy = [pod.node for pod in facts.cluster.pods if pod.labels.get("run") == "app"]
+        worker = max(lab.workers, key=lambda item: busy.count(item.name))
+        return Scene(lab, self.connections, owner[0], worker.name)
+
+
+def _ignore(_event: Event) -> None:
+    return

@@ -1,0 +1,55 @@
+"""Labs whose BGP differs from the article's: nothing is named where all is well, and the typical mistake is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+from made_facts import block_of, make_facts, make_lab
+
+from labctl.checks.check import Status
+from labctl.checks.facts import Facts
+from labctl.checks.layers.all import all_checks
+from labctl.checks.verify import judge_facts
+
+EBGP = make_lab(more="network: {as_number: 65001, ingress_as_number: 65000}\n")
+REFLECTOR = make_lab(more="bgp: {mesh: reflector, password: true, hold_time: 3}\n")
+
+
+@pytest.mark.parametrize("lab", [EBGP, REFLECTOR], ids=["ebgp", "reflector"])
+def test_nothing_is_named_where_all_is_well(lab) -> None:
+    report = judge_facts(lab, make_facts(lab))
+    assert [result.id for result in report.results if result.status is not Status.PASS] == []
+
+
+def test_where_ingress_reflects_no_session_between_nodes_is_asked_for() -> None:
+    ids = {check.id for check in all_checks(REFLECTOR, make_facts(REFLECTOR))}
+    assert "bgp.worker1.worker2" not in ids
+    assert {"bgp.worker1.ingress", "bgp.ingress.worker1", "route.worker1.worker2"} <= ids
+
+
+def through(facts: Facts, block: str, owner: str, other: str) -> Facts:
+    """The facts of ingress, where packets for a block go to another node than its owner."""
+    old = facts.on("ingress")
+    table = old.output("bird-routes").replace(f"via {owner} on", f"via {other} on")
+    routes = json.loads(old.output("routes"))
+    for route in routes:
+        if route["dst"] == block:
+            route["gateway"] = other
+    changed = {"bird-routes": table, "routes": json.dumps(routes)}
+    results = {**old.results, **{name: replace(old.results[name], stdout=text) for name, text in changed.items()}}
+    return replace(facts, machines={**facts.machines, "ingress": replace(old, results=results)})
+
+
+def test_the_wrong_next_hop_of_ebgp_is_named_with_its_remedy() -> None:
+    worker, controlplane = EBGP.machine("worker1"), EBGP.controlplane
+    block = str(block_of(EBGP, worker))
+    report = judge_facts(EBGP, through(make_facts(EBGP), block, str(worker.address), str(controlplane.address)))
+    assert report.root_causes == ("route.ingress.worker1",)
+    found = next(result.outcome for result in report.results if result.id == "route.ingress.worker1")
+    assert found.cause == (
+        f"ingress sends packets for worker1's block {block} by way of {controlplane.address}: over eBGP each node also "
+        "tells the other nodes' blocks on, and with itself as next hop"
+    )
+    assert found.hint == "write `bgp: {next_hop: keep}` in labctl.yaml, then: labctl up"
