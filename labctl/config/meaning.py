@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from itertools import combinations
 
-from labctl.config.addresses import FIRST_WORKER, GATEWAY, address, numbers, room_for_workers
+from labctl.config.addresses import FIRST_WORKER, GATEWAY, numbers, room_for_workers
 from labctl.config.schema import Config, KeyPath
 
 # IANA IPv4 Special-Purpose Address Registry (RFC 6890): networks without addresses for machines.
@@ -113,8 +113,9 @@ def _vip(config: Config) -> Iterator[Finding]:
     if vip not in subnet or vip in (subnet.network_address, subnet.broadcast_address):
         yield Finding((VIP, SUBNET), f"{vip} is no machine's address in {subnet}", "a free address of network.subnet")
         return
-    names = {address(subnet, number): name for name, number in numbers(config.ingress.count, config.workers).items()}
-    names[address(subnet, GATEWAY)] = "this host"
+    # A subnet that has too few addresses is a finding of its own.
+    taken = {"this host": GATEWAY, **numbers(config.ingress.count, config.workers)}
+    names = {subnet.network_address + number: name for name, number in taken.items() if number < subnet.num_addresses}
     if vip in names:
         found = f"{vip} is the address of {names[vip]}"
         yield Finding((VIP, SUBNET, ("workers",), COUNT), found, "a free address of network.subnet")
