@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labctl.graph.picture import NodeMark, Picture
-from labctl.graph.words import ingress_words, node_words
+from labctl.graph.words import ingress_words, node_words, other_words
 
 _HEAD = """digraph lab {
   rankdir=LR;
@@ -19,6 +19,7 @@ def as_dot(picture: Picture) -> str:
         f"  label={_quoted([picture.title, picture.note])};",
         f'  "client" [label={_quoted(["client", picture.gateway])}];',
         f'  {_quoted([ingress])} [label={_quoted(ingress_words(picture))}, fillcolor="#fff7ec"];',
+        *(_other(picture, name, address) for name, address in picture.others),
         "  subgraph cluster_kubernetes {",
         f"    label={_quoted([f'Kubernetes cluster, pods {picture.pod_cidr}'])};",
         *(f"    {_quoted([node.name])} [label={_quoted(node_words(node))}];" for node in picture.nodes),
@@ -27,10 +28,20 @@ def as_dot(picture: Picture) -> str:
     ]
     for node in picture.nodes:
         lines += _edges(node, _quoted([ingress]))
+        lines += [f"  {_quoted([name])} -> {_quoted([node.name])} [{_STANDBY}];" for name, _ in picture.others]
+    lines += [f'  "client" -> {_quoted([name])} [style=dashed];' for name, _ in picture.others]
     return "\n".join([*lines, "}"]) + "\n"
 
 
 _REQUEST = 'color="#d9690a", penwidth=2'
+
+
+_STANDBY = 'dir=both, arrowhead=dot, arrowtail=dot, color="#7446c7"'
+
+
+def _other(picture: Picture, name: str, address: str) -> str:
+    words = other_words(picture, name, address)
+    return f'  {_quoted([name])} [label={_quoted(words)}, fillcolor="#fff7ec"];'
 
 
 def _edges(node: NodeMark, ingress: str) -> list[str]:

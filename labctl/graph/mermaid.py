@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labctl.graph.picture import NodeMark, Picture
-from labctl.graph.words import ingress_words, node_words
+from labctl.graph.words import ingress_words, node_words, other_words
 
 
 def as_mermaid(picture: Picture) -> str:
@@ -15,6 +15,7 @@ def as_mermaid(picture: Picture) -> str:
         f"  accDescr: {picture.description}",
         f'  client["{_text(["client", picture.gateway])}"]',
         f'  {_id(ingress.name)}["{_text(ingress_words(picture))}"]',
+        *(f'  {_id(name)}["{_text(other_words(picture, name, at))}"]' for name, at in picture.others),
         f'  subgraph cluster["{_text([f"Kubernetes cluster, pods {picture.pod_cidr}"])}"]',
         *(f'    {_id(node.name)}["{_text(node_words(node))}"]' for node in picture.nodes),
         "  end",
@@ -22,6 +23,8 @@ def as_mermaid(picture: Picture) -> str:
     ]
     for node in picture.nodes:
         lines += _lines_of(node, _id(ingress.name))
+        lines += [f"  {_id(node.name)} -.- {_id(name)}" for name, _ in picture.others]
+    lines += [f"  client -.-> {_id(name)}" for name, _ in picture.others]
     return "\n".join(lines) + "\n"
 
 

@@ -70,7 +70,10 @@ class IngressMark:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """The whole lab. live: drawn from answers; otherwise from labctl.yaml, with the blocks that Calico will choose."""
+    """The whole lab. live: drawn from answers; otherwise from labctl.yaml, with the blocks that Calico will choose.
+
+    entry: the address that clients ask. others: further ingress machines, name and address, with the same sessions.
+    """
 
     lab: str
     subnet: str
@@ -80,6 +83,18 @@ class Picture:
     ingress: IngressMark
     nodes: tuple[NodeMark, ...]
     live: bool = False
+    entry: str = ""
+    others: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def place(self) -> str:
+        """Where ingress is, in words; with another machine beside it, the address that they share."""
+        if not self.others:
+            return "outside the cluster"
+        short = "." + self.entry.rpartition(".")[2]
+        return f"shares {short} with " + ", ".join(
+            f"{name} (.{address.rpartition('.')[2]})" for name, address in self.others
+        )
 
     @property
     def title(self) -> str:
@@ -93,8 +108,14 @@ class Picture:
         return (
             f"A request for http://{self.host}/ goes to {self.ingress.name} ({self.ingress.address}), where HAProxy "
             f"sends it straight to a pod. BIRD there, AS {self.ingress.as_number}, learns over BGP which node has "
-            f"which block of the pod network {self.pod_cidr}. Nodes: {nodes}."
+            f"which block of the pod network {self.pod_cidr}. Nodes: {nodes}." + self._other_words()
         )
+
+    def _other_words(self) -> str:
+        if not self.others:
+            return ""
+        names = ", ".join(f"{name} ({address})" for name, address in self.others)
+        return f" {names} is built alike, with the same sessions; the address {self.entry} moves between them."
 
     @property
     def note(self) -> str:
@@ -157,4 +178,6 @@ def frame(lab: Lab, ingress: IngressMark, nodes: tuple[NodeMark, ...], *, live: 
         ingress=ingress,
         nodes=nodes,
         live=live,
+        entry=str(lab.entry),
+        others=tuple((other.name, str(other.address)) for other in lab.ingresses if other != lab.ingress),
     )

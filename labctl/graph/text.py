@@ -17,7 +17,7 @@ def as_text(picture: Picture) -> str:
         f"client         {picture.gateway}",
         f"  │  GET http://{picture.host}/",
         "  ▼",
-        f"{ingress.name:<14} {ingress.address}   outside the cluster{' ' + ingress.state if ingress.state else ''}",
+        f"{ingress.name:<14} {ingress.address}   {picture.place}{' ' + ingress.state if ingress.state else ''}",
         f"  ├─ HAProxy and its ingress controller{servers_words(picture)}",
         f"  └─ BIRD, AS {ingress.as_number}: a BGP session per node brings the routes to the pods",
     ]

@@ -9,7 +9,13 @@ def ingress_words(picture: Picture) -> list[str]:
     """The lines of ingress."""
     ingress = picture.ingress
     lines = [ingress.name, ingress.address, f"HAProxy{servers_words(picture)}", f"BIRD, AS {ingress.as_number}"]
+    lines += [f"shares {picture.entry}"] if picture.others else []
     return [*lines, ingress.state] if ingress.state else lines
+
+
+def other_words(picture: Picture, name: str, address: str) -> list[str]:
+    """The lines of a further ingress machine."""
+    return [name, address, f"shares {picture.entry}", f"BIRD, AS {picture.ingress.as_number}"]
 
 
 def servers_words(picture: Picture) -> str:

@@ -36,11 +36,7 @@ def figures(watch: Watch, found: Sequence[Measured], cases: Sequence[Case], time
             f"has no HTTP 200 after {PATIENCE:g} s is lost. Away is the longest time without any that was answered; "
             "where it is short and many are lost, some pods answered and others did not.",
             *told,
-            "HAProxy checks its servers by itself, too: it finds a dead pod without BGP, and retries a request that "
-            "could not connect.",
             "BFD stands between BIRD on ingress and the BIRD of Calico's stand-in. Real Calico has no BFD.",
-            "A session that is cut, while packets still get through, loses nothing: the routes stay until the hold "
-            "time is over, and by then the other machine, which has all sessions, has the address.",
         ),
         data={"rate": RATE, "patience_seconds": PATIENCE, "measured": data},
     )
