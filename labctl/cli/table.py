@@ -31,9 +31,7 @@ COMMANDS: dict[str, Row] = {
     "hosts": Row("labctl.cli.hosts:hosts", "Print the application's line for /etc/hosts; apply or remove it."),
     "inventory": Row("labctl.cli.inventory:inventory", "Print an Ansible inventory of the machines."),
     "logs": Row("labctl.cli.logs:logs", "Show what a step printed."),
-    "support-bundle": Row(
-        "labctl.cli.support_bundle:support_bundle", "Pack logs, state, versions for a bug report."
-    ),
+    "support-bundle": Row("labctl.cli.support_bundle:support_bundle", "Pack logs, state, versions for a bug report."),
     "graph": Row("labctl.cli.graph:graph", "Draw the lab as text, SVG, Mermaid or DOT; --live with what runs."),
     "break": Row("labctl.cli.break_:break_", "Break the lab in one place, as a lesson; list the faults."),
     "repair": Row("labctl.cli.repair:repair", "Undo what break did."),

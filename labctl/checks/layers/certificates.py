@@ -32,11 +32,11 @@ def read_certificates(text: str) -> tuple[Validity, ...]:
     file = ""
     lines: list[str] = []
     for line in text.splitlines():
-        if line.startswith("/"):
+        if line.startswith("/") and _BEGIN not in lines:  # a line of base64 may begin so, too
             file = line
         elif line.startswith("data "):
             lines += base64.b64decode(line[5:]).decode("ascii", "replace").splitlines()
-        else:
+        elif line.strip():
             lines.append(line)
         while _END in lines:
             end = lines.index(_END) + 1
