@@ -44,6 +44,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "labctl tour --export html --out handout.html",
     ),
     "watch": ("labctl watch", "labctl watch --port 8080", "labctl watch --tui"),
+    "support-bundle": ("labctl support-bundle", "labctl support-bundle --out broken-lab.tar.gz"),
     "halt": ("labctl halt",),
     "destroy": ("labctl destroy", "labctl destroy --yes"),
     "box": ("labctl box list",),
