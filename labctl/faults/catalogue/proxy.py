@@ -83,7 +83,7 @@ rm -rf "$folder"
         answer="the ClusterRoleBinding of the controller is deleted",
         place=Place.INGRESS,
         on=Place.CONTROLPLANE,
-        root_causes=("proxy.access",),
+        root_causes=("proxy.rights",),
         cause="orbidden",
         apply="keep_object clusterrolebinding haproxy-ingress\nkubectl delete clusterrolebinding haproxy-ingress"
         " --ignore-not-found",
