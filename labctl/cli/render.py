@@ -21,11 +21,9 @@ def render(app: Application, out: Path | None) -> None:
     """Write the Vagrantfile, the scripts and every other file; touch nothing else."""
     from labctl.cli.boxes import box_file_of
     from labctl.engine.prepare import prepare
-    from labctl.host.requirements import require_supported
     from labctl.lab_directory import LabDirectory
 
     lab = app.lab(tell=app.note)
-    require_supported(lab)
     folder = out.resolve() if out else app.lab_files().folder
     changed = prepare(lab, LabDirectory(app.lab_files().base, folder), box_file=box_file_of(lab))
     for path in changed:

@@ -55,14 +55,12 @@ def up(  # noqa: PLR0917 - click hands over every option
     from labctl.engine.lock import lab_lock
     from labctl.host.doctor import require
     from labctl.host.marks import require_own_name
-    from labctl.host.requirements import require_supported
 
     started = time.monotonic()
     told, files = Overrides(provider, source, workers), app.lab_files()
     require_same_lab(files, told)
     lab = app.lab(told, tell=app.note)
     until = known_step(until)
-    require_supported(lab)
     _warn(app, require(lab))
     require_own_name(lab, files)
     become_root(app, lab, "start the lab's containers, its bridge and its NAT rules")

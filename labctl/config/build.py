@@ -12,6 +12,7 @@ from labctl.model.lab import (
     Limits,
     Machine,
     Mesh,
+    Mirrors,
     Network,
     Provider,
     Role,
@@ -23,6 +24,9 @@ from labctl.model.lab import (
 # Releases of shared fate: Calico 3.32 is tested with Kubernetes 1.34-1.36, the controller 3.2 is made for HAProxy 3.2.
 UPSTREAM = Versions(kubernetes="1.35", calico="3.32.1", controller="3.2.11", haproxy="3.2")
 DEBIAN = Versions(kubernetes="", calico="", controller="", haproxy="")
+
+# Where labctl serves a cache to the machines: a port of no registered service (IANA), the same in every lab.
+CACHE_PORT = 8950
 
 VM_BOX, VM_BOX_VERSION = "bento/debian-13", "202510.26.0"
 # The box that labctl builds from Debian's archive: for LXC, and for virtual machines without the internet.
@@ -48,6 +52,7 @@ def build(config: Config, provider: Provider, *, emulated: bool = False) -> Lab:
         emulated=emulated,
         vip=_vip(config),
         bgp=_bgp(config),
+        mirrors=_mirrors(config),
     )
 
 
@@ -102,6 +107,16 @@ def _versions(config: Config, source: Source) -> Versions:
         controller=given.controller or UPSTREAM.controller,
         haproxy=given.haproxy or UPSTREAM.haproxy,
     )
+
+
+def _mirrors(config: Config) -> Mirrors:
+    """Where software is fetched. A cache that is a folder here is served to the machines by labctl itself."""
+    sources = config.sources
+    single = {key: value for key, value in sources.model_dump(exclude={"cache"}).items() if value is not None}
+    cache, folder = sources.cache or "", ""
+    if cache and not cache.startswith(("http://", "https://")):
+        cache, folder = f"http://{address(config.network.subnet, GATEWAY)}:{CACHE_PORT}", cache
+    return Mirrors(cache=cache, folder=folder, single=tuple((key, url.rstrip("/")) for key, url in single.items()))
 
 
 def _box(config: Config, provider: Provider, source: Source) -> Box:

@@ -29,6 +29,11 @@ _EXAMPLES = {
     "memory": 2048,
     "cpus": 1.5,
     "at_once": 2,
+    "cache": "../labctl-cache",
+    **{
+        key: "https://mirror.example.org/" + key
+        for key in ("sources.kubernetes", "sources.calico", "sources.controller", "sources.haproxy", "sources.images")
+    },
     "mirror": "http://deb.debian.org/debian",
 }
 
@@ -43,12 +48,12 @@ def init_text() -> str:
 
 
 def _section(name: str, field: FieldInfo, section: type[BaseModel]) -> str:
-    keys = "".join(_key(key, child, indent="  ") for key, child in section.model_fields.items())
+    keys = "".join(_key(key, child, indent="  ", section=f"{name}.") for key, child in section.model_fields.items())
     return f"{_comment(field.description, '')}{name}:\n{keys}"
 
 
-def _key(name: str, field: FieldInfo, indent: str) -> str:
-    value = field.default if field.default is not None else _EXAMPLES[name]
+def _key(name: str, field: FieldInfo, indent: str, section: str = "") -> str:
+    value = field.default if field.default is not None else _EXAMPLES.get(section + name, _EXAMPLES.get(name))
     return f"{_comment(_meaning(field), indent)}{indent}#{name}: {value}\n"
 
 

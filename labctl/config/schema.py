@@ -95,6 +95,15 @@ def _mirror(value: str) -> str:
     return value
 
 
+def _cache(value: str) -> str:
+    """A mirror's URL, or the path of a folder."""
+    if value.startswith(("http://", "https://")):
+        return _mirror(value).rstrip("/")
+    if not value or not value.isprintable() or "://" in value:
+        raise PydanticCustomError("cache", "neither a URL nor a folder")
+    return value
+
+
 def _box_name(value: str) -> str:
     if len(value) > 128 or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?", value):
         raise PydanticCustomError("box", "not a box name")
@@ -127,6 +136,11 @@ def _megabytes(default: int, who: str) -> Any:
 
 def _processors(default: int, who: str) -> Any:
     return _number(default, 1, 256, f"Processors of {who}.")
+
+
+def _mirror_of(what: str) -> Any:
+    """A key whose value takes the place of a publisher's address."""
+    return _field(None, f"A mirror in place of {what}.", "a URL that begins with http:// or https://")
 
 
 def _section(section: type[BaseModel], description: str) -> Any:
@@ -259,6 +273,26 @@ class VersionsSection(Section):
     haproxy: Version | None = _field(None, "HAProxy. Default: 3.2.", 'a version in quotes, without v, such as "3.2"')
 
 
+class SourcesSection(Section):
+    """``sources:``."""
+
+    cache: Annotated[str, AfterValidator(_cache)] | None = _field(
+        None,
+        "A folder that `labctl cache pull` filled, or the URL where `labctl cache serve` has it. "
+        "Everything comes from there.",
+        "a folder, or a URL that begins with http:// or https://",
+    )
+    kubernetes: Annotated[str, AfterValidator(_mirror)] | None = _mirror_of("https://pkgs.k8s.io")
+    calico: Annotated[str, AfterValidator(_mirror)] | None = _mirror_of(
+        "https://raw.githubusercontent.com and https://github.com, for Calico"
+    )
+    controller: Annotated[str, AfterValidator(_mirror)] | None = _mirror_of("https://github.com, for the controller")
+    haproxy: Annotated[str, AfterValidator(_mirror)] | None = _mirror_of("http://haproxy.debian.net (or Ubuntu's PPA)")
+    images: Annotated[str, AfterValidator(_mirror)] | None = _mirror_of(
+        "registry.k8s.io, quay.io and docker.io, as a registry that fetches for them"
+    )
+
+
 class BoxSection(Section):
     """``box:``."""
 
@@ -354,6 +388,9 @@ class Config(Section):
     app: AppSection = _section(AppSection, "The application that the lab serves.")
     versions: VersionsSection = _section(
         VersionsSection, "Versions, where the source is upstream (Debian's archive has one version of each)."
+    )
+    sources: SourcesSection = _section(
+        SourcesSection, "Where upstream software is fetched instead of at its publishers (source: upstream)."
     )
     box: BoxSection = _section(BoxSection, "The box that the machines are made from.")
     classroom: ClassroomSection = _section(

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
+from labctl.host.internet import host_internet
 from labctl.lab_directory import LabDirectory
 from labctl.machines import lxc
-from labctl.model.lab import Lab, Provider
+from labctl.model.lab import Lab, Provider, Source
 from labctl.render.templates import render_template, templates_folder
 from labctl.render.tree import render_tree
 from labctl.render.values import lab_values
@@ -21,7 +22,10 @@ def prepare(lab: Lab, files: LabDirectory, *, box_file: Path | None) -> list[Pur
     """
     secrets = SecretStore(files.secrets)
     secrets.ensure(lab)
-    return write_tree(files.folder, render_tree(lab, join_hash=secrets.join_hash(), box_file=box_file))
+    internet = host_internet(lab) if lab.source is Source.UPSTREAM else None
+    tree = render_tree(lab, join_hash=secrets.join_hash(), box_file=box_file, internet=internet)
+    return write_tree(files.folder, tree)
+
 
 
 def prepare_host(lab: Lab, files: LabDirectory) -> None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from labctl.model.lab import Lab, Provider, Source
 
 DEBIAN_KUBERNETES = "1.20.2"
-UPSTREAM_KUBERNETES = "1.34.2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +25,7 @@ class KubernetesFacts:
 
 def kubernetes_facts(lab: Lab) -> KubernetesFacts:
     """The facts for this lab's version of Kubernetes."""
-    version = lab.versions.kubernetes or (DEBIAN_KUBERNETES if lab.source is Source.DEBIAN else UPSTREAM_KUBERNETES)
+    version = lab.versions.kubernetes or DEBIAN_KUBERNETES
     minor = int(version.split(".")[1])
     registry = "registry.k8s.io" if minor >= 25 else "k8s.gcr.io"
     return KubernetesFacts(
@@ -64,4 +63,7 @@ def _skipped_phases(lab: Lab) -> str:
     kubelet-finalize only prepares for the kubelet's certificate to be renewed in a year, and starts the kubelet
     again for it.
     """
-    return "preflight,addon/coredns,kubelet-finalize" if lab.source is Source.DEBIAN else ""
+    if lab.source is Source.DEBIAN:
+        return "preflight,addon/coredns,kubelet-finalize"
+    # In a system container kubeadm would ask for the host's kernel modules and swap.
+    return "preflight" if lab.provider is Provider.LXC else ""

@@ -134,6 +134,30 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
+class Mirrors:
+    """Where upstream software is fetched instead of at its publishers.
+
+    cache: URL of a folder that ``labctl cache pull`` filled. folder: that folder, where labctl itself serves it.
+    single: keys of ``sources:``, each with the URL that takes the place of scheme and host.
+    """
+
+    cache: str = ""
+    folder: str = ""
+    single: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Internet:
+    """How the machines reach what is outside the lab: as their host does.
+
+    proxies: names and values as in an environment; a value may hold a password. name_servers: for machines without any.
+    """
+
+    proxies: tuple[tuple[str, str], ...] = ()
+    name_servers: tuple[IPv4Address, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Lab:
     """Everything that is known about a lab before anything exists.
 
@@ -148,6 +172,7 @@ class Lab:
     app: App
     versions: Versions
     box: Box
+    mirrors: Mirrors = Mirrors()
     limits: Limits = Limits()
     emulated: bool = False
     vip: VirtualAddress | None = None

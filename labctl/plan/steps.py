@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
-from labctl.model.lab import Lab, Role
+from labctl.model.lab import Lab, Role, Source
 
 _ALL = frozenset(Role)
 _NODES = frozenset({Role.CONTROLPLANE, Role.WORKER})
@@ -38,6 +38,7 @@ class Step:
 
     beside: steps that its script waits for by itself: they may run at the same time, but without them it never ends.
     wanted: whether a lab has this step at all.
+    own_files: further files, where the software comes from that source.
     """
 
     name: str
@@ -48,6 +49,11 @@ class Step:
     deadline: int = 120
     beside: tuple[Need, ...] = ()
     wanted: Callable[[Lab], bool] = _in_every_lab
+    own_files: Mapping[Source, tuple[str, ...]] = field(default_factory=dict)
+
+    def files_for(self, source: Source) -> tuple[str, ...]:
+        """What its script installs where the software comes from that source."""
+        return (*self.files, *self.own_files.get(source, ()))
 
 
 STEPS: tuple[Step, ...] = (
@@ -58,6 +64,8 @@ STEPS: tuple[Step, ...] = (
         _ALL,
         (Need(MACHINES),),
         ("hosts", "sysctl.conf", "modules.conf"),
+        deadline=300,
+        own_files={Source.UPSTREAM: ("fetch.sh", "proxy.env", "resolv.conf")},
     ),
     Step(
         "runtime",
@@ -65,7 +73,8 @@ STEPS: tuple[Step, ...] = (
         _NODES,
         (Need("base"),),
         ("containerd.toml", "crictl.yaml"),
-        deadline=300,
+        deadline=600,
+        own_files={Source.UPSTREAM: ("fetch.sh", "containerd-2.toml")},
     ),
     Step(
         "kubernetes",
@@ -73,7 +82,8 @@ STEPS: tuple[Step, ...] = (
         _NODES,
         (Need("base"),),
         ("kubelet.env",),
-        deadline=300,
+        deadline=600,
+        own_files={Source.UPSTREAM: ("fetch.sh",)},
     ),
     Step(
         "control-plane",
@@ -81,14 +91,14 @@ STEPS: tuple[Step, ...] = (
         _CONTROLPLANE,
         (Need("runtime"), Need("kubernetes")),
         (
-            "etcd.env",
             "kubeadm-init.yaml",
             "ingress-objects.yaml",
             "patches/kube-apiserver+strategic.yaml",
             "patches/kube-controller-manager+strategic.yaml",
             "patches/kube-scheduler+strategic.yaml",
         ),
-        deadline=400,
+        deadline=900,
+        own_files={Source.DEBIAN: ("etcd.env",)},
     ),
     Step(
         "join",
@@ -96,7 +106,7 @@ STEPS: tuple[Step, ...] = (
         _WORKERS,
         (Need("runtime"), Need("kubernetes")),
         ("kubeadm-join.yaml",),
-        deadline=400,
+        deadline=900,
         beside=(Need("control-plane", everywhere=True),),
     ),
     Step(
@@ -104,8 +114,11 @@ STEPS: tuple[Step, ...] = (
         "the pod network: a block per node, told to the other nodes over BGP",
         _NODES,
         (Need("kubernetes"), Need("control-plane")),
-        ("calico-node.env", "calico-pool.yaml"),
-        deadline=400,
+        deadline=1200,
+        own_files={
+            Source.DEBIAN: ("calico-node.env", "calico-pool.yaml"),
+            Source.UPSTREAM: ("fetch.sh", "calico-installation.yaml", "calicoctl.cfg"),
+        },
         beside=(Need("join"),),
     ),
     Step(
@@ -115,16 +128,33 @@ STEPS: tuple[Step, ...] = (
         (Need("control-plane"), Need("calico")),
         ("bgp-peers.yaml",),
     ),
-    Step("haproxy", "HAProxy, with its own service disabled", _INGRESS, (Need("base"),), deadline=300),
+    Step(
+        "haproxy",
+        "HAProxy, with its own service disabled",
+        _INGRESS,
+        (Need("base"),),
+        deadline=600,
+        own_files={Source.UPSTREAM: ("fetch.sh",)},
+    ),
     Step(
         "controller",
         "the ingress controller, outside the cluster",
         _INGRESS,
         (Need("haproxy"),),
-        ("haproxy-ingress.default",),
-        deadline=400,
+        ("haproxy-ingress.default", "haproxy-ingress.service"),
+        deadline=600,
+        own_files={Source.UPSTREAM: ("fetch.sh",)},
+        beside=(Need("control-plane", everywhere=True),),
     ),
-    Step("bird", "BIRD, one BGP session per node", _INGRESS, (Need("base"),), ("bird.conf",), deadline=300),
+    Step(
+        "bird",
+        "BIRD, one BGP session per node",
+        _INGRESS,
+        (Need("base"),),
+        ("bird.conf",),
+        deadline=600,
+        own_files={Source.UPSTREAM: ("fetch.sh",)},
+    ),
     Step(
         "keepalived",
         "Keepalived, which gives the shared address to the ingress machine that is able",

@@ -128,6 +128,7 @@ QUOTES: dict[str, Quote] = {
     "sh": shell,
     "rb": ruby,
     "yaml": yaml,
+    "cfg": yaml,
     "toml": toml,
     "service": systemd,
     "env": environment,

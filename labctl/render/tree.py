@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
-from labctl.model.lab import Lab, Machine, Source
+from labctl.model.lab import Internet, Lab, Machine, Source
 from labctl.plan.plan import Task, make_plan
 from labctl.plan.steps import MACHINES
 from labctl.render.templates import render_template, templates_folder
@@ -29,7 +29,7 @@ class RenderedFile:
 Tree = dict[PurePosixPath, RenderedFile]
 
 
-def render_tree(lab: Lab, *, join_hash: str, box_file: Path | None) -> Tree:
+def render_tree(lab: Lab, *, join_hash: str, box_file: Path | None, internet: Internet | None = None) -> Tree:
     """All files of .labctl/ except secrets and state. Same input, same bytes.
 
     Raises LabctlError if a template uses an undefined variable or a value does not fit its language.
@@ -43,15 +43,15 @@ def render_tree(lab: Lab, *, join_hash: str, box_file: Path | None) -> Tree:
         PurePosixPath("lab.json"): _text(json.dumps(asdict(lab), default=str, indent=2) + "\n"),
     }
     for machine in lab.machines:
-        for path, file in machine_tree(lab, machine, join_hash=join_hash).items():
+        for path, file in machine_tree(lab, machine, join_hash=join_hash, internet=internet).items():
             tree[PurePosixPath("machines", machine.name) / path] = file
     return tree
 
 
-def machine_tree(lab: Lab, machine: Machine, *, join_hash: str) -> Tree:
+def machine_tree(lab: Lab, machine: Machine, *, join_hash: str, internet: Internet | None = None) -> Tree:
     """The files that are copied to one machine: ``run``, ``steps/``, ``files/`` and what they need."""
     folder = templates_folder()
-    values = machine_values(lab, machine, join_hash=join_hash)
+    values = machine_values(lab, machine, join_hash=join_hash, internet=internet or Internet())
     tree: Tree = {}
     digests: list[str] = []
     programs = _programs() if lab.source is Source.DEBIAN else {}
@@ -77,15 +77,20 @@ def tree_digest(tree: Tree) -> str:
 _STEPS_WITH_PROGRAMS = frozenset({"base", "calico", "controller"})
 
 
+# A proxy's address may hold a password.
+_PRIVATE = frozenset({"proxy.env"})
+
+
 def _step_tree(folder: Path, lab: Lab, task: Task, values: dict[str, object]) -> Tree:
     step = task.step
     tree: Tree = {}
     for script in (f"{step.name}.sh", f"{step.name}.check.sh"):
         template = _find(folder, lab, f"{script}.j2")
         tree[PurePosixPath("steps", script)] = _text(render_template(folder, template, values), 0o755)
-    for file in step.files:
+    for file in step.files_for(lab.source):
         template = _find(folder, lab, f"files/{file}.j2")
-        tree[PurePosixPath("files", file)] = _text(render_template(folder, template, values))
+        mode = 0o600 if file in _PRIVATE else 0o644
+        tree[PurePosixPath("files", file)] = _text(render_template(folder, template, values), mode)
     return tree
 
 

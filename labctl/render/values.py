@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from labctl.model.kubernetes import KubernetesFacts, kubernetes_facts
-from labctl.model.lab import Lab, Machine, Provider, Role, Source
+from labctl.model.lab import Internet, Lab, Machine, Provider, Role, Source
+from labctl.model.sources import Kind, upstream_named
 from labctl.plan.plan import make_plan
 from labctl.plan.steps import MACHINES
 
@@ -34,7 +35,7 @@ def lab_values(lab: Lab, *, box_file: Path | None) -> dict[str, object]:
     }
 
 
-def machine_values(lab: Lab, machine: Machine, *, join_hash: str) -> dict[str, object]:
+def machine_values(lab: Lab, machine: Machine, *, join_hash: str, internet: Internet) -> dict[str, object]:
     """Values for the scripts and files of one machine."""
     facts = kubernetes_facts(lab)
     values = lab_values(lab, box_file=None)
@@ -56,6 +57,25 @@ def machine_values(lab: Lab, machine: Machine, *, join_hash: str) -> dict[str, o
         "patches_option": facts.patches_option,
         "node_images": _node_images(lab, machine, facts),
         **_vrrp(lab, machine),
+        **_upstream_values(lab, internet),
+    }
+
+
+def _upstream_values(lab: Lab, internet: Internet) -> dict[str, object]:
+    """Where the software comes from and how it is fetched, for labs of the source upstream.
+
+    patience, pause, deadline: seconds. slowest: bytes/s, below which a download counts as stuck.
+    """
+    if lab.source is not Source.UPSTREAM:
+        return {}
+    sources = upstream_named(lab)
+    return {
+        "sources": sources,
+        "registries": [(name, source.origin) for name, source in sources.items() if source.kind is Kind.IMAGES],
+        "image_mirror": dict(lab.mirrors.single).get("images", ""),
+        "cache_url": lab.mirrors.cache,
+        "internet": internet,
+        "fetch": {"attempts": 5, "patience": 20, "pause": 2, "slowest": 1000, "deadline": 900},
     }
 
 

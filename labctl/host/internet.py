@@ -1,0 +1,56 @@
+"""How this host reaches the internet: its proxies and its name servers."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from ipaddress import AddressValueError, IPv4Address
+from pathlib import Path
+
+from labctl.model.lab import Internet, Lab, Provider
+
+# The second one has the servers themselves where systemd-resolved answers on loopback (resolved.conf(5)).
+RESOLVERS = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
+_PROXIES = ("http_proxy", "https_proxy")
+
+
+def host_internet(
+    lab: Lab, *, environment: Mapping[str, str] = os.environ, resolvers: tuple[Path, ...] = RESOLVERS
+) -> Internet:
+    """What the lab's machines are told: the environment's proxies and, for machines that have none, name servers."""
+    servers = _name_servers(resolvers) if lab.provider is Provider.LXC else ()
+    return Internet(_proxies(lab, environment), servers)
+
+
+def _proxies(lab: Lab, environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    found = {name: environment.get(name) or environment.get(name.upper(), "") for name in _PROXIES}
+    if not any(found.values()):
+        return ()
+    network = lab.network
+    own = [str(item) for item in (network.subnet, network.pod_cidr, network.service_cidr)]
+    # curl and Go read networks there; apt only names, so each machine is named, and the host, which may serve a cache.
+    own += [str(network.gateway), *(str(machine.address) for machine in lab.machines), "localhost", "127.0.0.1", ".svc"]
+    given = (environment.get("no_proxy") or environment.get("NO_PROXY", "")).split(",")
+    found["no_proxy"] = ",".join(dict.fromkeys([*(word.strip() for word in given if word.strip()), *own]))
+    return tuple((name, value) for name, value in found.items() if value)
+
+
+def _name_servers(resolvers: tuple[Path, ...]) -> tuple[IPv4Address, ...]:
+    """The first file's servers that a machine can reach: none of them on loopback."""
+    for file in resolvers:
+        try:
+            lines = [line.split() for line in file.read_text(errors="replace").splitlines()]
+        except OSError:
+            continue
+        words = [line[1] for line in lines if len(line) > 1 and line[0] == "nameserver"]
+        servers = [address for address in map(_address, words) if address and not address.is_loopback]
+        if servers:
+            return tuple(servers)
+    return ()
+
+
+def _address(word: str) -> IPv4Address | None:
+    try:
+        return IPv4Address(word)
+    except AddressValueError:
+        return None

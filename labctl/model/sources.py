@@ -1,0 +1,181 @@
+"""Where upstream software comes from: every address, version and checksum that labctl knows. Pure data.
+
+Facts: pkgs.k8s.io (kubernetes.io, "Installing kubeadm"), docs.tigera.io (Calico 3.32), the releases of
+projectcalico/calico and haproxytech/kubernetes-ingress (its .goreleaser.yml), haproxy.debian.net, Launchpad.
+A checksum that could not be known here is empty: the machine takes it from the release's own list of sums or,
+where there is none, from the first download, and it holds from then on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from labctl.model.lab import Lab
+
+
+class Kind(StrEnum):
+    """What a source holds."""
+
+    PACKAGES = "packages"
+    FILE = "file"
+    IMAGES = "images"
+
+
+@dataclass(frozen=True, slots=True)
+class Upstream:
+    """One source. %ARCH% in a URL is Debian's word for the machine's architecture, %CPU% the kernel's.
+
+    key: of labctl.yaml's ``sources:`` that points it at a mirror. origin: the publisher's address; url: where it is
+    fetched. sums: the release's own list of SHA-256 sums. key_origin, signed_by: the key of a package source.
+    """
+
+    name: str
+    key: str
+    what: str
+    kind: Kind
+    version: str
+    origin: str
+    url: str
+    packages: tuple[str, ...] = ()
+    sums: str = ""
+    sha256: str = ""
+    key_origin: str = ""
+    signed_by: str = ""
+
+    @property
+    def words(self) -> list[str]:
+        """The words that fetch_checked takes (scripts/files/fetch.sh), without the file."""
+        return [self.what, self.origin, self.url, self.sums, self.sha256]
+
+
+@dataclass(frozen=True, slots=True)
+class TestedTogether:
+    """Versions that their publishers test together. kubernetes: minor releases."""
+
+    calico: str
+    kubernetes: tuple[str, ...]
+    controller: str
+    haproxy: str
+
+
+# Calico: system requirements, docs.tigera.io. Controller: documentation/lifecycle.md of haproxytech/kubernetes-ingress.
+CALICO_TESTED = {"3.32": ("1.34", "1.35", "1.36"), "3.31": ("1.32", "1.33", "1.34")}
+CONTROLLER_TESTED = {"3.2": ("1.32", "1.33", "1.34")}
+CONTROLLER_HAPROXY = {"3.2": "3.2"}
+
+REGISTRIES = {
+    "registry.k8s.io": "https://registry.k8s.io",
+    "quay.io": "https://quay.io",
+    "docker.io": "https://registry-1.docker.io",
+}
+_RELEASES = "https://github.com"
+_RAW = "https://raw.githubusercontent.com/projectcalico/calico"
+_PPA_KEY = "CFFB779AADC995E4F350A060505D97A41C61B9CD"
+
+
+def minor(version: str) -> str:
+    """The minor release of a version: 1.35 of 1.35.2."""
+    return ".".join(version.split(".")[:2])
+
+
+def upstreams(lab: Lab) -> tuple[Upstream, ...]:
+    """Everything that a lab of the source upstream fetches, at its own versions, each from where labctl.yaml says."""
+    return tuple(_redirected(lab, source) for source in (*_packages(lab), *_files(lab), *_images()))
+
+
+def upstream_named(lab: Lab) -> dict[str, Upstream]:
+    """The same, by name."""
+    return {source.name: source for source in upstreams(lab)}
+
+
+def warnings(lab: Lab) -> list[str]:
+    """Which of the lab's versions are outside what their publishers test together; nothing if none is."""
+    versions, kubernetes = lab.versions, minor(lab.versions.kubernetes)
+    found = []
+    for what, version, table in (
+        ("Calico", versions.calico, CALICO_TESTED),
+        ("the controller", versions.controller, CONTROLLER_TESTED),
+    ):
+        tested = table.get(minor(version))
+        if tested is None:
+            found.append(f"nothing is known here of {what} {version}")
+        elif kubernetes not in tested:
+            found.append(f"{what} {version} is tested with Kubernetes {', '.join(tested)}, not with {kubernetes}")
+    wanted = CONTROLLER_HAPROXY.get(minor(versions.controller), versions.haproxy)
+    if minor(versions.haproxy) != wanted:
+        found.append(f"the controller {versions.controller} is made for HAProxy {wanted}, not for {versions.haproxy}")
+    return found
+
+
+def _packages(lab: Lab) -> list[Upstream]:
+    kubernetes, haproxy = lab.versions.kubernetes, lab.versions.haproxy
+    core = f"https://pkgs.k8s.io/core:/stable:/v{minor(kubernetes)}/deb"
+    debian, ppa = "http://haproxy.debian.net", f"https://ppa.launchpadcontent.net/vbernat/haproxy-{haproxy}/ubuntu"
+    programs = ("kubelet", "kubeadm", "kubectl", "cri-tools", "kubernetes-cni")
+    ubuntu_key = f"https://keyserver.ubuntu.com/pks/lookup?op=get&search=0x{_PPA_KEY}"
+    return [
+        _package_source("kubernetes", kubernetes, f"{core}/", f"{core}/Release.key", programs),
+        _package_source("haproxy-debian", haproxy, debian, "https://haproxy.debian.net/haproxy-archive-keyring.gpg"),
+        _package_source("haproxy-ubuntu", haproxy, ppa, ubuntu_key),
+    ]
+
+
+def _package_source(
+    name: str, version: str, url: str, signed_by: str, packages: tuple[str, ...] = ("haproxy",)
+) -> Upstream:
+    key = name.partition("-")[0]
+    what = f"packages of {key}"
+    return Upstream(
+        name, key, what, Kind.PACKAGES, version, url, url, packages, key_origin=signed_by, signed_by=signed_by
+    )
+
+
+def _files(lab: Lab) -> list[Upstream]:
+    calico, controller = lab.versions.calico, lab.versions.controller
+    manifests = f"{_RAW}/v{calico}/manifests"
+    tool = f"{_RELEASES}/projectcalico/calico/releases/download/v{calico}"
+    release = f"{_RELEASES}/haproxytech/kubernetes-ingress/releases/download/v{controller}"
+    archive = f"{release}/haproxy-ingress-controller_{controller}_Linux_%CPU%.tar.gz"
+    return [
+        _file("calico-crds", "Calico's kinds of objects", calico, f"{manifests}/operator-crds.yaml"),
+        _file("calico-operator", "Calico's operator", calico, f"{manifests}/tigera-operator.yaml"),
+        _file("calicoctl", "calicoctl", calico, f"{tool}/calicoctl-linux-%ARCH%", f"{tool}/SHA256SUMS"),
+        _file("controller", "the ingress controller", controller, archive, f"{release}/checksums.txt"),
+    ]
+
+
+def _file(name: str, what: str, version: str, url: str, sums: str = "") -> Upstream:
+    key = "controller" if name == "controller" else "calico"
+    return Upstream(name, key, what, Kind.FILE, version, url, url, sums=sums)
+
+
+def _images() -> list[Upstream]:
+    return [
+        Upstream(registry, "images", "container images", Kind.IMAGES, "", url, url)
+        for registry, url in REGISTRIES.items()
+    ]
+
+
+def _redirected(lab: Lab, source: Upstream) -> Upstream:
+    """The source at the mirror that labctl.yaml names for it, or in the cache.
+
+    A mirror takes the place of scheme and host; a cache has a folder per host.
+    """
+    mirror = dict(lab.mirrors.single).get(source.key)
+    if source.kind is Kind.IMAGES:
+        return replace(source, url=mirror or source.origin)
+
+    def moved(url: str) -> str:
+        if not url or not (mirror or lab.mirrors.cache):
+            return url
+        host, path = urlsplit(url).netloc, url.split("://", 1)[1].partition("/")[2]
+        return f"{mirror}/{path}" if mirror else f"{lab.mirrors.cache}/{cache_path(f'{host}/{path}')}"
+
+    return replace(source, url=moved(source.url), sums=moved(source.sums), signed_by=moved(source.signed_by))
+
+
+def cache_path(address: str) -> str:
+    """Where an address without its scheme lies in a cache; what only means something in an address is spelled out."""
+    return address.replace("?", "-").replace("&", "-").rstrip("/")
