@@ -42,6 +42,7 @@ COMMANDS: dict[str, Row] = {
     "class": Row(
         "labctl.cli.class_:class_", "Many seats on one server: up, status, verify, grade, break, repair, down."
     ),
+    "versions": Row("labctl.cli.versions:versions", "Show upstream versions, and what is tested together."),
     "halt": Row("labctl.cli.halt:halt", "Stop the machines."),
     "destroy": Row("labctl.cli.destroy:destroy", "Remove everything that up made, on this host too."),
     "box": Row("labctl.cli.box:box", "List and remove the boxes that labctl built."),

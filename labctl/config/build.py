@@ -21,8 +21,8 @@ from labctl.model.lab import (
     VirtualAddress,
 )
 
-# Releases of shared fate: Calico 3.32 is tested with Kubernetes 1.34-1.36, the controller 3.2 is made for HAProxy 3.2.
-UPSTREAM = Versions(kubernetes="1.35", calico="3.32.1", controller="3.2.11", haproxy="3.2")
+# Releases of shared fate (labctl/model/sources.py): 1.34 is what Calico 3.32 and the controller 3.2 are tested with.
+UPSTREAM = Versions(kubernetes="1.34", calico="3.32.1", controller="3.2.11", haproxy="3.2")
 DEBIAN = Versions(kubernetes="", calico="", controller="", haproxy="")
 
 # Where labctl serves a cache to the machines: a port of no registered service (IANA), the same in every lab.

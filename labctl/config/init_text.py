@@ -20,7 +20,7 @@ _EXAMPLES = {
     "emulated": "false",
     "ingress_as_number": 65000,
     "vip": "192.168.50.20",
-    "kubernetes": '"1.35"',
+    "kubernetes": '"1.34"',
     "calico": '"3.32.1"',
     "controller": '"3.2.11"',
     "haproxy": '"3.2"',

@@ -161,6 +161,7 @@ STEPS: tuple[Step, ...] = (
         _INGRESS,
         (Need("controller"), Need("bird")),
         ("keepalived.conf", "bgp-stands.sh"),
+        own_files={Source.UPSTREAM: ("fetch.sh",)},
         wanted=_with_vip,
     ),
     Step(

@@ -204,9 +204,9 @@ def test_no_secret_of_the_proxy_stands_in_what_is_described(tree: Tree) -> None:
 def test_mirrors_take_the_place_of_publishers(make_lab: Callable[[str], Lab]) -> None:
     mirrored = render_tree(make_lab("source: upstream\n" + LABS["mirrors"]), join_hash=JOIN_HASH, box_file=None)
     script = mirrored[PurePosixPath("machines/worker1/steps/kubernetes.sh")].content.decode()
-    assert "package_source kubernetes http://m.example/a/core:/stable:/v1.35/deb/ / ''" in script
+    assert "package_source kubernetes http://m.example/a/core:/stable:/v1.34/deb/ / ''" in script
     cached = render_tree(make_lab("source: upstream\n" + LABS["cache"]), join_hash=JOIN_HASH, box_file=None)
     script = cached[PurePosixPath("machines/worker1/steps/kubernetes.sh")].content.decode()
-    assert "http://192.168.50.1:8950/pkgs.k8s.io/core:/stable:/v1.35/deb/Release.key" in script
+    assert "http://192.168.50.1:8950/pkgs.k8s.io/core:/stable:/v1.34/deb/Release.key" in script
     # What is fetched from elsewhere still counts as the publisher's: that is whose sum is kept.
-    assert "https://pkgs.k8s.io/core:/stable:/v1.35/deb/Release.key" in script
+    assert "https://pkgs.k8s.io/core:/stable:/v1.34/deb/Release.key" in script
