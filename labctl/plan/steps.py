@@ -144,7 +144,6 @@ STEPS: tuple[Step, ...] = (
         ("haproxy-ingress.default", "haproxy-ingress.service"),
         deadline=600,
         own_files={Source.UPSTREAM: ("fetch.sh",)},
-        beside=(Need("control-plane", everywhere=True),),
     ),
     Step(
         "bird",

@@ -1,0 +1,166 @@
+"""Stand-ins for the publishers of upstream software: what labctl's box has, under the publishers' addresses.
+
+Nothing here comes from a real publisher: the packages called 1.34 hold Kubernetes 1.20 compiled from Debian's source,
+the one called HAProxy 3.2 holds Debian's 3.0, crictl and the controller are a few lines of shell and Python. What is
+real is the way: signed package sources, archives, lists of checksums, an HTTP server; apt, curl, systemd, containerd.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from pathlib import Path
+
+KUBERNETES, HAPROXY, CONTROLLER = "1.34.9-1.1", "3.2.99-1", "3.2.11"
+CORE = "pkgs.k8s.io/core:/stable:/v1.34/deb"
+RELEASE = f"github.com/haproxytech/kubernetes-ingress/releases/download/v{CONTROLLER}"
+
+CRICTL = "#!/bin/sh\n# Stands in for crictl.\necho 'crictl version stand-in'\n"
+CONTROLLER_PROGRAM = """\
+#!/usr/bin/python3
+# Stands in for HAProxy's ingress controller: starts a real HAProxy with its runtime socket, and waits for it.
+import subprocess, sys
+flags = dict(word[2:].split("=", 1) for word in sys.argv[1:] if "=" in word)
+run, config = flags["runtime-dir"], flags["config-dir"] + "/haproxy.cfg"
+with open(config, "w") as file:
+    file.write(f"global\\n  stats socket {run}/haproxy-runtime-api.sock\\n"
+               "defaults\\n  mode http\\n  timeout client 5s\\n  timeout server 5s\\n  timeout connect 5s\\n"
+               "frontend http\\n  bind 0.0.0.0:80\\n  http-request return status 404\\n")
+sys.exit(subprocess.call([flags["program"], "-db", "-f", config]))
+"""
+
+
+@dataclass
+class Publishers:
+    """A folder as a cache has it, one folder per publisher, and the key that signs its packages."""
+
+    folder: Path
+    gnupg: Path
+
+    @classmethod
+    def make(cls, folder: Path, box: Path, architecture: str) -> Publishers:
+        """Publish what the box's root file system has."""
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        publishers = cls(folder, Path(tempfile.mkdtemp(prefix="labctl-key-")))
+        publishers._new_key()
+        publishers._kubernetes(box, architecture)
+        publishers._haproxy(box, architecture)
+        publishers.controller(CONTROLLER_PROGRAM)
+        return publishers
+
+    def close(self) -> None:
+        """Forget the key."""
+        subprocess.run(["gpgconf", "--homedir", str(self.gnupg), "--kill", "all"], check=False, capture_output=True)
+        shutil.rmtree(self.gnupg, ignore_errors=True)
+
+    def controller(self, program: str) -> None:
+        """Publish the controller's archive, for every architecture, with its list of checksums."""
+        sums = ""
+        for cpu in ("x86_64", "arm64"):
+            name = f"haproxy-ingress-controller_{CONTROLLER}_Linux_{cpu}.tar.gz"
+            content = _archive({"haproxy-ingress-controller": program})
+            _write(self.folder / RELEASE / name, content)
+            sums += f"{hashlib.sha256(content).hexdigest()}  {name}\n"
+        _write(self.folder / RELEASE / "checksums.txt", sums.encode())
+
+    def _kubernetes(self, box: Path, architecture: str) -> None:
+        packages = self.folder / CORE
+        programs = {name: {f"usr/bin/{name}": box / f"usr/bin/{name}"} for name in ("kubelet", "kubeadm", "kubectl")}
+        system = box / "etc/systemd/system"
+        programs["kubelet"]["usr/lib/systemd/system/kubelet.service"] = system / "kubelet.service"
+        drop_in = "kubelet.service.d/10-kubeadm.conf"
+        programs["kubeadm"][f"usr/lib/systemd/system/{drop_in}"] = system / drop_in
+        crictl = self.gnupg / "crictl"
+        crictl.write_text(CRICTL)
+        crictl.chmod(0o755)
+        programs["cri-tools"] = {"usr/bin/crictl": crictl}
+        programs["kubernetes-cni"] = {"opt/cni/labctl-stand-in": crictl}
+        for name, files in programs.items():
+            _package(packages / architecture, name, KUBERNETES, architecture, files)
+        _write(packages / "Release.key", self._gpg("--armor", "--export"))
+        self._index(packages, packages, "")
+
+    def _haproxy(self, box: Path, architecture: str) -> None:
+        root = self.folder / "haproxy.debian.net"
+        suite = root / "dists/trixie-backports-3.2"
+        _package(root / "pool", "haproxy", HAPROXY, architecture, {"usr/sbin/haproxy": box / "usr/sbin/haproxy"})
+        _write(root / "haproxy-archive-keyring.gpg", self._gpg("--export"))
+        self._index(root, suite, f"main/binary-{architecture}/")
+
+    def _index(self, root: Path, suite: Path, place: str) -> None:
+        """Packages and a signed InRelease, as apt wants them."""
+        entries = []
+        for file in sorted(root.rglob("*.deb")):
+            line = ["dpkg-deb", "--field", str(file)]
+            fields = subprocess.run(line, check=True, capture_output=True, text=True).stdout
+            content = file.read_bytes()
+            digest = hashlib.sha256(content).hexdigest()
+            name = file.relative_to(root)
+            entries.append(f"{fields.strip()}\nFilename: {name}\nSize: {len(content)}\nSHA256: {digest}\n")
+        packages = "\n".join(entries).encode()
+        _write(suite / place / "Packages", packages)
+        digest = hashlib.sha256(packages).hexdigest()
+        names = f"Suite: {suite.name}\nCodename: {suite.name}\nComponents: main\n" if place else ""
+        release = f"Origin: labctl stand-in\n{names}Date: {format_datetime(datetime.now(UTC))}\n"
+        release += f"SHA256:\n {digest} {len(packages)} {place}Packages\n"
+        _write(suite / "InRelease", self._gpg("--clearsign", stdin=release.encode()))
+
+    def _new_key(self) -> None:
+        self.gnupg.chmod(0o700)
+        self._gpg("--quick-generate-key", "labctl's stand-in for publishers", "ed25519", "sign", "never")
+
+    def _gpg(self, *words: str, stdin: bytes = b"") -> bytes:
+        line = ["gpg", "--homedir", str(self.gnupg), "--batch", "--quiet", "--pinentry-mode", "loopback"]
+        return subprocess.run(
+            [*line, "--passphrase", "", *words], input=stdin, check=True, capture_output=True, timeout=60
+        ).stdout
+
+
+def _package(folder: Path, name: str, version: str, architecture: str, files: Mapping[str, Path]) -> None:
+    """A Debian package with those files: place in the package, and where the file is here."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as temporary:
+        root = Path(temporary) / "package"
+        for target, source in files.items():
+            (root / target).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, root / target)
+        control = {
+            "Package": name,
+            "Version": version,
+            "Architecture": architecture,
+            "Maintainer": "labctl's tests <nobody@example.org>",
+            "Description": "a stand-in for what its publisher has",
+        }
+        text = "".join(f"{key}: {value}\n" for key, value in control.items())
+        _write(root / "DEBIAN/control", text.encode())
+        for path in [root, *(path for path in root.rglob("*") if path.is_dir())]:
+            path.chmod(0o755)
+        target = folder / f"{name}_{version}_{architecture}.deb"
+        line = ["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", str(root), str(target)]
+        subprocess.run(line, check=True, capture_output=True, timeout=120)
+
+
+def _archive(files: Mapping[str, str]) -> bytes:
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
+        for name, text in files.items():
+            member = tarfile.TarInfo(name)
+            member.mode, member.size = 0o755, len(text.encode())
+            archive.addfile(member, io.BytesIO(text.encode()))
+    return buffer.getvalue()
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    os.chmod(path, 0o644)  # noqa: PTH101
