@@ -26,17 +26,10 @@ network:
   subnet: 192.168.77.0/24
   service_cidr: 10.77.0.0/16
 """
-<<<<<<< HEAD
-NAMES = ("labtest", "labtest-partly", "labtest-vagrant", "labtest-ha")
+NAMES = ("labtest", "labtest-partly", "labtest-vagrant", "labtest-ha", "labtest-upstream")
 # The first files share one lab; then it is destroyed, and the last ones make labs of their own, one after the other.
 SHARED = ("up", "cluster", "bgp", "traffic", "rights", "verify", "faults", "again", "destroy")
-ORDER = (*SHARED, "partly", "plain_vagrant", "ha", "class")
-=======
-NAMES = ("labtest", "labtest-partly", "labtest-vagrant", "labtest-upstream")
-# The first files share one lab; then it is destroyed, and the last ones make labs of their own, one after the other.
-SHARED = ("up", "cluster", "bgp", "traffic", "rights", "verify", "faults", "again", "destroy")
-ORDER = (*SHARED, "partly", "plain_vagrant", "class", "upstream")
->>>>>>> e5119a9 (Upstream's steps against stand-in publishers on a real machine: signed packages, archives, checksums)
+ORDER = (*SHARED, "partly", "plain_vagrant", "ha", "class", "upstream")
 
 Host = dict[str, list[str]]
 
