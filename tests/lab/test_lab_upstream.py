@@ -38,9 +38,10 @@ def serving(folder: Path) -> Iterator[None]:
 
 
 def root_of(lab: LabUnderTest) -> Path:
-    """The root file system of the box that the lab's machines lie over."""
+    """The root file system of the box that the lab's machines lie over (lxc-template)."""
     line = ["lxc-info", "--name", f"labctl-{lab.model.name}-ingress", "--config", "lxc.rootfs.path"]
-    return Path(run(line).stdout.partition("=")[2].strip().split(":")[1])
+    parts = run(line).stdout.partition("=")[2].strip().split(":")
+    return next(Path(part) for part in parts if (Path(part) / "usr/bin/kubelet").is_file())
 
 
 def outcome(lab: LabUnderTest, step: str) -> dict[tuple[str, str], str]:
