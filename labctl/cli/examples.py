@@ -45,6 +45,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "watch": ("labctl watch", "labctl watch --port 8080", "labctl watch --tui"),
     "support-bundle": ("labctl support-bundle", "labctl support-bundle --out broken-lab.tar.gz"),
+    "versions": ("labctl versions", "labctl versions --output markdown"),
     "halt": ("labctl halt",),
     "destroy": ("labctl destroy", "labctl destroy --yes"),
     "box": ("labctl box list",),

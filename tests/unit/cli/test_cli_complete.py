@@ -35,7 +35,7 @@ def completed(line: str, folder: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("line", "wanted"),
     [
-        ("labctl ver", ["verify"]),
+        ("labctl veri", ["verify"]),
         ("labctl ssh w", ["worker1", "worker2", "worker3"]),
         ("labctl -C . birdc i", ["ingress"]),
         ("labctl birdc ingress ", []),
