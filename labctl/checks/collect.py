@@ -46,7 +46,7 @@ def collect(lab: Lab, remote: RemoteMachines) -> Facts:
     """All facts, now. Never fails for what is broken in the lab: that is in the facts."""
     with ThreadPoolExecutor(max_workers=len(lab.machines) + 1 + len(lab.ingresses)) as pool:
         asked = {
-            machine.name: pool.submit(ask_machine, remote, machine.name, probes_for(lab, machine))
+            machine.name: pool.submit(ask_machine, remote, machine.name, probes_for(lab, machine), lab.patience)
             for machine in lab.machines
         }
         controlplane = asked[lab.controlplane.name].result()
@@ -67,7 +67,7 @@ def collect_near(lab: Lab, remote: RemoteMachines) -> Facts:
     """The machines' own answers alone, without waiting for requests or packets that may get no answer."""
     with ThreadPoolExecutor(max_workers=len(lab.machines)) as pool:
         asked = {
-            machine.name: pool.submit(ask_machine, remote, machine.name, probes_for(lab, machine))
+            machine.name: pool.submit(ask_machine, remote, machine.name, probes_for(lab, machine), lab.patience)
             for machine in lab.machines
         }
         machines = _in_order(lab, asked)
@@ -81,7 +81,11 @@ def look_closer(lab: Lab, remote: RemoteMachines, facts: Facts, names: Iterable[
     if not chosen:
         return facts
     with ThreadPoolExecutor(max_workers=len(chosen)) as pool:
-        found = list(pool.map(lambda machine: ask_machine(remote, machine.name, closer_look(lab, machine)), chosen))
+        asked = [
+            pool.submit(ask_machine, remote, machine.name, closer_look(lab, machine), lab.patience)
+            for machine in chosen
+        ]
+        found = [one.result() for one in asked]
     more = {item.name: item.results for item in found}
     machines = {
         name: replace(machine, results={**machine.results, **more.get(name, {})})
@@ -90,13 +94,15 @@ def look_closer(lab: Lab, remote: RemoteMachines, facts: Facts, names: Iterable[
     return replace(facts, machines=machines)
 
 
-def ask_machine(remote: RemoteMachines, name: str, probes: tuple[Probe, ...]) -> MachineFacts:
-    """One round trip to one machine."""
+def ask_machine(remote: RemoteMachines, name: str, probes: tuple[Probe, ...], patience: int = 1) -> MachineFacts:
+    """One round trip to one machine. patience: how many times longer than usual everything may take there."""
     started = time.monotonic()
+    if patience != 1:
+        probes = tuple(replace(probe, deadline=probe.deadline * patience) for probe in probes)
     try:
         connection = remote.to(name)
         before = time.time()
-        result = connection.run(INTERPRETER, deadline=ROUND_TRIP_SECONDS, stdin=program(probes))
+        result = connection.run(INTERPRETER, deadline=ROUND_TRIP_SECONDS * patience, stdin=program(probes))
         after = time.time()
     except RemoteError as error:
         why = f"{error.what}: {error.why}" if error.why else error.what

@@ -123,7 +123,7 @@ class Application:
             unknown_word(None, "machine", name, [machine.name for machine in lab.machines])
 
     def connections(self, lab: Lab, *, deadline: float = 5.0) -> Connections:
-        """SSH connections to the lab's machines, opened when used, each within deadline seconds.
+        """SSH connections to the lab's machines, opened when used, each within deadline seconds (more if emulated).
 
         Raises HostError if there is no lab here.
         """
@@ -135,7 +135,7 @@ class Application:
         files.require()
         start_log(files.folder)
         accesses = {machine.name: ssh_access(lab, machine, files) for machine in lab.machines}
-        return Connections(accesses, deadline=deadline)
+        return Connections(accesses, deadline=deadline * lab.patience)
 
 
 pass_app = click.make_pass_decorator(Application, ensure=True)

@@ -127,7 +127,8 @@ def _verified(app: Application, lab: Lab, output: str) -> bool:
     from labctl.checks.verify import wait
 
     with app.connections(lab) as connections, app.working("checking"):
-        report = wait(lab, connections, _SETTLE_SECONDS, on_report=lambda found: _still_wrong(app, found))
+        seconds = _SETTLE_SECONDS * lab.patience
+        report = wait(lab, connections, seconds, on_report=lambda found: _still_wrong(app, found))
     if not report.ok:
         app.err.print(render_table(report))
     elif output == "text" and app.verbosity >= 0:

@@ -25,14 +25,20 @@ _GRACE = 10.0
 
 
 class MachineSteps:
-    """Does the tasks of a plan. Used from many threads at once, one per running task."""
+    """Does the tasks of a plan. Used from many threads at once, one per running task.
 
-    def __init__(self, files: LabDirectory, connections: Connections, boot: Boot, listener: Listener) -> None:
+    patience: how many times longer than usual the machines may take for what is no step.
+    """
+
+    def __init__(
+        self, files: LabDirectory, connections: Connections, boot: Boot, listener: Listener, *, patience: int = 1
+    ) -> None:
         self._files = files
         self._connections = connections
         self._boot = boot
         self._listener = listener
         self._redact = Redactor(files.secrets)
+        self._patience = patience
         self._held: dict[str, frozenset[str]] = {}
         self._lock = threading.Lock()
 
@@ -49,7 +55,7 @@ class MachineSteps:
         name = task.machine.name
         bundle = make_bundle(self._files.machines / name, self._files.secrets / "machines" / name)
         changed = self._copy(connection, bundle)
-        state = connection.run(f"bash {FOLDER}/run --state", deadline=_SHORT)
+        state = connection.run(f"bash {FOLDER}/run --state", deadline=_SHORT * self._patience)
         if not state.ok:
             raise StepError(f"{name} cannot say what is done", where=name, why=state.stderr, next_step="labctl up")
         words = [line.split() for line in state.stdout.splitlines()]
@@ -58,13 +64,12 @@ class MachineSteps:
             self._held[name] = held
         return booted or changed
 
-    @staticmethod
-    def _copy(connection: Connection, bundle: Bundle) -> bool:
+    def _copy(self, connection: Connection, bundle: Bundle) -> bool:
         """Copy a machine's files where they differ from what it has; returns whether they did."""
-        has = connection.run(read_digest_command(), deadline=_SHORT).stdout.strip()
+        has = connection.run(read_digest_command(), deadline=_SHORT * self._patience).stdout.strip()
         if has == bundle.digest:
             return False
-        copied = connection.run(unpack_command(), deadline=_SHORT, stdin=bundle.archive)
+        copied = connection.run(unpack_command(), deadline=_SHORT * self._patience, stdin=bundle.archive)
         if not copied.ok:
             raise StepError(
                 "the lab's files could not be copied", where=connection.access.machine, why=copied.stderr.strip()

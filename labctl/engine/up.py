@@ -34,7 +34,7 @@ def bring_up(
     prepare_host(lab, files)
     ready_mark = "" if lab.provider is Provider.LXC else READY_MARK
     boot = Boot(VagrantMachines(lab, files), sleeping, listener, ready_mark=ready_mark)
-    steps = MachineSteps(files, connections, boot, listener)
+    steps = MachineSteps(files, connections, boot, listener, patience=lab.patience)
     boot.start()
     try:
         outcome = run_plan(make_plan(lab, until=until), steps.do, listener)

@@ -9,6 +9,9 @@ from labctl.checks.facts import Facts
 from labctl.checks.host_facts import name_command, route_command
 from labctl.model.lab import Lab, Provider
 
+# What run_here gives for a program that is not there: macOS and Windows have no ip.
+NOT_FOUND = 127
+
 
 def checks(lab: Lab, _facts: Facts) -> list[Check]:
     """All checks of this layer."""
@@ -70,6 +73,8 @@ def bridge(facts: Facts, lab: Lab) -> Outcome:
 def route(facts: Facts, lab: Lab) -> Outcome:
     """The kernel reaches ingress directly, over an interface on the lab's network."""
     result = facts.host.route
+    if result.status == NOT_FOUND:
+        return skipped("this host has no program ip (iproute2, on Linux) to ask")
     if not result.ok:
         return failed(result.stderr.strip() or f"status {result.status}", _not_up(lab), "labctl up")
     found = json.loads(result.stdout or "[]")

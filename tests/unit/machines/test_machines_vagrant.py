@@ -266,3 +266,30 @@ def test_a_half_made_container_is_removed_though_lxc_does_not_know_it(programs: 
     (half / "delta").mkdir(parents=True)
     lxc.remove(article_lab, frozenset({"worker1"}), containers=programs.folder)
     assert not half.exists()
+
+
+def test_what_a_terminal_writes_over_is_not_told(programs: StandIns, files: LabDirectory, article_lab: Lab) -> None:
+    programs.add("vagrant", r"print('\x1b[KProgress: 1%\x1b[KProgress: 2%\r\x1b[K==> worker1: Importing\x1b[0m')")
+    heard: list[str] = []
+    VagrantMachines(article_lab, files).boot(["worker1"], heard.append)
+    assert heard == ["==> worker1: Importing"]
+
+
+def test_virtual_machines_get_their_keys_from_vagrant(
+    programs: StandIns, files: LabDirectory, article_lab: Lab
+) -> None:
+    programs.add("vagrant")
+    VagrantMachines(replace(article_lab, provider=Provider.LIBVIRT), files).boot(["worker1"], nobody)
+    assert programs.calls == [["up", "/^(worker1)$/", "--provider=libvirt", "--provision-with", "copy-keys,keys"]]
+
+
+def test_a_known_error_is_said_in_words(programs: StandIns, files: LabDirectory, article_lab: Lab) -> None:
+    programs.add("vagrant", "sys.exit('Stderr: VBoxManage: error: VT-x is not available (VERR_VMX_NO_VMX)')")
+    with pytest.raises(LabctlError) as caught:
+        VagrantMachines(article_lab, files).boot(["worker1"], nobody)
+    assert caught.value.what == (
+        "vagrant up failed: the processor's virtualization (VT-x, AMD-V) is off, or missing on this host "
+        "(no-virtualization)"
+    )
+    assert caught.value.why == "Stderr: VBoxManage: error: VT-x is not available (VERR_VMX_NO_VMX)"
+    assert caught.value.next_step == "switch it on in the firmware; or use --provider lxc on Linux"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -168,3 +169,10 @@ def test_the_catalogue_is_consistent(templates: Path) -> None:
             assert need.step in STEP_NAMES[:position]
         for file in step.files:
             assert (templates / "scripts/files" / f"{file}.j2").is_file()
+
+
+def test_emulated_machines_get_more_time_for_every_step(article_lab: Lab) -> None:
+    slow = replace(article_lab, emulated=True)
+    assert [task.step.deadline for task in make_plan(slow).tasks] == [
+        task.step.deadline * slow.patience for task in make_plan(article_lab).tasks
+    ]
