@@ -19,7 +19,7 @@ LIBRARIES = $(TOOLS)/usr/lib/$(shell uname -m)-linux-gnu
 WITH_TOOLS = env PATH="$(CURDIR)/.venv/bin:$(TOOLS)/usr/sbin:$$PATH:/usr/sbin:/sbin" LD_LIBRARY_PATH="$(LIBRARIES)" \
   CNI_PATH="$(TOOLS)/usr/lib/cni"
 
-.PHONY: help demo test lint unit lab test-vm host performance docs clean
+.PHONY: help demo test lint unit lab test-vm host performance reliability docs clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand --tabs=16
@@ -64,6 +64,11 @@ unit: .venv/dev .venv/tools ## tests that need no lab: a minute
 
 lab: .venv/dev .venv/tools ## tests on a real lab of LXC machines, as root: ten minutes, the first time five more
 	$(SUDO) $(WITH_TOOLS) python -m pytest -p no:cacheprovider tests/lab
+
+# At night: kills at random moments, and a lab that lives on; an hour and more each. The figures go to docs/reliability.md.
+reliability: .venv/dev .venv/tools ## labctl killed 60 times at random moments, then a lab under changes for an hour; as root
+	$(SUDO) $(WITH_TOOLS) python tests/lab/kill_trials.py --trials $(or $(TRIALS),60) --report docs/reliability.md
+	$(SUDO) $(WITH_TOOLS) python tests/lab/long_life.py --minutes $(or $(MINUTES),60) --report docs/reliability.md
 
 test-vm: .venv/dev ## four virtual machines of libvirt, emulated in software, as root: a quarter of an hour or more
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends $(VM_PACKAGES) >/dev/null

@@ -39,9 +39,13 @@ def labs_to_destroy(wanted: Lab | None, files: LabDirectory, marks: HostMarks) -
 
     A lab of the same name that was made from another directory is not among them.
     """
-    labs = [lab for lab in (applied_lab(files), wanted) if lab is not None]
+    applied = applied_lab(files)
+    labs = [applied] if applied is not None else []
     labs += [lab_named(name) for name in marks.labs_of(files.base)]
-    own = {lab.name: lab for lab in reversed(labs) if marks.owner(lab.name, files) is None}
+    if wanted is not None and (files.config.exists() or not labs):
+        labs.append(wanted)
+    labs.sort(key=lambda lab: lab is applied)  # of one name, the one that `up` made counts
+    own = {lab.name: lab for lab in labs if marks.owner(lab.name, files) is None}
     return list(own.values())
 
 

@@ -26,10 +26,10 @@ network:
   subnet: 192.168.77.0/24
   service_cidr: 10.77.0.0/16
 """
-NAMES = ("labtest", "labtest-partly", "labtest-vagrant", "labtest-ha", "labtest-upstream")
+NAMES = ("labtest", "labtest-partly", "labtest-vagrant", "labtest-ha", "labtest-kill", "labtest-upstream")
 # The first files share one lab; then it is destroyed, and the last ones make labs of their own, one after the other.
-SHARED = ("up", "cluster", "bgp", "traffic", "rights", "verify", "faults", "again", "destroy")
-ORDER = (*SHARED, "partly", "plain_vagrant", "ha", "class", "upstream")
+SHARED = ("up", "cluster", "bgp", "traffic", "rights", "secrets", "verify", "faults", "again", "changed", "destroy")
+ORDER = (*SHARED, "partly", "killed", "plain_vagrant", "ha", "class", "upstream")
 
 Host = dict[str, list[str]]
 

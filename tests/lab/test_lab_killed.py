@@ -1,0 +1,20 @@
+"""labctl killed at random moments: three kills in each run; `make reliability` makes many, with a report."""
+
+from __future__ import annotations
+
+import secrets
+
+from kill_trials import CONFIG, KillTrials
+from lab_under_test import LabUnderTest
+
+
+def test_what_was_killed_converges_or_is_destroyed(host_before: dict[str, list[str]]) -> None:
+    seed = secrets.randbelow(1_000_000)
+    lab = LabUnderTest("labtest-kill", CONFIG.format(subnet="192.168.77.0/24", services="10.77.0.0/16"))
+    lab.destroy()
+    killer = KillTrials(lab, seed)
+    try:
+        trials = [killer.try_one(number) for number in range(1, 4)]
+    finally:
+        lab.destroy()
+    assert [trial.line for trial in trials if trial.wrong] == [], f"python tests/lab/kill_trials.py --seed {seed}"
