@@ -35,6 +35,7 @@ class Boot:
         self._ready_mark = ready_mark
         self._ready: set[str] = set()
         self._error: Exception | None = None
+        self._stopped = threading.Event()
         self._last: deque[str] = deque(maxlen=1)
         self._thread = threading.Thread(target=self._run, name="vagrant", daemon=True)
 
@@ -60,13 +61,18 @@ class Boot:
             # Virtual machines have a time limit of Vagrant's own (config.vm.boot_timeout), and may fetch a box first.
             late = time.monotonic() > until and not (self._ready_mark and self._thread.is_alive())
             self._give_up_if(late, name, task.step.deadline, why)
-            time.sleep(_POLL_SECONDS)
+            if self._stopped.wait(_POLL_SECONDS):
+                raise StepError(f"{name} is not waited for any more", where=name, why=why, next_step="labctl up")
 
     def _may_answer(self, name: str) -> bool:
         """Whether it makes sense to try a machine: it ran before, said that it is ready, or Vagrant has ended."""
         if not self._ready_mark or name not in self._asleep:
             return True
         return name in self._ready or not self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Whoever waits for a machine gives up now: labctl was interrupted, and ends only when all have given up."""
+        self._stopped.set()
 
     def finish(self) -> None:
         """Wait for Vagrant's own end. Raises what Vagrant failed with."""

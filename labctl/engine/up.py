@@ -40,6 +40,7 @@ def bring_up(
         outcome = run_plan(make_plan(lab, until=until), steps.do, listener)
     except BaseException:
         # Interrupted: what still runs is ended, so that nothing works on in the background.
+        boot.stop()
         end_children()
         connections.close()
         raise

@@ -209,3 +209,13 @@ def test_a_virtual_machine_that_says_nothing_is_tried_when_vagrant_has_ended(art
     boot = Boot(cast(Any, Vagrant("nothing new")), ["worker1"], lambda _: None, ready_mark=MARK)
     boot.start()
     assert wait(boot, task(article_lab, "worker1"), Connections("worker1")) == ("worker1", True)
+
+
+def test_an_interrupted_labctl_waits_for_no_machine(article_lab: Lab) -> None:
+    """A machine that runs and never answers: the step's own deadline is minutes away."""
+    boot = boot_of(Vagrant(), [])
+    threading.Timer(0.2, boot.stop).start()
+    began = time.monotonic()
+    with pytest.raises(StepError, match="not waited for"):
+        wait(boot, task(article_lab, "worker1", deadline=300), Connections())
+    assert time.monotonic() - began < 30
