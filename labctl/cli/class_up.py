@@ -80,7 +80,7 @@ def _show(app: Application, seats: Sequence[Seat]) -> None:
     for seat in seats:
         lab = seat.lab
         words = (seat.name, lab.name, lab.network.subnet, lab.network.service_cidr, lab.ingress.address)
-        table.add_row(*map(str, (*words, lab.limits.memory, lab.limits.cpus, seat.directory)))
+        table.add_row(*map(str, (*words, lab.limits.memory, lab.limits.cpus, seat.directory.relative_to(app.directory.resolve()))))
     app.out.print(table)
 
 
