@@ -80,7 +80,8 @@ def _show(app: Application, seats: Sequence[Seat]) -> None:
     for seat in seats:
         lab = seat.lab
         words = (seat.name, lab.name, lab.network.subnet, lab.network.service_cidr, lab.ingress.address)
-        table.add_row(*map(str, (*words, lab.limits.memory, lab.limits.cpus, seat.directory.relative_to(app.directory.resolve()))))
+        directory = seat.directory.relative_to(app.directory.resolve())
+        table.add_row(*map(str, (*words, lab.limits.memory, lab.limits.cpus, directory)))
     app.out.print(table)
 
 
