@@ -25,9 +25,6 @@ from labctl.model.lab import (
 UPSTREAM = Versions(kubernetes="1.34", calico="3.32.1", controller="3.2.11", haproxy="3.2")
 DEBIAN = Versions(kubernetes="", calico="", controller="", haproxy="")
 
-# Where labctl serves a cache to the machines: a port of no registered service (IANA), the same in every lab.
-CACHE_PORT = 8950
-
 VM_BOX, VM_BOX_VERSION = "bento/debian-13", "202510.26.0"
 # The box that labctl builds from Debian's archive: for LXC, and for virtual machines without the internet.
 OWN_BOX = "labctl/debian-13"
@@ -110,13 +107,9 @@ def _versions(config: Config, source: Source) -> Versions:
 
 
 def _mirrors(config: Config) -> Mirrors:
-    """Where software is fetched. A cache that is a folder here is served to the machines by labctl itself."""
-    sources = config.sources
-    single = {key: value for key, value in sources.model_dump(exclude={"cache"}).items() if value is not None}
-    cache, folder = sources.cache or "", ""
-    if cache and not cache.startswith(("http://", "https://")):
-        cache, folder = f"http://{address(config.network.subnet, GATEWAY)}:{CACHE_PORT}", cache
-    return Mirrors(cache=cache, folder=folder, single=tuple((key, url.rstrip("/")) for key, url in single.items()))
+    """Where upstream software is fetched."""
+    given = {key: url.rstrip("/") for key, url in config.sources.model_dump().items() if url is not None}
+    return Mirrors(cache=given.pop("cache", ""), single=tuple(given.items()))
 
 
 def _box(config: Config, provider: Provider, source: Source) -> Box:

@@ -29,7 +29,7 @@ _EXAMPLES = {
     "memory": 2048,
     "cpus": 1.5,
     "at_once": 2,
-    "cache": "../labctl-cache",
+    "cache": "http://cache.example.org:8080",
     **{
         key: "https://mirror.example.org/" + key
         for key in ("sources.kubernetes", "sources.calico", "sources.controller", "sources.haproxy", "sources.images")

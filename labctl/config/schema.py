@@ -95,15 +95,6 @@ def _mirror(value: str) -> str:
     return value
 
 
-def _cache(value: str) -> str:
-    """A mirror's URL, or the path of a folder."""
-    if value.startswith(("http://", "https://")):
-        return _mirror(value).rstrip("/")
-    if not value or not value.isprintable() or "://" in value:
-        raise PydanticCustomError("cache", "neither a URL nor a folder")
-    return value
-
-
 def _box_name(value: str) -> str:
     if len(value) > 128 or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?", value):
         raise PydanticCustomError("box", "not a box name")
@@ -276,11 +267,10 @@ class VersionsSection(Section):
 class SourcesSection(Section):
     """``sources:``."""
 
-    cache: Annotated[str, AfterValidator(_cache)] | None = _field(
+    cache: Annotated[str, AfterValidator(_mirror)] | None = _field(
         None,
-        "A folder that `labctl cache pull` filled, or the URL where `labctl cache serve` has it. "
-        "Everything comes from there.",
-        "a folder, or a URL that begins with http:// or https://",
+        "A web server that has a folder per publisher: https://pkgs.k8s.io/x is asked there as /pkgs.k8s.io/x.",
+        "a URL that begins with http:// or https://",
     )
     kubernetes: Annotated[str, AfterValidator(_mirror)] | None = _mirror_of("https://pkgs.k8s.io")
     calico: Annotated[str, AfterValidator(_mirror)] | None = _mirror_of(

@@ -137,12 +137,11 @@ class Limits:
 class Mirrors:
     """Where upstream software is fetched instead of at its publishers.
 
-    cache: URL of a folder that ``labctl cache pull`` filled. folder: that folder, where labctl itself serves it.
+    cache: URL that has a folder per publisher.
     single: keys of ``sources:``, each with the URL that takes the place of scheme and host.
     """
 
     cache: str = ""
-    folder: str = ""
     single: tuple[tuple[str, str], ...] = ()
 
 

@@ -24,7 +24,7 @@ LABS = {
     "lxc": "provider: lxc\n",
     "virtualbox": "provider: virtualbox\nnetwork: {subnet: 192.168.56.0/24}\n",
     "mirrors": "provider: lxc\nsources: {kubernetes: 'http://m.example/a', images: 'https://i.example', haproxy: 'http://h'}\n",
-    "cache": "provider: lxc\nsources: {cache: ../some folder}\n",
+    "cache": "provider: lxc\nsources: {cache: 'http://192.168.50.1:8950/'}\n",
 }
 INTERNET = Internet((("http_proxy", 'http://me:pa$s"w`ord@proxy:3128'), ("no_proxy", "a,b")), (IPv4Address("9.9.9.9"),))
 
