@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labctl.checks.check import Outcome, counted, failed, listed, passed
+from labctl.checks.check import Outcome, failed, listed, passed
 from labctl.checks.facts import Facts
 from labctl.model.lab import Lab, Machine
 
@@ -21,7 +21,7 @@ def processes(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
     cause = (
         f"{program} (pid {pid}) on {machine.name} is stopped by a signal (SIGSTOP): it keeps its port and does nothing"
     )
-    observed = f"{counted(len(found), 'process')} in state T: {listed(item[1] for item in found)}"
+    observed = f"in state T: {listed(item[1] for item in found)}"
     return failed(observed, cause, f"labctl ssh {machine.name} -- kill -CONT {pid}")
 
 
