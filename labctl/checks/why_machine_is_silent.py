@@ -22,7 +22,7 @@ def why_machine_is_silent(facts: Facts, lab: Lab, machine: Machine) -> Cause:
             f"{machine.name}'s: another machine has taken the address",
             f"ip neigh show {machine.address}",
         )
-    if "refused" in error:
+    if "refused" in error or ("Unable to connect" in error and _has_arp_entry(facts, machine)):  # paramiko's words
         return Cause(
             f"{machine.name} answers, but nothing listens on its port 22",
             _console(lab, machine, "systemctl status ssh"),
@@ -34,9 +34,9 @@ def why_machine_is_silent(facts: Facts, lab: Lab, machine: Machine) -> Cause:
 
 def _by_ping(facts: Facts, lab: Lab, machine: Machine) -> Cause:
     """By what answers at the address: nothing, its kernel alone, or nobody because the cable is out."""
-    answers = {entry.address: entry.answers for entry in parse_neighbours(facts.host.neighbours.stdout)}
+    known = _has_arp_entry(facts, machine)
     pings = str(machine.address) in facts.host.pinged
-    if pings and answers.get(machine.address, False):
+    if pings and known:
         cause = f"{machine.name} answers ping but not SSH: it hangs or is frozen, or a firewall drops TCP 22"
         return Cause(cause, "labctl status")
     loose = _loose_cables(facts, lab)
@@ -45,9 +45,16 @@ def _by_ping(facts: Facts, lab: Lab, machine: Machine) -> Cause:
             f"nothing answers at {machine.address}: {loose[0]} on this host, {machine.name}'s cable, is on no bridge"
         )
         return Cause(cause, f"ip link set {loose[0]} master {lab.bridge}")
-    what = "no SSH, no ping" if answers.get(machine.address, False) else "no ARP reply"
-    cause = f"nothing answers at {machine.address} ({what}): {machine.name} is off, or its interface is down"
+    if known:
+        states = f"{machine.name} is off, hangs or is frozen, or its interface is down"
+        return Cause(f"nothing answers at {machine.address} (no SSH; an ARP entry is left): {states}", "labctl status")
+    cause = f"nothing answers at {machine.address} (no ARP reply): {machine.name} is off, or its interface is down"
     return Cause(cause, "labctl status")
+
+
+def _has_arp_entry(facts: Facts, machine: Machine) -> bool:
+    entries = parse_neighbours(facts.host.neighbours.stdout)
+    return any(entry.answers for entry in entries if entry.address == machine.address)
 
 
 def _hidden_by_a_route(facts: Facts, machine: Machine) -> Cause | None:

@@ -22,7 +22,7 @@ from hand_made import HAND_MADE, HandMade
 from labctl.checks.report import Report
 from labctl.render.values import container_prefix
 
-NAMED_WITHIN = 40.0
+NAMED_WITHIN = 20.0
 
 # Words that the scripts may use, on a machine.
 WORDS = r"""
