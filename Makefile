@@ -19,7 +19,7 @@ LIBRARIES = $(TOOLS)/usr/lib/$(shell uname -m)-linux-gnu
 WITH_TOOLS = env PATH="$(CURDIR)/.venv/bin:$(TOOLS)/usr/sbin:$$PATH:/usr/sbin:/sbin" LD_LIBRARY_PATH="$(LIBRARIES)" \
   CNI_PATH="$(TOOLS)/usr/lib/cni"
 
-.PHONY: help demo test lint unit lab test-vm host performance reliability docs clean
+.PHONY: help demo test lint unit lab lab-more test-vm host performance reliability docs clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand --tabs=16
@@ -50,7 +50,7 @@ endef
 export WHAT_NEXT
 
 # The page of `labctl watch` is tested in a real browser.
-test lab: PACKAGES += chromium chromium-driver
+lab-more: PACKAGES += chromium chromium-driver
 
 test: .venv/dev .venv/tools ## everything that follows; this is what CI runs
 	@$(MAKE) --no-print-directory --keep-going lint unit lab
@@ -64,6 +64,9 @@ unit: .venv/dev .venv/tools ## tests that need no lab: a minute
 
 lab: .venv/dev .venv/tools ## tests on a real lab of LXC machines, as root: ten minutes, the first time five more
 	$(SUDO) $(WITH_TOOLS) python -m pytest -p no:cacheprovider tests/lab
+
+lab-more: .venv/dev .venv/tools ## the tests of lab, and those that take longer: half an hour
+	$(SUDO) env LABCTL_LAB_MORE=1 $(WITH_TOOLS) python -m pytest -p no:cacheprovider tests/lab
 
 # At night: kills at random moments, and a lab that lives on; an hour and more each. The figures go to docs/reliability.md.
 reliability: .venv/dev .venv/tools ## labctl killed 60 times at random moments, then a lab under changes for an hour; as root

@@ -35,7 +35,7 @@ def address(lab: LabUnderTest) -> Iterator[str]:
     assert process.stdout is not None
     yield process.stdout.readline().strip()
     process.send_signal(signal.SIGINT)
-    _, errors = process.communicate(timeout=10)
+    _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "Traceback" not in errors
 
@@ -109,7 +109,7 @@ def test_requests_are_counted(lab: LabUnderTest, page: Chrome) -> None:
     assert len(before) == lab.model.app.replicas
     for _ in range(3 * len(before)):
         request = urllib.request.Request(f"http://{lab.model.ingress.address}/", headers={"Host": lab.model.app.host})
-        urllib.request.urlopen(request, timeout=10).read()
+        urllib.request.urlopen(request, timeout=60).read()
     wait_until("each server's count rises", counts, lambda seen: all(seen[name] >= before[name] + 3 for name in before))
 
 
