@@ -8,6 +8,7 @@ from labctl.checks.check import Cause
 from labctl.checks.facts import Facts
 from labctl.model.lab import Lab, Machine, Provider
 from labctl.parse.iproute import parse_neighbours
+from labctl.render.values import container_prefix
 
 
 def why_machine_is_silent(facts: Facts, lab: Lab, machine: Machine) -> Cause:
@@ -88,4 +89,6 @@ def _loose_cables(facts: Facts, lab: Lab) -> list[str]:
 
 def _console(lab: Lab, machine: Machine, command: str) -> str:
     """How to get in where SSH does not: lxc-attach for a container, the provider's console otherwise."""
-    return f"lxc-attach -n {lab.name}-{machine.name} -- {command}" if lab.provider.value == "lxc" else "labctl status"
+    if lab.provider is not Provider.LXC:
+        return "labctl status"
+    return f"lxc-attach -n {container_prefix(lab)}{machine.name} -- {command}"
