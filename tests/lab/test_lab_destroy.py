@@ -10,7 +10,7 @@ def test_destroy_leaves_the_host_as_it_was(lab: LabUnderTest, host_before: dict[
     assert differences(host_before, look_at_host()), "the comparison sees a lab that is up"
     lab.destroy()
     assert differences(host_before, look_at_host()) == []
-    assert [path.name for path in lab.folder.iterdir()] == ["labctl.yaml"]
+    assert not lab.own.exists()
 
 
 def test_nothing_is_left_to_talk_to_and_destroying_it_again_is_no_error(lab: LabUnderTest) -> None:
