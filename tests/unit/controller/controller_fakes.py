@@ -28,6 +28,9 @@ CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 # Seconds until a test gives up; most things take 0.1 s where the machine has nothing else to do.
 PATIENCE = 90.0
 
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+PORTS = iter(range(20000 + 1000 * WORKER, 21000 + 1000 * WORKER))
+
 COLLECTIONS = (INGRESSES, CLASSES, SERVICES, SLICES, CONFIGMAPS)
 
 
@@ -297,9 +300,15 @@ def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> float:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nothing listens on, which no other test is given and no outgoing connection takes before it is used.
+
+    Each worker of pytest-xdist has a thousand of its own, below the range that Linux gives to connections (32768 and up).
+    """
+    for port in PORTS:
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) != 0:
+                return port
+    raise AssertionError("no port is free")
 
 
 def service(name: str = "app", port_name: str = "port-1", port: int = 80, **annotations: str) -> Manifest:
