@@ -302,7 +302,7 @@ def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> float:
 def free_port() -> int:
     """A port that nothing listens on, which no other test is given and no outgoing connection takes before it is used.
 
-    Each worker of pytest-xdist has a thousand of its own, below the range that Linux gives to connections (32768 and up).
+    Each worker of pytest-xdist has a thousand of its own, below the range that Linux gives to connections (from 32768).
     """
     for port in PORTS:
         with socket.socket() as probe:
