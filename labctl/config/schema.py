@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from ipaddress import IPv4Address, IPv4Network
 from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
-from pydantic_core import PydanticCustomError
+
+from labctl.config import values
 
 ProviderChoice = Literal["auto", "virtualbox", "lxc", "libvirt"]
 SourceChoice = Literal["auto", "upstream", "debian"]
@@ -17,99 +17,10 @@ MAX_AS_NUMBER = 2**32 - 1
 MAX_REPLICAS = 200
 MAX_SEATS = 99
 
-_VERSION = r"[0-9]{1,4}(\.[0-9]{1,4}){1,2}"
-_LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
-# The grammar of github.com/distribution/reference (reference.go, "Grammar"), without its identifiers.
-_IMAGE = re.compile(
-    r"(?:(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)(?:\.[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?)*(?::[0-9]+)?/)?"
-    r"[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*(?:/[a-z0-9]+(?:(?:[._]|__|-+)[a-z0-9]+)*)*"
-    r"(?::[A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"
-    r"(?:@[A-Za-z][A-Za-z0-9]*(?:[-_+.][A-Za-z][A-Za-z0-9]*)*:[0-9a-fA-F]{32,})?"
-)
-
-
-def _network(value: object) -> IPv4Network:
-    """An IPv4 network from its text. A text with host bits set is refused with the network that was probably meant."""
-    if isinstance(value, IPv4Network):
-        return value
-    if not isinstance(value, str) or "/" not in value:
-        raise PydanticCustomError("network", "not a network")
-    try:
-        loose = IPv4Network(value, strict=False)
-    except ValueError as error:
-        raise PydanticCustomError("network", "not a network") from error
-    if str(loose) != value:
-        raise PydanticCustomError("network", "not a network's first address", {"suggestion": str(loose)})
-    return loose
-
-
-def _address(value: object) -> IPv4Address:
-    """An IPv4 address from its text."""
-    if isinstance(value, IPv4Address):
-        return value
-    try:
-        if isinstance(value, str):
-            return IPv4Address(value)
-    except ValueError:
-        pass
-    raise PydanticCustomError("address", "not an address")
-
-
-def _image(value: str) -> str:
-    if len(value) > 255 or not _IMAGE.fullmatch(value):
-        raise PydanticCustomError("image", "not an image reference")
-    return value
-
-
-def _host(value: str) -> str:
-    labels = value.split(".")
-    proper = all(len(label) <= 63 and re.fullmatch(_LABEL, label) for label in labels)
-    if not proper or len(value) > 253 or labels[-1].isdigit() or labels[-1] == "localhost":
-        raise PydanticCustomError("host", "not a host name", _lower_case(value))
-    return value
-
-
-def _name(value: str) -> str:
-    if len(value) > 40 or not re.fullmatch(_LABEL, value):
-        raise PydanticCustomError("name", "not a DNS label", _lower_case(value))
-    return value
-
-
-def _lower_case(value: str) -> dict[str, Any]:
-    """The suggestion for a name that would be right in lower case with - in place of _."""
-    better = value.lower().replace("_", "-")
-    return {"suggestion": better} if better != value and re.fullmatch(rf"{_LABEL}(\.{_LABEL})*", better) else {}
-
-
-def _version(value: str) -> str:
-    if not re.fullmatch(_VERSION, value):
-        plain = value.removeprefix("v")
-        better = {"suggestion": plain} if re.fullmatch(_VERSION, plain) else {}
-        raise PydanticCustomError("version", "not a version", better)
-    return value
-
-
-def _mirror(value: str) -> str:
-    if not re.fullmatch(r"https?://[A-Za-z0-9.\-]+(:[0-9]+)?(/[A-Za-z0-9._~/%+\-]*)?", value):
-        raise PydanticCustomError("mirror", "not a URL")
-    return value
-
-
-def _box_name(value: str) -> str:
-    if len(value) > 128 or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?", value):
-        raise PydanticCustomError("box", "not a box name")
-    return value
-
-
-def _box_version(value: str) -> str:
-    if not re.fullmatch(r"[0-9A-Za-z][0-9A-Za-z.\-]{0,63}", value):
-        raise PydanticCustomError("box", "not a box version")
-    return value
-
-
-NetworkText = Annotated[IPv4Network, BeforeValidator(_network)]
-AddressText = Annotated[IPv4Address, BeforeValidator(_address)]
-Version = Annotated[str, AfterValidator(_version)]
+NetworkText = Annotated[IPv4Network, BeforeValidator(values.network)]
+AddressText = Annotated[IPv4Address, BeforeValidator(values.address)]
+Version = Annotated[str, AfterValidator(values.version)]
+MirrorText = Annotated[str, AfterValidator(values.mirror)]
 
 
 def _field(default: Any, description: str, allowed: str, **limits: Any) -> Any:
@@ -238,11 +149,11 @@ class CpusSection(Section):
 class AppSection(Section):
     """``app:``."""
 
-    host: Annotated[str, AfterValidator(_host)] = _field(
+    host: Annotated[str, AfterValidator(values.host)] = _field(
         "test.local", "The name that the application answers to.", "a host name in lower case such as test.local"
     )
     replicas: int = _number(5, 0, MAX_REPLICAS, "How many pods of the application run.")
-    image: Annotated[str, AfterValidator(_image)] = _field(
+    image: Annotated[str, AfterValidator(values.image)] = _field(
         "jmalloc/echo-server", "The application's image.", "an image reference such as jmalloc/echo-server:latest"
     )
 
@@ -267,18 +178,16 @@ class VersionsSection(Section):
 class SourcesSection(Section):
     """``sources:``."""
 
-    cache: Annotated[str, AfterValidator(_mirror)] | None = _field(
+    cache: MirrorText | None = _field(
         None,
         "A web server that has a folder per publisher: https://pkgs.k8s.io/x is asked there as /pkgs.k8s.io/x.",
         "a URL that begins with http:// or https://",
     )
-    kubernetes: Annotated[str, AfterValidator(_mirror)] | None = _mirror_of("https://pkgs.k8s.io")
-    calico: Annotated[str, AfterValidator(_mirror)] | None = _mirror_of(
-        "https://raw.githubusercontent.com and https://github.com, for Calico"
-    )
-    controller: Annotated[str, AfterValidator(_mirror)] | None = _mirror_of("https://github.com, for the controller")
-    haproxy: Annotated[str, AfterValidator(_mirror)] | None = _mirror_of("http://haproxy.debian.net (or Ubuntu's PPA)")
-    images: Annotated[str, AfterValidator(_mirror)] | None = _mirror_of(
+    kubernetes: MirrorText | None = _mirror_of("https://pkgs.k8s.io")
+    calico: MirrorText | None = _mirror_of("https://raw.githubusercontent.com and https://github.com, for Calico")
+    controller: MirrorText | None = _mirror_of("https://github.com, for the controller")
+    haproxy: MirrorText | None = _mirror_of("http://haproxy.debian.net (or Ubuntu's PPA)")
+    images: MirrorText | None = _mirror_of(
         "registry.k8s.io, quay.io and docker.io, as a registry that fetches for them"
     )
 
@@ -286,15 +195,15 @@ class SourcesSection(Section):
 class BoxSection(Section):
     """``box:``."""
 
-    name: Annotated[str, AfterValidator(_box_name)] | None = _field(
+    name: Annotated[str, AfterValidator(values.box_name)] | None = _field(
         None,
         "Vagrant's name of the box. Default: bento/debian-13 for virtual machines; for LXC the box that labctl builds.",
         "a box name such as bento/debian-13",
     )
-    version: Annotated[str, AfterValidator(_box_version)] | None = _field(
+    version: Annotated[str, AfterValidator(values.box_version)] | None = _field(
         None, "Version of the box. Default: the one that labctl was tried with.", "a version such as 202510.26.0"
     )
-    mirror: Annotated[str, AfterValidator(_mirror)] | None = _field(
+    mirror: MirrorText | None = _field(
         None,
         "Debian mirror for the box that labctl builds. Default: the host's own.",
         "a URL such as http://deb.debian.org/debian",
@@ -347,7 +256,7 @@ class ClassroomSection(Section):
 class Config(Section):
     """The whole of labctl.yaml."""
 
-    name: Annotated[str, AfterValidator(_name)] = _field(
+    name: Annotated[str, AfterValidator(values.name)] = _field(
         "lab",
         "Name of the lab. Labs with different names and subnets live side by side.",
         "a DNS label: a-z, 0-9 and -, at most 40 characters",
