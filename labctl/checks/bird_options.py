@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from ipaddress import IPv4Address
 
-from labctl.checks.check import Cause, MissingFact
-from labctl.checks.facts import Facts
+from labctl.checks.check import Cause
+from labctl.checks.facts import Facts, MissingFact
 from labctl.model.lab import Machine
 from labctl.parse.bgp_sessions import BgpSession
 

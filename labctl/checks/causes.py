@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from labctl.checks.check import Cause, MissingFact
-from labctl.checks.facts import Facts
+from labctl.checks.check import Cause
+from labctl.checks.facts import Facts, MissingFact
 from labctl.parse.systemctl import Unit
 
 

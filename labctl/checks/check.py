@@ -34,10 +34,6 @@ class Status(StrEnum):
     SKIPPED = "skipped"
 
 
-class MissingFact(Exception):  # noqa: N818  (it is no error of labctl, but a finding)
-    """A fact that a check asked for could not be fetched; the text says which and why."""
-
-
 @dataclass(frozen=True, slots=True)
 class Cause:
     """Why a check fails, found by looking. text: one line. hint: the command to type next."""

@@ -11,8 +11,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Protocol
 
-from labctl.checks.check import MissingFact
-from labctl.checks.facts import Facts, HttpFacts, MachineFacts
+from labctl.checks.facts import Facts, HttpFacts, MachineFacts, MissingFact
 from labctl.checks.frames import INTERPRETER, parse_frames, program
 from labctl.checks.host_facts import ask_host
 from labctl.checks.http_requests import ask_through_ingress

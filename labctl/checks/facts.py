@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from ipaddress import IPv4Address
 
-from labctl.checks.check import MissingFact
 from labctl.checks.cluster_objects import Cluster
 from labctl.checks.collector import TIMED_OUT
 from labctl.checks.read_api import read_cluster
@@ -31,6 +30,10 @@ from labctl.parse.systemctl import Unit, parse_unit_names, parse_units
 from labctl.remote.result import CommandResult
 
 _SYSTEMD_SAYS = ("Started ", "Stopped ", "Stopping ", "Starting ", "Failed to start ")  # in every unit's journal
+
+
+class MissingFact(Exception):  # noqa: N818  (it is no error of labctl, but a finding)
+    """A fact that a check asked for could not be fetched; the text says which and why."""
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from labctl.checks.check import MissingFact
-from labctl.checks.facts import Facts, MachineFacts
+from labctl.checks.facts import Facts, MachineFacts, MissingFact
 from labctl.model.lab import Lab, Machine, Source
 
 

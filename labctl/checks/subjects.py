@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from labctl.checks.check import MissingFact
 from labctl.checks.cluster_objects import BlockAffinity, Deployment, Endpoint, IngressPath, Pod, Service
-from labctl.checks.facts import Facts
+from labctl.checks.facts import Facts, MissingFact
 from labctl.model.lab import Lab, Machine, Role
 
 APP_NAMESPACE = "default"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from graphlib import TopologicalSorter
 
-from labctl.checks.check import Check, CheckResult, MissingFact, Outcome, Status, failed
-from labctl.checks.facts import Facts
+from labctl.checks.check import Check, CheckResult, Outcome, Status, failed
+from labctl.checks.facts import Facts, MissingFact
 from labctl.model.lab import Lab
 
 OnCheck = Callable[[CheckResult], None]

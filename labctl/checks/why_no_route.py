@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network
 
-from labctl.checks.check import Cause, MissingFact, listed
+from labctl.checks.check import Cause, listed
 from labctl.checks.cluster_objects import BlockAffinity
-from labctl.checks.facts import Facts, MachineFacts
+from labctl.checks.facts import Facts, MachineFacts, MissingFact
 from labctl.checks.why_no_session import session_at
 from labctl.model.lab import Lab, Machine
 from labctl.parse.birdc import Route

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from labctl.checks.bird_options import why_options_differ
 from labctl.checks.causes import unit_state, why_unit_is_down
-from labctl.checks.check import Cause, MissingFact
-from labctl.checks.facts import Facts
+from labctl.checks.check import Cause
+from labctl.checks.facts import Facts, MissingFact
 from labctl.checks.layers.packets import foreign_drop_rules
 from labctl.checks.probes import AGENT_UNIT, BIRD_UNIT
 from labctl.model.lab import Lab, Machine

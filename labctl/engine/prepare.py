@@ -27,7 +27,6 @@ def prepare(lab: Lab, files: LabDirectory, *, box_file: Path | None) -> list[Pur
     return write_tree(files.folder, tree)
 
 
-
 def prepare_host(lab: Lab, files: LabDirectory) -> None:
     """Put bridge, NAT and kernel settings right, also where machines run already: somebody may have reset the host.
 

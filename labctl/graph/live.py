@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping
 from ipaddress import IPv4Network
 from typing import TypeVar
 
-from labctl.checks.check import MissingFact
-from labctl.checks.facts import Facts, MachineFacts
+from labctl.checks.facts import Facts, MachineFacts, MissingFact
 from labctl.graph.picture import IngressMark, NodeMark, Picture, PodMark, RouteMark, frame
 from labctl.model.lab import Lab, Machine
 from labctl.parse.bgp_sessions import BgpSession

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import TypeVar
 
-from labctl.checks.check import MissingFact
 from labctl.checks.cluster_objects import Pod
-from labctl.checks.facts import Facts, MachineFacts
+from labctl.checks.facts import Facts, MachineFacts, MissingFact
 from labctl.checks.subjects import APP_NAMESPACE, app_endpoints
 from labctl.graph.live import picture_of_facts
 from labctl.graph.picture import Picture

@@ -5,8 +5,8 @@ from __future__ import annotations
 from itertools import permutations
 
 from labctl.checks.causes import unit_state, why_unit_is_down
-from labctl.checks.check import Check, Layer, MissingFact, Outcome, counted, failed, listed, passed
-from labctl.checks.facts import Facts
+from labctl.checks.check import Check, Layer, Outcome, counted, failed, listed, passed
+from labctl.checks.facts import Facts, MissingFact
 from labctl.checks.layers.beneath import machine_ids
 from labctl.checks.probes import BIRD_UNIT, birdc
 from labctl.checks.subjects import of_ingress, views

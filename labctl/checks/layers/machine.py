@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from labctl.checks.check import Check, Layer, MissingFact, Outcome, counted, failed, listed, passed
-from labctl.checks.facts import Facts
+from labctl.checks.check import Check, Layer, Outcome, counted, failed, listed, passed
+from labctl.checks.facts import Facts, MissingFact
 from labctl.checks.layers.certificates import certificates
 from labctl.checks.layers.kernel import arp_settings, connections, forwarding, neighbours
 from labctl.checks.layers.names import names

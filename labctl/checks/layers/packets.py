@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from labctl.checks.check import MissingFact, Outcome, failed, listed, passed
-from labctl.checks.facts import Facts, MachineFacts
+from labctl.checks.check import Outcome, failed, listed, passed
+from labctl.checks.facts import Facts, MachineFacts, MissingFact
 from labctl.model.lab import Lab, Machine
 from labctl.parse.firewall import DropRule
 from labctl.parse.iproute import Nic

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from labctl.checks.causes import unit_state, why_unit_is_down
-from labctl.checks.check import Check, Layer, MissingFact, Outcome, counted, failed, listed, passed
+from labctl.checks.check import Check, Layer, Outcome, counted, failed, listed, passed
 from labctl.checks.cluster_objects import Endpoint
 from labctl.checks.credentials import CONTROLLER_KUBECONFIG
-from labctl.checks.facts import Facts
+from labctl.checks.facts import Facts, MissingFact
 from labctl.checks.layers.beneath import machine_ids
 from labctl.checks.probes import CONTROLLER_UNIT, HAPROXY_CONFIG, HAPROXY_SOCKET
 from labctl.checks.subjects import app_service, of_ingress, ready_endpoints, require_api, views

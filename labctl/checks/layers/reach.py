@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from labctl.checks.check import Check, Layer, MissingFact, Outcome, counted, failed, listed, passed, skipped
+from labctl.checks.check import Check, Layer, Outcome, counted, failed, listed, passed, skipped
 from labctl.checks.cluster_objects import Pod
-from labctl.checks.facts import Facts
+from labctl.checks.facts import Facts, MissingFact
 from labctl.checks.layers.beneath import machine_ids
 from labctl.checks.layers.packets import lab_nic
 from labctl.checks.subjects import network_pods, of_ingress, views

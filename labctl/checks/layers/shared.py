@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from labctl.checks.check import Check, Layer, MissingFact, Outcome, counted, failed, listed, passed
-from labctl.checks.facts import Facts
+from labctl.checks.check import Check, Layer, Outcome, counted, failed, listed, passed
+from labctl.checks.facts import Facts, MissingFact
 from labctl.checks.layers.units import unit_check
 from labctl.checks.probes import HAPROXY_CONFIG, KEEPALIVED_UNIT
 from labctl.checks.subjects import of_ingress, views

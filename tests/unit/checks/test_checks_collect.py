@@ -16,9 +16,9 @@ from made_facts import make_facts, make_lab
 
 from labctl.checks import collect as collecting
 from labctl.checks import verify as verifying
-from labctl.checks.check import Check, Layer, MissingFact, Status, failed, passed
+from labctl.checks.check import Check, Layer, Status, failed, passed
 from labctl.checks.collect import ask_machine, clock_offset, collect, reach_targets
-from labctl.checks.facts import Facts, HttpAnswer
+from labctl.checks.facts import Facts, HttpAnswer, MissingFact
 from labctl.checks.frames import INTERPRETER, Frames, parse_frames, program
 from labctl.checks.http_requests import ask
 from labctl.checks.probes import Probe, probes_for
