@@ -34,11 +34,13 @@ def plan(app: Application, until: str | None, output: str) -> None:
     from labctl.config import Overrides
     from labctl.engine.applied import applied_lab
     from labctl.engine.changes import machines_to_remove, require_same_lab
+    from labctl.engine.other_labs import require_free_networks
     from labctl.plan.plan import make_plan
 
     files = app.lab_files()
     require_same_lab(files, Overrides())
     lab = app.lab()
+    require_free_networks(lab, files)
     made = make_plan(lab, until=known_step(until))
     before = applied_lab(files) if files.ssh_key.is_file() else None
     states = _pending(app, lab, files) if before is not None else {}

@@ -53,6 +53,7 @@ def up(  # noqa: PLR0917 - click hands over every option
     from labctl.engine.applied import remember
     from labctl.engine.changes import require_same_lab
     from labctl.engine.lock import lab_lock
+    from labctl.engine.other_labs import require_free_networks
     from labctl.host.doctor import require
     from labctl.host.marks import require_own_name
 
@@ -60,6 +61,7 @@ def up(  # noqa: PLR0917 - click hands over every option
     told, files = Overrides(provider, source, workers), app.lab_files()
     require_same_lab(files, told)
     lab = app.lab(told, tell=app.note)
+    require_free_networks(lab, files)
     until = known_step(until)
     _warn(app, require(lab))
     require_own_name(lab, files)

@@ -76,6 +76,7 @@ def _destroy_lab(lab: Lab, files: LabDirectory, removed: list[str]) -> None:
         return
     left = lxc.left_of(lab)
     _attempt(failures, lambda: lxc.remove(lab, left))
+    lxc.forget_empty_cgroups(lab)
     _attempt(failures, lambda: restore_host(lab))
     _attempt(failures, lambda: removed.extend(["the line in /etc/hosts"] if remove_line(lab.name) else []))
     removed += [f"container {name}" for name in sorted(left)]

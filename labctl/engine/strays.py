@@ -36,13 +36,16 @@ def agree_with_vagrant(lab: Lab, files: LabDirectory, asleep: frozenset[str]) ->
     """Let Vagrant and LXC agree on the machines that do not run; Vagrant would refuse to boot them otherwise.
 
     A container that Vagrant does not know was made by a Vagrant that was killed, or Vagrant's own files were lost. One
-    that never booted holds nothing and is removed; one that did is made known again. Raises LabctlError.
+    that never booted holds nothing and is removed; one that did is made known again. One without a configuration can't
+    be started by anybody, and is removed. Raises LabctlError.
     """
     if lab.provider is not Provider.LXC:
         return
-    unknown = {name for name in lxc.left_of(lab) & asleep if not _id_file(files, name).is_file()}
-    booted = {name for name in unknown & lxc.existing(lab) if HostMarks().has_booted(lab.name, name)}
-    lxc.remove(lab, frozenset(unknown - booted))
+    whole = lxc.existing(lab)
+    left = lxc.left_of(lab) & asleep
+    unknown = {name for name in left if not _id_file(files, name).is_file()}
+    booted = {name for name in unknown & whole if HostMarks().has_booted(lab.name, name)}
+    remove_strays(lab, files, (left - whole) | (unknown - booted))
     for name in booted:
         write_atomically(_id_file(files, name), (container_prefix(lab) + name).encode())
 

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from labctl.errors import HostError
@@ -23,6 +25,7 @@ _CONTAINER = re.compile(rf"labctl-(?P<lab>{_NAME.pattern})-(?P<machine>ingress[0
 # Each machine mounts its host key from the lab's directory; before its first boot the box's place there tells as much.
 _MOUNT = re.compile(r"^lxc\.mount\.entry ?= ?(\S+)/\.labctl/secrets/ssh/\S+ etc/labctl/ssh ", re.MULTILINE)
 _BOX = re.compile(r"^# Template used to create this container: (/.*)/\.labctl/vagrant/boxes/", re.MULTILINE)
+_ADDRESS = re.compile(r"^lxc\.net\.0\.ipv4\.address ?= ?([0-9.]{7,15}/[0-9]{1,2})$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,15 @@ class HostMarks:
     def has_booted(self, lab: str, machine: str) -> bool:
         """Whether a machine was started before: then Vagrant has written its settings into the container's."""
         return bool(_MOUNT.search(_text(self.containers / f"labctl-{lab}-{machine}" / "config")))
+
+    def subnet(self, lab: str) -> IPv4Network | None:
+        """A lab's subnet, by the address of one of its containers; None where no container tells it."""
+        for name, _, folder in self._containers():
+            match = _ADDRESS.search(_text(folder / "config")) if name == lab else None
+            with suppress(ValueError):
+                if match:
+                    return IPv4Network(match[1], strict=False)
+        return None
 
     def labs_of(self, directory: Path) -> list[str]:
         """The labs that were made from that directory."""

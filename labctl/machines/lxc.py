@@ -6,11 +6,13 @@ import re
 import shutil
 import subprocess
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from labctl.errors import HostError, LabctlError
 from labctl.host.marks import CONTAINERS, HostMarks
 from labctl.log import logged
+from labctl.machines.container_processes import forget_cgroups, kill_container
 from labctl.machines.known_errors import find_known_error
 from labctl.model.lab import Lab
 from labctl.render.values import container_prefix
@@ -40,6 +42,11 @@ def stop(lab: Lab, names: frozenset[str]) -> None:
     """Stop containers: ask them to shut down, and after a while insist. Raises LabctlError if one resists."""
     for name in sorted(names):
         _run(["lxc-stop", "--timeout", "20", "--name", container_prefix(lab) + name])
+
+
+def forget_empty_cgroups(lab: Lab) -> None:
+    """Remove the control groups of the lab's machines in which nothing runs any more."""
+    forget_cgroups(re.compile(rf"{re.escape(container_prefix(lab))}(?:{MACHINE.pattern})"))
 
 
 def remove(lab: Lab, names: frozenset[str], *, containers: Path = CONTAINERS) -> None:
@@ -77,12 +84,19 @@ def run_host_script(text: str, *words: str) -> None:
 
 
 def _remove_one(container: str, folder: Path) -> None:
-    """Remove a container; where LXC can't make sense of it (half-made, damaged) and it does not run, its folder."""
+    """Remove a container; where LXC can't make sense of it (half-made, damaged), stop it and remove its folder.
+
+    LXC stops a container without its configuration, too. What runs on after that has lost its monitor.
+    """
     try:
         _run(["lxc-destroy", "--force", "--name", container])
     except LabctlError:
-        if not folder.exists() or container in _run(["lxc-ls", "-1", "--running"]).split():
+        if container in _run(["lxc-ls", "-1", "--running"]).split():
+            with suppress(LabctlError):
+                _run(["lxc-stop", "--kill", "--name", container])
+        elif not folder.exists():
             raise
+    kill_container(container, containers=folder.parent)
     _remove_rest(folder)
 
 
