@@ -32,3 +32,17 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> bool:
             Path(temporary).unlink()
         raise
     return True
+
+
+def write_private(path: Path, data: bytes, *, like: Path) -> None:
+    """Write data for the owner of the folder ``like`` alone (0600), also where root does it for them.
+
+    path is in that folder, or below it. Raises OSError.
+    """
+    write_atomically(path, data, mode=0o600)
+    if os.geteuid() != 0:
+        return
+    owner = like.stat()
+    for mine in (path, *(folder for folder in path.parents if like in folder.parents)):
+        with suppress(OSError):
+            os.chown(mine, owner.st_uid, owner.st_gid)

@@ -80,6 +80,16 @@ class LabDirectory:
         """What ``up`` was told or found out (provider, source, workers): it holds until the lab is destroyed."""
         return self.folder / "choices.json"
 
+    @property
+    def last_verify(self) -> Path:
+        """What verify found when it was last run."""
+        return self.folder / "last" / "verify.json"
+
+    @property
+    def last_tour(self) -> Path:
+        """What the last tour showed."""
+        return self.folder / "last" / "tour.json"
+
     def require(self) -> None:
         """Raise HostError unless there is a lab here, and this user may use it."""
         try:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from labctl.checks.check import CheckResult, Layer, Status
+from labctl.checks.check import Check, CheckResult, Layer, Outcome, Status
 from labctl.checks.verdict import root_causes
 from labctl.model.lab import Lab
+
+if TYPE_CHECKING:
+    from labctl.checks.facts import Facts
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +111,31 @@ def _check(result: CheckResult) -> dict[str, Any]:
         "stand_in": check.stand_in,
         "seconds": round(result.seconds, 3),
     }
+
+
+def from_dict(data: Mapping[str, Any]) -> Report:
+    """The report that as_dict made this of. Its checks can't be run again. Raises KeyError, TypeError or ValueError."""
+    results = tuple(map(_result, data["checks"]))
+    return Report(str(data["lab"]), str(data["provider"]), str(data["source"]), results, float(data["seconds"]))
+
+
+def _result(item: Mapping[str, Any]) -> CheckResult:
+    check = Check(
+        id=str(item["id"]),
+        layer=Layer(item["layer"]),
+        machine=str(item["machine"]),
+        title=str(item["title"]),
+        expected=str(item["expected"]),
+        command=str(item["command"]),
+        run=_not_again,
+        stand_in=bool(item["stand_in"]),
+    )
+    outcome = Outcome(Status(item["status"]), str(item["observed"]), str(item["cause"]), str(item["hint"]))
+    return CheckResult(check, outcome, tuple(map(str, item["needs"])), float(item["seconds"]))
+
+
+def _not_again(_facts: Facts, _lab: Lab) -> NoReturn:
+    raise NotImplementedError("a check that was read from a file has no facts to look at")
 
 
 def as_json(report: Report) -> str:

@@ -13,20 +13,33 @@ from labctl.checks.report import Report, make_report
 from labctl.checks.verdict import OnCheck, judge
 from labctl.model.lab import Lab
 
+Keep = Callable[[Report, Facts], None]
+"""Gets what one look at the lab brought, whole: for the picture, and for what is kept of it."""
+
 PAUSE_SECONDS = 0.5
 """Between two tries of wait()."""
 
 
 def verify(
-    lab: Lab, connections: RemoteMachines, *, layers: Collection[Layer] | None = None, on_check: OnCheck | None = None
+    lab: Lab,
+    connections: RemoteMachines,
+    *,
+    layers: Collection[Layer] | None = None,
+    on_check: OnCheck | None = None,
+    keep: Keep | None = None,
 ) -> Report:
     """Every check, now. layers: report only these, and what below them is to blame.
 
-    on_check gets each result once, in the order in which they are found. Never raises for what is broken in the lab.
+    on_check gets each result once, in the order in which they are found. keep gets all of them, whatever the layers,
+    and the facts. Never raises for what is broken in the lab.
     """
     started = time.monotonic()
-    results = _judged(lab, connections, collect(lab, connections), all_checks)
-    report = make_report(lab, results, time.monotonic() - started, layers or ())
+    facts = collect(lab, connections)
+    results = _judged(lab, connections, facts, all_checks)
+    seconds = time.monotonic() - started
+    if keep:
+        keep(make_report(lab, results, seconds), facts)
+    report = make_report(lab, results, seconds, layers or ())
     _tell(report.results, on_check)
     return report
 
@@ -78,11 +91,12 @@ def wait(
     *,
     layers: Collection[Layer] | None = None,
     on_report: Callable[[Report], None] | None = None,
+    keep: Keep | None = None,
 ) -> Report:
-    """Verify again and again until all passes or the time is up; the last report. on_report gets each try's."""
+    """Verify again and again until all passes or the time is up; the last report. on_report and keep get each try's."""
     until = time.monotonic() + seconds
     while True:
-        report = verify(lab, connections, layers=layers)
+        report = verify(lab, connections, layers=layers, keep=keep)
         if on_report:
             on_report(report)
         left = until - time.monotonic()

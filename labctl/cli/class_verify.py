@@ -53,10 +53,11 @@ def grade(app: Application, seats: tuple[str, ...], output: str) -> int:
 
 def _report(seat: Application) -> Report:
     from labctl.checks.verify import verify as check
+    from labctl.cli.kept import keeper
 
     lab = seat.lab()
     with seat.connections(lab, deadline=CONNECT_SECONDS) as connections:
-        return check(lab, connections)
+        return check(lab, connections, keep=keeper(seat, lab))
 
 
 def _grade(seat: Application) -> Grade:

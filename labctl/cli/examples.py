@@ -36,7 +36,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "labctl break --random --hidden",
     ),
     "repair": ("labctl repair", "labctl repair bgp-filtered"),
-    "report": ("labctl report --out report.html", "labctl report --format md"),
+    "report": ("labctl report --out report.html", "labctl report --fresh --format md", "labctl report --of tour"),
     "tour": (
         "labctl tour",
         "labctl tour --from kernel",

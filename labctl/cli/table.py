@@ -35,7 +35,9 @@ COMMANDS: dict[str, Row] = {
     "graph": Row("labctl.cli.graph:graph", "Draw the lab as text, SVG, Mermaid or DOT; --live with what runs."),
     "break": Row("labctl.cli.break_:break_", "Break the lab in one place, as a lesson; list the faults."),
     "repair": Row("labctl.cli.repair:repair", "Undo what break did."),
-    "report": Row("labctl.cli.report:report", "Verify, and write it down with the picture, as HTML or Markdown."),
+    "report": Row(
+        "labctl.cli.report:report", "Write down the last verify or tour, with the picture, as HTML or Markdown."
+    ),
     "tour": Row("labctl.cli.tour:tour", "Walk through the article on the running lab, stop by stop."),
     "watch": Row("labctl.cli.watch:watch", "Show the lab live on a page for the projector, or in the terminal."),
     "bench": Row("labctl.cli.bench:bench", "Measure the lab's two layouts and labctl itself."),

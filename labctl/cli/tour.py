@@ -95,6 +95,7 @@ def _index(name: str | None, stops: Sequence[Stop]) -> int:
 
 
 def _walk(app: Application, lab: Lab, watcher: Watcher, stops: Sequence[Stop], first: int) -> tuple[Visit, ...]:
+    from labctl.cli.kept import keep_visits
     from labctl.engine.lock import lab_lock
     from labctl.tour.guide import Guide
     from labctl.tour.runner import walk
@@ -102,6 +103,7 @@ def _walk(app: Application, lab: Lab, watcher: Watcher, stops: Sequence[Stop], f
 
     with app.connections(lab) as connections, lab_lock(app.lab_files().lock):
         visits = walk(stops, Guide(lab, connections, watcher), watcher, first=first)
+    keep_visits(app, visits)
     app.err.print(summary(visits))
     return visits
 

@@ -127,10 +127,13 @@ def _verified(app: Application, lab: Lab, output: str) -> bool:
     """Check the finished lab, waiting while routes and health checks settle; shows what is wrong, if anything is."""
     from labctl.checks.table import render_table, summary
     from labctl.checks.verify import wait
+    from labctl.cli.kept import keeper
 
     with app.connections(lab) as connections, app.working("checking"):
         seconds = _SETTLE_SECONDS * lab.patience
-        report = wait(lab, connections, seconds, on_report=lambda found: _still_wrong(app, found))
+        report = wait(
+            lab, connections, seconds, on_report=lambda found: _still_wrong(app, found), keep=keeper(app, lab)
+        )
     if not report.ok:
         app.err.print(render_table(report))
     elif output == "text" and app.verbosity >= 0:

@@ -47,6 +47,7 @@ def verify(  # noqa: PLR0917 - click passes the options
     """Run every check, now, and name the root cause where some fail. Exit status 1 if a check failed."""
     from labctl.checks import verify as checks
     from labctl.checks.check import Layer
+    from labctl.cli.kept import keeper
 
     if grading and (layers or ids):
         raise click.UsageError("--grade looks at everything: leave --layer and --check away")
@@ -54,9 +55,9 @@ def verify(  # noqa: PLR0917 - click passes the options
     chosen = [Layer(layer) for layer in layers] or None
     with app.connections(lab, deadline=CONNECT_SECONDS) as connections, app.working("checking"):
         if wait is None:
-            report = checks.verify(lab, connections, layers=chosen)
+            report = checks.verify(lab, connections, layers=chosen, keep=keeper(app, lab))
         else:
-            report = checks.wait(lab, connections, wait, layers=chosen)
+            report = checks.wait(lab, connections, wait, layers=chosen, keep=keeper(app, lab))
     if ids:
         report = _only(report, ids)
     if grading:

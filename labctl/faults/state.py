@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import zlib
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from labctl.errors import LabctlError
-from labctl.files import write_atomically
+from labctl.files import write_private
 from labctl.lab_directory import LabDirectory
 
 
@@ -61,11 +59,7 @@ def save(files: LabDirectory, applied: Sequence[Applied]) -> None:
     """Write all of them."""
     path = faults_file(files)
     text = json.dumps({"faults": [_conceal(item) for item in applied]}, indent=1) + "\n"
-    write_atomically(path, text.encode(), mode=0o600)
-    if os.geteuid() == 0:  # started again under sudo: the file stays the user's
-        owner = files.folder.stat()
-        with suppress(OSError):
-            os.chown(path, owner.st_uid, owner.st_gid)
+    write_private(path, text.encode(), like=files.folder)
 
 
 def marked_repaired(applied: Sequence[Applied], done: Applied, when: float) -> tuple[Applied, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from labctl.checks.collect import RemoteMachines
@@ -37,10 +38,10 @@ class Version:
 
 def versions(lab: Lab, remote: RemoteMachines) -> tuple[Version, ...]:
     """Ask for the versions; a machine that does not answer leaves gaps."""
-    found: list[Version] = []
-    for machine, questions in ((lab.ingress.name, _INGRESS), (lab.controlplane.name, _CONTROLPLANE)):
-        found += read_versions(_ask(remote, machine, questions), questions)
-    return tuple(found)
+    asked = ((lab.ingress.name, _INGRESS), (lab.controlplane.name, _CONTROLPLANE))
+    with ThreadPoolExecutor(len(asked)) as pool:
+        answers = pool.map(lambda one: read_versions(_ask(remote, *one), one[1]), asked)
+        return tuple(version for answer in answers for version in answer)
 
 
 def read_versions(text: str, questions: Mapping[str, str]) -> list[Version]:

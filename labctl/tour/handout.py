@@ -19,14 +19,18 @@ from labctl.tour.stop import Shot, Visit
 _MOST_WORDS = 6
 
 
-def handout(lab: Lab, visits: Sequence[Visit], form: str) -> str:
-    """form: html or md. Times are left out, so that two handouts of the same lab can be compared."""
+def handout(lab: Lab, visits: Sequence[Visit], form: str, when: str = "") -> str:
+    """form: html or md. when: the time of the tour, in words.
+
+    How long commands took is left out, so that two handouts of the same lab can be compared.
+    """
     picture = picture_of_model(lab)
     return fill(
         Path(__file__).parent,
         f"handout.{form}.j2",
         lab=lab,
         visits=visits,
+        when=when,
         version=__version__,
         svg=Markup(as_svg(picture)),  # noqa: S704 - a whole SVG, whose texts are escaped
         mermaid=as_mermaid(picture),

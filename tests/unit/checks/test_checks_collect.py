@@ -23,6 +23,7 @@ from labctl.checks.frames import INTERPRETER, Frames, parse_frames, program
 from labctl.checks.http_requests import ask
 from labctl.checks.probes import Probe, probes_for
 from labctl.checks.record import dump_facts, load_facts
+from labctl.checks.report import Report
 from labctl.checks.verdict import judge
 from labctl.errors import RemoteError
 from labctl.model.lab import Lab, Provider
@@ -187,6 +188,17 @@ def test_a_healthy_lab_is_asked_no_more(lab: Lab, healthy: Facts, no_network: di
     report = verifying.verify(lab, FakeMachines(healthy), on_check=lambda result: told.append(result.id))
     assert report.ok
     assert told == [result.id for result in report.results]
+
+
+def test_all_is_kept_whatever_is_shown(lab: Lab, healthy: Facts, no_network: dict[str, Facts]) -> None:
+    kept: list[tuple[Report, Facts]] = []
+    shown = verifying.verify(
+        lab, FakeMachines(healthy), layers=[Layer.BGP], keep=lambda report, facts: kept.append((report, facts))
+    )
+    ((whole, facts),) = kept
+    assert {result.check.layer for result in shown.results} == {Layer.BGP}
+    assert {result.check.layer for result in whole.results} == set(Layer)
+    assert facts.machines.keys() == healthy.machines.keys()
 
 
 def test_a_broken_lab_is_looked_at_more_closely(lab: Lab, healthy: Facts, no_network: dict[str, Facts]) -> None:

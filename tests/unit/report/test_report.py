@@ -165,20 +165,6 @@ def test_versions():
     assert {item.version for item in versions(make_lab(), _Machine(None))} == {""}
 
 
-@pytest.mark.parametrize(("answers", "status"), [(True, 0), (False, 1)])
-def test_command(document, tmp_path, monkeypatch, answers, status):
-    monkeypatch.setattr("labctl.cli.report._ask", lambda app: document(ingress_answers=answers))
-    file = tmp_path / "lab.html"
-    result = CliRunner().invoke(cli, ["report", "--out", str(file)])
-    assert (result.exit_code, result.stdout) == (status, "")
-    assert result.stderr.startswith(f"wrote {file}\n")
-    assert file.read_text().startswith("<!DOCTYPE html>")
-    result = CliRunner().invoke(cli, ["report", "--format", "md"])
-    assert result.stdout.startswith("# Lab “lab”\n")
-    result = CliRunner().invoke(cli, ["report", "--out", str(tmp_path / "none" / "\0")])
-    assert result.exit_code == 1
-
-
 def test_command_needs_a_lab(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "labctl.yaml").write_text("provider: lxc\n")
