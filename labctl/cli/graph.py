@@ -10,6 +10,8 @@ from labctl.cli.app import Application, pass_app
 
 if TYPE_CHECKING:
     from labctl.graph.picture import Picture
+    from labctl.model.lab import Lab
+    from labctl.remote.ssh import Connections
 
 
 @click.command()
@@ -40,8 +42,14 @@ def _picture(app: Application, *, live: bool) -> Picture:
     lab = app.lab()
     if not live:
         return picture_of_model(lab)
+    with app.connections(lab) as connections:
+        return live_picture(app, lab, connections)
+
+
+def live_picture(app: Application, lab: Lab, connections: Connections) -> Picture:
+    """The lab as its machines answer now."""
     from labctl.checks.collect import collect
     from labctl.graph.live import picture_of_facts
 
-    with app.connections(lab) as connections, app.working("asking the machines"):
+    with app.working("asking the machines"):
         return picture_of_facts(lab, collect(lab, connections))

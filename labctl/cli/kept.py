@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from labctl.checks.report import Report
     from labctl.checks.verify import Keep
     from labctl.cli.app import Application
+    from labctl.graph.picture import Picture
     from labctl.model.lab import Lab
     from labctl.tour.stop import Visit
 
@@ -30,12 +31,12 @@ def keeper(app: Application, lab: Lab) -> Keep:
     return keep
 
 
-def keep_visits(app: Application, visits: Sequence[Visit]) -> None:
+def keep_visits(app: Application, visits: Sequence[Visit], picture: Picture) -> None:
     """Keep a tour that went to its end."""
     from labctl.report.last import LastTour, keep_tour
 
     try:
-        keep_tour(app.lab_files(), LastTour(time.time(), tuple(visits)))
+        keep_tour(app.lab_files(), LastTour(time.time(), tuple(visits), picture))
     except OSError as error:
         _complain(app, error)
 

@@ -95,7 +95,8 @@ def _written(app: Application, lab: Lab, last: LastVerify | LastTour, form: str)
         from labctl.tour.show import summary
 
         ok = all(visit.ok for visit in last.visits)
-        return handout(lab, last.visits, form, when), f"the tour of {ago(last.when)}: {summary(last.visits)}", ok
+        text = handout(lab, last.visits, form, picture=last.picture, when=when)
+        return text, f"the tour of {ago(last.when)}: {summary(last.visits)}", ok
     from labctl.report.document import Document, render, verdict
 
     document = Document(last.report, last.picture, _versions(app, lab), when)

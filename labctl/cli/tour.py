@@ -13,6 +13,7 @@ from labctl.cli.app import Application, pass_app
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from labctl.graph.picture import Picture
     from labctl.model.lab import Lab
     from labctl.tour.call import Call
     from labctl.tour.guide import Watcher
@@ -73,12 +74,12 @@ def tour(
         return run_exercise(app, STOPS[start].name)
     lab = app.lab()
     watcher: Watcher = _progress(app) if export else _Display(app, pause=not auto and sys.stdin.isatty())
-    visits = _walk(app, lab, watcher, STOPS[start:], start + 1)
+    visits, picture = _walk(app, lab, watcher, STOPS[start:], start + 1)
     if export:
         from labctl.cli.deliver import deliver
         from labctl.tour.handout import handout
 
-        deliver(app, handout(lab, visits, export), out)
+        deliver(app, handout(lab, visits, export, picture=picture), out)
     return 0 if all(visit.ok for visit in visits) else 1
 
 
@@ -94,7 +95,11 @@ def _index(name: str | None, stops: Sequence[Stop]) -> int:
         unknown_word(None, "stop", name, [stop.name for stop in stops])
 
 
-def _walk(app: Application, lab: Lab, watcher: Watcher, stops: Sequence[Stop], first: int) -> tuple[Visit, ...]:
+def _walk(
+    app: Application, lab: Lab, watcher: Watcher, stops: Sequence[Stop], first: int
+) -> tuple[tuple[Visit, ...], Picture]:
+    """The tour; and the lab as it was before, as a stop may move pods."""
+    from labctl.cli.graph import live_picture
     from labctl.cli.kept import keep_visits
     from labctl.engine.lock import lab_lock
     from labctl.tour.guide import Guide
@@ -102,10 +107,11 @@ def _walk(app: Application, lab: Lab, watcher: Watcher, stops: Sequence[Stop], f
     from labctl.tour.show import summary
 
     with app.connections(lab) as connections, lab_lock(app.lab_files().lock):
+        picture = live_picture(app, lab, connections)
         visits = walk(stops, Guide(lab, connections, watcher), watcher, first=first)
-    keep_visits(app, visits)
+    keep_visits(app, visits, picture)
     app.err.print(summary(visits))
-    return visits
+    return visits, picture
 
 
 class _Display:

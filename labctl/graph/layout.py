@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from labctl.graph.picture import NodeMark, Picture, PodMark, RouteMark
@@ -20,6 +21,9 @@ CLIENT_GAP = 58
 FOOTER = 58
 PILL_WIDTH, PILL_HEIGHT, PILL_STEP = 48, 22, 54
 MOST_IN_ONE_COLUMN = 6
+MOST_COLUMNS = 3
+APART = 14
+"""Two lines side by side are at least so far from each other."""
 MOST_ROUTES = 6
 
 
@@ -60,12 +64,16 @@ class Pill:
 
 @dataclass(frozen=True, slots=True)
 class PlacedNode:
-    """A node's box, its pods, and the ends of its two lines. faces_left: its lines arrive at its left edge."""
+    """A node's box, its pods, and the ends of its two lines.
+
+    faces_left: its lines arrive at its left edge. trunk: where the upright lines begin that they branch off from.
+    """
 
     node: NodeMark
     box: Rectangle
     pills: tuple[Pill, ...]
     faces_left: bool
+    trunk: int
 
     @property
     def edge(self) -> int:
@@ -80,6 +88,16 @@ class PlacedNode:
         return words if len(words) <= room else " ".join(words.split()[:2])
 
     @property
+    def bgp_x(self) -> int:
+        """Where the upright line of BGP sessions is."""
+        return self.trunk + 24
+
+    @property
+    def request_x(self) -> int:
+        """Where the upright line of requests is."""
+        return self.trunk + 50
+
+    @property
     def bgp_y(self) -> int:
         """The height of its BGP session's line."""
         return self.box.y + 30
@@ -92,7 +110,7 @@ class PlacedNode:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The whole drawing. bgp_x, request_x: the upright lines. lane: how high the lines come in above two columns."""
+    """The whole drawing. lane: how high the lines come in above several columns. leave_y: where they leave HAProxy."""
 
     width: int
     height: int
@@ -105,26 +123,25 @@ class Layout:
     nodes: tuple[PlacedNode, ...]
     routes: tuple[RouteMark, ...]
     more_routes: int
-    bgp_x: int
-    request_x: int
+    leave_y: int
     lane: int | None
 
 
 def place(picture: Picture) -> Layout:
-    """Place everything. One column of nodes up to six of them, else two with the lines between them."""
-    two = len(picture.nodes) > MOST_IN_ONE_COLUMN
-    rows = -(-len(picture.nodes) // (2 if two else 1))
-    header = HEADER + (LANES_ABOVE if two else 0)
+    """Place everything. Up to six nodes stand in one column, more in two or three, with the lines between them."""
+    columns = min(-(-len(picture.nodes) // MOST_IN_ONE_COLUMN), MOST_COLUMNS) or 1
+    rows = -(-len(picture.nodes) // columns)
+    header = HEADER + (LANES_ABOVE if columns > 1 else 0)
     cluster_height = header + rows * (NODE_HEIGHT + GAP) + 12
     left = _left_side(picture.ingress.routes, cluster_height)
     body = max(cluster_height, left.height)
-    spread = 0 if two else min((body - cluster_height) // max(1, rows), 34)
-    node_width = 330 if two else 452
-    inside = 2 * node_width + BETWEEN if two else node_width
-    cluster = Rectangle(left.ingress.right + (82 if two else CHANNEL), TOP, inside + 36, body)
+    spread = 0 if columns > 1 else min((body - cluster_height) // max(1, rows), 34)
+    node_width = 330 if columns > 1 else 452
+    inside = columns * (node_width + BETWEEN) - BETWEEN
+    cluster = Rectangle(left.ingress.right + (82 if columns > 1 else CHANNEL), TOP, inside + 36, body)
     first = TOP + header + max(0, body - cluster_height - spread * rows) // 2 + spread // 2
-    grid = _Grid(cluster.x + 18, first, node_width, NODE_HEIGHT + GAP + spread, rows)
-    trunk = cluster.x + 18 + node_width + 6 if two else left.ingress.right + 22
+    grid = _Grid(cluster.x + 18, first, node_width, NODE_HEIGHT + GAP + spread, rows, columns, left.ingress.right + 22)
+    nodes = tuple(grid.place(index, node) for index, node in enumerate(picture.nodes))
     return Layout(
         width=cluster.right + MARGIN,
         height=TOP + body + FOOTER,
@@ -134,13 +151,19 @@ def place(picture: Picture) -> Layout:
         kernel=left.kernel,
         bird=left.bird,
         cluster=cluster,
-        nodes=tuple(grid.place(index, node, two=two) for index, node in enumerate(picture.nodes)),
+        nodes=nodes,
         routes=left.routes,
         more_routes=len(picture.ingress.routes) - len(left.routes),
-        bgp_x=trunk + 24,
-        request_x=trunk + 50,
-        lane=TOP + HEADER if two else None,
+        leave_y=_free_height(left.haproxy, [node.bgp_y for node in nodes] if columns == 1 else []),
+        lane=TOP + HEADER if columns > 1 else None,
     )
+
+
+def _free_height(box: Rectangle, taken: Sequence[int]) -> int:
+    """A height as near to the box's middle as can be, at which no line of these heights is near."""
+    heights = sorted(range(box.y + APART, box.bottom - APART), key=lambda height: abs(height - box.middle))
+    free = (height for height in heights if all(abs(height - other) >= APART for other in taken))
+    return next(free, box.middle)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,20 +197,24 @@ def _left_side(routes: tuple[RouteMark, ...], beside: int) -> _LeftSide:
 
 @dataclass(frozen=True, slots=True)
 class _Grid:
-    """Places of nodes: from x, y; step: from one to the next below it."""
+    """Places of nodes: from x, y; step: from one to the next below it. channel: where the lines of one column are."""
 
     x: int
     y: int
     node_width: int
     step: int
     rows: int
+    columns: int
+    channel: int
 
-    def place(self, index: int, node: NodeMark, *, two: bool) -> PlacedNode:
-        """The place of one node; two: of two columns, whose lines arrive from between them."""
+    def place(self, index: int, node: NodeMark) -> PlacedNode:
+        """The place of one node. The first two of several columns share the lines between them."""
         column, row = divmod(index, self.rows)
         left = self.x + column * (self.node_width + BETWEEN)
         box = Rectangle(left, self.y + row * self.step, self.node_width, NODE_HEIGHT)
-        return PlacedNode(node, box, _pills(node, box), faces_left=column == 1 or not two)
+        faces_left = column > 0 or self.columns == 1
+        gap = box.x - BETWEEN if faces_left else box.right
+        return PlacedNode(node, box, _pills(node, box), faces_left, self.channel if self.columns == 1 else gap + 6)
 
 
 def _pills(node: NodeMark, box: Rectangle) -> tuple[Pill, ...]:

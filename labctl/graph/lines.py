@@ -28,21 +28,20 @@ def lines(layout: Layout) -> tuple[Line, ...]:
 
 def _session(layout: Layout, placed: PlacedNode) -> Line:
     node = placed.node
-    to_trunk = [(placed.edge, placed.bgp_y), (layout.bgp_x, placed.bgp_y)]
+    to_trunk = [(placed.edge, placed.bgp_y), (placed.bgp_x, placed.bgp_y)]
     title = f"BGP session with {node.name}: {node.session or 'one per node'}"
     if node.established is False:
         return Line(rounded(to_trunk), "broken", title)
     end = (layout.bird.right, layout.bird.middle)
-    return Line(rounded([*to_trunk, *_way_in(layout, layout.bgp_x, 44, 0), end]), "bgp", title)
+    return Line(rounded([*to_trunk, *_way_in(layout, placed.bgp_x, end, 44, 0)]), "bgp", title)
 
 
 def _requests(layout: Layout, placed: PlacedNode) -> Line:
-    start = (layout.haproxy.right, layout.haproxy.middle)
+    start = (layout.haproxy.right, layout.leave_y)
     stop = placed.edge - 9 if placed.faces_left else placed.edge + 9
     points = [
-        start,
-        *reversed(_way_in(layout, layout.request_x, 26, 18)),
-        (layout.request_x, placed.request_y),
+        *reversed(_way_in(layout, placed.request_x, start, 26, 18)),
+        (placed.request_x, placed.request_y),
         (stop, placed.request_y),
     ]
     if placed.node.routed is False:
@@ -50,14 +49,12 @@ def _requests(layout: Layout, placed: PlacedNode) -> Line:
     return Line(rounded(points), "request", f"requests to the pods of {placed.node.name}")
 
 
-def _way_in(layout: Layout, trunk: int, off: int, below: int) -> list[Point]:
-    """The corners between the upright line and ingress. off, below: keep the two kinds of lines apart."""
-    is_request = trunk == layout.request_x
-    height = layout.haproxy.middle if is_request else layout.bird.middle
+def _way_in(layout: Layout, trunk: int, end: Point, off: int, below: int) -> list[Point]:
+    """From the upright line to its end at ingress. off, below: keep the two kinds of lines apart."""
     if layout.lane is None:
-        return [(trunk, height)]
-    lane = layout.lane + below
-    return [(trunk, lane), (layout.ingress.right + off, lane), (layout.ingress.right + off, height)]
+        return [(trunk, end[1]), end]
+    lane, turn = layout.lane + below, layout.ingress.right + off
+    return [(trunk, lane), (turn, lane), (turn, end[1]), end]
 
 
 def rounded(points: list[Point]) -> str:

@@ -38,9 +38,11 @@ class LayerPart:
     status: Status
 
     @property
-    def passed(self) -> int:
-        """How many passed."""
-        return sum(1 for result in self.results if result.status is Status.PASS)
+    def words(self) -> str:
+        """How its checks came out: `14 pass`, `2 pass, 1 skipped`."""
+        found = [result.status for result in self.results]
+        pairs = ((status, found.count(status)) for status in Status)
+        return ", ".join(f"{count} {status.value}" for status, count in pairs if count)
 
 
 def render(document: Document, form: str) -> str:

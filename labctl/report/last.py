@@ -33,10 +33,11 @@ class LastVerify:
 
 @dataclass(frozen=True, slots=True)
 class LastTour:
-    """when: seconds since 1970, at its end."""
+    """when: seconds since 1970, at its end. picture: the lab as its machines answered before it began."""
 
     when: float
     visits: tuple[Visit, ...]
+    picture: Picture
 
 
 def keep_verify(files: LabDirectory, last: LastVerify) -> None:
@@ -54,8 +55,7 @@ def last_verify(files: LabDirectory) -> LastVerify | None:
     if data is None:
         return None
     try:
-        picture = TypeAdapter(Picture).validate_python(data["picture"])
-        return LastVerify(float(data["when"]), from_dict(data["report"]), picture)
+        return LastVerify(float(data["when"]), from_dict(data["report"]), _picture(data))
     except (KeyError, TypeError, ValueError) as error:
         raise _unreadable(files.last_verify, error) from error
 
@@ -63,7 +63,8 @@ def last_verify(files: LabDirectory) -> LastVerify | None:
 def keep_tour(files: LabDirectory, last: LastTour) -> None:
     """Write it in place of the one before. Raises OSError."""
     redact = Redactor(files.secrets)
-    _write(files, files.last_tour, {"when": last.when, "visits": [_visit(visit, redact) for visit in last.visits]})
+    visits = [_visit(visit, redact) for visit in last.visits]
+    _write(files, files.last_tour, {"when": last.when, "visits": visits, "picture": asdict(last.picture)})
 
 
 def last_tour(files: LabDirectory) -> LastTour | None:
@@ -72,9 +73,13 @@ def last_tour(files: LabDirectory) -> LastTour | None:
     if data is None:
         return None
     try:
-        return LastTour(float(data["when"]), tuple(map(_visited, data["visits"])))
+        return LastTour(float(data["when"]), tuple(map(_visited, data["visits"])), _picture(data))
     except (KeyError, TypeError, ValueError) as error:
         raise _unreadable(files.last_tour, error) from error
+
+
+def _picture(data: Mapping[str, Any]) -> Picture:
+    return TypeAdapter(Picture).validate_python(data["picture"])
 
 
 def _visit(visit: Visit, redact: Redactor) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from markupsafe import Markup, escape
 
 from labctl import __version__
 from labctl.graph.mermaid import as_mermaid
-from labctl.graph.picture import picture_of_model
+from labctl.graph.picture import Picture, picture_of_model
 from labctl.graph.svg import as_svg
 from labctl.model.lab import Lab
 from labctl.report.page import fill
@@ -19,12 +19,12 @@ from labctl.tour.stop import Shot, Visit
 _MOST_WORDS = 6
 
 
-def handout(lab: Lab, visits: Sequence[Visit], form: str, when: str = "") -> str:
-    """form: html or md. when: the time of the tour, in words.
+def handout(lab: Lab, visits: Sequence[Visit], form: str, *, picture: Picture | None = None, when: str = "") -> str:
+    """form: html or md. picture: the lab as it was before the tour; None: as the model has it. when: in words.
 
     How long commands took is left out, so that two handouts of the same lab can be compared.
     """
-    picture = picture_of_model(lab)
+    picture = picture or picture_of_model(lab)
     return fill(
         Path(__file__).parent,
         f"handout.{form}.j2",

@@ -13,7 +13,7 @@ from made_facts import make_facts, make_lab, result
 
 from labctl.checks.facts import MachineFacts
 from labctl.graph.dot import as_dot
-from labctl.graph.layout import Rectangle, place
+from labctl.graph.layout import APART, Rectangle, place
 from labctl.graph.lines import lines, rounded
 from labctl.graph.live import picture_of_facts
 from labctl.graph.mermaid import as_mermaid
@@ -32,7 +32,7 @@ def test_predicted_blocks_are_those_of_the_real_lab():
     }
 
 
-@pytest.mark.parametrize("workers", [1, 2, 5, 6, 16])
+@pytest.mark.parametrize("workers", [1, 2, 3, 4, 5, 6, 11, 12, 16])
 def test_no_box_touches_another_and_all_stay_inside(workers):
     layout = place(picture_of_model(make_lab(workers)))
     boxes = [node.box for node in layout.nodes]
@@ -47,6 +47,17 @@ def test_no_box_touches_another_and_all_stay_inside(workers):
         assert inside(part, Rectangle(0, 0, layout.width, layout.height - 40))
     assert not touch(layout.ingress, layout.cluster)
     assert len(lines(layout)) == len(boxes) + sum(1 for node in layout.nodes if node.node.pods)
+    if layout.lane is None:
+        assert min(abs(node.bgp_y - layout.leave_y) for node in layout.nodes) >= APART
+        assert layout.haproxy.y < layout.leave_y < layout.haproxy.bottom
+
+
+@pytest.mark.parametrize(("workers", "columns"), [(1, 1), (5, 1), (6, 2), (11, 2), (12, 3), (16, 3), (64, 3)])
+def test_a_big_lab_is_as_wide_as_a_projector(workers, columns):
+    layout = place(picture_of_model(make_lab(workers)))
+    assert len({node.box.x for node in layout.nodes}) == columns
+    if workers <= 16:
+        assert 1.0 < layout.width / layout.height < 2.2
 
 
 def inside(inner: Rectangle, outer: Rectangle) -> bool:

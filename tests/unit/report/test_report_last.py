@@ -50,12 +50,12 @@ def test_a_verify_is_kept_whole(document, files, answers):
     assert files.last_verify.stat().st_mode & 0o777 == 0o600
 
 
-def test_a_tour_is_kept_whole(files):
-    visits = toured()
-    keep_tour(files, LastTour(3.0, visits))
+def test_a_tour_is_kept_whole(document, files):
+    visits, picture = toured(), document().picture
+    keep_tour(files, LastTour(3.0, visits, picture))
     found = last_tour(files)
     assert found is not None
-    assert found.when == 3.0
+    assert (found.when, found.picture) == (3.0, picture)
     assert [(visit.number, visit.shots, visit.claims) for visit in found.visits] == [
         (visit.number, visit.shots, visit.claims) for visit in visits
     ]
@@ -68,7 +68,7 @@ def test_no_secret_is_kept(document, files):
     made = document(ingress_answers=False, error=f"no answer: token={TOKEN}")
     assert TOKEN in as_json(made.report)
     keep_verify(files, LastVerify(1.0, made.report, made.picture))
-    keep_tour(files, LastTour(1.0, toured(output=f"kubeadm join --token {TOKEN}")))
+    keep_tour(files, LastTour(1.0, toured(output=f"kubeadm join --token {TOKEN}"), made.picture))
     assert all(TOKEN not in file.read_text() for file in (files.last_verify, files.last_tour))
 
 
@@ -101,9 +101,9 @@ def test_whichever_was_last_is_reported(document, files):
     assert verified.stdout.startswith("# Lab “lab”\n\n**✓ All checks pass")
     assert verified.stderr.startswith("the verify of 3 min ago: All checks pass")
     assert "- BIRD: 2.17" in verified.stdout
-    keep_tour(files, LastTour(now - 8000, toured()))
+    keep_tour(files, LastTour(now - 8000, toured(), made.picture))
     assert report("--format", "md").stdout == verified.stdout
-    keep_tour(files, LastTour(now, toured(holds=False)))
+    keep_tour(files, LastTour(now, toured(holds=False), made.picture))
     tour = report("--format", "md", status=1)
     assert tour.stdout.startswith("# Outside the cluster: the tour")
     assert "not as claimed at: sessions" in tour.stderr
