@@ -22,6 +22,7 @@ from labctl.render.tree import Tree, render_tree
 JOIN_HASH = "sha256:" + "ab" * 32
 LABS = {
     "lxc": "provider: lxc\n",
+    "libvirt, emulated": "provider: libvirt\nemulated: true\n",
     "virtualbox": "provider: virtualbox\nnetwork: {subnet: 192.168.56.0/24}\n",
     "mirrors": "provider: lxc\nsources: {kubernetes: 'http://m.example/a', images: 'https://i.example', haproxy: 'http://h'}\n",
     "cache": "provider: lxc\nsources: {cache: 'http://192.168.50.1:8950/'}\n",
@@ -105,6 +106,7 @@ class Init(Strict):
     bootstrapTokens: list[dict[Literal["token", "ttl"], str]]  # noqa: N815
     localAPIEndpoint: dict[Literal["advertiseAddress", "bindPort"], str | int]  # noqa: N815
     nodeRegistration: Registration  # noqa: N815
+    timeouts: dict[Literal["controlPlaneComponentHealthCheck", "kubeletHealthCheck"], str] = Field(default_factory=dict)
 
 
 class Cluster(Strict):

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field
 
 import labctl
-from labctl.model.lab import Lab
+from labctl.model.lab import Lab, Provider
 from labctl.render.tree import Tree, render_tree
 
 JOIN_HASH = "sha256:" + "ab" * 32
@@ -227,3 +228,13 @@ def test_systemd_takes_the_unit(unit: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     about = [line for line in (done.stdout + done.stderr).splitlines() if unit.name in line]
     assert (done.returncode, about) == (0, [])
+
+
+def test_kubeadm_and_the_kubelet_wait_as_long_as_emulated_machines_need(article_lab: Lab) -> None:
+    slow = replace(article_lab, provider=Provider.LIBVIRT, emulated=True)
+    tree = render_tree(slow, join_hash=JOIN_HASH, box_file=None)
+    documents = {item["kind"]: item for item in yaml.safe_load_all(text(tree, "controlplane", "kubeadm-init.yaml"))}
+    assert documents["ClusterConfiguration"]["apiServer"] == {"timeoutForControlPlane": f"{4 * slow.patience}m0s"}
+    for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler"):
+        patch = yaml.safe_load(text(tree, "controlplane", f"patches/{name}+strategic.yaml"))
+        assert patch["spec"]["containers"][0]["startupProbe"]["failureThreshold"] == 240 * slow.patience
