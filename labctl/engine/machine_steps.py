@@ -104,8 +104,9 @@ class MachineSteps:
 
     def _failed(self, task: Task, result: CommandResult, last: list[str]) -> StepError:
         machine, step = task.machine.name, task.step
-        # timeout(1) ends with 124 when it had to end the command.
-        reason = f"no end within {step.deadline} s" if result.status == 124 else f"exit status {result.status}"
+        # timeout(1) ends with 124 when it had to end the command; earlier it was a program of the step's own.
+        ended = result.status == 124 and result.seconds >= step.deadline
+        reason = f"no end within {step.deadline} s" if ended else f"exit status {result.status}"
         return StepError(
             f"step {step.name} failed on {machine}: {reason}",
             where=f"{machine}/{step.name}",
