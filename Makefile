@@ -62,6 +62,9 @@ lint: .venv/dev ## ruff and mypy --strict
 unit: .venv/dev .venv/tools ## tests that need no lab: a minute
 	$(WITH_TOOLS) python -m pytest -n 2 tests/unit
 
+# Container images are fetched into a cache by skopeo.
+unit lab lab-more: PACKAGES += skopeo
+
 lab: .venv/dev .venv/tools ## tests on a real lab of LXC machines, as root: ten minutes, the first time five more
 	$(SUDO) $(WITH_TOOLS) python -m pytest -p no:cacheprovider tests/lab
 

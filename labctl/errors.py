@@ -74,5 +74,9 @@ class StepError(LabctlError):
     """A step, or the check after it, failed on a machine."""
 
 
+class CacheError(LabctlError):
+    """What a lab needs could not be fetched into a cache."""
+
+
 class BoxError(LabctlError):
     """The box could not be built."""

@@ -21,6 +21,11 @@ class LabDirectory:
         return self.base / "labctl.yaml"
 
     @property
+    def pins(self) -> Path:
+        """The SHA-256 of what was fetched: from then on nothing else is taken. It goes with labctl.yaml."""
+        return self.base / "labctl.lock"
+
+    @property
     def folder(self) -> Path:
         """Everything that labctl writes."""
         return self.own or self.base / ".labctl"

@@ -7,7 +7,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "doctor": ("labctl doctor", "labctl doctor --fix"),
     "render": ("labctl render", "labctl render --out /tmp/look"),
     "plan": ("labctl plan", "labctl plan --until bgp-peers"),
-    "up": ("labctl up", "labctl up --workers 3", "labctl up --until bgp-peers", "labctl up --output json"),
+    "up": ("labctl up", "labctl up --workers 3", "labctl up --until bgp-peers", "labctl up --offline"),
     "verify": (
         "labctl verify",
         "labctl verify --explain",
@@ -49,6 +49,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "halt": ("labctl halt",),
     "destroy": ("labctl destroy", "labctl destroy --yes"),
     "box": ("labctl box list",),
+    "cache": ("labctl cache pull", "labctl cache serve --address 192.168.1.5"),
     "completion": (
         'eval "$(labctl completion bash)"',
         "labctl completion zsh > ~/.zfunc/_labctl",

@@ -48,5 +48,6 @@ COMMANDS: dict[str, Row] = {
     "halt": Row("labctl.cli.halt:halt", "Stop the machines."),
     "destroy": Row("labctl.cli.destroy:destroy", "Remove everything that up made, on this host too."),
     "box": Row("labctl.cli.box:box", "List and remove the boxes that labctl built."),
+    "cache": Row("labctl.cli.cache:cache", "Fetch what a lab needs once, and serve it where there is no internet."),
     "completion": Row("labctl.cli.completion:completion", "Print a shell's completion script."),
 }

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -40,13 +43,22 @@ _SETTLE_SECONDS = 60
 @click.option(
     "--until", metavar="STEP", shell_complete=step_names, help="Stop after this step; the rest is left for the class."
 )
+@click.option("--offline", is_flag=True, help="Ask nothing but the cache (labctl cache pull); say first what it lacks.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @pass_app
-def up(  # noqa: PLR0917 - click hands over every option
-    app: Application, provider: str | None, source: str | None, workers: int | None, until: str | None, output: str
+def up(
+    app: Application,
+    provider: str | None,
+    source: str | None,
+    workers: int | None,
+    until: str | None,
+    *,
+    offline: bool,
+    output: str,
 ) -> int:
     """Bring the lab up, to a verified one. Run again, it goes on where it stopped and changes nothing that is done."""
     from labctl.cli.as_root import become_root
+    from labctl.cli.cache import default_folder, require_cache
     from labctl.cli.steps import known_step
     from labctl.config import Overrides
     from labctl.config.choices import merge, read_choices, write_choices
@@ -59,17 +71,22 @@ def up(  # noqa: PLR0917 - click hands over every option
 
     started = time.monotonic()
     told, files = Overrides(provider, source, workers), app.lab_files()
+    if offline:
+        told = replace(told, offline=True, cache=str(default_folder()))
     require_same_lab(files, told)
     lab = app.lab(told, tell=app.note)
     require_free_networks(lab, files)
     until = known_step(until)
     _warn(app, require(lab))
+    if offline or lab.mirrors.offline:
+        require_cache(lab)
     require_own_name(lab, files)
     become_root(app, lab, "start the lab's containers, its bridge and its NAT rules")
     with lab_lock(files.lock):
-        workers = merge(told, read_choices(files.choices)).workers
+        chosen = merge(told, read_choices(files.choices))
         remember(files)
-        write_choices(files.choices, Overrides(lab.provider.value, lab.source.value, workers, str(lab.network.subnet)))
+        kept = replace(chosen, provider=lab.provider.value, source=lab.source.value, subnet=str(lab.network.subnet))
+        write_choices(files.choices, kept)
         outcome = _bring_up(app, lab, files, until, output)
         ok = _report(app, lab, outcome) and (until is not None or _verified(app, lab, output))
     seconds = round(time.monotonic() - started, 2)
@@ -93,8 +110,18 @@ def _bring_up(app: Application, lab: Lab, files: LabDirectory, until: str | None
     from labctl.engine.up import bring_up
 
     prepare(lab, files, box_file=ensure_box(app, lab))
-    with app.connections(lab) as connections, _progress(app, lab, output) as progress:
+    with _cache(lab), app.connections(lab) as connections, _progress(app, lab, output) as progress:
         return bring_up(lab, files, connections, until=until, listener=progress)
+
+
+def _cache(lab: Lab) -> AbstractContextManager[None]:
+    """A cache in a folder of this host is served to the machines while they come up."""
+    if not lab.mirrors.folder:
+        return nullcontext()
+    from labctl.cache.serve import serving
+    from labctl.model.sources import CACHE_PORT
+
+    return serving(Path(lab.mirrors.folder), lab.network.gateway, CACHE_PORT)
 
 
 def _progress(app: Application, lab: Lab, output: str) -> Progress:

@@ -20,6 +20,7 @@ from labctl.model.lab import (
     Versions,
     VirtualAddress,
 )
+from labctl.model.sources import CACHE_PORT
 
 # Releases of shared fate (labctl/model/sources.py): 1.34 is what Calico 3.32 and the controller 3.2 are tested with.
 UPSTREAM = Versions(kubernetes="1.34", calico="3.32.1", controller="3.2.11", haproxy="3.2")
@@ -49,7 +50,7 @@ def build(config: Config, provider: Provider, *, emulated: bool = False) -> Lab:
         emulated=emulated,
         vip=_vip(config),
         bgp=_bgp(config),
-        mirrors=_mirrors(config),
+        mirrors=_mirrors(config, source),
     )
 
 
@@ -106,10 +107,16 @@ def _versions(config: Config, source: Source) -> Versions:
     )
 
 
-def _mirrors(config: Config) -> Mirrors:
-    """Where upstream software is fetched."""
-    given = {key: url.rstrip("/") for key, url in config.sources.model_dump().items() if url is not None}
-    return Mirrors(cache=given.pop("cache", ""), single=tuple(given.items()))
+def _mirrors(config: Config, source: Source) -> Mirrors:
+    """Where upstream software is fetched. A cache in a folder is served by `up`, on the host's address in the lab."""
+    told = config.sources.model_dump()
+    offline = told.pop("offline") and source is Source.UPSTREAM
+    given = {key: url.rstrip("/") for key, url in told.items() if url is not None}
+    cache, folder = given.pop("cache", ""), ""
+    if cache.startswith("/"):
+        folder = cache
+        cache = f"http://{address(config.network.subnet, GATEWAY)}:{CACHE_PORT}"
+    return Mirrors(cache, tuple(given.items()), folder, offline)
 
 
 def _box(config: Config, provider: Provider, source: Source) -> Box:

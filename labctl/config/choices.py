@@ -22,6 +22,8 @@ def read_choices(path: Path) -> Overrides:
             source=_text(kept.get("source")),
             workers=_number(kept.get("workers")),
             subnet=_text(kept.get("subnet")),
+            offline=True if kept.get("offline") is True else None,
+            cache=_text(kept.get("cache")),
         )
     except (OSError, ValueError, AttributeError):
         return Overrides()
@@ -39,6 +41,8 @@ def merge(first: Overrides, second: Overrides) -> Overrides:
         source=first.source or second.source,
         workers=first.workers if first.workers is not None else second.workers,
         subnet=first.subnet or second.subnet,
+        offline=first.offline if first.offline is not None else second.offline,
+        cache=first.cache or second.cache,
     )
 
 

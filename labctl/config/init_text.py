@@ -32,7 +32,10 @@ _EXAMPLES = {
     "cache": "http://cache.example.org:8080",
     **{
         key: "https://mirror.example.org/" + key
-        for key in ("sources.kubernetes", "sources.calico", "sources.controller", "sources.haproxy", "sources.images")
+        for key in (
+            *("sources.kubernetes", "sources.calico", "sources.controller", "sources.haproxy", "sources.images"),
+            *("sources.distribution", "sources.boxes"),
+        )
     },
     "mirror": "http://deb.debian.org/debian",
 }

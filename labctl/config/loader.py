@@ -28,13 +28,15 @@ MAX_BYTES = 256 * 1024
 class Overrides:
     """What the command line says in place of labctl.yaml; None: nothing.
 
-    subnet: what labctl chose for this host; a subnet in labctl.yaml goes before it.
+    subnet: what labctl chose for this host; a subnet in labctl.yaml goes before it. So does a cache.
     """
 
     provider: str | None = None
     source: str | None = None
     workers: int | None = None
     subnet: str | None = None
+    offline: bool | None = None
+    cache: str | None = None
 
 
 def load(
@@ -104,9 +106,12 @@ def _override(document: Document, overrides: Overrides) -> None:
         value = getattr(overrides, key)
         if value is not None:
             _put(document, (key,), value)
-    network = document.data.setdefault("network", {})
-    if overrides.subnet is not None and isinstance(network, dict) and "subnet" not in network:
-        _put(document, ("network", "subnet"), overrides.subnet)
+    for section, key, value in (("network", "subnet", overrides.subnet), ("sources", "cache", overrides.cache)):
+        keys = document.data.setdefault(section, {})
+        if value is not None and isinstance(keys, dict) and key not in keys:
+            _put(document, (section, key), value)
+    if overrides.offline is not None and isinstance(document.data["sources"], dict):
+        _put(document, ("sources", "offline"), overrides.offline)
 
 
 def _put(document: Document, path: KeyPath, value: object) -> None:

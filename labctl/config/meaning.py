@@ -41,7 +41,7 @@ def findings(config: Config) -> list[Finding]:
     """Everything that is wrong by meaning, in the order of the checks."""
     checks = (
         *(_unusable, _overlaps, _subnet_room, _services_size, _blocks, _pod_addresses),
-        *(_vip, _bgp, _debian_versions, _kubeadm, _limits),
+        *(_vip, _bgp, _debian_versions, _kubeadm, _limits, _offline),
     )
     return [finding for check in checks for finding in check(config)]
 
@@ -159,3 +159,9 @@ def _limits(config: Config) -> Iterator[Finding]:
         yield Finding(
             (("limits", name), ("provider",)), found, "nothing here: a virtual machine has its memory and cpus"
         )
+
+
+def _offline(config: Config) -> Iterator[Finding]:
+    if config.sources.offline and config.sources.cache is None:
+        about = (("sources", "offline"), ("sources", "cache"))
+        yield Finding(about, "true without a cache", "sources.cache beside it (`labctl cache pull` fills one)")

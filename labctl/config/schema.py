@@ -180,8 +180,12 @@ class SourcesSection(Section):
 
     cache: MirrorText | None = _field(
         None,
-        "A web server that has a folder per publisher: https://pkgs.k8s.io/x is asked there as /pkgs.k8s.io/x.",
-        "a URL that begins with http:// or https://",
+        "What `labctl cache pull` fetched: the address where `labctl cache serve` serves it, or its folder here. "
+        "Any web server with a folder per publisher will do: https://pkgs.k8s.io/x is asked there as /pkgs.k8s.io/x.",
+        "a URL that begins with http:// or https://, or an absolute path without spaces",
+    )
+    offline: bool = _field(
+        False, "Whether nothing but the cache is asked; so does `labctl up --offline`.", "true or false"
     )
     kubernetes: MirrorText | None = _mirror_of("https://pkgs.k8s.io")
     calico: MirrorText | None = _mirror_of("https://raw.githubusercontent.com and https://github.com, for Calico")
@@ -190,6 +194,10 @@ class SourcesSection(Section):
     images: MirrorText | None = _mirror_of(
         "registry.k8s.io, quay.io and docker.io, as a registry that fetches for them"
     )
+    distribution: MirrorText | None = _mirror_of(
+        "http://deb.debian.org (or http://archive.ubuntu.com), for the machines' own packages"
+    )
+    boxes: MirrorText | None = _mirror_of("https://vagrantcloud.com, for `cache pull`")
 
 
 class BoxSection(Section):

@@ -94,6 +94,11 @@ def mirror(value: str) -> str:
     return value
 
 
+def cache(value: str) -> str:
+    """A cache is a URL, or a folder of this host, from its root on."""
+    return value if re.fullmatch(r"/[A-Za-z0-9._~/+\-]*", value) else mirror(value)
+
+
 def box_name(value: str) -> str:
     """A box's name as Vagrant knows it, with or without its maker's."""
     if len(value) > 128 or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?", value):

@@ -8,6 +8,9 @@ import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from labctl.errors import StepError
+from labctl.remote.ssh import Connection
+
 FOLDER = "/root/lab"
 _DIGEST_FILE = "bundle-digest"
 
@@ -50,6 +53,21 @@ def unpack_command() -> str:
         "exec 9>/run/lock/labctl-files && flock --timeout 60 9 && umask 077 "
         f"&& rm -rf {new} && mkdir {new} && tar -C {new} -xpf - --no-same-owner && rm -rf {FOLDER} && mv {new} {FOLDER}"
     )
+
+
+def bring(connection: Connection, bundle: Bundle, deadline: float) -> bool:
+    """Copy a machine's files where they differ from what it has; returns whether they did.
+
+    deadline: seconds that each of the two commands may take. Raises StepError, RemoteError.
+    """
+    has = connection.run(read_digest_command(), deadline=deadline).stdout.strip()
+    if has == bundle.digest:
+        return False
+    copied = connection.run(unpack_command(), deadline=deadline, stdin=bundle.archive)
+    if not copied.ok:
+        why = copied.stderr.strip()
+        raise StepError("the lab's files could not be copied", where=connection.access.machine, why=why)
+    return True
 
 
 def _add(archive: tarfile.TarFile, name: str, content: bytes, mode: int) -> None:

@@ -8,14 +8,14 @@ from collections import deque
 from pathlib import Path
 
 from labctl.engine.boot import Boot
-from labctl.engine.bundle import FOLDER, Bundle, make_bundle, read_digest_command, unpack_command
+from labctl.engine.bundle import FOLDER, bring, make_bundle
 from labctl.engine.events import LineEvent, Listener
 from labctl.errors import RemoteError, StepError
 from labctl.lab_directory import LabDirectory
 from labctl.plan.plan import Task
 from labctl.plan.steps import MACHINES
 from labctl.remote.result import CommandResult
-from labctl.remote.ssh import Connection, Connections
+from labctl.remote.ssh import Connections
 from labctl.secrets.redact import Redactor
 
 _SHORT = 60.0
@@ -54,7 +54,7 @@ class MachineSteps:
         connection, booted = self._boot.wait_for(task, self._connections)
         name = task.machine.name
         bundle = make_bundle(self._files.machines / name, self._files.secrets / "machines" / name)
-        changed = self._copy(connection, bundle)
+        changed = bring(connection, bundle, _SHORT * self._patience)
         state = connection.run(f"bash {FOLDER}/run --state", deadline=_SHORT * self._patience)
         if not state.ok:
             raise StepError(f"{name} cannot say what is done", where=name, why=state.stderr, next_step="labctl up")
@@ -63,18 +63,6 @@ class MachineSteps:
         with self._lock:
             self._held[name] = held
         return booted or changed
-
-    def _copy(self, connection: Connection, bundle: Bundle) -> bool:
-        """Copy a machine's files where they differ from what it has; returns whether they did."""
-        has = connection.run(read_digest_command(), deadline=_SHORT * self._patience).stdout.strip()
-        if has == bundle.digest:
-            return False
-        copied = connection.run(unpack_command(), deadline=_SHORT * self._patience, stdin=bundle.archive)
-        if not copied.ok:
-            raise StepError(
-                "the lab's files could not be copied", where=connection.access.machine, why=copied.stderr.strip()
-            )
-        return True
 
     def _run_step(self, task: Task) -> bool:
         machine, step = task.machine.name, task.step

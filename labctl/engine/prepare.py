@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
+from labctl.engine.keep_pins import KNOWN_PINS
 from labctl.host.internet import host_internet
 from labctl.lab_directory import LabDirectory
 from labctl.machines import lxc
 from labctl.model.lab import Lab, Provider, Source
+from labctl.pins import pins_text, read_pins
 from labctl.render.templates import render_template, templates_folder
-from labctl.render.tree import render_tree
+from labctl.render.tree import RenderedFile, render_tree
 from labctl.render.values import lab_values
 from labctl.render.write import write_tree
 from labctl.secrets.store import SecretStore
@@ -24,6 +26,9 @@ def prepare(lab: Lab, files: LabDirectory, *, box_file: Path | None) -> list[Pur
     secrets.ensure(lab)
     internet = host_internet(lab) if lab.source is Source.UPSTREAM else None
     tree = render_tree(lab, join_hash=secrets.join_hash(), box_file=box_file, internet=internet)
+    if lab.source is Source.UPSTREAM:
+        known = RenderedFile(pins_text(read_pins(files.pins)).encode())
+        tree |= {PurePosixPath("machines", machine.name, KNOWN_PINS): known for machine in lab.machines}
     return write_tree(files.folder, tree)
 
 

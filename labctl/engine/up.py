@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from labctl.engine.boot import Boot
 from labctl.engine.events import Listener
+from labctl.engine.keep_pins import keep_pins
 from labctl.engine.machine_steps import MachineSteps
 from labctl.engine.prepare import prepare_host
 from labctl.engine.runner import Outcome, run_plan
@@ -44,6 +45,7 @@ def bring_up(
         end_children()
         connections.close()
         raise
+    keep_pins(lab, files, connections)
     if outcome.ok:
         boot.finish()
         if gone and until is None:

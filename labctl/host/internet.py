@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from labctl.model.lab import Internet, Lab, Provider
 
@@ -19,6 +20,9 @@ def host_internet(
 ) -> Internet:
     """What the lab's machines are told: the environment's proxies and, for machines that have none, name servers."""
     servers = _name_servers(resolvers) if lab.provider is Provider.LXC else ()
+    if lab.mirrors.offline:  # nothing but the cache, which may have a name
+        named = _address(urlsplit(lab.mirrors.cache).hostname or "") is None
+        return Internet((), servers if named else ())
     return Internet(_proxies(lab, environment), servers)
 
 

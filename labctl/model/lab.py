@@ -137,12 +137,15 @@ class Limits:
 class Mirrors:
     """Where upstream software is fetched instead of at its publishers.
 
-    cache: URL that has a folder per publisher.
+    cache: URL that has a folder per publisher. folder: where that is on this host, if `up` serves it itself.
+    offline: whether nothing but the cache may be asked.
     single: keys of ``sources:``, each with the URL that takes the place of scheme and host.
     """
 
     cache: str = ""
     single: tuple[tuple[str, str], ...] = ()
+    folder: str = ""
+    offline: bool = False
 
 
 @dataclass(frozen=True, slots=True)

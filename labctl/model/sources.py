@@ -19,8 +19,10 @@ class Kind(StrEnum):
     """What a source holds."""
 
     PACKAGES = "packages"
+    DISTRIBUTION = "distribution"
     FILE = "file"
     IMAGES = "images"
+    BOXES = "boxes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Upstream:
     url: str
     packages: tuple[str, ...] = ()
     sums: str = ""
+    sums_origin: str = ""
     sha256: str = ""
     key_origin: str = ""
     signed_by: str = ""
@@ -70,6 +73,16 @@ REGISTRIES = {
     "quay.io": "https://quay.io",
     "docker.io": "https://registry-1.docker.io",
 }
+# Where `labctl cache serve` and `labctl up` serve a cache.
+CACHE_PORT = 8950
+
+# The distribution's own packages that each step wants.
+DISTRIBUTION_PACKAGES = {
+    "base": ("ca-certificates", "curl", "iproute2", "kmod", "procps"),
+    "runtime": ("containerd", "runc", "iptables", "conntrack", "ethtool", "socat"),
+    "bird": ("bird2",),
+    "keepalived": ("keepalived",),
+}
 _RELEASES = "https://github.com"
 _RAW = "https://raw.githubusercontent.com/projectcalico/calico"
 _PPA_KEY = "CFFB779AADC995E4F350A060505D97A41C61B9CD"
@@ -82,7 +95,8 @@ def minor(version: str) -> str:
 
 def upstreams(lab: Lab) -> tuple[Upstream, ...]:
     """Everything that a lab of the source upstream fetches, at its own versions, each from where labctl.yaml says."""
-    return tuple(_redirected(lab, source) for source in (*_packages(lab), *_files(lab), *_images()))
+    found = (*_packages(lab), *_files(lab), *_images(lab), *_distribution(), *_boxes(lab))
+    return tuple(_redirected(lab, source) for source in found)
 
 
 def upstream_named(lab: Lab) -> dict[str, Upstream]:
@@ -148,24 +162,56 @@ def _files(lab: Lab) -> list[Upstream]:
 
 def _file(name: str, what: str, version: str, url: str, sums: str = "") -> Upstream:
     key = "controller" if name == "controller" else "calico"
-    return Upstream(name, key, what, Kind.FILE, version, url, url, sums=sums)
+    return Upstream(name, key, what, Kind.FILE, version, url, url, sums=sums, sums_origin=sums)
 
 
-def _images() -> list[Upstream]:
-    return [
-        Upstream(registry, "images", "container images", Kind.IMAGES, "", url, url)
-        for registry, url in REGISTRIES.items()
-    ]
+def _images(lab: Lab) -> list[Upstream]:
+    registry = image_parts(lab.app.image)[0]
+    wanted = REGISTRIES if registry in REGISTRIES else {**REGISTRIES, registry: f"https://{registry}"}
+    return [Upstream(name, "images", "container images", Kind.IMAGES, "", url, url) for name, url in wanted.items()]
+
+
+def image_parts(image: str) -> tuple[str, str, str]:
+    """Registry, repository, tag or digest of an image (github.com/distribution/reference, normalize.go)."""
+    first, _, rest = image.partition("/")
+    if rest and (set(".:") & set(first) or first == "localhost"):
+        registry, name = first, rest
+    else:
+        registry, name = "docker.io", image if rest else f"library/{image}"
+    name, _, digest = name.partition("@")
+    name, _, tag = name.partition(":")
+    return registry, name, digest or tag or "latest"
+
+
+def _distribution() -> list[Upstream]:
+    places = {
+        "debian": "http://deb.debian.org/debian",
+        "debian-security": "http://deb.debian.org/debian-security",
+        "ubuntu": "http://archive.ubuntu.com/ubuntu",
+    }
+    what = "the distribution's packages"
+    return [Upstream(name, "distribution", what, Kind.DISTRIBUTION, "", url, url) for name, url in places.items()]
+
+
+def _boxes(lab: Lab) -> list[Upstream]:
+    """The public box: Vagrant's own catalogue (Vagrant, "config.vm.box") tells where it lies, and its checksum."""
+    if "/" not in lab.box.name or not lab.box.version:
+        return []
+    url = f"https://vagrantcloud.com/{lab.box.name}"
+    return [Upstream("box", "boxes", f"the box {lab.box.name}", Kind.BOXES, lab.box.version, url, url)]
 
 
 def _redirected(lab: Lab, source: Upstream) -> Upstream:
-    """The source at the mirror that labctl.yaml names for it, or in the cache.
+    """The source at the mirror that labctl.yaml names for it, or in the cache: offline always there.
 
-    A mirror takes the place of scheme and host; a cache has a folder per host.
+    A mirror takes the place of scheme and host; a cache has a folder per host, and serves images as a registry does.
     """
-    mirror = dict(lab.mirrors.single).get(source.key)
+    mirror = "" if lab.mirrors.offline else dict(lab.mirrors.single).get(source.key)
+    if source.kind is Kind.BOXES and not lab.mirrors.offline:  # Vagrant itself knows nothing of caches
+        return replace(source, url=f"{mirror}/{lab.box.name}" if mirror else source.origin)
     if source.kind is Kind.IMAGES:
-        return replace(source, url=mirror or source.origin)
+        cached = f"{lab.mirrors.cache}/v2/{source.name}" if lab.mirrors.cache else ""
+        return replace(source, url=mirror or cached or source.origin)
 
     def moved(url: str) -> str:
         if not url or not (mirror or lab.mirrors.cache):
@@ -179,3 +225,8 @@ def _redirected(lab: Lab, source: Upstream) -> Upstream:
 def cache_path(address: str) -> str:
     """Where an address without its scheme lies in a cache; what only means something in an address is spelled out."""
     return address.replace("?", "-").replace("&", "-").rstrip("/")
+
+
+def cached_box(lab: Lab) -> str:
+    """Where the lab's public box lies in a cache."""
+    return f"boxes/{lab.box.name}/{lab.box.version or 'any'}/{lab.provider.value}.box"

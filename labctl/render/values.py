@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from labctl.model.kubernetes import KubernetesFacts, kubernetes_facts
 from labctl.model.lab import Internet, Lab, Machine, Provider, Role, Source
-from labctl.model.sources import Kind, upstream_named
+from labctl.model.sources import DISTRIBUTION_PACKAGES, Kind, cached_box, upstream_named
 from labctl.plan.plan import make_plan
 from labctl.plan.steps import MACHINES
 
@@ -14,6 +15,8 @@ from labctl.plan.steps import MACHINES
 _IMAGES = "/opt/labctl/images"
 # What keys.sh says when a virtual machine has the lab's keys: from then on labctl can reach it.
 READY_MARK = "labctl: the lab's keys are in place"
+# How downloads are made. patience, pause, deadline: seconds. slowest: bytes/s, below which one counts as stuck.
+FETCH = {"attempts": 5, "patience": 20, "pause": 2, "slowest": 1000, "deadline": 900}
 
 
 def lab_values(lab: Lab, *, box_file: Path | None) -> dict[str, object]:
@@ -23,10 +26,9 @@ def lab_values(lab: Lab, *, box_file: Path | None) -> dict[str, object]:
         "lab": lab,
         "source": lab.source.value,
         "controlplane": lab.controlplane,
-        "box_file": str(box_file) if box_file else "",
         "container_prefix": container_prefix(lab),
         "ssh_user": ssh_user(lab),
-        "box_name": box_name(lab, box_file),
+        "box": vagrant_box(lab, box_file),
         "ready_mark": READY_MARK,
         "steps": {
             machine.name: [task.name.step for task in plan.for_machine(machine.name) if task.name.step != MACHINES]
@@ -62,31 +64,42 @@ def machine_values(lab: Lab, machine: Machine, *, join_hash: str, internet: Inte
 
 
 def _upstream_values(lab: Lab, internet: Internet) -> dict[str, object]:
-    """Where the software comes from and how it is fetched, for labs of the source upstream.
-
-    patience, pause, deadline: seconds. slowest: bytes/s, below which a download counts as stuck.
-    """
+    """Where the software comes from and how it is fetched, for labs of the source upstream."""
     if lab.source is not Source.UPSTREAM:
         return {}
     sources = upstream_named(lab)
     return {
         "sources": sources,
-        "registries": [(name, source.origin) for name, source in sources.items() if source.kind is Kind.IMAGES],
-        "image_mirror": dict(lab.mirrors.single).get("images", ""),
-        "cache_url": lab.mirrors.cache,
+        "registries": [source for source in sources.values() if source.kind is Kind.IMAGES],
+        "distribution_packages": DISTRIBUTION_PACKAGES,
         "internet": internet,
-        "fetch": {"attempts": 5, "patience": 20, "pause": 2, "slowest": 1000, "deadline": 900},
+        "fetch": FETCH,
     }
 
 
-def box_name(lab: Lab, box_file: Path | None) -> str:
-    """Vagrant's name of the lab's box. labctl's own boxes for virtual machines have their digest in it.
+@dataclass(frozen=True, slots=True)
+class VagrantBox:
+    """What Vagrant is told of the lab's box. Without a url Vagrant looks it up in its catalogue."""
 
-    libvirt keeps a box's disk under the box's name, and would take that of an older box of the same name.
+    name: str
+    version: str
+    url: str
+
+
+def vagrant_box(lab: Lab, box_file: Path | None) -> VagrantBox:
+    """The box that labctl built, that of the cache where nothing else may be asked, or a public one.
+
+    What comes from a file has no version for Vagrant, so its name tells which one it is: libvirt keeps a box's disk
+    under the box's name, and would take that of an older box of the same name.
     """
-    if lab.provider is Provider.LXC or box_file is None:
-        return lab.box.name
-    return f"{lab.box.name}-{box_file.parent.name}"
+    box, mirrors = lab.box, lab.mirrors
+    if box_file is not None:
+        name = box.name if lab.provider is Provider.LXC else f"{box.name}-{box_file.parent.name}"
+        return VagrantBox(name, box.version, f"file://{box_file}")
+    if mirrors.offline and lab.provider is not Provider.LXC:
+        where = f"file://{mirrors.folder}" if mirrors.folder else mirrors.cache
+        return VagrantBox(f"{box.name}-{box.version}", "", f"{where}/{cached_box(lab)}")
+    return VagrantBox(box.name, box.version, "")
 
 
 # The priority of the first ingress machine (VRRP: 1 to 254, the higher one wins); the second one's is one less.

@@ -17,7 +17,10 @@ Made from `labctl/model/sources.py` by `labctl versions --output markdown`; a te
 _FOOT = """
 A checksum that is not known to labctl is taken from the release's own list of sums or, where there is none, from the
 first download; each machine notes it in `/var/lib/labctl/pins`, and from then on takes nothing else for that address.
+What the machines noted comes back to `labctl.lock` beside labctl.yaml, which may be committed: it holds for all labs
+from then on. Where two differ, labctl stops and shows both sums.
 Everything else on the machines (containerd, runc, BIRD, iptables) is the distribution's own package.
+`labctl cache pull` fetches all of this into a folder: see [teach offline](how-to/offline.md).
 """
 
 
@@ -30,6 +33,10 @@ def checked_by(source: Upstream) -> str:
     """How a machine knows that it got the right thing."""
     if source.kind is Kind.PACKAGES:
         return "apt, with the publisher's key; the key by the first download"
+    if source.kind is Kind.DISTRIBUTION:
+        return "apt, with the keys that the box has"
+    if source.kind is Kind.BOXES:
+        return "SHA-256 in Vagrant's catalogue, where it has one"
     if source.kind is Kind.IMAGES:
         return "the registry's digests (containerd)"
     if source.sha256:

@@ -7,6 +7,7 @@ real is the way: signed package sources, archives, lists of checksums, an HTTP s
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import io
 import os
@@ -14,11 +15,14 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
+
+from labctl.box.oci import Entry, image, layer_tar
+from labctl.box.registry import add_image
 
 KUBERNETES, HAPROXY, CONTROLLER = "1.34.9-1.1", "3.2.99-1", "3.2.11"
 CORE = "pkgs.k8s.io/core:/stable:/v1.34/deb"
@@ -73,6 +77,20 @@ class Publishers:
             sums += f"{hashlib.sha256(content).hexdigest()}  {name}\n"
         _write(self.folder / RELEASE / "checksums.txt", sums.encode())
 
+    def calico(self, version: str, operator: str) -> None:
+        """Publish Calico's files under one mirror's folder. operator: the image that its manifest names."""
+        home = self.folder / "calico/projectcalico/calico"
+        manifest = f"kind: Deployment\nspec: {{template: {{spec: {{containers: [{{\n  image: {operator}\n}}]}}}}}}\n"
+        _write(home / f"v{version}/manifests/operator-crds.yaml", b"kind: CustomResourceDefinition\n")
+        _write(home / f"v{version}/manifests/tigera-operator.yaml", manifest.encode())
+        sums = ""
+        for architecture in ("amd64", "arm64"):
+            content = f"#!/bin/sh\necho 'Client Version: v{version}'\n".encode()
+            name = f"calicoctl-linux-{architecture}"
+            _write(home / f"releases/download/v{version}/{name}", content)
+            sums += f"{hashlib.sha256(content).hexdigest()}  {name}\n"
+        _write(home / f"releases/download/v{version}/SHA256SUMS", sums.encode())
+
     def _kubernetes(self, box: Path, architecture: str) -> None:
         packages = self.folder / CORE
         programs = {name: {f"usr/bin/{name}": box / f"usr/bin/{name}"} for name in ("kubelet", "kubeadm", "kubectl")}
@@ -124,6 +142,14 @@ class Publishers:
         return subprocess.run(
             [*line, "--passphrase", "", *words], input=stdin, check=True, capture_output=True, timeout=60
         ).stdout
+
+
+def publish_images(folder: Path, names: Sequence[str], architecture: str) -> str:
+    """Made images as docker-registry stores them, as a tar in base64."""
+    for name in names:
+        add_image(folder, image(name, architecture, layer_tar([Entry(name.replace("/", "-"))])))
+    line = ["tar", "--create", "--directory", str(folder), "."]
+    return base64.encodebytes(subprocess.run(line, check=True, capture_output=True).stdout).decode()
 
 
 def _package(folder: Path, name: str, version: str, architecture: str, files: Mapping[str, Path]) -> None:

@@ -1,0 +1,103 @@
+"""Container images in a cache: fetched by skopeo, which checks digests, into OCI layouts that share their blobs."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from labctl.errors import CacheError, HostError
+from labctl.model.lab import Lab
+from labctl.model.sources import image_parts
+
+FOLDER = "images"
+BLOBS = "blobs"
+_SECONDS = 1800
+
+# What Calico's operator starts for the lab's Installation and APIServer (docs.tigera.io, "Configure use of your image
+# registry" and "Component versions" of Calico 3.3x). The operator's own image is in its manifest.
+_CALICO = (
+    *("node", "cni", "typha", "kube-controllers", "apiserver"),
+    *("csi", "node-driver-registrar", "pod2daemon-flexvol"),
+)
+
+
+def calico_images(lab: Lab, operator: Path) -> list[str]:
+    """Calico's images. operator: the operator's manifest. Raises CacheError if it names none."""
+    found = re.search(r"image: (\S+/operator:\S+)", operator.read_text(encoding="utf-8"))
+    if found is None:
+        raise CacheError("Calico's manifest names no image of its operator", where=str(operator))
+    return [found[1], *(f"quay.io/calico/{name}:v{lab.versions.calico}" for name in _CALICO)]
+
+
+def kubernetes_images(package: Path) -> list[str]:
+    """What kubeadm itself says that its control plane needs. package: kubeadm's, checked. Raises CacheError."""
+    with tempfile.TemporaryDirectory(prefix="labctl-kubeadm-") as name:
+        Path(name).chmod(0o755)
+        _run(["dpkg-deb", "--extract", str(package), name], "kubeadm's package cannot be unpacked")
+        kubeadm = f"{name}/usr/bin/kubeadm"
+        version = _run([kubeadm, "version", "--output", "short"], "kubeadm does not run", unprivileged=True).strip()
+        listed = [kubeadm, "config", "images", "list", "--kubernetes-version", version]
+        return _run(listed, "kubeadm does not tell its images", unprivileged=True).split()
+
+
+def pull_image(lab: Lab, folder: Path, image: str) -> list[Path]:
+    """Fetch an image and return its files; blobs that are there already are not fetched again. Raises CacheError."""
+    if shutil.which("skopeo") is None:
+        raise HostError("skopeo fetches images, and is not installed", next_step="apt install skopeo")
+    registry, repository, tag = image_parts(image)
+    mirror = _mirror(lab, registry)
+    home = layout(folder, registry, repository, tag)
+    home.mkdir(parents=True, exist_ok=True)
+    line = ["skopeo", "copy", "--quiet", "--retry-times", "3", "--dest-shared-blob-dir", str(folder / FOLDER / BLOBS)]
+    line += ["--src-tls-verify=false"] if mirror.startswith("http://") else []
+    separator = "@" if ":" in tag else ":"
+    source = f"docker://{mirror.partition('://')[2]}/{repository}{separator}{tag}"
+    _run([*line, source, f"oci:{home}:it"], f"the image {image} cannot be fetched")
+    return list(files_of(folder, home))
+
+
+def layout(folder: Path, registry: str, repository: str, tag: str) -> Path:
+    """Where the image's OCI layout lies; skopeo takes a colon in a path for a tag's."""
+    return folder / FOLDER / "/".join((registry, repository, tag)).replace(":", "_")
+
+
+def files_of(folder: Path, home: Path) -> Iterator[Path]:
+    """The files that an image in the cache consists of."""
+    yield from (home / "index.json", home / "oci-layout")
+    blob = blob_file(folder, json.loads((home / "index.json").read_text())["manifests"][-1]["digest"])
+    yield blob
+    manifest = json.loads(blob.read_text())
+    for part in (manifest["config"], *manifest["layers"]):
+        yield blob_file(folder, part["digest"])
+
+
+def blob_file(folder: Path, digest: str) -> Path:
+    """Where a blob lies."""
+    return folder / FOLDER / BLOBS / digest.replace(":", "/")
+
+
+def _mirror(lab: Lab, registry: str) -> str:
+    """Where the registry's images are fetched: at its own name, or at the mirror of labctl.yaml, which is for all."""
+    return dict(lab.mirrors.single).get("images") or f"https://{registry}"
+
+
+def _run(line: list[str], what: str, *, unprivileged: bool = False) -> str:
+    """What a program prints. unprivileged: not as root, and without this user's files. Raises CacheError."""
+    nobody = pwd.getpwnam("nobody").pw_uid if unprivileged and os.geteuid() == 0 else None
+    environment = {"PATH": os.environ["PATH"], "HOME": "/"} if unprivileged else None
+    try:
+        done = subprocess.run(
+            line, user=nobody, env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False
+        )
+    except OSError as error:
+        raise CacheError(what, why=str(error)) from error
+    if done.returncode:
+        raise CacheError(what, why="\n".join(done.stderr.strip().splitlines()[-4:]), next_step="the same command again")
+    return done.stdout

@@ -1,0 +1,148 @@
+"""A cache over HTTP: its files as they lie in the folder, and its images as a registry has them. It only reads.
+
+Sources: OCI distribution specification 1.1, "Pull"; containerd, docs/hosts.md (override_path).
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from ipaddress import IPv4Address
+from pathlib import Path
+
+import uvicorn
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from labctl.cache.images import blob_file, layout
+from labctl.errors import HostError
+
+# linux/in.h: bind to an address that this host gets only when the lab's network is made. Python has no name for it.
+_IP_FREEBIND = 15
+_SECONDS = 10
+_HEX = frozenset("0123456789abcdef")
+
+
+def make_app(folder: Path) -> Starlette:
+    """The application that serves a cache's folder."""
+    methods = ["GET", "HEAD"]
+    return Starlette(
+        routes=[
+            Route("/v2/", _version, methods=methods),
+            Route("/v2/{registry}/{repository:path}/manifests/{reference}", _manifest(folder), methods=methods),
+            Route("/v2/{registry}/{repository:path}/blobs/{digest}", _blob(folder), methods=methods),
+            Mount("/", StaticFiles(directory=folder, check_dir=False)),
+        ]
+    )
+
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+async def _version(_request: Request) -> Response:
+    return JSONResponse({})
+
+
+def _manifest(folder: Path) -> Endpoint:
+    async def answer(request: Request) -> Response:
+        names = request.path_params
+        reference = names["reference"]
+        if not _is_digest(reference):
+            home = layout(folder, names["registry"], names["repository"], reference)
+            try:
+                text = (_inside(folder, home) / "index.json").read_text(encoding="utf-8")
+            except (OSError, ValueError):
+                return _unknown("MANIFEST_UNKNOWN")
+            reference = json.loads(text)["manifests"][-1]["digest"]
+        file = blob_file(folder, reference)
+        if not file.is_file():
+            return _unknown("MANIFEST_UNKNOWN")
+        content = file.read_bytes()
+        kind = json.loads(content).get("mediaType") or "application/vnd.oci.image.manifest.v1+json"
+        return Response(content, media_type=kind, headers={"Docker-Content-Digest": reference})
+
+    return answer
+
+
+def _blob(folder: Path) -> Endpoint:
+    async def answer(request: Request) -> Response:
+        digest = request.path_params["digest"]
+        file = blob_file(folder, digest)
+        if not _is_digest(digest) or not file.is_file():
+            return _unknown("BLOB_UNKNOWN")
+        return FileResponse(file, media_type="application/octet-stream", headers={"Docker-Content-Digest": digest})
+
+    return answer
+
+
+def _is_digest(text: str) -> bool:
+    algorithm, _, value = text.partition(":")
+    return algorithm == "sha256" and len(value) == 64 and set(value) <= _HEX
+
+
+def _inside(folder: Path, path: Path) -> Path:
+    """The path, if it is in the folder. Raises ValueError for one that leads out of it."""
+    path.resolve().relative_to(folder.resolve())
+    return path
+
+
+def _unknown(code: str) -> Response:
+    return JSONResponse({"errors": [{"code": code}]}, status_code=404)
+
+
+def listen(address: IPv4Address, port: int) -> socket.socket:
+    """A socket on one address of this host, which it need not have yet (Linux). Raises HostError if it is taken."""
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        if hasattr(socket, "AF_NETLINK"):  # Linux
+            listener.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
+        listener.bind((str(address), port))
+        listener.listen()
+    except OSError as error:
+        listener.close()
+        raise HostError(
+            f"the cache cannot be served at {address}:{port}",
+            why=error.strerror or "",
+            next_step="labctl cache serve --address … --port …, and its URL as sources.cache in labctl.yaml",
+        ) from error
+    return listener
+
+
+def make_server(folder: Path) -> uvicorn.Server:
+    """The server; run([listener]) serves until it is interrupted."""
+    config = uvicorn.Config(
+        make_app(folder),
+        lifespan="off",
+        log_config=None,
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        ws="none",
+        timeout_graceful_shutdown=1,
+    )
+    return uvicorn.Server(config)
+
+
+@contextmanager
+def serving(folder: Path, address: IPv4Address, port: int) -> Iterator[None]:
+    """Serve a cache while the block runs. Raises HostError if the address or the port cannot be used."""
+    with listen(address, port) as listener:
+        server = make_server(folder)
+        thread = threading.Thread(target=server.run, args=([listener],), name="cache", daemon=True)
+        thread.start()
+        until = time.monotonic() + _SECONDS
+        while not server.started and time.monotonic() < until:
+            time.sleep(0.02)
+        try:
+            yield
+        finally:
+            server.should_exit = True
+            thread.join()
