@@ -49,7 +49,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "halt": ("labctl halt",),
     "destroy": ("labctl destroy", "labctl destroy --yes"),
     "box": ("labctl box list",),
-    "cache": ("labctl cache pull", "labctl cache serve --address 192.168.1.5"),
+    "cache": ("labctl cache pull", "labctl cache serve"),
     "completion": (
         'eval "$(labctl completion bash)"',
         "labctl completion zsh > ~/.zfunc/_labctl",

@@ -178,7 +178,7 @@ class VersionsSection(Section):
 class SourcesSection(Section):
     """``sources:``."""
 
-    cache: MirrorText | None = _field(
+    cache: Annotated[str, AfterValidator(values.cache)] | None = _field(
         None,
         "What `labctl cache pull` fetched: the address where `labctl cache serve` serves it, or its folder here. "
         "Any web server with a folder per publisher will do: https://pkgs.k8s.io/x is asked there as /pkgs.k8s.io/x.",

@@ -22,7 +22,9 @@ from labctl.cache.images import blob_file, layout
 from labctl.cache.pull import Pull
 from labctl.cache.serve import serving
 from labctl.errors import CacheError, HostError
-from labctl.model.lab import Lab
+from labctl.host.internet import host_internet
+from labctl.model.lab import Internet, Lab
+from labctl.model.sources import upstreams
 from labctl.render.values import FETCH
 
 LOOPBACK = IPv4Address("127.0.0.1")
@@ -244,3 +246,13 @@ def test_nothing_outside_of_the_folder_is_served(cache: Path) -> None:
                 f"http://127.0.0.1:{port}{path}",
             ]
             assert subprocess.run(line, capture_output=True, text=True, check=True).stdout == "404", path
+
+
+def test_a_folder_is_served_on_the_lab_s_network_and_offline_nothing_else_is_asked(
+    make_lab: Callable[[str], Lab],
+) -> None:
+    mirror = "calico: 'http://m.example', cache: /srv/cache, offline: true"
+    lab = make_lab(f"source: upstream\nnetwork: {{subnet: 192.168.74.0/24}}\nsources: {{{mirror}}}\n")
+    assert (lab.mirrors.cache, lab.mirrors.folder) == ("http://192.168.74.1:8950", "/srv/cache")
+    assert {source.url.partition("/")[2].split("/")[1] for source in upstreams(lab)} == {"192.168.74.1:8950"}
+    assert host_internet(lab, environment={"http_proxy": "http://proxy:1"}) == Internet()
