@@ -95,6 +95,17 @@ class LabDirectory:
         """What the last tour showed."""
         return self.folder / "last" / "tour.json"
 
+    @property
+    def bench(self) -> Path:
+        """A folder per lab that ``labctl bench`` brings up beside this one, each with a labctl.yaml of its own."""
+        return self.folder / "bench"
+
+    def beside(self) -> list[LabDirectory]:
+        """The directories of those labs: there is one only while it is measured, or after a measurement was killed."""
+        if self.bench.is_symlink() or not self.bench.is_dir():
+            return []
+        return [LabDirectory(folder.resolve()) for folder in sorted(self.bench.iterdir()) if folder.is_dir()]
+
     def require(self) -> None:
         """Raise HostError unless there is a lab here, and this user may use it."""
         try:

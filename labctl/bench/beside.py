@@ -31,7 +31,7 @@ class BesideLab:
 
         Raises HostError if no network is free.
         """
-        self.folder = files.folder / "bench" / word
+        self.folder = files.bench / word
         text = settings(files.config.read_text() if files.config.exists() else "", lab, word, workers)
         write_atomically(self.folder / "labctl.yaml", text.encode())
         self.lab = load(self.folder)

@@ -9,6 +9,7 @@ from functools import partial
 from labctl.config.build import build
 from labctl.config.schema import Config
 from labctl.engine.applied import applied_lab
+from labctl.engine.lock import lab_lock
 from labctl.engine.prepare import prepare, restore_host
 from labctl.errors import LabctlError
 from labctl.host.hosts_file import remove_line
@@ -53,10 +54,14 @@ def destroy(labs: Sequence[Lab], files: LabDirectory) -> list[str]:
     """Remove the labs' machines, what was made on the host for them, and ``.labctl/``; returns what was removed.
 
     Vagrant goes first; what it does not know of any more is found by the lab's name. Raises LabctlError if something
-    resists; nothing that could be removed is left because of that.
+    resists; nothing that could be removed is left because of that. Labs that a killed ``labctl bench`` left in this
+    lab's folder go before it does; one at which a labctl is at work raises LockedError before anything is removed.
     """
     removed: list[str] = []
     failures: list[LabctlError] = []
+    for beside in files.beside():
+        with lab_lock(beside.lock, needed=False):
+            _attempt(failures, partial(_destroy_beside, beside, removed))
     for lab in labs:
         _attempt(failures, partial(_destroy_lab, lab, files, removed))
     if not failures:
@@ -64,6 +69,10 @@ def destroy(labs: Sequence[Lab], files: LabDirectory) -> list[str]:
     if failures:
         raise failures[0]
     return removed
+
+
+def _destroy_beside(files: LabDirectory, removed: list[str]) -> None:
+    removed += destroy(labs_to_destroy(None, files, HostMarks()), files)
 
 
 def _destroy_lab(lab: Lab, files: LabDirectory, removed: list[str]) -> None:

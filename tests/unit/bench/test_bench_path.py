@@ -102,7 +102,7 @@ def test_figures(lab: Lab, found: Found) -> None:
 def test_the_plot_is_svg_with_a_bar_per_layout_and_quantity(found: Found) -> None:
     picture = ET.fromstring(as_svg(found))
     bars = picture.findall("{http://www.w3.org/2000/svg}rect")[1:]
-    assert len(bars) == 12
+    assert len(bars) == 14
     assert max(float(bar.get("width", 0)) for bar in bars) <= 250
 
 

@@ -12,7 +12,7 @@ from labctl.config.loader import Overrides
 from labctl.engine.applied import applied_lab, remember
 from labctl.engine.down import destroy, labs_to_destroy
 from labctl.engine.lock import lab_lock
-from labctl.errors import HostError, LabctlError
+from labctl.errors import HostError, LabctlError, LockedError
 from labctl.host.marks import HostMarks
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
@@ -112,3 +112,14 @@ def test_a_folder_that_cannot_be_removed_is_named(files: LabDirectory, monkeypat
     with pytest.raises(LabctlError) as caught:
         destroy([], files)
     assert caught.value.why == f"{files.lock}: Read-only file system"
+
+
+def test_a_lab_that_a_killed_bench_left_goes_first_and_one_at_work_stops_everything(files: LabDirectory) -> None:
+    left = LabDirectory(files.bench / "scale")
+    left.folder.mkdir(parents=True)
+    assert [beside.base for beside in files.beside()] == [left.base.resolve()]
+    with lab_lock(left.lock), pytest.raises(LockedError):
+        destroy([], files)
+    assert left.folder.is_dir()
+    assert destroy([], files) == [str(left.folder.resolve()), str(files.folder)]
+    assert not files.folder.exists()
