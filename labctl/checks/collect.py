@@ -141,7 +141,9 @@ def _ask_reach(
     targets = reach_targets(lab, facts)
     if not answered.reachable or not targets:
         return MachineFacts(ingress.name, answered.error)
-    return ask_machine(remote, ingress.name, reach_probe(targets, _mtu(ingress, answered)))
+    return ask_machine(
+        remote, ingress.name, reach_probe(targets, _mtu(ingress, answered), routed=lab.router is not None)
+    )
 
 
 def reach_targets(lab: Lab, facts: Facts) -> tuple[tuple[IPv4Address, int | None], ...]:

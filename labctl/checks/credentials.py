@@ -32,6 +32,8 @@ def certificates_of(machine: Machine, source: Source) -> tuple[str, ...]:
     """The files with certificates that this machine's programs need: kubeadm's, the kubelet's, labctl's own."""
     if machine.role is Role.INGRESS:
         return (CONTROLLER_KUBECONFIG,)
+    if not machine.is_node:
+        return ()
     files = [f"{_PKI}/ca.crt", "/var/lib/kubelet/pki/kubelet-client-current.pem"]
     if machine.role is Role.CONTROLPLANE:
         files += [f"{_PKI}/{name}.crt" for name in _KUBEADMS]

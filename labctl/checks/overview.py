@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from labctl.checks.facts import Facts, MachineFacts, MissingFact
-from labctl.model.lab import Lab, Machine, Source
+from labctl.model.lab import Lab, Machine, Role, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class MachineRow:
 
 @dataclass(frozen=True, slots=True)
 class SessionRow:
-    """A BGP session as BIRD on ingress sees it. routes: how many it brings. kernel: the route in the kernel's table."""
+    """A BGP session as BIRD outside the cluster sees it. routes: how many it brings. kernel: those in its table."""
 
     session: str
     peer: str
@@ -64,6 +64,12 @@ class Overview:
     stand_ins: tuple[str, ...]
 
     @property
+    def speakers(self) -> str:
+        """The machines outside the cluster that speak BGP, in words."""
+        roles = {row.role for row in self.machines}
+        return "router and ingress" if Role.ROUTER.value in roles else "ingress"
+
+    @property
     def headline(self) -> str:
         """One line about the whole lab."""
         kubernetes = self.kubernetes or "not answering"
@@ -85,7 +91,7 @@ class Overview:
             ],
         )
         yield (
-            "BGP sessions of ingress, and the routes that they bring",
+            f"BGP sessions of {self.speakers}, and the routes that they bring",
             ("session", "peer", "state", "since", "routes", "in the kernel"),
             [(row.session, row.peer, row.state, row.since, str(row.routes), row.kernel) for row in self.sessions],
         )
@@ -109,8 +115,8 @@ def overview(lab: Lab, facts: Facts) -> Overview:
         source=lab.source.value,
         kubernetes=facts.cluster.version,
         machines=tuple(_machine(lab, machine, facts) for machine in lab.machines),
-        sessions=_of_each(lab, lambda ingress: _sessions(lab, facts.on(ingress.name))),
-        servers=_of_each(lab, lambda ingress: _servers(lab, facts, facts.on(ingress.name))),
+        sessions=_of_each(lab.outside, lambda machine: _sessions(lab, facts.on(machine.name))),
+        servers=_of_each(lab.ingresses, lambda ingress: _servers(lab, facts, facts.on(ingress.name))),
         stand_ins=_STAND_INS if lab.source is Source.DEBIAN else (),
     )
 
@@ -122,14 +128,14 @@ def _known(read: Callable[[], tuple[Row, ...]]) -> tuple[Row, ...]:
         return ()
 
 
-def _of_each(lab: Lab, read: Callable[[Machine], tuple[Row, ...]]) -> tuple[Row, ...]:
-    """The rows of every ingress machine, one after the other."""
-    return tuple(row for ingress in lab.ingresses for row in _known(partial(read, ingress)))
+def _of_each(machines: tuple[Machine, ...], read: Callable[[Machine], tuple[Row, ...]]) -> tuple[Row, ...]:
+    """The rows of these machines, one after the other."""
+    return tuple(row for machine in machines for row in _known(partial(read, machine)))
 
 
-def _on(lab: Lab, ingress: MachineFacts, name: str) -> str:
-    """A name of something on an ingress machine; where there are two machines, it says on which."""
-    return name if len(lab.ingresses) == 1 else f"{ingress.name}: {name}"
+def _on(machines: tuple[Machine, ...], here: MachineFacts, name: str) -> str:
+    """A name of something on one of these machines; where there are several, it says on which."""
+    return name if len(machines) == 1 else f"{here.name}: {name}"
 
 
 def _machine(lab: Lab, machine: Machine, facts: Facts) -> MachineRow:
@@ -156,17 +162,17 @@ def _state(lab: Lab, asked: MachineFacts) -> str:
     return f"running, has {lab.entry}" if shared else "running"
 
 
-def _sessions(lab: Lab, ingress: MachineFacts) -> tuple[SessionRow, ...]:
+def _sessions(lab: Lab, here: MachineFacts) -> tuple[SessionRow, ...]:
     return tuple(
         SessionRow(
-            session=_on(lab, ingress, session.name),
+            session=_on(lab.outside, here, session.name),
             peer=str(session.peer or ""),
             state=session.words,
             since=session.since,
             routes=session.imported,
-            kernel=", ".join(str(route) for route in ingress.routes if session.peer in route.gateways),
+            kernel=", ".join(str(route) for route in here.routes if session.peer in route.gateways),
         )
-        for session in ingress.sessions
+        for session in here.sessions
     )
 
 
@@ -174,7 +180,7 @@ def _servers(lab: Lab, facts: Facts, ingress: MachineFacts) -> tuple[ServerRow, 
     pods = {str(pod.address): pod.full_name for pod in facts.cluster.pods if not pod.host_network}
     return tuple(
         ServerRow(
-            backend=_on(lab, ingress, server.backend),
+            backend=_on(lab.ingresses, ingress, server.backend),
             server=server.name,
             address=server.address,
             status=server.status,

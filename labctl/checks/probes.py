@@ -86,6 +86,8 @@ _EVERYWHERE = (
 def units_of(lab: Lab, machine: Machine) -> tuple[str, ...]:
     """The units that this machine must run."""
     source = lab.source
+    if machine.role is Role.ROUTER:
+        return (BIRD_UNIT,)
     if machine.role is Role.INGRESS:
         shared = (KEEPALIVED_UNIT,) if lab.vip else ()
         return (BIRD_UNIT, CONTROLLER_UNIT, *shared)
@@ -124,8 +126,9 @@ def probes_for(lab: Lab, machine: Machine) -> tuple[Probe, ...]:
     if machine.role is Role.CONTROLPLANE:
         own.insert(0, Probe("api", api_command(machine.address), deadline=4.0))
     own.append(Probe("names", names_command(lab)))
-    own.append(Probe("certificates", certificates_command(certificates_of(machine, lab.source))))
-    if machine.role is Role.INGRESS or lab.source is Source.DEBIAN:
+    if files := certificates_of(machine, lab.source):
+        own.append(Probe("certificates", certificates_command(files)))
+    if not machine.is_node or lab.source is Source.DEBIAN:
         own.append(Probe("bird-options", _BIRD_OPTIONS))
     if machine.role is Role.CONTROLPLANE:
         own.append(Probe("controller-rights", rights_command(machine.address, lab.source), deadline=4.0))
@@ -133,17 +136,18 @@ def probes_for(lab: Lab, machine: Machine) -> tuple[Probe, ...]:
         own.append(Probe("cni", "grep -s . /etc/cni/net.d/*.conf /etc/cni/net.d/*.conflist"))
         own.append(Probe("cni-plugins", "find -L /opt/cni/bin -maxdepth 1 -type f -perm -100 -printf '%f\\n'"))
     else:
-        own += _of_ingress(lab, machine)
+        own.append(Probe("bird-routes", birdc(machine, lab.source, "show route")))
+    if machine.role is Role.INGRESS:
+        own += _of_ingress(lab)
     return (*own, *_EVERYWHERE)
 
 
-def _of_ingress(lab: Lab, machine: Machine) -> list[Probe]:
+def _of_ingress(lab: Lab) -> list[Probe]:
     as_its_user = f'runuser -u "$(systemctl show --property=User --value {CONTROLLER_UNIT} | grep . || echo root)" --'
     read = f"kubectl --kubeconfig={CONTROLLER_KUBECONFIG} --request-timeout=3s get --raw '/api/v1/services?limit=1'"
     access = f"{as_its_user} {read}"
     return [
         Probe("controller-access", f"{access} >/dev/null", deadline=4.0),
-        Probe("bird-routes", birdc(machine, lab.source, "show route")),
         Probe("haproxy-config", f"cat {HAPROXY_CONFIG}"),
         Probe("haproxy-status", f"echo show stat | socat - UNIX-CONNECT:{HAPROXY_SOCKET}"),
         Probe("healthz", "curl -s -o /dev/null -w '%{http_code}' --max-time 2 http://127.0.0.1:1042/healthz"),
@@ -171,16 +175,20 @@ def api_command(address: IPv4Address) -> str:
     return shlex.join(words)
 
 
-def reach_probe(targets: tuple[tuple[IPv4Address, int | None], ...], mtu: int) -> tuple[Probe, ...]:
+def reach_probe(
+    targets: tuple[tuple[IPv4Address, int | None], ...], mtu: int, *, routed: bool = False
+) -> tuple[Probe, ...]:
     """Second round trip, on ingress: does each pod answer, and does a packet of full size get there and back?
 
     targets: pod address and the TCP port on which it answers HTTP (None: it has none). mtu: bytes of the lab's
-    interface.
+    interface. routed: whether a router is in between, so that it is asked who is the first hop.
     """
     probes = []
     for address, port in targets:
         probes.append(Probe(f"ping {address}", f"ping -n -c 1 -W 1 {address}"))
         probes.append(Probe(f"ping-full {address}", f"ping -n -c 1 -W 1 -M probe -s {mtu - 28} {address}"))
+        if routed:
+            probes.append(Probe(f"hop {address}", f"ping -n -c 1 -W 1 -t 1 {address}"))
         if port is not None:
             probes.append(Probe(f"http {address}", http_command(address, port)))
     return tuple(probes)

@@ -13,8 +13,12 @@ INGRESS_CLASS = "haproxy"
 
 def of_ingress(id_: str, lab: Lab) -> str:
     """The id of a check that each ingress machine has: the first one's does not name it."""
-    name = lab.ingress.name
-    return id_ if name == Role.INGRESS.value else f"{id_}.{name}"
+    return of_machine(id_, lab.ingress)
+
+
+def of_machine(id_: str, machine: Machine) -> str:
+    """The id of a check of a machine outside the cluster: the first ingress machine's does not name it."""
+    return id_ if machine.name == Role.INGRESS.value else f"{id_}.{machine.name}"
 
 
 def views(lab: Lab) -> tuple[Lab, ...]:

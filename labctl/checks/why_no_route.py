@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from labctl.checks.check import Cause, listed
@@ -19,9 +20,18 @@ def kernel_route(facts: MachineFacts, block: IPv4Network) -> KernelRoute | None:
     return min(routes, key=lambda route: route.metric, default=None)
 
 
-def why_no_route_on_ingress(facts: Facts, lab: Lab, node: Machine, block: BlockAffinity) -> Cause:
-    """Follow the block from BIRD's table on ingress to the kernel's."""
-    ingress = lab.ingress.name
+@dataclass(frozen=True, slots=True)
+class Way:
+    """How a machine outside the cluster (here) should reach a node's blocks: by the node itself, or by the router."""
+
+    here: Machine
+    hop: Machine
+    node: Machine
+
+
+def why_no_route_outside(facts: Facts, lab: Lab, way: Way, block: BlockAffinity) -> Cause:
+    """Follow the block from BIRD's table outside the cluster to the kernel's."""
+    ingress = way.here.name
     here = facts.on(ingress)
     learned = [route for route in here.bird_routes if route.network == block.cidr]
     route = kernel_route(here, block.cidr)
@@ -29,24 +39,29 @@ def why_no_route_on_ingress(facts: Facts, lab: Lab, node: Machine, block: BlockA
         cause = f"the route {route} on {ingress} was not learned over BGP, and goes before the one that was"
         return Cause(cause, f"labctl ssh {ingress} -- ip route del {route.destination} proto {route.protocol}")
     if not learned:
-        return _not_learned(facts, lab, node, block)
-    return _learned_wrongly(lab, learned, route, node, block)
+        return _not_learned(facts, way, block)
+    return _learned_wrongly(lab, learned, route, way, block)
 
 
 def _learned_wrongly(
-    lab: Lab, learned: list[Route], route: KernelRoute | None, node: Machine, block: BlockAffinity
+    lab: Lab, learned: list[Route], route: KernelRoute | None, way: Way, block: BlockAffinity
 ) -> Cause:
-    ingress = lab.ingress.name
+    ingress, node = way.here.name, way.node
     best = next((item for item in learned if item.best), learned[0])
     hint = f"labctl birdc {ingress} show route all {block.cidr}"
     if best.kind == "unreachable":
-        cause = (
-            f"BIRD on {ingress} can't resolve the next hop of {block.cidr}: its session with {node.name} lacks `direct`"
-        )
+        hop = f"the next hop of {block.cidr}"
+        cause = f"BIRD on {ingress} can't resolve {hop}: its session with {way.hop.name} lacks `direct`"
         return Cause(cause, hint)
     gateways = [hop.gateway for hop in best.next_hops]
-    if gateways != [node.address]:
+    if gateways != [way.hop.address]:
         others = listed(gateways) or best.kind
+        if way.hop != node:
+            cause = (
+                f"{ingress} sends packets for {node.name}'s block {block.cidr} by way of {others}, past "
+                f"{way.hop.name}: BIRD on {way.hop.name} tells it without `next hop self`"
+            )
+            return Cause(cause, f"labctl ssh {way.hop.name} -- cat /etc/bird/bird.conf")
         if lab.network.ingress_as_number != lab.network.as_number and not lab.bgp.keep_next_hop:
             cause = (
                 f"{ingress} sends packets for {node.name}'s block {block.cidr} by way of {others}: over eBGP each node "
@@ -64,16 +79,18 @@ def _learned_wrongly(
     return Cause(f"the kernel of {ingress} has {route}, BIRD has {best.kind} by way of {listed(gateways)}", hint)
 
 
-def _not_learned(facts: Facts, lab: Lab, node: Machine, block: BlockAffinity) -> Cause:
+def _not_learned(facts: Facts, way: Way, block: BlockAffinity) -> Cause:
     """The session stands, but the block did not come: refused here, or not sent there?"""
-    ingress = lab.ingress
-    session = session_at(facts, ingress, node)
+    ingress, node = way.here, way.node
+    session = session_at(facts, ingress, way.hop)
     if session and session.filtered:
-        cause = (
-            f"{node.name} announces its block, but the import filter "
-            f"of session {session.name} on {ingress.name} refuses it"
-        )
+        what = "announces its block" if way.hop == node else f"announces {node.name}'s block"
+        cause = f"{way.hop.name} {what}, but the import filter of session {session.name} on {ingress.name} refuses it"
         return Cause(cause, f"labctl ssh {ingress.name} -- cat /etc/bird/bird.conf")
+    if way.hop != node:
+        what = f"{node.name}'s block {block.cidr}: its export filter"
+        cause = f"BIRD on {way.hop.name} does not tell {ingress.name} of {what}"
+        return Cause(cause, f"labctl birdc {way.hop.name} show route export {ingress.name}")
     if _has_blackhole(facts, node, block):
         cause = (
             f"BIRD on {node.name} has its block {block.cidr} but does "

@@ -96,17 +96,13 @@ def _as_numbers(facts: Facts, lab: Lab, here: Machine, there: Machine) -> Cause 
         session = session_at(facts, at, peer)
         if session is None:
             continue
-        local, remote = _as_of(lab, at), _as_of(lab, peer)
+        local, remote = lab.as_number(at), lab.as_number(peer)
         hint = f"labctl birdc {at.name} show protocols all {session.name}"
         if session.local_as not in (0, local):
             return Cause(f"BIRD on {at.name} calls itself AS {session.local_as}, it should be {local}", hint)
         if session.peer_as not in (0, remote):
             return Cause(f"BIRD on {at.name} takes {peer.name} for AS {session.peer_as}, it has {remote}", hint)
     return None
-
-
-def _as_of(lab: Lab, machine: Machine) -> int:
-    return lab.network.as_number if machine.is_node else lab.network.ingress_as_number
 
 
 def _options(facts: Facts, _lab: Lab, here: Machine, there: Machine) -> Cause | None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from ipaddress import IPv4Address, IPv4Network
 
 GATEWAY = 1
-# The article has one ingress machine. The second one and the address that both share come before it, so that the
-# others keep their numbers.
+# The article has one ingress machine and no router. The router, the second ingress machine and the address that both
+# share come before it, so that the others keep their numbers.
+ROUTER = 18  # router1: the word router alone is a keyword of BIRD's, and no session can be called by it
 SECOND_INGRESS = 19
 VIRTUAL = 20
 INGRESS = 21
@@ -14,11 +15,12 @@ CONTROLPLANE = 22
 FIRST_WORKER = 23
 
 
-def numbers(ingresses: int, workers: int) -> dict[str, int]:
+def numbers(ingresses: int, workers: int, *, router: bool = False) -> dict[str, int]:
     """Each machine's number in the subnet, by its name, in the order in which the machines are listed."""
+    between = {"router1": ROUTER} if router else {}
     second = {"ingress2": SECOND_INGRESS} if ingresses > 1 else {}
     of_workers = {f"worker{index + 1}": FIRST_WORKER + index for index in range(workers)}
-    return {"ingress": INGRESS, **second, "controlplane": CONTROLPLANE, **of_workers}
+    return {"ingress": INGRESS, **second, **between, "controlplane": CONTROLPLANE, **of_workers}
 
 
 def address(subnet: IPv4Network, number: int) -> IPv4Address:

@@ -74,13 +74,17 @@ def _network(config: Config) -> Network:
     )
 
 
+def _numbers(config: Config) -> dict[str, int]:
+    return numbers(config.ingress.count, config.workers, router=config.router)
+
+
 def _machines(config: Config) -> tuple[Machine, ...]:
     def machine(name: str, number: int) -> Machine:
         role = Role(name.rstrip("0123456789"))
         memory, cpus = getattr(config.memory, role.value), getattr(config.cpus, role.value)
         return Machine(name, role, address(config.network.subnet, number), memory, cpus)
 
-    return tuple(machine(name, number) for name, number in numbers(config.ingress.count, config.workers).items())
+    return tuple(machine(name, number) for name, number in _numbers(config).items())
 
 
 def _bgp(config: Config) -> Bgp:

@@ -114,7 +114,7 @@ def _vip(config: Config) -> Iterator[Finding]:
         yield Finding((VIP, SUBNET), f"{vip} is no machine's address in {subnet}", "a free address of network.subnet")
         return
     # A subnet that has too few addresses is a finding of its own.
-    taken = {"this host": GATEWAY, **numbers(config.ingress.count, config.workers)}
+    taken = {"this host": GATEWAY, **numbers(config.ingress.count, config.workers, router=config.router)}
     names = {subnet.network_address + number: name for name, number in taken.items() if number < subnet.num_addresses}
     if vip in names:
         found = f"{vip} is the address of {names[vip]}"
@@ -127,7 +127,7 @@ def _bgp(config: Config) -> Iterator[Finding]:
         yield Finding(
             (("bgp", "bfd"), ("source",)), "BFD together with source upstream, whose Calico has none", "false"
         )
-    if bgp.mesh == "reflector" and network.ingress_as_number not in (None, network.as_number):
+    if bgp.mesh == "reflector" and not config.router and network.ingress_as_number not in (None, network.as_number):
         found = "reflector, but ingress has an AS number of its own: only routes within one AS are reflected"
         yield Finding((("bgp", "mesh"), ("network", "ingress_as_number")), found, "full, or one AS number for all")
 

@@ -122,11 +122,15 @@ class BgpSection(Section):
     )
     mesh: Literal["full", "reflector"] = _field(
         "full",
-        "How nodes learn the other nodes' blocks. full: a session between any two; reflector: ingress reflects them.",
+        "How nodes learn the other nodes' blocks. full: a session between any two; reflector: ingress, or the router, "
+        "reflects them.",
         "one of full, reflector",
     )
     password: bool = _field(
-        False, "Whether the sessions with ingress are signed with a password (MD5); labctl makes one.", "true or false"
+        False,
+        "Whether the sessions of the nodes with ingress, or with the router, are signed with a password (MD5); "
+        "labctl makes one.",
+        "true or false",
     )
 
 
@@ -134,6 +138,7 @@ class MemorySection(Section):
     """``memory:``."""
 
     ingress: int = _megabytes(1024, "ingress")
+    router: int = _megabytes(512, "the router")
     controlplane: int = _megabytes(2048, "controlplane")
     worker: int = _megabytes(2048, "each worker")
 
@@ -142,6 +147,7 @@ class CpusSection(Section):
     """``cpus:``."""
 
     ingress: int = _processors(1, "ingress")
+    router: int = _processors(1, "the router")
     controlplane: int = _processors(2, "controlplane")
     worker: int = _processors(2, "each worker")
 
@@ -288,7 +294,13 @@ class Config(Section):
     workers: int = _number(2, 1, MAX_WORKERS, "How many workers the cluster has.")
     network: NetworkSection = _section(NetworkSection, "Networks and BGP.")
     ingress: IngressSection = _section(IngressSection, "The machines outside the cluster that take requests.")
-    bgp: BgpSection = _section(BgpSection, "The BGP sessions between ingress and the nodes.")
+    router: bool = _field(
+        False,
+        "Whether a machine of its own stands between ingress and the nodes, .18: the article's Layer 3 device. The "
+        "nodes and ingress have BGP sessions with it alone, and requests to pods go by way of it.",
+        "true or false",
+    )
+    bgp: BgpSection = _section(BgpSection, "The BGP sessions of ingress, or of the router, with the nodes.")
     memory: MemorySection = _section(MemorySection, "Memory of the machines.")
     cpus: CpusSection = _section(CpusSection, "Processors of the machines.")
     limits: LimitsSection = _section(LimitsSection, "What the lab's machines may use together, where they are LXC's.")

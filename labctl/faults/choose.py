@@ -48,8 +48,8 @@ def dealt(lab: Lab, seed: int, number: int, *, level: int | None = None) -> tupl
 def machine_for(lab: Lab, fault: Fault, name: str | None, seed: int | None) -> Machine:
     """The machine that a fault is to be about. Raises UsageError if that can't be."""
     machines = fault.machines(lab)
-    if not fault.fits(lab):
-        raise UsageError(f"{fault.name} is not for a lab of provider {lab.provider.value}, source {lab.source.value}")
+    if why_not := fault.why_not(lab):
+        raise UsageError(f"{fault.name} is {why_not}")
     if name is None:
         return machines[0] if seed is None else random.Random(seed).choice(machines)  # noqa: S311
     for machine in machines:

@@ -56,7 +56,18 @@ class Fault:
 
     def fits(self, lab: Lab) -> bool:
         """Whether this lab can have the fault."""
-        return lab.provider in self.providers and lab.source in self.sources and bool(self.machines(lab))
+        return not self.why_not(lab)
+
+    def why_not(self, lab: Lab) -> str:
+        """Why this lab can't have the fault; empty if it can.
+
+        Those of BGP and of routes, and of the BGPPeer, are about the sessions of ingress with the nodes.
+        """
+        if lab.provider not in self.providers or lab.source not in self.sources:
+            return f"not for a lab of provider {lab.provider.value}, source {lab.source.value}"
+        if lab.router and (self.layer in {Layer.BGP, Layer.ROUTE} or self.name.startswith("bgppeer")):
+            return "not for a lab with a router, where ingress has no session with the nodes"
+        return "" if self.machines(lab) else "about a machine that this lab does not have"
 
     def machines(self, lab: Lab) -> tuple[Machine, ...]:
         """The machines that it can be about."""

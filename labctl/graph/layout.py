@@ -19,6 +19,7 @@ BETWEEN = 86
 CLIENT_HEIGHT = 62
 CLIENT_GAP = 58
 FOOTER = 58
+ROUTER_GAP, ROUTER_WIDTH = 66, 158
 PILL_WIDTH, PILL_HEIGHT, PILL_STEP = 48, 22, 54
 MOST_IN_ONE_COLUMN = 6
 MOST_COLUMNS = 3
@@ -110,7 +111,10 @@ class PlacedNode:
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The whole drawing. lane: how high the lines come in above several columns. leave_y: where they leave HAProxy."""
+    """The whole drawing. lane: how high the lines come in above several columns. leave_y: where they leave HAProxy.
+
+    edge: where the lines begin, at the right of ingress or of the router.
+    """
 
     width: int
     height: int
@@ -120,11 +124,14 @@ class Layout:
     kernel: Rectangle
     bird: Rectangle
     cluster: Rectangle
+    router: Rectangle | None
     nodes: tuple[PlacedNode, ...]
     routes: tuple[RouteMark, ...]
     more_routes: int
     leave_y: int
     lane: int | None
+    edge: int
+    router_is_silent: bool = False
 
 
 def place(picture: Picture) -> Layout:
@@ -138,9 +145,11 @@ def place(picture: Picture) -> Layout:
     spread = 0 if columns > 1 else min((body - cluster_height) // max(1, rows), 34)
     node_width = 330 if columns > 1 else 452
     inside = columns * (node_width + BETWEEN) - BETWEEN
-    cluster = Rectangle(left.ingress.right + (82 if columns > 1 else CHANNEL), TOP, inside + 36, body)
+    router = _router(left) if picture.router else None
+    edge = router.right if router else left.ingress.right
+    cluster = Rectangle(edge + (82 if columns > 1 else CHANNEL), TOP, inside + 36, body)
     first = TOP + header + max(0, body - cluster_height - spread * rows) // 2 + spread // 2
-    grid = _Grid(cluster.x + 18, first, node_width, NODE_HEIGHT + GAP + spread, rows, columns, left.ingress.right + 22)
+    grid = _Grid(cluster.x + 18, first, node_width, NODE_HEIGHT + GAP + spread, rows, columns, edge + 22)
     nodes = tuple(grid.place(index, node) for index, node in enumerate(picture.nodes))
     return Layout(
         width=cluster.right + MARGIN,
@@ -151,12 +160,21 @@ def place(picture: Picture) -> Layout:
         kernel=left.kernel,
         bird=left.bird,
         cluster=cluster,
+        router=router,
         nodes=nodes,
         routes=left.routes,
         more_routes=len(picture.ingress.routes) - len(left.routes),
         leave_y=_free_height(left.haproxy, [node.bgp_y for node in nodes] if columns == 1 else []),
         lane=TOP + HEADER if columns > 1 else None,
+        edge=edge,
+        router_is_silent=picture.router is not None and picture.router.established is False,
     )
+
+
+def _router(left: _LeftSide) -> Rectangle:
+    """Right of ingress, from HAProxy's height to BIRD's, so that both kinds of lines pass it straight on."""
+    top = left.haproxy.y
+    return Rectangle(left.ingress.right + ROUTER_GAP, top, ROUTER_WIDTH, left.bird.bottom - top)
 
 
 def _free_height(box: Rectangle, taken: Sequence[int]) -> int:

@@ -23,7 +23,21 @@ def lines(layout: Layout) -> tuple[Line, ...]:
     """All lines, in the order in which they are drawn: what stands is drawn over what does not."""
     sessions = [_session(layout, node) for node in layout.nodes]
     sessions.sort(key=lambda line: line.kind != "broken")
-    return (*sessions, *(_requests(layout, node) for node in layout.nodes if node.node.runs_pods))
+    requests = [_requests(layout, node) for node in layout.nodes if node.node.runs_pods]
+    return (*sessions, *_to_router(layout), *requests)
+
+
+def _to_router(layout: Layout) -> list[Line]:
+    """Between ingress and the router, where there is one."""
+    if layout.router is None:
+        return []
+    bird, haproxy, left = layout.bird, layout.haproxy, layout.router.x
+    session = rounded([(left, bird.middle), (bird.right, bird.middle)])
+    request = rounded([(haproxy.right, layout.leave_y), (left - 9, layout.leave_y)])
+    return [
+        Line(session, "broken" if layout.router_is_silent else "bgp", "BGP session of the router with ingress"),
+        Line(request, "request", "requests to the pods, by way of the router"),
+    ]
 
 
 def _session(layout: Layout, placed: PlacedNode) -> Line:
@@ -32,12 +46,12 @@ def _session(layout: Layout, placed: PlacedNode) -> Line:
     title = f"BGP session with {node.name}: {node.session or 'one per node'}"
     if node.established is False:
         return Line(rounded(to_trunk), "broken", title)
-    end = (layout.bird.right, layout.bird.middle)
+    end = (layout.router.right if layout.router else layout.bird.right, layout.bird.middle)
     return Line(rounded([*to_trunk, *_way_in(layout, placed.bgp_x, end, 44, 0)]), "bgp", title)
 
 
 def _requests(layout: Layout, placed: PlacedNode) -> Line:
-    start = (layout.haproxy.right, layout.leave_y)
+    start = (layout.router.right if layout.router else layout.haproxy.right, layout.leave_y)
     stop = placed.edge - 9 if placed.faces_left else placed.edge + 9
     points = [
         *reversed(_way_in(layout, placed.request_x, start, 26, 18)),
@@ -50,10 +64,10 @@ def _requests(layout: Layout, placed: PlacedNode) -> Line:
 
 
 def _way_in(layout: Layout, trunk: int, end: Point, off: int, below: int) -> list[Point]:
-    """From the upright line to its end at ingress. off, below: keep the two kinds of lines apart."""
+    """From the upright line to its end at ingress, or the router. off, below: keep the two kinds of lines apart."""
     if layout.lane is None:
         return [(trunk, end[1]), end]
-    lane, turn = layout.lane + below, layout.ingress.right + off
+    lane, turn = layout.lane + below, layout.edge + off
     return [(trunk, lane), (turn, lane), (turn, end[1]), end]
 
 

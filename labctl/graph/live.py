@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from ipaddress import IPv4Network
 from typing import TypeVar
 
 from labctl.checks.facts import Facts, MachineFacts, MissingFact
-from labctl.graph.picture import IngressMark, NodeMark, Picture, PodMark, RouteMark, frame
+from labctl.graph.picture import IngressMark, NodeMark, Picture, PodMark, RouteMark, RouterMark, frame, router_of_model
 from labctl.model.lab import Lab, Machine
 from labctl.parse.bgp_sessions import BgpSession
 from labctl.parse.haproxy import ServerStatus
@@ -21,7 +22,7 @@ def picture_of_facts(lab: Lab, facts: Facts) -> Picture:
     servers = _known(lambda: ingress.server_status)
     serving = {server.address.split(":")[0]: server.takes_requests for server in servers if not server.spare}
     nodes = tuple(_node(lab, node, facts, serving) for node in lab.nodes)
-    return frame(lab, _ingress(lab, ingress, servers), nodes, live=True)
+    return frame(lab, _ingress(lab, ingress, servers), nodes, live=True, router=_router(lab, facts))
 
 
 def _known(read: Callable[[], tuple[Item, ...]]) -> tuple[Item, ...]:
@@ -38,12 +39,12 @@ def _asked(read: Callable[[], tuple[Item, ...]]) -> tuple[Item, ...] | None:
 
 def _ingress(lab: Lab, asked: MachineFacts, servers: tuple[ServerStatus, ...]) -> IngressMark:
     used = [server for server in servers if not server.spare]
-    nodes = {node.address for node in lab.nodes}
+    hops = {lab.next_hop(lab.ingress, node).address for node in lab.nodes}
     routes = [
         RouteMark(str(route.destination), str(gateway))
         for route in _known(lambda: asked.routes)
         for gateway in route.gateways
-        if gateway in nodes and route.destination.subnet_of(lab.network.pod_cidr)
+        if gateway in hops and route.destination.subnet_of(lab.network.pod_cidr)
     ]
     working = sum(1 for server in used if server.takes_requests)
     return IngressMark(
@@ -58,7 +59,7 @@ def _ingress(lab: Lab, asked: MachineFacts, servers: tuple[ServerStatus, ...]) -
 
 def _node(lab: Lab, node: Machine, facts: Facts, serving: Mapping[str, bool]) -> NodeMark:
     cluster = facts.cluster
-    words, established = _session(facts.on(lab.ingress.name), node)
+    words, established = _session(facts.on(lab.peers[0].name), node)
     blocks = tuple(block.cidr for block in cluster.blocks if block.node == node.name)
     return NodeMark(
         name=node.name,
@@ -74,21 +75,33 @@ def _node(lab: Lab, node: Machine, facts: Facts, serving: Mapping[str, bool]) ->
         state=_state(node, facts),
         session=words,
         established=established,
-        routed=_routed(facts.on(lab.ingress.name), node, blocks),
+        routed=_routed(facts.on(lab.ingress.name), lab.next_hop(lab.ingress, node), blocks),
     )
 
 
-def _routed(ingress: MachineFacts, node: Machine, blocks: tuple[IPv4Network, ...]) -> bool | None:
-    """Whether ingress's kernel knows the way to all blocks of the node; None where it, or the API, did not answer."""
+def _router(lab: Lab, facts: Facts) -> RouterMark | None:
+    model = router_of_model(lab)
+    if model is None or lab.router is None:
+        return None
+    words, established = _session(facts.on(lab.ingress.name), lab.router)
+    state = "" if facts.on(model.name).reachable else "does not answer"
+    return replace(model, session=words, established=established, state=state)
+
+
+def _routed(ingress: MachineFacts, hop: Machine, blocks: tuple[IPv4Network, ...]) -> bool | None:
+    """Whether ingress's kernel sends packets for all blocks of a node to the right machine.
+
+    None where ingress, or the API, did not answer.
+    """
     routes = _asked(lambda: ingress.routes)
     if routes is None or not blocks:
         return None
-    known = {route.destination for route in routes if node.address in route.gateways}
+    known = {route.destination for route in routes if hop.address in route.gateways}
     return known.issuperset(blocks)
 
 
 def _session(ingress: MachineFacts, node: Machine) -> tuple[str, bool]:
-    """What BIRD says of its session with that node, and whether it stands."""
+    """What BIRD says of its session with that machine, and whether it stands."""
     sessions: tuple[BgpSession, ...] | None = _asked(lambda: ingress.sessions)
     if sessions is None:
         return ("down: BIRD is silent" if ingress.reachable else "unknown"), False

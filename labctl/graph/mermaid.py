@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labctl.graph.picture import NodeMark, Picture
-from labctl.graph.words import ingress_words, node_words, other_words
+from labctl.graph.words import ingress_words, node_words, other_words, router_words
 
 
 def as_mermaid(picture: Picture) -> str:
@@ -16,16 +16,34 @@ def as_mermaid(picture: Picture) -> str:
         f'  client["{_text(["client", picture.gateway])}"]',
         f'  {_id(ingress.name)}["{_text(ingress_words(picture))}"]',
         *(f'  {_id(name)}["{_text(other_words(picture, name, at))}"]' for name, at in picture.others),
+        *_router(picture),
         f'  subgraph cluster["{_text([f"Kubernetes cluster, pods {picture.pod_cidr}"])}"]',
         *(f'    {_id(node.name)}["{_text(node_words(node))}"]' for node in picture.nodes),
         "  end",
         f'  client == "{_text([f"GET http://{picture.host}/"])}" ==> {_id(ingress.name)}',
     ]
+    gate = picture.router.name if picture.router else ingress.name
     for node in picture.nodes:
-        lines += _lines_of(node, _id(ingress.name))
-        lines += [f"  {_id(node.name)} -.- {_id(name)}" for name, _ in picture.others]
+        lines += _lines_of(node, _id(gate))
+        if picture.router is None:
+            lines += [f"  {_id(node.name)} -.- {_id(name)}" for name, _ in picture.others]
     lines += [f"  client -.-> {_id(name)}" for name, _ in picture.others]
     return "\n".join(lines) + "\n"
+
+
+def _router(picture: Picture) -> list[str]:
+    """The router, its sessions with ingress, and the requests that pass it."""
+    router = picture.router
+    if router is None:
+        return []
+    here, ingress = _id(router.name), _id(picture.ingress.name)
+    lines = [
+        f'  {here}["{_text(router_words(router))}"]',
+        f'  {here} -. "{_text([f"BGP {router.session}".strip()])}" .-> {ingress}',
+        f"  {ingress} ==> {here}",
+        *(f"  {here} -.- {_id(name)}" for name, _ in picture.others),
+    ]
+    return [*lines, f"  style {here} stroke:#c62828,stroke-width:3px"] if router.established is False else lines
 
 
 def _lines_of(node: NodeMark, ingress: str) -> list[str]:

@@ -69,6 +69,21 @@ class IngressMark:
 
 
 @dataclass(frozen=True, slots=True)
+class RouterMark:
+    """The machine between ingress and the nodes. session: BIRD's words on ingress about its session with this one.
+
+    established: None where nobody asked. state: why it does not answer; empty otherwise.
+    """
+
+    name: str
+    address: str
+    as_number: int
+    session: str = ""
+    established: bool | None = None
+    state: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Picture:
     """The whole lab. live: drawn from answers; otherwise from labctl.yaml, with the blocks that Calico will choose.
 
@@ -85,6 +100,12 @@ class Picture:
     live: bool = False
     entry: str = ""
     others: tuple[tuple[str, str], ...] = ()
+    router: RouterMark | None = None
+
+    @property
+    def sessions(self) -> str:
+        """What BIRD on ingress has sessions with, in words."""
+        return f"one BGP session, with {self.router.name}" if self.router else "one BGP session per node"
 
     @property
     def place(self) -> str:
@@ -108,7 +129,17 @@ class Picture:
         return (
             f"A request for http://{self.host}/ goes to {self.ingress.name} ({self.ingress.address}), where HAProxy "
             f"sends it straight to a pod. BIRD there, AS {self.ingress.as_number}, learns over BGP which node has "
-            f"which block of the pod network {self.pod_cidr}. Nodes: {nodes}." + self._other_words()
+            f"which block of the pod network {self.pod_cidr}.{self._router_words()} Nodes: {nodes}."
+            + self._other_words()
+        )
+
+    def _router_words(self) -> str:
+        if self.router is None:
+            return ""
+        router = self.router
+        return (
+            f" It learns that from {router.name} ({router.address}, AS {router.as_number}), with which every node has "
+            "its session, and which passes the packets on."
         )
 
     def _other_words(self) -> str:
@@ -161,12 +192,21 @@ def picture_of_model(lab: Lab) -> Picture:
         )
         for node in lab.nodes
     )
-    routes = tuple(RouteMark(block, node.address) for node in nodes for block in node.blocks)
+    hops = {node.name: str(lab.next_hop(lab.ingress, node).address) for node in lab.nodes}
+    routes = tuple(RouteMark(block, hops[node.name]) for node in nodes for block in node.blocks)
     ingress = IngressMark(lab.ingress.name, str(lab.ingress.address), lab.network.ingress_as_number, routes)
-    return frame(lab, ingress, nodes, live=False)
+    return frame(lab, ingress, nodes, live=False, router=router_of_model(lab))
 
 
-def frame(lab: Lab, ingress: IngressMark, nodes: tuple[NodeMark, ...], *, live: bool) -> Picture:
+def router_of_model(lab: Lab) -> RouterMark | None:
+    """The router as labctl.yaml describes it, where there is one."""
+    router = lab.router
+    return RouterMark(router.name, str(router.address), lab.as_number(router)) if router else None
+
+
+def frame(
+    lab: Lab, ingress: IngressMark, nodes: tuple[NodeMark, ...], *, live: bool, router: RouterMark | None
+) -> Picture:
     """The picture of these machines, with what the model alone knows."""
     network = lab.network
     return Picture(
@@ -180,4 +220,5 @@ def frame(lab: Lab, ingress: IngressMark, nodes: tuple[NodeMark, ...], *, live: 
         live=live,
         entry=str(lab.entry),
         others=tuple((other.name, str(other.address)) for other in lab.ingresses if other != lab.ingress),
+        router=router,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labctl.graph.picture import NodeMark, Picture
+from labctl.graph.picture import NodeMark, Picture, RouterMark
 from labctl.graph.words import pods_words, servers_words
 
 
@@ -19,13 +19,32 @@ def as_text(picture: Picture) -> str:
         "  ▼",
         f"{ingress.name:<14} {ingress.address}   {picture.place}{' ' + ingress.state if ingress.state else ''}",
         f"  ├─ HAProxy and its ingress controller{servers_words(picture)}",
-        f"  └─ BIRD, AS {ingress.as_number}: a BGP session per node brings the routes to the pods",
+        *_bird(picture),
     ]
     for index, row in enumerate(rows):
         branch = "└" if index == len(rows) - 1 else "├"
         cells = "   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
         lines.append(f"       {branch}─ {cells}".rstrip())
     return "\n".join(lines) + "\n"
+
+
+def _bird(picture: Picture) -> list[str]:
+    """Where the routes to the pods come from: the nodes, or the router in between."""
+    ingress, router = picture.ingress, picture.router
+    if router is None:
+        return [f"  └─ BIRD, AS {ingress.as_number}: a BGP session per node brings the routes to the pods"]
+    return [
+        f"  └─ BIRD, AS {ingress.as_number}: {picture.sessions}, brings the routes to the pods",
+        "       │",
+        f"{router.name:<14} {router.address}   between ingress and the nodes{_router_words(router)}",
+        f"  └─ BIRD, AS {router.as_number}: a BGP session per node",
+    ]
+
+
+def _router_words(router: RouterMark) -> str:
+    words = [f"BGP with ingress {router.session}"] if router.session else []
+    words += [router.state] if router.state else []
+    return "".join(f", {word}" for word in words)
 
 
 def _cells(node: NodeMark) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labctl.graph.picture import NodeMark, Picture
+from labctl.graph.picture import NodeMark, Picture, RouterMark
 
 
 def ingress_words(picture: Picture) -> list[str]:
@@ -16,6 +16,12 @@ def ingress_words(picture: Picture) -> list[str]:
 def other_words(picture: Picture, name: str, address: str) -> list[str]:
     """The lines of a further ingress machine."""
     return [name, address, f"shares {picture.entry}", f"BIRD, AS {picture.ingress.as_number}"]
+
+
+def router_words(router: RouterMark) -> list[str]:
+    """The lines of the router."""
+    lines = [router.name, router.address, f"BIRD, AS {router.as_number}"]
+    return [*lines, router.state] if router.state else lines
 
 
 def servers_words(picture: Picture) -> str:

@@ -21,7 +21,9 @@ from labctl.model.lab import Lab
 NOTES = Path("/run/labctl/labs")
 CONTAINERS = Path("/var/lib/lxc")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")  # as labctl.yaml allows it (labctl/config/schema.py)
-_CONTAINER = re.compile(rf"labctl-(?P<lab>{_NAME.pattern})-(?P<machine>ingress[0-9]*|controlplane[0-9]*|worker[0-9]+)")
+_CONTAINER = re.compile(
+    rf"labctl-(?P<lab>{_NAME.pattern})-(?P<machine>ingress[0-9]*|router[0-9]+|controlplane[0-9]*|worker[0-9]+)"
+)
 # Each machine mounts its host key from the lab's directory; before its first boot the box's place there tells as much.
 _MOUNT = re.compile(r"^lxc\.mount\.entry ?= ?(\S+)/\.labctl/secrets/ssh/\S+ etc/labctl/ssh ", re.MULTILINE)
 _BOX = re.compile(r"^# Template used to create this container: (/.*)/\.labctl/vagrant/boxes/", re.MULTILINE)

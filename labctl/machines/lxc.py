@@ -20,7 +20,7 @@ from labctl.render.values import container_prefix
 _DEADLINE = 60.0
 # What the machines of a lab are called (labctl/config/build.py). The containers of a lab whose name is longer, such as
 # lab-2 beside lab, begin with the same letters.
-MACHINE = re.compile(r"ingress2?|controlplane|worker[0-9]+")
+MACHINE = re.compile(r"ingress2?|router1|controlplane|worker[0-9]+")
 
 
 def running(lab: Lab) -> frozenset[str]:

@@ -27,6 +27,7 @@ class Role(StrEnum):
     """What a machine is for."""
 
     INGRESS = "ingress"
+    ROUTER = "router"
     CONTROLPLANE = "controlplane"
     WORKER = "worker"
 
@@ -44,7 +45,12 @@ class Machine:
     @property
     def is_node(self) -> bool:
         """Whether the machine is a node of the Kubernetes cluster."""
-        return self.role is not Role.INGRESS
+        return self.role in {Role.CONTROLPLANE, Role.WORKER}
+
+    @property
+    def forwards(self) -> bool:
+        """Whether the machine forwards packets that are meant for others: to its pods, or as a router."""
+        return self.is_node or self.role is Role.ROUTER
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +67,7 @@ class Network:
 
 
 class Mesh(StrEnum):
-    """How a node learns the other nodes' blocks: from each of them, or from ingress, which reflects the routes."""
+    """How a node learns the other nodes' blocks: from each of them, or from ingress (or the router), which reflects."""
 
     FULL = "full"
     REFLECTOR = "reflector"
@@ -69,7 +75,7 @@ class Mesh(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Bgp:
-    """How the sessions between ingress and the nodes are.
+    """How the sessions outside the cluster, and those of the nodes with it, are.
 
     hold_time: seconds without a word after which a session counts as dead. bfd: Bidirectional Forwarding Detection
     (RFC 5880) tells that within a second. keep_next_hop: what a node tells on keeps the next hop it was learned with.
@@ -207,6 +213,35 @@ class Lab:
     def entry(self) -> IPv4Address:
         """The address that clients ask: the one that moves between the ingress machines, or that of the only one."""
         return self.vip.address if self.vip else self.ingress.address
+
+    @property
+    def router(self) -> Machine | None:
+        """The machine between ingress and the nodes, where the lab has one."""
+        return next((machine for machine in self.machines if machine.role is Role.ROUTER), None)
+
+    @property
+    def outside(self) -> tuple[Machine, ...]:
+        """The machines outside the cluster that speak BGP: the router first, where there is one, then ingress."""
+        return (self.router, *self.ingresses) if self.router else self.ingresses
+
+    @property
+    def peers(self) -> tuple[Machine, ...]:
+        """The machines outside the cluster that every node has a session with: the router, or else ingress."""
+        return (self.router,) if self.router else self.ingresses
+
+    def neighbors(self, machine: Machine) -> tuple[Machine, ...]:
+        """The machines that a machine outside the cluster has BGP sessions with."""
+        if self.router is None:
+            return self.nodes
+        return (*self.nodes, *self.ingresses) if machine.role is Role.ROUTER else (self.router,)
+
+    def next_hop(self, here: Machine, node: Machine) -> Machine:
+        """The machine that ``here`` sends packets to which are meant for pods of a node."""
+        return self.router if self.router and here.role is Role.INGRESS else node
+
+    def as_number(self, machine: Machine) -> int:
+        """The AS number of BIRD on a machine: a router belongs to the cluster's AS."""
+        return self.network.ingress_as_number if machine.role is Role.INGRESS else self.network.as_number
 
     def behind(self, ingress: Machine) -> Lab:
         """The same lab as one of its ingress machines sees it: without the other one."""

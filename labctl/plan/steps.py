@@ -12,6 +12,7 @@ _NODES = frozenset({Role.CONTROLPLANE, Role.WORKER})
 _CONTROLPLANE = frozenset({Role.CONTROLPLANE})
 _WORKERS = frozenset({Role.WORKER})
 _INGRESS = frozenset({Role.INGRESS})
+_OUTSIDE = frozenset({Role.INGRESS, Role.ROUTER})
 
 MACHINES = "machines"
 
@@ -148,7 +149,7 @@ STEPS: tuple[Step, ...] = (
     Step(
         "bird",
         "BIRD, one BGP session per node",
-        _INGRESS,
+        _OUTSIDE,
         (Need("base"),),
         ("bird.conf",),
         deadline=600,

@@ -68,12 +68,15 @@ class SecretStore:
 
     def _machine(self, lab: Lab, machine: Machine, server: str) -> None:
         folder = f"machines/{machine.name}"
+        self._folder(folder)  # Vagrant copies it, with or without anything in it
         if machine.role is Role.CONTROLPLANE:
             self._controlplane(folder, machine)
         self._password(lab, machine)
         if machine.role is Role.INGRESS:
             client = self._certificate("ca", "controller", Subject("haproxy-ingress", ("labctl:ingress-controllers",)))
             self._put(f"{folder}/controller.kubeconfig", self._kubeconfig(lab, server, client, "haproxy-ingress"))
+            return
+        if not machine.is_node:
             return
         self._put(f"{folder}/ca.crt", self._authority("ca").certificate)
         self._put(f"{folder}/bootstrap-token", self._made_once("bootstrap-token", _bootstrap_token))
@@ -82,8 +85,8 @@ class SecretStore:
         self._put(f"{folder}/calico-node.kubeconfig", self._kubeconfig(lab, server, client, user))
 
     def _password(self, lab: Lab, machine: Machine) -> None:
-        """The password of the BGP sessions: for BIRD on ingress, and for the Secret that Calico reads."""
-        names = {Role.INGRESS: "bgp-password.conf", Role.CONTROLPLANE: "bgp-password"}
+        """The password of the BGP sessions: for BIRD outside the cluster, and for the Secret that Calico reads."""
+        names = dict.fromkeys((Role.INGRESS, Role.ROUTER), "bgp-password.conf") | {Role.CONTROLPLANE: "bgp-password"}
         if machine.role not in names:
             return
         name = f"machines/{machine.name}/{names[machine.role]}"
@@ -164,11 +167,14 @@ class SecretStore:
 
     def _put(self, name: str, data: bytes) -> None:
         path = self.folder / name
-        for parent in reversed(path.relative_to(self.folder).parents):
-            folder = self.folder / parent
+        self._folder(str(path.parent.relative_to(self.folder)))
+        write_atomically(path, data, mode=0o600)
+
+    def _folder(self, name: str) -> None:
+        path = self.folder / name
+        for folder in reversed([path, *path.parents][: len(Path(name).parts) + 1]):
             folder.mkdir(exist_ok=True)
             folder.chmod(0o700)
-        write_atomically(path, data, mode=0o600)
 
 
 def _password() -> bytes:

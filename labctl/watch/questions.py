@@ -32,6 +32,11 @@ def questions_for(lab: Lab, machine: Machine) -> tuple[Question, ...]:
             Question("routes", "kernel", "/proc/net/route", "ip -json route"),
             Question("haproxy-status", "haproxy", HAPROXY_SOCKET, "show stat"),
         )
+    if machine is lab.router:
+        return (
+            Question("protocols", "bird", BIRD_SOCKET, "show protocols all"),
+            Question("routes", "kernel", "/proc/net/route", "ip -json route"),
+        )
     if machine is lab.controlplane:
         paths = " ".join(API_PATHS[name] for name in _OBJECTS)
         return (Question("api", "api", f"https://{machine.address}:{API_PORT}", paths),)

@@ -54,8 +54,8 @@ def make_view(lab: Lab, facts: Facts, verdict: Verdict) -> View:
     """The view of these facts. Never raises for what is broken in the lab."""
     ingresses = tuple(machine for machine in lab.machines if machine.role is Role.INGRESS)
     tables = (
-        _sessions(lab, facts, ingresses),
-        _routes(lab, facts, ingresses),
+        _sessions(lab, facts),
+        _routes(lab, facts),
         _pods(lab, facts),
         _servers(facts, ingresses),
     )
@@ -70,14 +70,18 @@ def known(read: Callable[[], tuple[Item, ...]]) -> tuple[Item, ...] | None:
         return None
 
 
-def _sessions(lab: Lab, facts: Facts, ingresses: tuple[Machine, ...]) -> Table:
+def _sessions(lab: Lab, facts: Facts) -> Table:
     rows = [
-        (*_where(ingresses, ingress), Cell(node.name), *_session(facts.on(ingress.name), node))
-        for ingress in ingresses
-        for node in lab.nodes
+        (*_where(lab.outside, here), Cell(other.name), *_session(facts.on(here.name), other))
+        for here in lab.outside
+        for other in lab.neighbors(here)
     ]
-    headings = (*_where_heading(ingresses), "node", "state", "since", "routes")
-    return Table("sessions", "BGP sessions of BIRD on ingress", headings, tuple(rows), "")
+    headings = (*_where_heading(lab.outside), "with" if lab.router else "node", "state", "since", "routes")
+    return Table("sessions", f"BGP sessions of BIRD on {_speakers(lab)}", headings, tuple(rows), "")
+
+
+def _speakers(lab: Lab) -> str:
+    return "router and ingress" if lab.router else "ingress"
 
 
 def _session(ingress: MachineFacts, node: Machine) -> tuple[Cell, Cell, Cell]:
@@ -92,21 +96,27 @@ def _session(ingress: MachineFacts, node: Machine) -> tuple[Cell, Cell, Cell]:
     return Cell(session.words, mood), Cell(session.since.split(".")[0]), Cell(str(session.imported), NUMBER)
 
 
-def _routes(lab: Lab, facts: Facts, ingresses: tuple[Machine, ...]) -> Table:
+def _routes(lab: Lab, facts: Facts) -> Table:
     names = {machine.address: machine.name for machine in lab.machines}
     rows = [
         (
-            *_where(ingresses, ingress),
+            *_where(lab.outside, here),
             Cell(str(route.destination)),
             Cell(", ".join(names.get(gateway, str(gateway)) for gateway in route.gateways)),
             Cell(route.protocol),
         )
-        for ingress in ingresses
-        for route in known(lambda ingress=ingress: facts.on(ingress.name).routes) or ()  # type: ignore[misc]
+        for here in lab.outside
+        for route in known(lambda here=here: facts.on(here.name).routes) or ()  # type: ignore[misc]
         if route.destination.subnet_of(lab.network.pod_cidr)
     ]
-    headings = (*_where_heading(ingresses), "block of pods", "by way of", "from")
-    return Table("routes", "Routes to pods in ingress's kernel", headings, tuple(rows), "none: no pod can be reached")
+    headings = (*_where_heading(lab.outside), "block of pods", "by way of", "from")
+    return Table(
+        "routes",
+        f"Routes to pods in the kernel of {_speakers(lab)}",
+        headings,
+        tuple(rows),
+        "none: no pod can be reached",
+    )
 
 
 def _pods(lab: Lab, facts: Facts) -> Table:

@@ -119,7 +119,7 @@ def _notes(lab: Lab, found: Found) -> tuple[str, ...]:
         "this host's processors with the client, so throughput is that of the host, not of a machine: it follows from "
         "what a layout needs per request and from what it was given (processors in use). Where other work competes, a "
         "layout with more programs is given more, as the kernel deals out processors by control group and by program; "
-        "the traditional one may then serve more requests, though each costs more. CPU per request is the fairer figure.",
+        "the traditional one may then serve more requests, though each costs more. CPU per request is the fairer one.",
     )
 
 

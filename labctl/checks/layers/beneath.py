@@ -23,7 +23,7 @@ PACKETS = (
 """Checks of a machine that explain lost packets."""
 LIFE = ("processes", "disk", "memory", "clock")
 """Checks of a machine that explain why its programs do not work."""
-_ON_NODES = ("forwarding", "default")
+_ON_ROUTERS = ("forwarding", "default")
 _CREDENTIALS = (Layer.CLUSTER, Layer.CALICO, Layer.PROXY)
 
 
@@ -32,7 +32,7 @@ def machine_ids(machines: Iterable[Machine], kinds: Iterable[str] = (*PACKETS, *
     chosen = tuple(kinds)
     found = []
     for machine in machines:
-        mine = [kind for kind in chosen if machine.is_node or kind not in _ON_NODES]
+        mine = [kind for kind in chosen if machine.forwards or kind not in _ON_ROUTERS]
         found += [f"machine.{kind}.{machine.name}" for kind in mine]
         if "firewall" in mine:
             found += [f"route.{kind}.{machine.name}" for kind in ("lan", "rules")]

@@ -1,4 +1,6 @@
-"""Layer bgp: the sessions, from both ends: ingress with each node, and each node with each other node (the mesh)."""
+"""Layer bgp: the sessions, from both ends: each node with ingress, or with the router, and that one with ingress; and
+each node with each other node (the mesh).
+"""
 
 from __future__ import annotations
 
@@ -9,26 +11,26 @@ from labctl.checks.check import Check, Layer, Outcome, counted, failed, listed, 
 from labctl.checks.facts import Facts, MissingFact
 from labctl.checks.layers.beneath import machine_ids
 from labctl.checks.probes import BIRD_UNIT, birdc
-from labctl.checks.subjects import of_ingress, views
+from labctl.checks.subjects import of_machine
 from labctl.checks.why_no_session import session_at, why_no_session
 from labctl.model.lab import Lab, Machine, Mesh
 
 
 def checks(lab: Lab, _facts: Facts) -> list[Check]:
     """All checks of this layer."""
-    found = [check for view in views(lab) for check in _of_ingress(view)]
+    found = [check for machine in lab.outside for check in _of_outside(lab, machine)]
     if lab.bgp.mesh is Mesh.FULL:
         found += [_mesh_check(lab, here, there) for here, there in permutations(lab.nodes, 2)]
     return found
 
 
-def _of_ingress(lab: Lab) -> list[Check]:
-    """BIRD on ingress, and both ends of its sessions."""
-    ingress = lab.ingress
-    own = (f"bgp.{ingress.name}", f"bgp.config.{ingress.name}")
-    found = [_daemon_check(lab), _configuration_check(lab)]
-    found += [_session_check(lab, ingress, node, own) for node in lab.nodes]
-    found += [_session_check(lab, node, ingress, (_id(ingress, node), *own)) for node in lab.nodes]
+def _of_outside(lab: Lab, here: Machine) -> list[Check]:
+    """BIRD on a machine outside the cluster, and both ends of its sessions; the router's with ingress are ingress's."""
+    own = (f"bgp.{here.name}", f"bgp.config.{here.name}")
+    found = [_daemon_check(here), _configuration_check(lab, here)]
+    others = [other for other in lab.neighbors(here) if other not in lab.ingresses]
+    found += [_session_check(lab, here, other, own) for other in others]
+    found += [_session_check(lab, other, here, (_id(here, other), *own)) for other in others]
     return found
 
 
@@ -43,8 +45,8 @@ def _beneath(*machines: Machine) -> tuple[str, ...]:
     return (*ends, *agents)
 
 
-def _daemon_check(lab: Lab) -> Check:
-    name = lab.ingress.name
+def _daemon_check(here: Machine) -> Check:
+    name = here.name
     return Check(
         id=f"bgp.{name}",
         layer=Layer.BGP,
@@ -52,15 +54,14 @@ def _daemon_check(lab: Lab) -> Check:
         title=f"BIRD runs on {name}",
         expected="BIRD answers birdc",
         command="birdc show status",
-        run=lambda facts, _lab: daemon(facts, lab),
+        run=lambda facts, _lab: daemon(facts, name),
         probe="protocols",
         needs=(f"machine.{name}",),
     )
 
 
-def daemon(facts: Facts, lab: Lab) -> Outcome:
-    """birdc gets an answer."""
-    name = lab.ingress.name
+def daemon(facts: Facts, name: str) -> Outcome:
+    """birdc gets an answer on that machine."""
     try:
         facts.on(name).output("protocols")
     except MissingFact as missing:
@@ -75,41 +76,44 @@ def daemon(facts: Facts, lab: Lab) -> Outcome:
     return passed(counted(len(facts.on(name).sessions), "session"))
 
 
-def _configuration_check(lab: Lab) -> Check:
-    network = lab.network
+def _configuration_check(lab: Lab, here: Machine) -> Check:
+    whom = (
+        "every node" if here in lab.peers else f"its session with {listed(other.name for other in lab.neighbors(here))}"
+    )
+    sessions = "a session per node" if here in lab.peers else "one session"
     return Check(
-        id=f"bgp.config.{lab.ingress.name}",
+        id=f"bgp.config.{here.name}",
         layer=Layer.BGP,
-        machine=lab.ingress.name,
-        title=f"BIRD on {lab.ingress.name} is configured for every node",
-        expected=f"a session per node, AS {network.ingress_as_number} here and {network.as_number} there",
+        machine=here.name,
+        title=f"BIRD on {here.name} is configured for {whom}",
+        expected=f"{sessions}, AS {lab.as_number(here)} here and {lab.as_number(lab.neighbors(here)[0])} there",
         command="birdc show protocols all",
-        run=lambda facts, _lab: configured(facts, lab),
+        run=lambda facts, _lab: configured(facts, lab, here),
         probe="protocols",
-        needs=(f"machine.{lab.ingress.name}",),
-        explained_by=(f"bgp.{lab.ingress.name}",),
+        needs=(f"machine.{here.name}",),
+        explained_by=(f"bgp.{here.name}",),
     )
 
 
-def configured(facts: Facts, lab: Lab) -> Outcome:
-    """Every node has a session in BIRD's configuration, with the lab's AS numbers."""
-    hint = f"labctl ssh {lab.ingress.name} -- cat /etc/bird/bird.conf"
-    here = facts.on(lab.ingress.name)
+def configured(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
+    """Every neighbor has a session in BIRD's configuration, with the lab's AS numbers."""
+    hint = f"labctl ssh {machine.name} -- cat /etc/bird/bird.conf"
+    here = facts.on(machine.name)
     wrong = []
-    for node in lab.nodes:
-        session = here.session_with(node.address)
+    for other in lab.neighbors(machine):
+        session = here.session_with(other.address)
         if session is None:
-            wrong.append(f"no session with {node.name} ({node.address})")
-        elif session.local_as != lab.network.ingress_as_number:
-            wrong.append(f"{session.name}: local AS is {session.local_as}, not {lab.network.ingress_as_number}")
-        elif session.peer_as != lab.network.as_number:
-            wrong.append(f"{session.name}: neighbor AS is {session.peer_as}, not {lab.network.as_number}")
-    known = {machine.address for machine in lab.machines}
+            wrong.append(f"no session with {other.name} ({other.address})")
+        elif session.local_as != lab.as_number(machine):
+            wrong.append(f"{session.name}: local AS is {session.local_as}, not {lab.as_number(machine)}")
+        elif session.peer_as != lab.as_number(other):
+            wrong.append(f"{session.name}: neighbor AS is {session.peer_as}, not {lab.as_number(other)}")
+    known = {item.address for item in lab.machines}
     foreign = [item for item in here.sessions if item.peer is not None and item.peer not in known]
     wrong += [f"session {item.name} is with {item.peer}, which is no machine of the lab" for item in foreign]
     if wrong:
-        return failed(listed(wrong), f"bird.conf on {lab.ingress.name} is wrong: {listed(wrong)}", hint)
-    return passed(f"{counted(len(lab.nodes), 'session')} with the lab's AS numbers")
+        return failed(listed(wrong), f"bird.conf on {machine.name} is wrong: {listed(wrong)}", hint)
+    return passed(f"{counted(len(lab.neighbors(machine)), 'session')} with the lab's AS numbers")
 
 
 def _session_check(lab: Lab, here: Machine, there: Machine, first: tuple[str, ...]) -> Check:
@@ -117,13 +121,13 @@ def _session_check(lab: Lab, here: Machine, there: Machine, first: tuple[str, ..
         return established(facts, lab, here, there)
 
     needs = (f"machine.{there.name}", f"machine.{here.name}")
-    subject = f"show protocols {there.name}" if here == lab.ingress else "show protocols"
+    subject = f"show protocols {there.name}" if here in lab.outside else "show protocols"
     return Check(
         id=_id(here, there),
         layer=Layer.BGP,
         machine=here.name,
         title=f"BIRD has an established session with {there.name}"
-        if here == lab.ingress
+        if here in lab.outside
         else f"{here.name} has a session with {there.name}",
         expected="Established",
         command=birdc(here, lab.source, subject),
@@ -136,12 +140,14 @@ def _session_check(lab: Lab, here: Machine, there: Machine, first: tuple[str, ..
 
 def _peers(lab: Lab, *ends: Machine) -> list[str]:
     """The checks of the BGPPeer objects that bring the session between these ends about, if any does."""
-    ingresses = [view for view in views(lab) if view.ingress in ends] or views(lab)
-    return [of_ingress("calico.peer", view) for view in ingresses]
+    if not any(end.is_node for end in ends):
+        return []
+    peers = [peer for peer in lab.peers if peer in ends] or lab.peers
+    return [of_machine("calico.peer", peer) for peer in peers]
 
 
 def _mesh_check(lab: Lab, here: Machine, there: Machine) -> Check:
-    first = tuple(_id(lab.ingress, node) for node in (here, there))
+    first = tuple(_id(lab.peers[0], node) for node in (here, there))
     other_end = () if here.name < there.name else (_id(there, here),)
     return _session_check(lab, here, there, (*first, *other_end))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from labctl.checks.check import Check, Layer, Outcome, failed, listed, passed
@@ -10,7 +11,7 @@ from labctl.checks.cluster_objects import BgpPeer
 from labctl.checks.facts import Facts
 from labctl.checks.layers.units import unit_check
 from labctl.checks.probes import AGENT_UNIT
-from labctl.checks.subjects import blocks_of, of_ingress, require_api, views
+from labctl.checks.subjects import blocks_of, of_machine, require_api
 from labctl.model.lab import Lab, Machine, Mesh, Source
 
 
@@ -19,7 +20,7 @@ def checks(lab: Lab, _facts: Facts) -> list[Check]:
     found = []
     for node in lab.nodes:
         found += [_agent_check(lab, node), _cni_check(lab, node)]
-    found += [_pool_check(lab), _configuration_check(lab), *(_peer_check(view) for view in views(lab))]
+    found += [_pool_check(lab), _configuration_check(lab), *(_peer_check(lab, peer) for peer in lab.peers)]
     return [*found, *(_block_check(lab, node) for node in lab.nodes)]
 
 
@@ -126,18 +127,14 @@ def _plugins(configuration: Any) -> set[str]:
     return nested | ({own} if isinstance(own, str) and own != "calico-ipam" else set())
 
 
-def _object_check(lab: Lab, id_: str, title: str, expected: str, command: str) -> Check:
-    def run(facts: Facts, whole: Lab) -> Outcome:
-        kind = id_.split(".")[1]
-        return peer(facts, lab, whole) if kind == "peer" else {"pool": pool, "bgp": configuration}[kind](facts, lab)
-
+def _object_check(lab: Lab, id_: str, title: str, expected: str, run: Callable[[Facts, Lab], Outcome]) -> Check:
     return Check(
         id=id_,
         layer=Layer.CALICO,
         machine=lab.controlplane.name,
         title=title,
         expected=expected,
-        command=command,
+        command=_SHOW[id_.split(".")[1]],
         run=run,
         probe="api",
         needs=("cluster.api",),
@@ -145,22 +142,30 @@ def _object_check(lab: Lab, id_: str, title: str, expected: str, command: str) -
     )
 
 
+_SHOW = {
+    kind: f"kubectl get {name}"
+    for kind, name in (("pool", "ippools"), ("bgp", "bgpconfigurations"), ("peer", "bgppeers"))
+}
+
+
 def _pool_check(lab: Lab) -> Check:
     expected = f"{lab.network.pod_cidr} in blocks of /{lab.network.block_size}"
-    return _object_check(
-        lab, "calico.pool", "Pods get their addresses from the lab's pool", expected, "kubectl get ippools"
-    )
+    return _object_check(lab, "calico.pool", "Pods get their addresses from the lab's pool", expected, pool)
 
 
 def _configuration_check(lab: Lab) -> Check:
     expected = f"AS {lab.network.as_number}, {_mesh_words(lab.bgp.mesh is Mesh.FULL)}"
-    return _object_check(lab, "calico.bgp", "Calico has the lab's AS number", expected, "kubectl get bgpconfigurations")
+    return _object_check(lab, "calico.bgp", "Calico has the lab's AS number", expected, configuration)
 
 
-def _peer_check(lab: Lab) -> Check:
-    expected = f"{lab.ingress.address} as {lab.network.ingress_as_number}, for every node"
-    title = f"Calico's nodes know {lab.ingress.name} as BGP peer"
-    return _object_check(lab, of_ingress("calico.peer", lab), title, expected, "kubectl get bgppeers")
+def _peer_check(lab: Lab, machine: Machine) -> Check:
+    expected = f"{machine.address} as {lab.as_number(machine)}, for every node"
+    title = f"Calico's nodes know {machine.name} as BGP peer"
+
+    def run(facts: Facts, _lab: Lab) -> Outcome:
+        return peer(facts, lab, machine)
+
+    return _object_check(lab, of_machine("calico.peer", machine), title, expected, run)
 
 
 def pool(facts: Facts, lab: Lab) -> Outcome:
@@ -190,7 +195,7 @@ def configuration(facts: Facts, lab: Lab) -> Outcome:
         return failed(words, f"{where} AS {number}, the lab's is {lab.network.as_number}", hint)
     wanted = lab.bgp.mesh is Mesh.FULL
     if mesh != wanted:
-        effect = "so nodes do not peer with each other" if wanted else "but ingress reflects the routes"
+        effect = "so nodes do not peer with each other" if wanted else f"but {lab.peers[0].name} reflects the routes"
         cause = f"BGPConfiguration default has nodeToNodeMeshEnabled: {str(mesh).lower()}, {effect}"
         return failed(words, cause, hint)
     return passed(words)
@@ -200,16 +205,13 @@ def _mesh_words(mesh: bool) -> str:
     return "full mesh" if mesh else "no mesh"
 
 
-def peer(facts: Facts, lab: Lab, whole: Lab) -> Outcome:
-    """Some BGPPeer names this ingress machine with its AS number, for every node; none names a machine of no lab.
-
-    lab: as this ingress machine sees it; whole: with the other one.
-    """
+def peer(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
+    """Some BGPPeer names this machine with its AS number, for every node; none names a machine of no lab."""
     require_api(facts, "bgppeers")
     peers = facts.cluster.bgp_peers
-    name, address, number = lab.ingress.name, str(lab.ingress.address), lab.network.ingress_as_number
+    name, address, number = machine.name, str(machine.address), lab.as_number(machine)
     words = listed(f"{item.name}: {item.peer} as {item.as_number}" for item in peers) or "no BGPPeer"
-    known = {str(machine.address) for machine in whole.machines}
+    known = {str(item.address) for item in lab.machines}
     foreign = [item for item in peers if item.peer and item.peer.partition(":")[0] not in known]
     hint = "labctl kubectl get bgppeers -o yaml"
     mine = [item for item in peers if item.peer.partition(":")[0] == address]

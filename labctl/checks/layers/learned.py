@@ -1,21 +1,19 @@
-"""Layer route, first of all: what BIRD on ingress learned gets into the kernel at all."""
+"""Layer route, first of all: what BIRD outside the cluster learned gets into the kernel at all."""
 
 from __future__ import annotations
 
 from labctl.checks.check import Check, Layer, Outcome, counted, failed, passed
 from labctl.checks.facts import Facts
-from labctl.checks.subjects import views
 from labctl.checks.why_no_route import kernel_route
 from labctl.model.lab import Lab
 
 
 def checks(lab: Lab, _facts: Facts) -> list[Check]:
     """The one check: what is wrong with one node's block alone is that block's own check (route.py)."""
-    return [_learned_check(view) for view in views(lab)]
+    return [_learned_check(here.name) for here in lab.outside]
 
 
-def _learned_check(lab: Lab) -> Check:
-    name = lab.ingress.name
+def _learned_check(name: str) -> Check:
     return Check(
         id=f"route.learned.{name}",
         layer=Layer.ROUTE,
@@ -23,16 +21,15 @@ def _learned_check(lab: Lab) -> Check:
         title=f"BIRD on {name} brings what it learned into the kernel",
         expected="next hops that it can resolve, and routes in the kernel",
         command="birdc show route",
-        run=lambda facts, _lab: learned(facts, lab),
+        run=lambda facts, lab: learned(facts, lab, name),
         probe="bird-routes",
         needs=(f"machine.{name}",),
         explained_by=(f"bgp.{name}", f"bgp.config.{name}", f"machine.address.{name}"),
     )
 
 
-def learned(facts: Facts, lab: Lab) -> Outcome:
+def learned(facts: Facts, lab: Lab, name: str) -> Outcome:
     """Of several learned blocks, not all are unreachable, and not all are missing in the kernel."""
-    name = lab.ingress.name
     here = facts.on(name)
     routes = [route for route in here.bird_routes if route.best and route.network.subnet_of(lab.network.pod_cidr)]
     words = f"{counted(len(routes), 'block')} learned"

@@ -17,7 +17,7 @@ from labctl.checks.layers.processes import processes
 from labctl.checks.layers.storage import FULLEST_PERCENT, disk
 from labctl.checks.probes import units_of
 from labctl.checks.why_machine_is_silent import why_machine_is_silent
-from labctl.model.lab import Lab, Machine
+from labctl.model.lab import Lab, Machine, Role
 
 LEAST_MEMORY_KIB = 64 * 1024  # below it the kernel's OOM killer is near
 MOST_CLOCK_SECONDS = 2.0  # etcd warns at 1 s; TLS certificates begin to fail with minutes
@@ -30,9 +30,9 @@ def checks(lab: Lab, _facts: Facts) -> list[Check]:
     found = []
     for machine in lab.machines:
         found.append(_answers_check(machine))
-        found += [_check(machine, question) for question in _EVERYWHERE]
-        if machine.is_node:
-            found += [_check(machine, question) for question in _ON_NODES]
+        found += [_check(machine, question) for question in _EVERYWHERE if question.concerns(machine)]
+        if machine.forwards:
+            found += [_check(machine, question) for question in _ON_ROUTERS if question.concerns(machine)]
     return found
 
 
@@ -63,6 +63,10 @@ class _Question:
     command: str
     probe: str
     run: Run
+
+    def concerns(self, machine: Machine) -> bool:
+        """Whether the machine is asked: a router has no certificates, and no pods that need its default route."""
+        return machine.role is not Role.ROUTER or self.subject not in {"certificates", "default"}
 
 
 def _check(machine: Machine, question: _Question) -> Check:
@@ -274,7 +278,7 @@ _EVERYWHERE: tuple[_Question, ...] = (
     ),
 )
 
-_ON_NODES: tuple[_Question, ...] = (
+_ON_ROUTERS: tuple[_Question, ...] = (
     _Question("forwarding", "{machine} forwards packets", "1", "sysctl net.ipv4.ip_forward", "sysctls", forwarding),
     _Question(
         "default", "{machine} has a default route", "a default route", "ip route show default", "routes", default_route

@@ -26,14 +26,21 @@ def _of_ingress(lab: Lab, facts: Facts) -> list[Check]:
         mine = [pod for pod in pods if pod.node == node.name]
         if mine:
             found.append(_node_check(lab, node, mine))
+            found += [_hop_check(lab, router, node, mine[0]) for router in lab.peers if lab.router]
             found += [_pod_check(lab, node, pod) for pod in mine]
     return found
 
 
 def _beneath(lab: Lab, node: Machine) -> tuple[str, ...]:
-    both = machine_ids((lab.ingress, node))
+    between = lab.peers if lab.router else ()
+    both = machine_ids((lab.ingress, *between, node))
     ingress = lab.ingress.name
-    ways = (f"route.{ingress}.{node.name}", f"route.own.{node.name}", f"route.strays.{ingress}")
+    ways = (
+        *(f"route.{router.name}.{node.name}" for router in between),
+        f"route.{ingress}.{node.name}",
+        f"route.own.{node.name}",
+        f"route.strays.{ingress}",
+    )
     own = (f"machine.{node.name}", f"calico.agent.{node.name}")
     return (*both, *ways, *own)
 
@@ -54,6 +61,36 @@ def _node_check(lab: Lab, node: Machine, pods: list[Pod]) -> Check:
         needs=(f"machine.{lab.ingress.name}",),
         explained_by=_beneath(lab, node),
     )
+
+
+def _hop_check(lab: Lab, router: Machine, node: Machine, pod: Pod) -> Check:
+    def run(facts: Facts, _lab: Lab) -> Outcome:
+        return first_hop(facts, lab, router, pod)
+
+    return Check(
+        id=of_ingress(f"route.hop.{node.name}", lab),
+        layer=Layer.ROUTE,
+        machine=lab.ingress.name,
+        title=f"Packets from {lab.ingress.name} to the pods on {node.name} pass {router.name} first",
+        expected=f"{router.address} says that a packet for one hop ended there",
+        command=f"ping -c 1 -t 1 {pod.address}",
+        run=run,
+        probe=f"hop {pod.address}",
+        needs=(f"machine.{lab.ingress.name}", f"machine.{router.name}"),
+        explained_by=(of_ingress(f"route.pods.{node.name}", lab), *_beneath(lab, node)),
+    )
+
+
+def first_hop(facts: Facts, lab: Lab, router: Machine, pod: Pod) -> Outcome:
+    """A packet that may go one hop only ends at the router, which says so (ICMP time exceeded, RFC 792)."""
+    result = facts.reach_from(lab.ingress.name).result(f"hop {pod.address}")
+    if result.status == _NOT_FOUND:
+        return skipped(f"{lab.ingress.name} has no ping")
+    if f"From {router.address} " in result.stdout and "Time to live exceeded" in result.stdout:
+        return passed(f"{router.address}: time to live exceeded")
+    who = next((line.split()[1] for line in result.stdout.splitlines() if line.startswith("From ")), "nobody")
+    cause = f"{who}, not {router.name}, is the first hop from {lab.ingress.name} to pod {pod.name} ({pod.address})"
+    return failed(_words(result), cause, f"labctl ssh {lab.ingress.name} -- ip route get {pod.address}")
 
 
 def _pod_check(lab: Lab, node: Machine, pod: Pod) -> Check:

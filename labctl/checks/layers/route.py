@@ -9,8 +9,8 @@ from itertools import permutations
 from labctl.checks.check import Check, Layer, Outcome, counted, failed, listed, passed
 from labctl.checks.cluster_objects import BlockAffinity
 from labctl.checks.facts import Facts
-from labctl.checks.subjects import blocks_of, require_api, views
-from labctl.checks.why_no_route import kernel_route, why_no_route_on_ingress, why_no_route_on_node
+from labctl.checks.subjects import blocks_of, require_api
+from labctl.checks.why_no_route import Way, kernel_route, why_no_route_on_node, why_no_route_outside
 from labctl.model.lab import Lab, Machine, Mesh
 from labctl.parse.iproute import KernelRoute
 
@@ -20,74 +20,80 @@ _USUAL_RULES = (0, 32766, 32767)  # local, main, default: ip-rule(8)
 def checks(lab: Lab, _facts: Facts) -> list[Check]:
     """All checks of this layer but those of packets on their way (reach.py)."""
     found = [_rules_check(machine) for machine in lab.machines]
-    for view in views(lab):
-        found += [_ingress_check(view, node) for node in lab.nodes]
-        found.append(_strays_check(view))
-    found += [_own_check(node) for node in lab.nodes]
+    for here in lab.outside:
+        found += [_block_check(lab, here, node) for node in lab.nodes]
+        found.append(_strays_check(lab, here))
+    found += [_own_check(lab, node) for node in lab.nodes]
     found += [_mesh_check(lab, here, there) for here, there in permutations(lab.nodes, 2)]
     return found
 
 
-def _ingress_check(lab: Lab, node: Machine) -> Check:
+def _block_check(lab: Lab, here: Machine, node: Machine) -> Check:
     def run(facts: Facts, _lab: Lab) -> Outcome:
-        return on_ingress(facts, lab, node)
+        return outside(facts, lab, here, node)
 
-    ingress = lab.ingress.name
-    session = (f"bgp.{ingress}", f"bgp.config.{ingress}", f"bgp.{ingress}.{node.name}", f"bgp.{node.name}.{ingress}")
+    name, hop = here.name, lab.next_hop(here, node)
+    session = (f"bgp.{name}", f"bgp.config.{name}", f"bgp.{name}.{hop.name}", f"bgp.{hop.name}.{name}")
+    before = (
+        () if hop == node else (f"route.{hop.name}.{node.name}", f"machine.{hop.name}", f"machine.address.{hop.name}")
+    )
     return Check(
-        id=f"route.{ingress}.{node.name}",
+        id=f"route.{name}.{node.name}",
         layer=Layer.ROUTE,
-        machine=ingress,
-        title=f"{ingress} sends packets for {node.name}'s block to {node.name}",
-        expected=f"the block in BIRD and in the kernel, next hop {node.address}",
-        command=f"ip route show via {node.address}",
+        machine=name,
+        title=f"{name} sends packets for {node.name}'s block to {hop.name}",
+        expected=f"the block in BIRD and in the kernel, next hop {hop.address}",
+        command=f"ip route show via {hop.address}",
         run=run,
         probe="routes",
-        needs=(f"machine.{ingress}", f"calico.block.{node.name}"),
+        needs=(f"machine.{name}", f"calico.block.{node.name}"),
         explained_by=(
             *session,
-            f"route.learned.{ingress}",
+            f"route.learned.{name}",
+            *before,
             f"machine.{node.name}",
             f"machine.address.{node.name}",
-            f"machine.address.{ingress}",
+            f"machine.address.{name}",
             f"calico.agent.{node.name}",
         ),
     )
 
 
-def on_ingress(facts: Facts, lab: Lab, node: Machine) -> Outcome:
-    """Every block of the node is a route in the kernel of ingress, by way of the node, and BIRD put it there."""
-    here = facts.on(lab.ingress.name)
+def outside(facts: Facts, lab: Lab, machine: Machine, node: Machine) -> Outcome:
+    """Every block of the node is a route in the kernel of a machine outside the cluster, by way of the node or the
+    router, and BIRD put it there.
+    """
+    here, hop = facts.on(machine.name), lab.next_hop(machine, node)
     for block in blocks_of(node, facts):
         route = kernel_route(here, block.cidr)
         learned = [item for item in here.bird_routes if item.network == block.cidr and item.best]
-        if route is None or route.gateways != (node.address,) or not learned:
+        if route is None or route.gateways != (hop.address,) or not learned:
             observed = str(route) if route else f"no route to {block.cidr}"
-            return failed(observed, why_no_route_on_ingress(facts, lab, node, block))
+            return failed(observed, why_no_route_outside(facts, lab, Way(machine, hop, node), block))
     return passed(listed(str(kernel_route(here, block.cidr)) for block in blocks_of(node, facts)))
 
 
-def _strays_check(lab: Lab) -> Check:
+def _strays_check(lab: Lab, here: Machine) -> Check:
     blocks = [f"{kind}.{node.name}" for node in lab.nodes for kind in ("calico.block", "machine")]
     return Check(
-        id=f"route.strays.{lab.ingress.name}",
+        id=f"route.strays.{here.name}",
         layer=Layer.ROUTE,
-        machine=lab.ingress.name,
-        title=f"{lab.ingress.name} has no other route into the pod network",
+        machine=here.name,
+        title=f"{here.name} has no other route into the pod network",
         expected="the nodes' blocks and nothing else",
         command=f"ip route show root {lab.network.pod_cidr}",
-        run=lambda facts, _lab: strays(facts, lab),
+        run=lambda facts, _lab: strays(facts, lab, here.name),
         probe="routes",
-        needs=(f"machine.{lab.ingress.name}", "cluster.api"),
+        needs=(f"machine.{here.name}", "cluster.api"),
         explained_by=tuple(blocks),
     )
 
 
-def strays(facts: Facts, lab: Lab) -> Outcome:
+def strays(facts: Facts, lab: Lab, here: str) -> Outcome:
     """No route inside the pod network that is no node's block; a single address that BIRD learned is a borrowed one."""
     require_api(facts, "blockaffinities")
     blocks = {block.cidr for block in facts.cluster.blocks}
-    routes = [route for route in facts.on(lab.ingress.name).routes if route.destination.subnet_of(lab.network.pod_cidr)]
+    routes = [route for route in facts.on(here).routes if route.destination.subnet_of(lab.network.pod_cidr)]
     found = [
         route
         for route in routes
@@ -98,7 +104,7 @@ def strays(facts: Facts, lab: Lab) -> Outcome:
     return failed(
         listed(found, most=3),
         _why_stray(facts, found[0]),
-        f"labctl ssh {lab.ingress.name} -- ip route del {found[0].destination}",
+        f"labctl ssh {here} -- ip route del {found[0].destination}",
     )
 
 
@@ -110,7 +116,7 @@ def _why_stray(facts: Facts, route: KernelRoute) -> str:
     return f"the route {route} was not learned over BGP, somebody added it{effect}"
 
 
-def _own_check(node: Machine) -> Check:
+def _own_check(lab: Lab, node: Machine) -> Check:
     def run(facts: Facts, _lab: Lab) -> Outcome:
         return own_block(facts, node)
 
@@ -124,7 +130,7 @@ def _own_check(node: Machine) -> Check:
         run=run,
         probe="routes",
         needs=(f"machine.{node.name}", f"calico.block.{node.name}"),
-        explained_by=(f"bgp.ingress.{node.name}", f"calico.agent.{node.name}"),
+        explained_by=(f"bgp.{lab.peers[0].name}.{node.name}", f"calico.agent.{node.name}"),
     )
 
 
@@ -156,7 +162,7 @@ def _mesh_check(lab: Lab, here: Machine, there: Machine) -> Check:
     def run(facts: Facts, _lab: Lab) -> Outcome:
         return on_node(facts, here, there)
 
-    ends = [(ingress, node) for ingress in lab.ingresses for node in (here, there)]
+    ends = [(peer, node) for peer in lab.peers for node in (here, there)]
     ends += [(here, there), (there, here)] if lab.bgp.mesh is Mesh.FULL else []
     sessions = [f"bgp.{a.name}.{b.name}" for a, b in ends]
     return Check(
@@ -176,7 +182,7 @@ def _mesh_check(lab: Lab, here: Machine, there: Machine) -> Check:
             f"machine.address.{there.name}",
             "calico.bgp",
             f"route.own.{there.name}",
-            f"route.ingress.{there.name}",
+            f"route.{lab.peers[0].name}.{there.name}",
         ),
     )
 

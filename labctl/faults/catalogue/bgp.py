@@ -99,7 +99,7 @@ birdc disable "$session"
         cause="syntax error",
         apply="""
 keep_file /etc/bird/bird.conf
-sed -i 's/^  hold time 30;/  hold tiem 30;/' /etc/bird/bird.conf
+sed -i 's/^  hold time /  hold tiem /' /etc/bird/bird.conf
 systemctl restart bird.service 2>/dev/null || true
 """,
         undo="""

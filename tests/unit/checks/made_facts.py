@@ -60,8 +60,8 @@ def make_facts(lab: Lab) -> Facts:
     machines = {machine.name: _machine(lab, machine) for machine in lab.machines}
     targets = tuple((address, 8080) for _, _, address in pods)
     reach = {
-        probe.name: result(probe.command, "200" if probe.name.startswith("http") else _PING)
-        for probe in reach_probe(targets, 1500)
+        probe.name: result(probe.command, _reached(lab, probe.name))
+        for probe in reach_probe(targets, 1500, routed=lab.router is not None)
     }
     answers = tuple(HttpAnswer(200, name, seconds=0.002) for name, _, _ in pods)
     direct = {ingress.name: answers[0] for ingress in lab.ingresses if lab.vip}
@@ -88,6 +88,14 @@ _DISK = (
     "Filesystem     1024-blocks     Used Available Capacity Mounted "
     "on\noverlay           82043328 20000000  58000000      26% /\n"
 )
+
+
+def _reached(lab: Lab, probe: str) -> str:
+    if probe.startswith("http"):
+        return "200"
+    if probe.startswith("hop") and lab.router:
+        return f"From {lab.router.address} icmp_seq=1 Time to live exceeded\n"
+    return _PING
 
 
 def _mac(machine: Machine) -> str:
@@ -124,7 +132,7 @@ def _machine(lab: Lab, machine: Machine) -> MachineFacts:
         "controller-rights": "".join(f"200 https://x:6443{path}?limit=1\n" for path in controller_reads(lab.source)),
         "cni": '/etc/cni/net.d/10-calico.conflist:{"plugins": [{"type": "calico", "ipam": {"type": "host-local"}}]}\n',
         "cni-plugins": "calico\nhost-local\n",
-        "bird-routes": _bird_routes(lab),
+        "bird-routes": _bird_routes(lab, machine),
         "controller-access": "",
         "haproxy-config": _haproxy_config(lab),
         "haproxy-status": _haproxy_status(lab),
@@ -162,7 +170,7 @@ def _routes(lab: Lab, machine: Machine) -> str:
         else:
             via = {
                 "dst": block,
-                "gateway": str(node.address),
+                "gateway": str(lab.next_hop(machine, node).address),
                 "dev": "eth0",
                 "protocol": "bird",
                 "metric": 32,
@@ -192,7 +200,7 @@ def _listeners(lab: Lab, machine: Machine) -> str:
 
 
 def _sysctls(machine: Machine) -> str:
-    forward = "1" if machine.is_node else "0"
+    forward = "1" if machine.forwards else "0"
     lines = [f"/proc/sys/net/ipv4/ip_forward:{forward}"]
     lines += [f"/proc/sys/net/ipv4/conf/{name}/rp_filter:2" for name in ("all", "default", "eth0", "lo")]
     return "\n".join(lines) + "\n"
@@ -237,15 +245,12 @@ def session_text(name: str, peer: IPv4Address, peer_as: int, local_as: int, *, f
 def _protocols(lab: Lab, machine: Machine) -> str:
     text = "BIRD 2.17.1 ready.\nName       Proto      Table      State  Since         Info\n"
     text += "device1    Device     ---        up     12:00:00.000  \n\n"
-    network = lab.network
-    if machine in lab.ingresses:
-        peers = [(node.name, node.address, network.as_number) for node in lab.nodes]
-        own = network.ingress_as_number
+    own = lab.as_number(machine)
+    if machine in lab.outside:
+        peers = [(other.name, other.address, lab.as_number(other)) for other in lab.neighbors(machine)]
     else:
-        own = network.as_number
         peers = [
-            ("Global_" + str(ingress.address).replace(".", "_"), ingress.address, network.ingress_as_number)
-            for ingress in lab.ingresses
+            ("Global_" + str(peer.address).replace(".", "_"), peer.address, lab.as_number(peer)) for peer in lab.peers
         ]
         peers += [
             ("Mesh_" + str(node.address).replace(".", "_"), node.address, own) for node in lab.nodes if node != machine
@@ -253,12 +258,12 @@ def _protocols(lab: Lab, machine: Machine) -> str:
     return text + "\n".join(session_text(name, address, number, own) for name, address, number in peers)
 
 
-def _bird_routes(lab: Lab) -> str:
+def _bird_routes(lab: Lab, machine: Machine) -> str:
     text = "BIRD 2.17.1 ready.\nTable master4:\n"
     for node in lab.nodes:
         text += (
             f"{block_of(lab, node)!s:<20} unicast [{node.name} "
-            f"12:00:03.200] * (100) [i]\n\tvia {node.address} on eth0\n"
+            f"12:00:03.200] * (100) [i]\n\tvia {lab.next_hop(machine, node).address} on eth0\n"
         )
     return text
 
@@ -329,8 +334,7 @@ def api_objects(lab: Lab) -> dict[str, list[dict[str, Any]]]:
             _named("default", {"asNumber": lab.network.as_number, "nodeToNodeMeshEnabled": lab.bgp.mesh is Mesh.FULL})
         ],
         "bgppeers": [
-            _named(ingress.name, {"peerIP": str(ingress.address), "asNumber": lab.network.ingress_as_number})
-            for ingress in lab.ingresses
+            _named(peer.name, {"peerIP": str(peer.address), "asNumber": lab.as_number(peer)}) for peer in lab.peers
         ],
         "blockaffinities": [
             _named(node.name, {"node": node.name, "cidr": str(block_of(lab, node)), "state": "confirmed"})

@@ -15,9 +15,13 @@ from labctl.checks.verify import judge_facts
 
 EBGP = make_lab(more="network: {as_number: 65001, ingress_as_number: 65000}\n")
 REFLECTOR = make_lab(more="bgp: {mesh: reflector, password: true, hold_time: 3}\n")
+ROUTER = make_lab(more="router: true\n")
+ROUTER_EBGP = make_lab(more="router: true\nnetwork: {ingress_as_number: 65001}\ningress: {count: 2}\n")
 
 
-@pytest.mark.parametrize("lab", [EBGP, REFLECTOR], ids=["ebgp", "reflector"])
+@pytest.mark.parametrize(
+    "lab", [EBGP, REFLECTOR, ROUTER, ROUTER_EBGP], ids=["ebgp", "reflector", "router", "router-ebgp"]
+)
 def test_nothing_is_named_where_all_is_well(lab) -> None:
     report = judge_facts(lab, make_facts(lab))
     assert [result.id for result in report.results if result.status is not Status.PASS] == []
@@ -53,3 +57,35 @@ def test_the_wrong_next_hop_of_ebgp_is_named_with_its_remedy() -> None:
         "tells the other nodes' blocks on, and with itself as next hop"
     )
     assert found.hint == "write `bgp: {next_hop: keep}` in labctl.yaml, then: labctl up"
+
+
+def test_a_router_is_the_peer_of_all_and_the_first_hop_of_every_packet() -> None:
+    ids = {check.id for check in all_checks(ROUTER, make_facts(ROUTER))}
+    assert not {"bgp.ingress.worker1", "calico.peer", "machine.certificates.router1"} & ids
+    expected = {
+        "bgp.router1",
+        "bgp.config.router1",
+        "bgp.router1.worker1",
+        "bgp.worker1.router1",
+        "calico.peer.router1",
+    }
+    expected |= {"bgp.ingress.router1", "bgp.router1.ingress", "route.router1.worker1", "route.ingress.worker1"}
+    assert expected | {"route.hop.worker1", "machine.forwarding.router1", "route.learned.router1"} <= ids
+
+
+def test_a_router_that_tells_the_nodes_as_next_hop_is_named() -> None:
+    """Without `next hop self`: the packets go past it, as traceroute would show."""
+    worker, router = ROUTER.machine("worker1"), ROUTER.machine("router1")
+    facts = through(make_facts(ROUTER), str(block_of(ROUTER, worker)), str(router.address), str(worker.address))
+    report = judge_facts(ROUTER, facts)
+    assert "route.ingress.worker1" in report.root_causes
+    found = next(result.outcome for result in report.results if result.id == "route.ingress.worker1")
+    assert found.cause is not None
+    assert "past router1: BIRD on router1 tells it without `next hop self`" in found.cause
+
+
+def test_a_router_that_is_off_is_the_one_cause() -> None:
+    facts = make_facts(ROUTER)
+    silent = replace(facts.on("router1"), error="connection refused", results={})
+    report = judge_facts(ROUTER, replace(facts, machines={**facts.machines, "router1": silent}))
+    assert report.root_causes == ("machine.router1",)

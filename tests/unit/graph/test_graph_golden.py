@@ -25,6 +25,7 @@ def pictures():
         "two": picture_of_model(two),
         "two-live": picture_of_facts(two, make_facts(two)),
         "sixteen": picture_of_model(make_lab(16)),
+        "router": picture_of_model(make_lab(more="router: true\ningress: {count: 2}\n")),
         "shared": picture_of_model(make_lab(more="ingress: {count: 2}\n")),
     }
 
@@ -37,7 +38,7 @@ def same_as_golden(name: str, text: str) -> None:
 
 
 @pytest.mark.parametrize("form", DRAW)
-@pytest.mark.parametrize("name", ["two", "two-live", "sixteen", "shared"])
+@pytest.mark.parametrize("name", ["two", "two-live", "sixteen", "router", "shared"])
 def test_whole_picture(name, form):
     same_as_golden(f"{name}.{form}", DRAW[form](pictures()[name]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -23,6 +24,7 @@ FILES = [
     "machines/worker1/steps/join.sh",
     "machines/worker1/run",
 ]
+ROUTER = "machines/router1/files/bird.conf"
 
 
 @pytest.fixture(scope="module")
@@ -39,5 +41,16 @@ def test_a_file_of_the_articles_lab(tree: Tree, name: str) -> None:
     assert rendered == golden.read_text()
 
 
+def test_a_router_of_another_as_than_ingress(make_lab: Callable[[str], Lab]) -> None:
+    """Next hop itself for ingress; no reflection, as the route changes the AS."""
+    lab = make_lab("router: true\nnetwork: {ingress_as_number: 65001}\n")
+    tree = render_tree(lab, join_hash=JOIN_HASH, box_file=BOX)
+    rendered = tree[PurePosixPath(ROUTER)].content.decode()
+    golden = GOLDEN / ROUTER.replace("/", "_")
+    if os.environ.get("LABCTL_GOLDEN") == "write":
+        golden.write_text(rendered)
+    assert rendered == golden.read_text()
+
+
 def test_golden_files_are_those_of_the_list() -> None:
-    assert sorted(path.name for path in GOLDEN.iterdir()) == sorted(name.replace("/", "_") for name in FILES)
+    assert sorted(path.name for path in GOLDEN.iterdir()) == sorted(name.replace("/", "_") for name in [*FILES, ROUTER])

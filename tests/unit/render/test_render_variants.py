@@ -32,6 +32,8 @@ LABS = {
     "two ingress machines": "ingress: {count: 2}",
     "route reflection": "bgp: {mesh: reflector}",
     "BFD, and a short hold time": "bgp: {bfd: true, hold_time: 3}",
+    "a router": "router: true",
+    "a router that reflects": "{router: true, bgp: {mesh: reflector}, ingress: {count: 2}}",
     "another name and application": "{name: my-second-lab, app: {host: shop.example.org, replicas: 3}}",
 }
 
@@ -69,19 +71,22 @@ def test_shellcheck_finds_nothing_in_any_script(tree: Tree, tmp_path: Path) -> N
     assert done.stdout + done.stderr == ""
 
 
-def test_bird_takes_it_and_has_a_session_per_node(tree: Tree, lab: Lab, tmp_path: Path) -> None:
-    config = text(tree, "ingress", "bird.conf")
-    local = re.findall(r"^  local (\S+) as (\d+);$", config, flags=re.MULTILINE)
-    assert local == [(str(lab.ingress.address), str(lab.network.ingress_as_number))]
-    session = r"^protocol bgp (\w+) from node \{\n  neighbor (\S+) as (\d+);$"
-    sessions = re.findall(session, config, flags=re.MULTILINE)
-    assert sessions == [(node.name, str(node.address), str(lab.network.as_number)) for node in lab.nodes]
-    size = lab.network.block_size
-    assert f"import where net ~ [ {lab.network.pod_cidr}{{{size},{size}}} ];" in config
+def test_bird_takes_it_and_has_its_sessions(tree: Tree, lab: Lab, tmp_path: Path) -> None:
     bird = program("bird")
-    (tmp_path / "bird.conf").write_text(config)
-    done = subprocess.run([bird, "-p", "-c", tmp_path / "bird.conf"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    for here in lab.outside:
+        config = text(tree, here.name, "bird.conf")
+        local = re.findall(r"^  local (\S+) as (\d+);$", config, flags=re.MULTILINE)
+        assert set(local) == {(str(here.address), str(lab.as_number(here)))}
+        session = r"^protocol bgp (\w+) from \w+ \{\n  neighbor (\S+) as (\d+);$"
+        sessions = re.findall(session, config, flags=re.MULTILINE)
+        assert sessions == [
+            (other.name, str(other.address), str(lab.as_number(other))) for other in lab.neighbors(here)
+        ]
+        size = lab.network.block_size
+        assert f"import where net ~ [ {lab.network.pod_cidr}{{{size},{size}}} ];" in config
+        (tmp_path / "bird.conf").write_text(config)
+        done = subprocess.run([bird, "-p", "-c", tmp_path / "bird.conf"], capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
 class Strict(BaseModel):
@@ -207,10 +212,7 @@ def test_the_cluster_is_told_the_same_as_bird(tree: Tree, lab: Lab) -> None:
     objects = {item["kind"]: item["spec"] for item in found}
     peers = {item["metadata"]["name"]: item["spec"] for item in found if item["kind"] == "BGPPeer"}
     assert objects["BGPConfiguration"]["asNumber"] == lab.network.as_number
-    assert peers == {
-        ingress.name: {"peerIP": str(ingress.address), "asNumber": lab.network.ingress_as_number}
-        for ingress in lab.ingresses
-    }
+    assert peers == {peer.name: {"peerIP": str(peer.address), "asNumber": lab.as_number(peer)} for peer in lab.peers}
     assert (objects["IPPool"]["cidr"], objects["IPPool"]["blockSize"]) == (
         str(lab.network.pod_cidr),
         lab.network.block_size,
