@@ -141,9 +141,8 @@ def _ask_reach(
     targets = reach_targets(lab, facts)
     if not answered.reachable or not targets:
         return MachineFacts(ingress.name, answered.error)
-    return ask_machine(
-        remote, ingress.name, reach_probe(targets, _mtu(ingress, answered), routed=lab.router is not None)
-    )
+    mtu = _mtu(ingress, answered) - lab.network.encapsulation.overhead
+    return ask_machine(remote, ingress.name, reach_probe(targets, mtu, routed=lab.router is not None))
 
 
 def reach_targets(lab: Lab, facts: Facts) -> tuple[tuple[IPv4Address, int | None], ...]:

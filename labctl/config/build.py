@@ -8,6 +8,7 @@ from labctl.model.lab import (
     App,
     Bgp,
     Box,
+    Encapsulation,
     Lab,
     Limits,
     Machine,
@@ -71,6 +72,7 @@ def _network(config: Config) -> Network:
         block_size=network.block_size,
         as_number=network.as_number,
         ingress_as_number=network.ingress_as_number or network.as_number,
+        encapsulation=Encapsulation(network.encapsulation),
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from labctl.config.build import build
+from labctl.config.build import build, choose_source
 from labctl.config.document import Document, read_document
 from labctl.config.fitting import fitting_subnet, is_emulated
 from labctl.config.meaning import Finding, findings
@@ -56,6 +56,9 @@ def load(
     host, overrides = host or Host(), overrides or Overrides()
     config = load_config(directory, overrides=overrides)
     provider = choose() if config.provider == "auto" else Provider(config.provider)
+    if config.source == "auto" and (config.bgp.bfd or config.network.encapsulation != "none"):
+        overrides = replace(overrides, source=choose_source(config, provider).value)  # what only one source can do
+        config = load_config(directory, overrides=overrides)
     other = fitting_subnet(config, provider, host)
     if other is not None:
         tell(f"the lab's subnet is {other}: VirtualBox allows no {config.network.subnet} on this host")

@@ -41,7 +41,7 @@ def findings(config: Config) -> list[Finding]:
     """Everything that is wrong by meaning, in the order of the checks."""
     checks = (
         *(_unusable, _overlaps, _subnet_room, _services_size, _blocks, _pod_addresses),
-        *(_vip, _bgp, _debian_versions, _kubeadm, _limits, _offline),
+        *(_vip, _bgp, _encapsulation, _debian_versions, _kubeadm, _limits, _offline),
     )
     return [finding for check in checks for finding in check(config)]
 
@@ -130,6 +130,13 @@ def _bgp(config: Config) -> Iterator[Finding]:
     if bgp.mesh == "reflector" and not config.router and network.ingress_as_number not in (None, network.as_number):
         found = "reflector, but ingress has an AS number of its own: only routes within one AS are reflected"
         yield Finding((("bgp", "mesh"), ("network", "ingress_as_number")), found, "full, or one AS number for all")
+
+
+def _encapsulation(config: Config) -> Iterator[Finding]:
+    tunnel = config.network.encapsulation
+    if tunnel != "none" and config.source == "debian":
+        found = f"{tunnel} together with source debian: the stand-in for Calico's agent has routes alone, no tunnels"
+        yield Finding((("network", "encapsulation"), ("source",)), found, "none, or source upstream")
 
 
 def _debian_versions(config: Config) -> Iterator[Finding]:

@@ -83,6 +83,12 @@ class NetworkSection(Section):
         ge=1,
         le=MAX_AS_NUMBER,
     )
+    encapsulation: Literal["none", "vxlan", "ipip"] = _field(
+        "none",
+        "How packets between pods of different nodes cross the lab's network: as they are, or in a tunnel. For source "
+        "upstream: the stand-in for Calico's agent has no tunnels. Requests from ingress never go through one.",
+        "one of none, vxlan, ipip",
+    )
 
 
 class IngressSection(Section):

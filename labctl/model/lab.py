@@ -53,6 +53,24 @@ class Machine:
         return self.is_node or self.role is Role.ROUTER
 
 
+class Encapsulation(StrEnum):
+    """How packets from pods on one node to pods on another cross the lab's network: as they are, or in a tunnel."""
+
+    NONE = "none"
+    VXLAN = "vxlan"
+    IPIP = "ipip"
+
+    @property
+    def overhead(self) -> int:
+        """The bytes that the tunnel adds to each packet (Calico, "Configure MTU to maximize network performance")."""
+        return {Encapsulation.NONE: 0, Encapsulation.VXLAN: 50, Encapsulation.IPIP: 20}[self]
+
+    @property
+    def device(self) -> str:
+        """The tunnel's interface on a node, as Calico names it; empty where there is none."""
+        return {Encapsulation.NONE: "", Encapsulation.VXLAN: "vxlan.calico", Encapsulation.IPIP: "tunl0"}[self]
+
+
 @dataclass(frozen=True, slots=True)
 class Network:
     """The lab's networks. gateway: the host's address on the lab network. block_size: prefix length of a block."""
@@ -64,6 +82,7 @@ class Network:
     block_size: int
     as_number: int
     ingress_as_number: int
+    encapsulation: Encapsulation = Encapsulation.NONE
 
 
 class Mesh(StrEnum):

@@ -161,8 +161,9 @@ def _words(result: CommandResult) -> str:
 
 
 def _mtu(facts: Facts, lab: Lab) -> int:
+    """What fits through to a pod, bytes: pods have less where a tunnel between nodes needs room."""
     try:
         nic = lab_nic(facts.on(lab.ingress.name), lab.ingress)
     except (MissingFact, ValueError):
-        return 1500
-    return nic.mtu if nic else 1500
+        nic = None
+    return (nic.mtu if nic else 1500) - lab.network.encapsulation.overhead

@@ -11,7 +11,7 @@ from labctl.checks.cluster_objects import BlockAffinity
 from labctl.checks.facts import Facts
 from labctl.checks.subjects import blocks_of, require_api
 from labctl.checks.why_no_route import Way, kernel_route, why_no_route_on_node, why_no_route_outside
-from labctl.model.lab import Lab, Machine, Mesh
+from labctl.model.lab import Encapsulation, Lab, Machine, Mesh
 from labctl.parse.iproute import KernelRoute
 
 _USUAL_RULES = (0, 32766, 32767)  # local, main, default: ip-rule(8)
@@ -160,18 +160,20 @@ def own_block(facts: Facts, node: Machine) -> Outcome:
 
 def _mesh_check(lab: Lab, here: Machine, there: Machine) -> Check:
     def run(facts: Facts, _lab: Lab) -> Outcome:
-        return on_node(facts, here, there)
+        return on_node(facts, here, there, lab.network.encapsulation)
 
     ends = [(peer, node) for peer in lab.peers for node in (here, there)]
     ends += [(here, there), (there, here)] if lab.bgp.mesh is Mesh.FULL else []
     sessions = [f"bgp.{a.name}.{b.name}" for a, b in ends]
+    tunnel = lab.network.encapsulation.device
+    way = f"on {tunnel}" if tunnel else f"next hop {there.address}"
     return Check(
         id=f"route.{here.name}.{there.name}",
         layer=Layer.ROUTE,
         machine=here.name,
         title=f"{here.name} sends packets for {there.name}'s block to {there.name}",
-        expected=f"the block in the kernel, next hop {there.address}",
-        command=f"ip route show via {there.address}",
+        expected=f"the block in the kernel, {way}",
+        command="ip route" if tunnel else f"ip route show via {there.address}",
         run=run,
         probe="routes",
         needs=(f"machine.{here.name}", f"calico.block.{there.name}"),
@@ -187,14 +189,21 @@ def _mesh_check(lab: Lab, here: Machine, there: Machine) -> Check:
     )
 
 
-def on_node(facts: Facts, here: Machine, there: Machine) -> Outcome:
-    """Every block of ``there`` is a route in the kernel of ``here``."""
+def on_node(facts: Facts, here: Machine, there: Machine, tunnel: Encapsulation = Encapsulation.NONE) -> Outcome:
+    """Every block of ``there`` is a route in the kernel of ``here``, by way of it or through the tunnel to it."""
     blocks: tuple[BlockAffinity, ...] = blocks_of(there, facts)
     for block in blocks:
         route = kernel_route(facts.on(here.name), block.cidr)
-        if route is None or there.address not in route.gateways:
+        if route is None or not _leads_to(there, route, tunnel):
             return failed(str(route or f"no route to {block.cidr}"), why_no_route_on_node(facts, here, there, block))
     return passed(listed(str(kernel_route(facts.on(here.name), block.cidr)) for block in blocks))
+
+
+def _leads_to(there: Machine, route: KernelRoute, tunnel: Encapsulation) -> bool:
+    """Whether a route goes by way of a node; in a tunnel its next hop may be the tunnel's own address there (VXLAN)."""
+    if tunnel is Encapsulation.NONE:
+        return there.address in route.gateways
+    return any(hop.device == tunnel.device for hop in route.next_hops)
 
 
 def _rules_check(machine: Machine) -> Check:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 from labctl.host.host import Host
 from labctl.host.probe import Finding, Probe, fail, missing_packages, ok, warn
 from labctl.host.vagrant_programs import has_plugin
-from labctl.model.lab import Lab
+from labctl.model.lab import Encapsulation, Lab
 
 # Each program, and Debian's package that brings it.
 PROGRAMS = {
@@ -112,6 +114,24 @@ def _modules(lab: Lab, host: Host) -> Finding | None:
     return fail(f"this kernel lacks {', '.join(missing)}", f"apt install linux-image-{host.machine}, then boot it")
 
 
+# A function by which a kernel is known that has the tunnel built in (Linux: net/ipv4/ipip.c, drivers/net/vxlan).
+_TUNNELS = {Encapsulation.VXLAN: "vxlan_xmit", Encapsulation.IPIP: "ipip_tunnel_xmit"}
+
+
+def _tunnel(lab: Lab, host: Host) -> Finding | None:
+    """Whether the kernel has the tunnels that the pod network is to use."""
+    kind = lab.network.encapsulation
+    if kind is Encapsulation.NONE:
+        return None
+    modules = host.read(f"/lib/modules/{host.release}/modules.dep")
+    if host.exists(f"/sys/module/{kind.value}") or f"/{kind.value}.ko" in modules:
+        return ok(f"the kernel has {kind.value}")
+    if re.search(rf" {_TUNNELS[kind]}$", host.read("/proc/kallsyms"), re.MULTILINE):
+        return ok(f"the kernel has {kind.value} built in")
+    other = Encapsulation.IPIP if kind is Encapsulation.VXLAN else Encapsulation.VXLAN
+    return fail(f"this kernel has no {kind.value}", f"encapsulation none, or {other.value}, in labctl.yaml")
+
+
 def _forwarding(lab: Lab, host: Host) -> Finding | None:
     value = host.read(_FORWARD).strip()
     if not value:
@@ -140,6 +160,7 @@ PROBES = (
     Probe("lxc.cgroups", "cgroups", _cgroups),
     Probe("lxc.overlay", "overlay file system", _overlay),
     Probe("lxc.modules", "kernel modules", _modules),
+    Probe("lxc.tunnel", "tunnels between nodes", _tunnel),
     Probe("lxc.forwarding", "IPv4 forwarding", _forwarding),
     Probe("lxc.firewall", "firewalld", _firewall),
 )

@@ -187,3 +187,12 @@ def test_with_one_ingress_machine_clients_ask_that_one(tmp_path):
 
 def test_nothing_unprintable_is_suggested():
     only_config_errors(b'versions: {kubernetes: "v\\u200e1"}')
+
+
+def test_what_only_one_source_can_do_is_refused_where_the_other_is_chosen(tmp_path):
+    """source: auto is debian on LXC and upstream on virtual machines."""
+    written(tmp_path, "network: {encapsulation: vxlan}\nbgp: {bfd: true}\n")
+    for provider, key in ((Provider.LXC, "network.encapsulation: vxlan"), (Provider.VIRTUALBOX, "bgp.bfd: BFD")):
+        with pytest.raises(ConfigError) as caught:
+            lab_of(tmp_path, provider)
+        assert [key in problem for problem in caught.value.problems] == [True]

@@ -226,9 +226,27 @@ def test_a_probe(
     assert bool(seen.remedy) is (status is not Status.OK)
 
 
+@pytest.mark.parametrize(
+    ("kind", "files", "status", "said"),
+    [
+        ("vxlan", {"sys/module/vxlan/x": ""}, Status.OK, "the kernel has vxlan"),
+        ("ipip", {"lib/modules/6.1.0-30-amd64/modules.dep": "kernel/net/ipv4/ipip.ko.xz: x\n"}, Status.OK, "has ipip"),
+        ("ipip", {"proc/kallsyms": "0 t ipip_tunnel_xmit\n"}, Status.OK, "the kernel has ipip built in"),
+        ("ipip", {"proc/kallsyms": "0 t vxlan_xmit\n0 t ipip_gro_receive\n"}, Status.FAIL, "this kernel has no ipip"),
+    ],
+)
+def test_a_tunnel_needs_a_kernel_that_has_it(
+    make_lab: Callable[[str], Lab], make_host: MakeHost, kind: str, files: dict[str, str], status: Status, said: str
+) -> None:
+    lab = make_lab(f"source: upstream\nnetwork: {{encapsulation: {kind}}}\n")
+    seen = finding(on(lab, Provider.LXC), make_host(files=files), "lxc.tunnel")
+    assert seen is not None
+    assert (seen.status, said in seen.found) == (status, True), seen
+
+
 def test_each_probe_can_find_something_wrong() -> None:
-    """No probe is there that the table above has not seen complain (host-only networks: see the tests of the rule)."""
-    complained = {case[1] for case in CASES if case[3] is not Status.OK} | {"virtualbox.networks"}
+    """No probe is there that the table above has not seen complain (or a test of its own)."""
+    complained = {case[1] for case in CASES if case[3] is not Status.OK} | {"virtualbox.networks", "lxc.tunnel"}
     assert complained == {probe.name for probes in PROBES.values() for probe in probes}
 
 
