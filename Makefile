@@ -131,14 +131,23 @@ host: ## install the missing Debian packages; nothing where all are there
 	done
 	mv $@.new $@
 
-performance: .venv/labctl ## measure everything again, on the lab in demo/, and write docs/performance.md: half an hour
-	@mkdir -p demo
+# bench up and bench scale bring up labs of their own: the one in demo/ is halted, so that it does not share the processors.
+# bench failover needs two ingress machines.
+TWO := .venv/bin/labctl -C demo/two
+
+performance: .venv/labctl ## measure everything again, on the lab in demo/, and write docs/performance.md: fifty minutes
+	@mkdir -p demo/two
 	$(LABCTL) up
 	$(LABCTL) bench start --document docs/performance.md
 	$(LABCTL) bench path --document docs/performance.md --plot docs/path.svg
-	$(LABCTL) bench verify --all --document docs/performance.md
+	$(LABCTL) bench verify --asked 40 --document docs/performance.md
+	$(LABCTL) halt
 	$(LABCTL) bench up --document docs/performance.md
 	$(LABCTL) bench scale --document docs/performance.md
+	printf 'name: two\ningress: {count: 2}\nnetwork: {subnet: 192.168.51.0/24, service_cidr: 10.112.0.0/16}\n' >demo/two/labctl.yaml
+	$(TWO) up
+	$(TWO) bench failover --rounds 3 --document docs/performance.md
+	$(TWO) destroy --yes
 
 docs: .venv/dev ## write docs/reference/ from the code
 	.venv/bin/python tests/docs/reference.py

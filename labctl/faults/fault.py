@@ -70,8 +70,17 @@ class Fault:
         return "" if self.machines(lab) else "about a machine that this lab does not have"
 
     def machines(self, lab: Lab) -> tuple[Machine, ...]:
-        """The machines that it can be about."""
+        """The machines that it can be about; of two ingress machines both, where it is broken on the machine itself."""
+        if self.place is Place.INGRESS and self.on is None:
+            return lab.ingresses
         return _at(lab, self.place)
+
+    def checks(self, lab: Lab, machine: Machine) -> tuple[str, ...]:
+        """Patterns of the checks that verify may name where the fault is about that machine."""
+        found = [pattern.format(machine=machine.name, address=machine.address) for pattern in self.root_causes]
+        if machine not in lab.ingresses[1:]:
+            return tuple(found)
+        return tuple(_of_other(pattern, lab.ingress.name, machine.name) for pattern in found)
 
     def host(self, lab: Lab, machine: Machine) -> Machine:
         """The machine on which its scripts run, if it is about ``machine``; where ``on`` is worker, another one."""
@@ -81,8 +90,16 @@ class Fault:
         return (others or [item for item in lab.machines if item != machine])[0]
 
 
+def _of_other(pattern: str, first: str, other: str) -> str:
+    """The pattern for the other ingress machine; the first one's checks of the proxy do not name it (of_machine)."""
+    words = pattern.split(".")
+    if other in words:
+        return pattern
+    return ".".join(other if word == first else word for word in (words if first in words else [*words, other]))
+
+
 def _at(lab: Lab, place: Place) -> tuple[Machine, ...]:
-    """Of two ingress machines the first: the faults' words and root causes are about that one."""
+    """Of two ingress machines the first: faults of a worker that are broken on ingress are broken there."""
     if place is Place.INGRESS:
         return (lab.ingress,)
     return tuple(machine for machine in lab.machines if machine.role.value == place.value)

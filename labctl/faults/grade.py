@@ -84,8 +84,7 @@ def _mark(lab: Lab, report: Report, item: Applied, now: float) -> Mark:
 
 def _is_gone(lab: Lab, report: Report, item: Applied) -> bool:
     """Whether the checks that would name the fault pass; where one is blocked, nobody can tell yet."""
-    words = {"machine": item.machine, "address": str(lab.machine(item.machine).address)}
-    patterns = [pattern.format(**words) for pattern in fault_named(item.name).root_causes]
+    patterns = fault_named(item.name).checks(lab, lab.machine(item.machine))
     mine = [result for result in report.results if any(fnmatchcase(result.id, pattern) for pattern in patterns)]
     return bool(mine) and all(result.status in (Status.PASS, Status.SKIPPED) for result in mine)
 

@@ -20,6 +20,8 @@ from labctl.faults.fault import Fault, Way
 from labctl.faults.shell import apply_script, undo_script
 
 LAB = make_lab()
+TWO = make_lab(more="ingress: {count: 2}\n")
+IDS = {lab: [check.id for check in all_checks(lab, make_facts(lab))] for lab in (LAB, TWO)}
 
 
 def test_there_are_faults_of_each_level_over_the_layers() -> None:
@@ -39,11 +41,23 @@ def test_a_fault_is_whole(fault: Fault) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_verify_has_the_checks_that_should_name_it(fault: Fault) -> None:
-    ids = [check.id for check in all_checks(LAB, make_facts(LAB))]
-    for machine in fault.machines(LAB):
-        for pattern in fault.root_causes:
-            wanted = pattern.format(machine=machine.name, address=machine.address)
-            assert any(fnmatchcase(id_, wanted) for id_ in ids), wanted
+    for lab, checks in IDS.items():
+        for machine in fault.machines(lab):
+            for wanted in fault.checks(lab, machine):
+                assert any(fnmatchcase(id_, wanted) for id_ in checks), wanted
+
+
+def test_of_two_ingress_machines_either_can_be_broken_where_the_fault_is_on_the_machine() -> None:
+    about = {fault.name: [machine.name for machine in fault.machines(TWO)] for fault in FAULTS}
+    assert about["bird-stopped-on-ingress"] == ["ingress", "ingress2"]
+    stopped = next(fault for fault in FAULTS if fault.name == "bird-stopped-on-ingress")
+    assert stopped.checks(TWO, TWO.machine("ingress2")) == ("bgp.ingress2",)
+
+
+def test_where_a_router_is_in_between_no_fault_is_about_sessions_that_are_not_there() -> None:
+    lab = make_lab(more="router: true\n")
+    assert {fault.layer for fault in FAULTS if fault.fits(lab)} & {Layer.BGP, Layer.ROUTE} == set()
+    assert "worker-halted" in {fault.name for fault in FAULTS if fault.fits(lab)}
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
