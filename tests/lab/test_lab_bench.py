@@ -1,6 +1,7 @@
 """bench on a real lab, as short as it goes: the commands run, and nothing of theirs is left. No figure is judged.
 
-`bench up` is left out, as plain `vagrant up` takes minutes; it shares all but that with `bench scale`.
+`bench up` is left out, as plain `vagrant up` takes minutes; it shares all but that with `bench scale`. `bench failover`
+needs two ingress machines: test_lab_ha.py.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ def test_path_finds_two_proxies_where_the_controller_is_a_pod_and_removes_that_a
 ) -> None:
     plot, page = tmp_path / "path.svg", tmp_path / "page.md"
     short = ("--rounds", "1", "--seconds", "1", "--rate", "80", "--traced", "2")
-    done = lab.labctl("bench", "path", *short, "--output", "json", "--plot", str(plot), "--document", str(page))
+    words = ("--output", "json", "--plot", str(plot), "--document", str(page))
+    done = lab.labctl("bench", "path", *short, *words, seconds=300)
     found = json.loads(done.stdout)
     assert {name: {way["proxies"] for way in ways} for name, ways in found["ways"].items()} == {
         "external": {1},
@@ -34,14 +36,14 @@ def test_path_finds_two_proxies_where_the_controller_is_a_pod_and_removes_that_a
 
 
 def test_verify_and_start(lab: LabUnderTest) -> None:
-    verify = json.loads(lab.labctl("bench", "verify", "--asked", "2", "--output", "json").stdout)
+    verify = json.loads(lab.labctl("bench", "verify", "--asked", "2", "--output", "json", seconds=300).stdout)
     assert (verify["asked"], verify["unanswered"]) == (2, 0)
     start = json.loads(lab.labctl("bench", "start", "--rounds", "1", "--output", "json").stdout)
     assert start["labctl_seconds"]["count"] == 1
 
 
 def test_scale_leaves_no_lab_behind(lab: LabUnderTest) -> None:
-    done = lab.labctl("bench", "scale", "--workers", "1", "--output", "json", seconds=300)
+    done = lab.labctl("bench", "scale", "--workers", "1", "--output", "json", seconds=600)
     assert [size["workers"] for size in json.loads(done.stdout)["sizes"]] == [1]
     assert not (lab.own / "bench" / "scale").exists()
     assert lxc.existing(lab.model) == {machine.name for machine in lab.model.machines}

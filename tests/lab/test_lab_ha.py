@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Callable
+from dataclasses import replace
 
 from host_state import differences, look_at_host
-from lab_under_test import LabUnderTest
+from lab_under_test import LabUnderTest, wait_until
+
+from labctl.machines import lxc
 
 CONFIG = "workers: 1\napp: {replicas: 2}\ningress: {count: 2, advert_interval: 0.5}\n"
 
@@ -25,7 +30,19 @@ def test_one_ingress_machine_dies_and_the_other_serves(
     (found,) = json.loads(done.stdout)["measured"]
     assert found["case"] == "ingress"
     assert 0 < found["lost"]["median"] < found["sent"][0]  # something was lost, and then it was served again
-    lab.repaired()
+    assert lab.verify()["ok"] is True
 
+    kill_a_bench_that_has_containers(lab)
     lab.destroy()
     assert differences(host_before, look_at_host()) == []
+
+
+def kill_a_bench_that_has_containers(lab: LabUnderTest) -> None:
+    """bench scale brings up a lab of its own in this lab's folder; killed, it leaves that to destroy."""
+    bench = lab.start("bench", "scale", "--workers", "1", own_group=True)
+    beside = replace(lab.model, name=f"{lab.model.name}-scale")
+    try:
+        wait_until("bench scale has made a container", lambda: lxc.existing(beside))
+    finally:
+        os.killpg(bench.pid, signal.SIGKILL)
+        bench.communicate()
