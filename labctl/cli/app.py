@@ -27,7 +27,7 @@ _WIDTH_OF_FILES = 160
 class Application:
     """One run of labctl. directory: where labctl.yaml and .labctl are. verbosity: -1 quiet, 0, 1 verbose.
     command: its name; says_next: whether a hint about the next command may follow.
-    after_interrupt: what may be done next where a person ends it by Ctrl-C.
+    after_interrupt: what may be done next where a person ends it by Ctrl-C, if not what is said of its command.
 
     Data goes to ``out``, everything else to ``err``.
     """
@@ -35,7 +35,7 @@ class Application:
     directory: Path = field(default_factory=Path)
     verbosity: int = 0
     no_color: bool = False
-    after_interrupt: str = "labctl up goes on from here; labctl destroy removes the lab"
+    after_interrupt: str = ""
     command: str = ""
     says_next: bool = True
     _out: Console | None = None

@@ -7,7 +7,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "doctor": ("labctl doctor", "labctl doctor --fix"),
     "render": ("labctl render", "labctl render --out /tmp/look"),
     "plan": ("labctl plan", "labctl plan --until bgp-peers"),
-    "up": ("labctl up", "labctl up --workers 3", "labctl up --until bgp-peers", "labctl up --offline"),
+    "up": (
+        "labctl up",
+        "labctl up --workers 3",
+        "labctl up --until controller --until app",
+        "labctl up --offline",
+    ),
     "verify": (
         "labctl verify",
         "labctl verify --explain",
@@ -69,4 +74,17 @@ NEXT: dict[str, dict[int, str]] = {
     "tour": {0: "labctl break --random --hidden, then find what is broken", 1: "labctl verify --explain"},
     "halt": {0: "labctl up starts the machines again"},
     "destroy": {0: "labctl up builds the lab anew; labctl box list shows the boxes that stay"},
+}
+
+_UP_OR_DESTROY = "labctl up goes on from here; labctl destroy removes the lab"
+# What is said after a command that changes something and was interrupted.
+AFTER_INTERRUPT: dict[str, str] = {
+    "up": _UP_OR_DESTROY,
+    "halt": _UP_OR_DESTROY,
+    "destroy": _UP_OR_DESTROY,
+    "break": "labctl repair; labctl verify --explain",
+    "repair": "labctl repair goes on",
+    "bench": "labctl up puts the lab right, if anything is left",
+    "box": "the same command again; what was done is kept",
+    "class": "labctl class up goes on from here; labctl class down removes the seats",
 }

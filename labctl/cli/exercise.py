@@ -33,28 +33,36 @@ def run_exercise(app: Application, first: str) -> int:
     names = [stop.name for stop in STOPS]
     tasks = [task for task in TASKS if names.index(task.stop) >= names.index(first)]
     student = _AtTerminal(app, lab)
-    app.after_interrupt = "the lab is as it was; labctl tour --exercise --from STOP begins at a stop"
+    own_file, again = False, "labctl tour --exercise --from STOP begins at a stop"
     with app.connections(lab) as connections:
         guide = Guide(lab, connections, Silent())
         put_scale_back(guide)
         try:
-            if any(task.stop == "restart" for task in tasks) and clear_bird(guide):
+            own_file = any(task.stop == "restart" for task in tasks) and clear_bird(guide)
+            app.after_interrupt = f"{_left(own_file)}; {again}"
+            if own_file:
                 app.note("BIRD on ingress is as before anybody configured it; at the end the lab's own file comes back")
             skipped = practise(tasks, guide, student)
         except EOFError:
-            app.note("you left before the end; the lab is as it was")
+            app.note(f"you left before the end; {_left(own_file)}")
             return 1
         finally:
             guide.put_back()
-    return _summary(app, tasks, skipped)
+    return _summary(app, tasks, skipped, own_file)
 
 
-def _summary(app: Application, tasks: Sequence[Task], skipped: Sequence[str]) -> int:
+def _left(own_file: bool) -> str:
+    """How the lab is now. own_file: it has labctl's own bird.conf again."""
+    return "the lab is as it was" if own_file else "what you changed stays; `labctl up` does what is left"
+
+
+def _summary(app: Application, tasks: Sequence[Task], skipped: Sequence[str], own_file: bool) -> int:
     if skipped:
         app.err.print(Text(f"{len(tasks) - len(skipped)} of {len(tasks)} tasks done; skipped: {', '.join(skipped)}"))
         return 1
     app.err.print(Text(f"✓ all {len(tasks)} tasks done", style="bold green"))
-    app.note("the lab is as it was. Next: labctl break --random --hidden, then find what is broken")
+    following = "labctl break --random --hidden, then find what is broken" if own_file else "labctl verify"
+    app.note(f"{_left(own_file)}. Next: {following}")
     return 0
 
 

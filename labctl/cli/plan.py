@@ -22,15 +22,21 @@ _CONNECT_SECONDS = 3.0
 
 
 @click.command()
-@click.option("--until", metavar="STEP", shell_complete=step_names, help="Only that step and what it needs.")
+@click.option(
+    "--until",
+    metavar="STEP",
+    multiple=True,
+    shell_complete=step_names,
+    help="Only that step and what it needs; may be repeated.",
+)
 @click.option("--output", type=click.Choice(["table", "json"]), default="table", show_default=True)
 @pass_app
-def plan(app: Application, until: str | None, output: str) -> None:
+def plan(app: Application, until: tuple[str, ...], output: str) -> None:
     """Show the steps, per machine, in order, with what each needs: what `labctl up` would do.
 
     Where there is a lab, also what it would change in it: steps to run and why, files that differ, machines that go.
     """
-    from labctl.cli.steps import known_step
+    from labctl.cli.steps import known_steps
     from labctl.config import Overrides
     from labctl.engine.applied import applied_lab
     from labctl.engine.changes import machines_to_remove, require_same_lab
@@ -41,7 +47,7 @@ def plan(app: Application, until: str | None, output: str) -> None:
     require_same_lab(files, Overrides())
     lab = app.lab()
     require_free_networks(lab, files)
-    made = make_plan(lab, until=known_step(until))
+    made = make_plan(lab, until=known_steps(until))
     before = applied_lab(files) if files.ssh_key.is_file() else None
     states = _pending(app, lab, files) if before is not None else {}
     gone = machines_to_remove(before, lab) if before is not None else []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from labctl.cli.examples import AFTER_INTERRUPT
 from labctl.errors import ConfigError, ExitCode, LabctlError
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ _THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 def show_error(error: BaseException, app: Application) -> ExitCode:
     """Say on standard error what happened, where, why and what to do; return the exit code that goes with it."""
     if isinstance(error, KeyboardInterrupt | click.Abort):
-        _say(app, "interrupted", next_step=app.after_interrupt)
+        _say(app, "interrupted", next_step=app.after_interrupt or AFTER_INTERRUPT.get(app.command, ""))
         return ExitCode.INTERRUPTED
     if isinstance(error, click.exceptions.NoArgsIsHelpError):
         click.echo(error.format_message(), err=True)

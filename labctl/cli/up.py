@@ -41,7 +41,11 @@ _SETTLE_SECONDS = 60
 )
 @click.option("--workers", type=int, metavar="N", help="How many workers.")
 @click.option(
-    "--until", metavar="STEP", shell_complete=step_names, help="Stop after this step; the rest is left for the class."
+    "--until",
+    metavar="STEP",
+    multiple=True,
+    shell_complete=step_names,
+    help="Only this step and what it needs; the rest is left for the class. May be repeated.",
 )
 @click.option("--offline", is_flag=True, help="Ask nothing but the cache (labctl cache pull); say first what it lacks.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
@@ -51,7 +55,7 @@ def up(
     provider: str | None,
     source: str | None,
     workers: int | None,
-    until: str | None,
+    until: tuple[str, ...],
     *,
     offline: bool,
     output: str,
@@ -59,7 +63,7 @@ def up(
     """Bring the lab up, to a verified one. Run again, it goes on where it stopped and changes nothing that is done."""
     from labctl.cli.as_root import become_root
     from labctl.cli.cache import default_folder, require_cache
-    from labctl.cli.steps import known_step
+    from labctl.cli.steps import known_steps
     from labctl.config import Overrides
     from labctl.config.choices import merge, read_choices, write_choices
     from labctl.engine.applied import remember
@@ -76,7 +80,7 @@ def up(
     require_same_lab(files, told)
     lab = app.lab(told, tell=app.note)
     require_free_networks(lab, files)
-    until = known_step(until)
+    until = known_steps(until)
     _warn(app, require(lab))
     if offline or lab.mirrors.offline:
         require_cache(lab)
@@ -88,7 +92,7 @@ def up(
         kept = replace(chosen, provider=lab.provider.value, source=lab.source.value, subnet=str(lab.network.subnet))
         write_choices(files.choices, kept)
         outcome = _bring_up(app, lab, files, until, output)
-        ok = _report(app, lab, outcome) and (until is not None or _verified(app, lab, output))
+        ok = _report(app, lab, outcome) and (bool(until) or _verified(app, lab, output))
     seconds = round(time.monotonic() - started, 2)
     if output == "json":
         app.write(json.dumps({"event": "end", "ok": ok, "seconds": seconds}) + "\n")
@@ -104,7 +108,7 @@ def _warn(app: Application, examined: list[Examined]) -> None:
             app.note(f"{one.probe.title}: {one.finding.found}; {one.finding.remedy}")
 
 
-def _bring_up(app: Application, lab: Lab, files: LabDirectory, until: str | None, output: str) -> Outcome:
+def _bring_up(app: Application, lab: Lab, files: LabDirectory, until: tuple[str, ...], output: str) -> Outcome:
     from labctl.cli.boxes import ensure_box
     from labctl.engine.prepare import prepare
     from labctl.engine.up import bring_up
@@ -174,12 +178,13 @@ def _still_wrong(app: Application, report: Report) -> None:
         app.note(f"not yet: {', '.join(report.root_causes)}")
 
 
-def _closing_words(lab: Lab, outcome: Outcome, until: str | None, seconds: float) -> str:
+def _closing_words(lab: Lab, outcome: Outcome, until: tuple[str, ...], seconds: float) -> str:
     from labctl.cli.took import took
 
     if not outcome.done:
         return f"the lab {lab.name} is up already; nothing was changed ({took(seconds)})"
-    if until is not None:
-        return f"the lab {lab.name} is up to the step {until} ({took(seconds)}); `labctl up` does the rest"
+    if until:
+        steps = f"{'step' if len(until) == 1 else 'steps'} {' and '.join(until)}"
+        return f"the lab {lab.name} is up to the {steps} ({took(seconds)}); `labctl up` does the rest"
     url = f"curl -H 'Host: {lab.app.host}' http://{lab.entry}/"
     return f"the lab {lab.name} is up and verified ({took(seconds)}). Try: {url}"

@@ -20,11 +20,11 @@ from labctl.render.values import READY_MARK
 
 
 def bring_up(
-    lab: Lab, files: LabDirectory, connections: Connections, *, until: str | None, listener: Listener
+    lab: Lab, files: LabDirectory, connections: Connections, *, until: tuple[str, ...], listener: Listener
 ) -> Outcome:
     """Boot the machines that do not run, do every step that does not hold yet, and remove what the lab no longer has.
 
-    The lab's files must be rendered. until: stop after that step. Raises LabctlError if Vagrant fails after all
+    The lab's files must be rendered. until: stop after these steps. Raises LabctlError if Vagrant fails after all
     machines answered; whatever fails earlier is in the outcome.
     """
     end_leftovers(lab, files.folder, by_labctl=True)
@@ -48,7 +48,7 @@ def bring_up(
     keep_pins(lab, files, connections)
     if outcome.ok:
         boot.finish()
-        if gone and until is None:
+        if gone and not until:
             forget_nodes(lab, connections, gone)
     return outcome
 

@@ -49,8 +49,8 @@ class Plan:
         raise KeyError(str(name))
 
 
-def make_plan(lab: Lab, *, until: str | None = None) -> Plan:
-    """The plan for lab; with until, only that step, what it needs and what it waits for as it runs.
+def make_plan(lab: Lab, *, until: tuple[str, ...] = ()) -> Plan:
+    """The plan for lab; with until, only those steps, what they need and what they wait for as they run.
 
     Raises graphlib.CycleError if the catalogue of steps were circular (a test proves that it is not).
     """
@@ -60,7 +60,7 @@ def make_plan(lab: Lab, *, until: str | None = None) -> Plan:
         for machine in lab.machines
         if machine.role in step.roles and step.wanted(lab)
     }
-    wanted = set(tasks) if until is None else _needed(tasks, [name for name in tasks if name.step == until])
+    wanted = _needed(tasks, [name for name in tasks if name.step in until]) if until else set(tasks)
     graph = {name: tasks[name].needs for name in tasks if name in wanted}
     TopologicalSorter(graph).prepare()
     return Plan(tuple(tasks[name] for name in tasks if name in wanted))

@@ -57,12 +57,12 @@ def practise(tasks: Sequence[Task], guide: Guide, student: Student) -> tuple[str
 def _one(task: Task, guide: Guide, student: Student) -> bool:
     """Wait until the task is done; False: it is skipped."""
     hints = [*task.hints, f"type: {task.solution(guide.lab)}"]
-    begun = time.monotonic()
+    begun, typed = time.monotonic(), False
     while not _holds(task, guide):
         try:
             line = student.line(LOOK_SECONDS)
         except EOFError:
-            if _comes(task, guide):
+            if typed and _comes(task, guide):
                 return True
             raise
         if line is None:
@@ -70,7 +70,7 @@ def _one(task: Task, guide: Guide, student: Student) -> bool:
                 begun = time.monotonic()
                 student.hint(hints.pop(0))
             continue
-        word = line.strip()
+        word, typed = line.strip(), True
         if word == "skip":
             return False
         if word in ("hint", "?"):

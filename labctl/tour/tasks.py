@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 from labctl.checks.probes import HAPROXY_CONFIG
@@ -16,6 +17,8 @@ from labctl.tour.stops.known import blocks, pods, server_addresses
 from labctl.tour.task import Task
 
 CONFIG = "/etc/bird/bird.conf"
+APP_FILE = ".labctl/machines/controlplane/files/app.yaml"
+_KINDS = ("deployment", "service", "ingress")
 _KEPT, _TRIED = f"{CONFIG}.before-exercise", f"{CONFIG}.exercise"
 _START = """\
 log syslog all;
@@ -250,6 +253,19 @@ TASKS: tuple[Task, ...] = (
         shown=_shows_established,
     ),
     Task(
+        "application",
+        lambda _lab: (
+            f"Deploy the application and its Ingress: the objects are in {APP_FILE}, here on the host. "
+            "Where they are there already, nothing changes."
+        ),
+        (
+            "kubectl's word is `apply`, with `-f FILE`; labctl sends the file along.",
+            "Read the file first: it has a Deployment, a Service and an Ingress.",
+        ),
+        lambda _lab: f"labctl kubectl apply -f {APP_FILE}",
+        shown=lambda _guide, output: all(re.search(rf"^{kind}.*/\S+ \w+$", output, re.MULTILINE) for kind in _KINDS),
+    ),
+    Task(
         "pods",
         lambda _lab: "Show the application's pods, their addresses and their nodes.",
         ("kubectl shows more columns with an option.", "The option is `-o wide`."),
@@ -277,5 +293,8 @@ TASKS: tuple[Task, ...] = (
 
 
 def put_scale_back(guide: Guide) -> None:
-    """At the end there are as many pods as labctl.yaml says."""
-    guide.must_undo("replicas", kubectl(f"scale deployment app --replicas={guide.lab.app.replicas}"))
+    """At the end there are as many pods as labctl.yaml says; where there is no application yet, that is all right."""
+    back = kubectl(f"scale deployment app --replicas={guide.lab.app.replicas}")
+    there = kubectl("get deployment app --ignore-not-found --output name")
+    line = f'test -z "$({there.command})" || {back.command}'
+    guide.must_undo("replicas", replace(back, command=line))

@@ -57,12 +57,17 @@ class LabUnderTest:
         """The folder that labctl writes."""
         return self.folder / ".labctl"
 
-    def start(self, *words: str, own_group: bool = False) -> subprocess.Popen[str]:
-        """labctl, started and not waited for. own_group: what it starts can be sent a signal as a whole."""
+    def start(self, *words: str, own_group: bool = False, typing: bool = False) -> subprocess.Popen[str]:
+        """labctl, started and not waited for. own_group: what it starts can be sent a signal as a whole.
+
+        typing: it reads what the test writes. Ctrl-C counts, also where the tests run in the background of a shell,
+        which tells what it starts there to ignore it.
+        """
         return subprocess.Popen(
-            self._line(words),
+            ["env", "--default-signal=INT", *self._line(words)],
             env=environment(),
             text=True,
+            stdin=subprocess.PIPE if typing else None,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             process_group=0 if own_group else None,

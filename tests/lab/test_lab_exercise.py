@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from lab_under_test import LabUnderTest
 
 from labctl.model.lab import Lab
@@ -27,16 +32,56 @@ def written_by_hand(lab: Lab) -> str:
     return text
 
 
+class Student:
+    """A person at `labctl tour --exercise`, who types and waits for what comes."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdin is not None and process.stdout is not None
+        self._to, self._from, self.errors = process.stdin, process.stdout, ""
+
+    def types(self, line: str) -> None:
+        self._to.write(f"{line}\n")
+        self._to.flush()
+
+    def reads(self, words: str) -> None:
+        """Read on until these words have come. The end of the output fails the test."""
+        seen = ""
+        while words not in seen:
+            char = self._from.read(1)
+            assert char, f"no {words!r} in:\n{seen}"
+            seen += char
+
+
+@contextmanager
+def exercise(lab: LabUnderTest) -> Iterator[Student]:
+    """An exercise from its start to its end, which must be a good one."""
+    process = lab.start("tour", "--exercise", typing=True)
+    giving_up = threading.Timer(240, process.kill)
+    giving_up.start()
+    try:
+        student = Student(process)
+        yield student
+        student.errors = process.communicate(timeout=60)[1]
+        assert process.returncode == 0, student.errors
+    finally:
+        giving_up.cancel()
+        process.kill()
+        process.wait()
+
+
 def test_a_student_does_all_of_it_by_hand_and_the_lab_is_as_before(lab: LabUnderTest) -> None:
     before = lab.on("ingress", f"cat {CONFIG}")
     (lab.folder / "mine.conf").write_text(written_by_hand(lab.model))
     typed = {task.stop: task.solution(lab.model) for task in TASKS}
     typed["filter"] = f"labctl ssh ingress -- 'cat > {CONFIG}' < mine.conf"
-    lines = ["labctl kubectl get pods", "hint", *typed.values()]  # the first is not what was asked for
-    done = lab.labctl("tour", "--exercise", stdin="".join(f"{line}\n" for line in lines), seconds=300)
-    assert f"all {len(TASKS)} tasks done" in done.stderr
-    assert done.stdout.count("✓ done") == len(TASKS)
-    assert "Hint: " in done.stdout
+    with exercise(lab) as student:
+        student.types("labctl kubectl get pods")  # not what was asked for
+        student.types("hint")
+        student.reads("Hint: ")
+        for line in typed.values():
+            student.types(line)
+            student.reads("✓ done")
+    assert f"all {len(TASKS)} tasks done" in student.errors
     assert lab.on("ingress", f"cat {CONFIG}") == before
     assert lab.on("ingress", f"cat {CONFIG}.exercise; rm {CONFIG}.exercise") == written_by_hand(lab.model)
     lab.repaired()

@@ -90,7 +90,7 @@ class Bench:
         """Everything that `labctl up` does, for the lab with these timers."""
         self.progress(why)
         prepare(lab, self.files, box_file=self.box_file)
-        outcome = bring_up(lab, self.files, self.connections, until=None, listener=_ignore)
+        outcome = bring_up(lab, self.files, self.connections, until=(), listener=_ignore)
         if not outcome.ok:
             failed = next(iter(outcome.failed.values()), None)
             raise LabctlError("the lab could not be brought back", why=str(failed), next_step="labctl up")

@@ -69,10 +69,7 @@ def test_signals_end_labctl_with_130(lab_folder, number):
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert errors.decode().splitlines()[-2:] == [
-        "error: interrupted",
-        "  next:  labctl up goes on from here; labctl destroy removes the lab",
-    ]
+    assert errors.decode().splitlines()[-1] == "error: interrupted"
 
 
 def test_a_reader_that_goes_away_is_no_error_message(lab_folder):

@@ -93,7 +93,7 @@ def test_steps_of_one_machine_that_do_not_need_each_other_run_side_by_side(artic
 
 def test_events_tell_what_was_done_and_what_held_already(article_lab: Lab) -> None:
     recorder = Recorder(lambda task: task.step.name != "base")
-    outcome = run(make_plan(article_lab, until="bird"), recorder)
+    outcome = run(make_plan(article_lab, until=("bird",)), recorder)
     assert recorder.states("ingress/machines") == [State.RUNNING, State.DONE]
     assert recorder.states("ingress/base") == [State.RUNNING, State.SKIPPED]
     assert recorder.states("ingress/bird") == [State.RUNNING, State.DONE]

@@ -86,7 +86,7 @@ def test_every_machine_boots_first(article_lab: Lab) -> None:
 @settings(max_examples=20, deadline=None)
 @given(workers=st.integers(1, 64), until=st.sampled_from([None, *STEP_NAMES]))
 def test_tasks_stand_after_what_they_need(make_lab: Callable[..., Lab], workers: int, until: str | None) -> None:
-    plan = make_plan(make_lab_once(make_lab, workers), until=until)
+    plan = make_plan(make_lab_once(make_lab, workers), until=(until,))
     seen: set[TaskName] = set()
     for task in plan.tasks:
         assert task.needs <= seen
@@ -115,24 +115,31 @@ def test_with_few_and_many_workers(make_lab: Callable[..., Lab], workers: int) -
 
 
 def test_until_base_is_booting_and_base(article_lab: Lab) -> None:
-    assert names(make_plan(article_lab, until="base")) == {
+    assert names(make_plan(article_lab, until=("base",))) == {
         TaskName(machine.name, step) for machine in article_lab.machines for step in ("machines", "base")
     }
 
 
 def test_until_bird_leaves_the_cluster_alone(article_lab: Lab) -> None:
-    assert names(make_plan(article_lab, until="bird")) == named("ingress/machines", "ingress/base", "ingress/bird")
+    assert names(make_plan(article_lab, until=("bird",))) == named("ingress/machines", "ingress/base", "ingress/bird")
 
 
 def test_until_control_plane(article_lab: Lab) -> None:
     steps = ("machines", "base", "runtime", "kubernetes", "control-plane")
-    assert names(make_plan(article_lab, until="control-plane")) == {TaskName("controlplane", step) for step in steps}
+    assert names(make_plan(article_lab, until=("control-plane",))) == {TaskName("controlplane", step) for step in steps}
+
+
+def test_all_but_bird_is_left_for_the_class(article_lab: Lab) -> None:
+    left = names(make_plan(article_lab)) - names(make_plan(article_lab, until=("bgp-peers", "calico", "controller")))
+    assert left == named("ingress/bird", "controlplane/app")
+    left = names(make_plan(article_lab)) - names(make_plan(article_lab, until=("app", "controller")))
+    assert left == named("ingress/bird")
 
 
 @pytest.mark.parametrize("until", STEP_NAMES)
 def test_until_holds_all_that_its_steps_wait_for(article_lab: Lab, until: str) -> None:
     """A step may wait for others while it runs (join: for the control plane): without them it would never end."""
-    whole, part = make_plan(article_lab), make_plan(article_lab, until=until)
+    whole, part = make_plan(article_lab), make_plan(article_lab, until=(until,))
     assert {task.name for task in whole.tasks if task.name.step == until} <= names(part)
     for task in part.tasks:
         assert task == whole.task(task.name)
@@ -140,9 +147,9 @@ def test_until_holds_all_that_its_steps_wait_for(article_lab: Lab, until: str) -
 
 
 def test_joining_needs_a_control_plane_and_the_app_needs_workers(article_lab: Lab) -> None:
-    assert named("controlplane/control-plane") <= names(make_plan(article_lab, until="join"))
-    assert named("worker1/join", "worker2/join") <= names(make_plan(article_lab, until="calico"))
-    assert named("worker1/join", "worker2/calico") <= names(make_plan(article_lab, until="app"))
+    assert named("controlplane/control-plane") <= names(make_plan(article_lab, until=("join",)))
+    assert named("worker1/join", "worker2/join") <= names(make_plan(article_lab, until=("calico",)))
+    assert named("worker1/join", "worker2/calico") <= names(make_plan(article_lab, until=("app",)))
 
 
 def test_nobody_waits_for_itself_by_way_of_what_runs_beside_it(article_lab: Lab) -> None:
