@@ -12,7 +12,7 @@ from rich.text import Text
 from labctl.tour.exercise import practise
 from labctl.tour.prompt import Lines, run_line
 from labctl.tour.show import prose
-from labctl.tour.stops import STOPS
+from labctl.tour.stops import STOPS, stops_of
 from labctl.tour.tasks import TASKS, clear_bird, put_scale_back
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ class _AtTerminal:
         self._prompted = False
 
     def told(self, task: Task, number: int, total: int) -> None:
-        stop = next(stop for stop in STOPS if stop.name == task.stop)
+        stop = next(stop for stop in stops_of(self._lab) if stop.name == task.stop)
         title = Text.assemble((f"{number}/{total} ", "dim"), (stop.title, "bold"), (f"  {stop.name}", "dim"))
         self._app.out.print(Rule(style="dim"), title, Padding(prose(task.why or stop.why), (0, 0, 1, 0), expand=False))
         self._app.out.print(Text("Your task: ", style="bold yellow") + prose(task.what(self._lab)))

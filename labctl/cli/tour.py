@@ -56,7 +56,7 @@ def tour(
     It stops and starts BIRD on ingress and scales the application up and down; at the end all is as it was. Exit
     status 1 if a stop did not show what it claims.
     """
-    from labctl.tour.stops import STOPS
+    from labctl.tour.stops import STOPS, stops_of
 
     start = _index(first, STOPS)
     if out is not None and export is None:
@@ -74,7 +74,7 @@ def tour(
         return run_exercise(app, STOPS[start].name)
     lab = app.lab()
     watcher: Watcher = _progress(app) if export else _Display(app, pause=not auto and sys.stdin.isatty())
-    visits, picture = _walk(app, lab, watcher, STOPS[start:], start + 1)
+    visits, picture = _walk(app, lab, watcher, stops_of(lab)[start:], start + 1)
     if export:
         from labctl.cli.deliver import deliver
         from labctl.tour.handout import handout

@@ -11,9 +11,10 @@ import re
 from dataclasses import dataclass
 from doctest import ELLIPSIS, NORMALIZE_WHITESPACE, OutputChecker
 from pathlib import Path
+from textwrap import dedent
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-_BLOCK = re.compile(r"^```console ?(\S*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^( *)```console ?(\S*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
 _STATUS = re.compile(r"\s*# exit (\d+)$")
 PLACES = ("", "lab", "by-hand")
 
@@ -41,8 +42,8 @@ def pages() -> list[Path]:
 def shown_in(page: Path) -> list[Shown]:
     """The commands of a page, in order."""
     found = []
-    for place, text in _BLOCK.findall(page.read_text(encoding="utf-8")):
-        for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:
+    for _, place, text in _BLOCK.findall(page.read_text(encoding="utf-8")):
+        for part in re.split(r"^\$ ", dedent(text), flags=re.MULTILINE)[1:]:
             line, _, output = part.partition("\n")
             status = _STATUS.search(line)
             command = _STATUS.sub("", line)

@@ -110,20 +110,20 @@ STOPS = (
         "stats",
         "HAProxy's statistics",
         "HAProxy's own page on port 1024 shows each server, its checks and its requests: open it in a browser. Here we "
-        "read the same as CSV and leave out the spare slots that wait for later pods.",
+        "read a few of its columns as CSV and leave out the spare slots that wait for later pods.",
         _stats,
     ),
     Stop(
         "haproxy-cfg",
         "haproxy.cfg: a server for each pod",
-        "The controller wrote this file. A service of Kubernetes is only a list of pods here: each pod is a server "
-        "with its own address, so HAProxy itself balances, checks and retries.",
+        "The controller wrote this file. To it a Service is only the list of its pods: each pod is a server with its "
+        "own address, so HAProxy itself balances, checks and retries.",
         _config,
     ),
     Stop(
         "scale-up",
         "More pods: the file follows",
-        "We ask for three pods more. The controller sees the new addresses at the API server and fills spare slots, "
+        "We ask for three more pods. The controller sees the new addresses at the API server and fills spare slots, "
         "through HAProxy's runtime API, without a reload.",
         _scale_up,
     ),

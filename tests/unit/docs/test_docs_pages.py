@@ -82,3 +82,12 @@ def run(one: Shown, folder: Path) -> subprocess.CompletedProcess[str]:
         timeout=300,
         check=False,
     )
+
+
+def test_no_command_is_overlooked():
+    """A block may stand in a list: it counts there, too."""
+    for page in pages():
+        lines = page.read_text(encoding="utf-8").splitlines()
+        blocks = sum(1 for line in lines if line.lstrip().startswith("```console"))
+        commands = sum(1 for line in lines if line.lstrip().startswith("$ "))
+        assert commands >= len(shown_in(page)) >= blocks, page

@@ -100,7 +100,7 @@ def test_metadata_and_command(wheel: zipfile.ZipFile) -> None:
     fields = Parser().parsestr(wheel.read(metadata).decode())
     assert (fields["Name"], fields["Version"]) == ("labctl", labctl.__version__)
     (points,) = [name for name in wheel.namelist() if name.endswith(".dist-info/entry_points.txt")]
-    assert "labctl = labctl.cli.main:main" in wheel.read(points).decode()
+    assert "labctl = labctl.__main__:main" in wheel.read(points).decode()
 
 
 def test_every_import_is_a_dependency(wheel: zipfile.ZipFile) -> None:

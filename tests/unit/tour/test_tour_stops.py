@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from labctl.tour.stops import STOPS
+from labctl.tour.stops import STOPS, stops_of
 from labctl.tour.stops.cluster import session_lines
 from labctl.tour.stops.known import server_addresses
 
@@ -73,3 +73,34 @@ def test_a_long_cell_of_calicoctls_table_goes_on_in_the_next_row():
 def test_servers_in_use():
     text = "  server SRV_1 10.0.0.1:8080 enabled\n  server SRV_2 127.0.0.1:1 disabled\n"
     assert server_addresses(text) == ("10.0.0.1",)
+
+
+@pytest.mark.parametrize(
+    ("more", "stop", "said", "not_said"),
+    [
+        ("bgp: {mesh: reflector}", "refused", "there is no mesh", "with each other (the mesh)"),
+        ("bgp: {mesh: reflector}", "filter", "`rr client`", "tells nothing"),
+        ("network: {ingress_as_number: 64513}", "bird-routes", "the remedy", "still the node"),
+        (
+            "network: {ingress_as_number: 64513}\nbgp: {next_hop: keep}",
+            "bird-routes",
+            "still the node",
+            "the remedy",
+        ),
+        (
+            "ingress: {count: 2}",
+            "request",
+            "asks 192.168.50.20, the address that ingress and ingress2 share",
+            "asks ingress",
+        ),
+        ("ingress: {count: 2}", "stats", "ingress and ingress2 each count", "{"),
+    ],
+)
+def test_a_lab_of_another_design_is_told_of_as_it_is(more, stop, said, not_said):
+    from made_facts import make_lab
+
+    changed = [one for one, usual in zip(stops_of(make_lab(more=more)), STOPS, strict=True) if one != usual]
+    (found,) = [one for one in changed if one.name == stop]
+    assert said in found.why
+    assert not_said not in found.why
+    assert stops_of(make_lab()) == STOPS
