@@ -49,7 +49,7 @@ To remove it from this machine: labctl destroy
 endef
 export WHAT_NEXT
 
-# The page of `labctl watch` is tested in a real browser.
+# The page of `labctl watch` is tested in a real browser; make test does so, too, where there is one: it is 400 MB to fetch.
 lab-more: PACKAGES += chromium chromium-driver
 
 test: .venv/dev .venv/tools ## everything that follows; this is what CI runs

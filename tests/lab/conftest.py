@@ -32,7 +32,7 @@ SHARED = ("up", "cluster", "bgp", "traffic", "rights", "secrets", "verify", "fau
 ORDER = (*SHARED, "partly", "killed", "plain_vagrant", "ha", "class", "upstream")
 
 # What takes longer, or has not yet passed often enough to be relied on: `make lab-more` runs these, too.
-MORE = ("bench", "exercise", "watch", "changed", "killed", "ha", "class")
+MORE = ("bench", "changed", "killed", "ha", "class")
 WITH_MORE = "LABCTL_LAB_MORE"
 
 Host = dict[str, list[str]]
