@@ -19,7 +19,7 @@ LIBRARIES = $(TOOLS)/usr/lib/$(shell uname -m)-linux-gnu
 WITH_TOOLS = env PATH="$(CURDIR)/.venv/bin:$(TOOLS)/usr/sbin:$$PATH:/usr/sbin:/sbin" LD_LIBRARY_PATH="$(LIBRARIES)" \
   CNI_PATH="$(TOOLS)/usr/lib/cni"
 
-.PHONY: help demo test lint unit lab lab-more test-vm host performance reliability docs clean
+.PHONY: help demo test lint unit lab lab-more test-vm test-vm-lxc host performance reliability docs clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand --tabs=16
@@ -63,7 +63,7 @@ unit: .venv/dev .venv/tools ## tests that need no lab: a minute
 	$(WITH_TOOLS) python -m pytest -n 2 tests/unit
 
 # Container images are fetched into a cache by skopeo.
-unit lab lab-more: PACKAGES += skopeo
+lint unit lab lab-more: PACKAGES += skopeo
 
 lab: .venv/dev .venv/tools ## tests on a real lab of LXC machines, as root: ten minutes, the first time five more
 	$(SUDO) $(WITH_TOOLS) python -m pytest -p no:cacheprovider tests/lab
@@ -78,7 +78,11 @@ reliability: .venv/dev .venv/tools ## labctl killed 60 times at random moments, 
 
 test-vm: .venv/dev ## four virtual machines of libvirt, emulated in software, as root: a quarter of an hour or more
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends $(VM_PACKAGES) >/dev/null
-	$(SUDO) env PATH="$(CURDIR)/.venv/bin:$$PATH:/usr/sbin:/sbin" python -m pytest -s -p no:cacheprovider tests/vm
+	$(SUDO) env PATH="$(CURDIR)/.venv/bin:$$PATH:/usr/sbin:/sbin" python -m pytest -s -p no:cacheprovider tests/vm/test_vm_libvirt.py
+
+test-vm-lxc: .venv/dev ## a lab of LXC machines on an emulated Debian 12 with cgroup v2 alone, as root: half an hour
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends qemu-system-x86 mmdebstrap >/dev/null
+	$(SUDO) env PATH="$(CURDIR)/.venv/bin:$$PATH:/usr/sbin:/sbin" python -m pytest -s -p no:cacheprovider tests/vm/test_vm_lxc_host.py
 
 host: ## install the missing Debian packages; nothing where all are there
 	@command -v apt-get >/dev/null || { echo "This needs Debian's packages: $(PACKAGES)"; exit 1; }

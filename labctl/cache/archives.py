@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from labctl.cache.words import Words
 from labctl.errors import CacheError
@@ -99,10 +99,11 @@ class Archives:
 
     def _package(self, path: str, sha256: str) -> Path:
         """Fetch the package that apt would look for at that path in the cache."""
-        file = Path(path)
         places = {self._folder / archive.place: archive for archive in self._archives}
-        home, archive = next((home, one) for home, one in places.items() if file.is_relative_to(home))
-        below = file.relative_to(home)
+        home, archive = next((home, one) for home, one in places.items() if Path(path).is_relative_to(home))
+        # apt tells the archive's folder as it is, and what is below it as in an address (%2b for a plus sign).
+        below = unquote(str(Path(path).relative_to(home)))
+        file = home / below
         origin, url = f"{archive.origin.rstrip('/')}/{below}", f"{archive.url.rstrip('/')}/{below}"
         self._words.fetch_checked(f"the package {file.name}", origin, url, file, sha256=sha256)
         return file

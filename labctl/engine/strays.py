@@ -1,16 +1,19 @@
-"""Containers that do not fit what the lab wants, or what Vagrant knows: put right before anything boots."""
+"""Machines that do not fit what the lab wants, or what Vagrant knows: put right before anything boots."""
 
 from __future__ import annotations
 
 import shlex
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
+from labctl.engine.prepare import prepare
 from labctl.errors import StepError
 from labctl.files import write_atomically
 from labctl.host.marks import HostMarks
 from labctl.lab_directory import LabDirectory
 from labctl.machines import lxc
+from labctl.machines.vagrant import VagrantMachines
 from labctl.model.lab import Lab, Provider
 from labctl.remote.ssh import Connections
 from labctl.render.values import container_prefix
@@ -18,18 +21,33 @@ from labctl.render.values import container_prefix
 _DEADLINE = 60.0
 
 
-def strays(lab: Lab) -> frozenset[str]:
+def strays(lab: Lab, files: LabDirectory) -> frozenset[str]:
     """The names of machines that exist under the lab's name although the lab does not list them."""
-    if lab.provider is not Provider.LXC:
-        return frozenset()
-    return lxc.left_of(lab) - {machine.name for machine in lab.machines}
+    exist = lxc.left_of(lab) if lab.provider is Provider.LXC else VagrantMachines(lab, files).made()
+    return exist - {machine.name for machine in lab.machines}
 
 
 def remove_strays(lab: Lab, files: LabDirectory, names: frozenset[str]) -> None:
     """Remove those machines and what Vagrant noted about them. Raises LabctlError if one resists."""
-    lxc.remove(lab, names)
+    if lab.provider is Provider.LXC:
+        lxc.remove(lab, names)
+    elif names:
+        _remove_by_vagrant(lab, files, names)
     for name in names:
         shutil.rmtree(files.folder / ".vagrant" / "machines" / name, ignore_errors=True)
+
+
+def _remove_by_vagrant(lab: Lab, files: LabDirectory, names: frozenset[str]) -> None:
+    """Vagrant removes only what its Vagrantfile lists: for as long as that takes, it lists these machines as well."""
+    role_of = {machine.role.value: machine for machine in lab.machines}
+    more = [replace(role_of[name.rstrip("0123456789")], name=name) for name in sorted(names)]
+    before = files.vagrantfile.read_bytes()
+    try:
+        prepare(replace(lab, machines=(*lab.machines, *more)), files, box_file=None)
+        VagrantMachines(lab, files).destroy(sorted(names))
+    finally:
+        prepare(lab, files, box_file=None)
+        write_atomically(files.vagrantfile, before)
 
 
 def agree_with_vagrant(lab: Lab, files: LabDirectory, asleep: frozenset[str]) -> None:

@@ -9,6 +9,7 @@ from labctl.engine.machine_steps import MachineSteps
 from labctl.engine.prepare import prepare_host
 from labctl.engine.runner import Outcome, run_plan
 from labctl.engine.strays import agree_with_vagrant, forget_nodes, remove_strays, strays
+from labctl.errors import RemoteError
 from labctl.lab_directory import LabDirectory
 from labctl.machines import lxc
 from labctl.machines.processes import end_children, end_leftovers
@@ -28,9 +29,9 @@ def bring_up(
     machines answered; whatever fails earlier is in the outcome.
     """
     end_leftovers(lab, files.folder, by_labctl=True)
-    gone = strays(lab)
+    gone = strays(lab, files)
     remove_strays(lab, files, gone)
-    sleeping = asleep(lab, files)
+    sleeping = asleep(lab, files, connections)
     agree_with_vagrant(lab, files, sleeping)
     prepare_host(lab, files)
     ready_mark = "" if lab.provider is Provider.LXC else READY_MARK
@@ -53,10 +54,25 @@ def bring_up(
     return outcome
 
 
-def asleep(lab: Lab, files: LabDirectory) -> frozenset[str]:
-    """The machines that do not run now."""
+def asleep(lab: Lab, files: LabDirectory, connections: Connections) -> frozenset[str]:
+    """The machines that Vagrant has to boot: those that do not run, and those whose first boot was cut off."""
     names = frozenset(machine.name for machine in lab.machines)
     if lab.provider is Provider.LXC:
         return names - lxc.running(lab)
-    states = VagrantMachines(lab, files).states()
-    return frozenset(name for name in names if states.get(name) != "running")
+    vagrant = VagrantMachines(lab, files)
+    states = vagrant.states()
+    running = frozenset(name for name in names if states.get(name) == "running")
+    cut_off = running - vagrant.booted()
+    if cut_off:
+        # Vagrant sets up a machine's network while it boots it, and never again while it runs.
+        vagrant.power_off(sorted(cut_off))
+    # A machine that runs and was not given its keys gets them by `vagrant up`, too.
+    return names - frozenset(name for name in running - cut_off if _answers(connections, name))
+
+
+def _answers(connections: Connections, name: str) -> bool:
+    try:
+        connections.to(name)
+    except RemoteError:
+        return False
+    return True

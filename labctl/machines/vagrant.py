@@ -79,9 +79,25 @@ class VagrantMachines:
         """Stop all machines. Raises LabctlError with Vagrant's last lines."""
         self._patiently("halt", lambda tool: tool.halt())
 
-    def destroy(self) -> None:
-        """Destroy all machines that Vagrant knows of. Raises LabctlError with Vagrant's last lines."""
-        self._patiently("destroy", lambda tool: tool.destroy())
+    def power_off(self, names: Sequence[str]) -> None:
+        """Switch the named machines off, without asking them first. Raises LabctlError with Vagrant's last lines."""
+        self._patiently("halt", lambda tool: tool.halt(vm_name=self._pattern(names), force=True))
+
+    def destroy(self, names: Sequence[str] = ()) -> None:
+        """Destroy the named machines, or all that Vagrant knows of. Raises LabctlError with Vagrant's last lines."""
+        self._patiently("destroy", lambda tool: tool.destroy(vm_name=self._pattern(names) if names else None))
+
+    def made(self) -> frozenset[str]:
+        """The machines that Vagrant has made for the lab, whether or not the lab still lists them."""
+        return frozenset(file.parent.parent.name for file in self._notes("id"))
+
+    def booted(self) -> frozenset[str]:
+        """Those whose first boot Vagrant brought to its end: network, keys and all."""
+        return frozenset(file.parent.parent.name for file in self._notes("action_provision"))
+
+    def _notes(self, name: str) -> Iterator[Path]:
+        """Vagrant's notes of that name, one per machine (Vagrant 2.3.4, lib/vagrant/machine.rb, data_dir)."""
+        return (self._files.folder / ".vagrant/machines").glob(f"*/{self._lab.provider.value}/{name}")
 
     def states(self) -> dict[str, str]:
         """Each machine's state, in the provider's words."""

@@ -13,7 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from labctl.errors import HostError, LabctlError
+from labctl.engine.prepare import prepare
+from labctl.engine.strays import remove_strays, strays
+from labctl.engine.up import asleep
+from labctl.errors import HostError, LabctlError, RemoteError
 from labctl.lab_directory import LabDirectory
 from labctl.machines import lxc
 from labctl.machines.vagrant import VagrantMachines
@@ -293,3 +296,56 @@ def test_a_known_error_is_said_in_words(programs: StandIns, files: LabDirectory,
     )
     assert caught.value.why == "Stderr: VBoxManage: error: VT-x is not available (VERR_VMX_NO_VMX)"
     assert caught.value.next_step == "switch it on in the firmware; or use --provider lxc on Linux"
+
+
+def made_by_vagrant(files: LabDirectory, name: str, *notes: str) -> None:
+    """What Vagrant keeps of a machine (lib/vagrant/machine.rb)."""
+    for note in notes:
+        path = files.folder / ".vagrant/machines" / name / "virtualbox" / note
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("1.5:x")
+
+
+def test_a_virtual_machine_that_the_lab_no_longer_has_is_destroyed_by_vagrant(
+    programs: StandIns, files: LabDirectory, article_lab: Lab
+) -> None:
+    lab = replace(article_lab, provider=Provider.VIRTUALBOX)
+    prepare(lab, files, box_file=Path("/box/labctl.box"))
+    before = files.vagrantfile.read_bytes()
+    made_by_vagrant(files, "worker2", "id")
+    made_by_vagrant(files, "worker3", "id")
+    seen = files.base / "seen"
+    programs.add("vagrant", f"open({str(seen)!r}, 'w').write(open({str(files.vagrantfile)!r}).read())")
+    gone = strays(lab, files)
+    assert gone == {"worker3"}
+    remove_strays(lab, files, gone)
+    assert programs.calls == [["destroy", "/^(worker3)$/", "--force"]]
+    assert "{ name: 'worker3'" in seen.read_text()
+    assert files.vagrantfile.read_bytes() == before
+    assert strays(lab, files) == frozenset()
+    assert not (files.machines / "worker3").exists()
+
+
+def test_a_first_boot_that_was_cut_off_is_begun_again(
+    programs: StandIns, files: LabDirectory, article_lab: Lab
+) -> None:
+    """Vagrant notes action_provision when network and SSH are there; without it the machine is switched off first."""
+    lab = replace(article_lab, provider=Provider.VIRTUALBOX)
+    states = [
+        f"1,{machine.name},{kind},{value}"
+        for machine in lab.machines
+        for kind, value in (("metadata", "provider,virtualbox"), ("provider-name", "virtualbox"), ("state", "running"))
+    ]
+    programs.add("vagrant", f"if 'status' in sys.argv: print(*{states!r}, sep=chr(10))")
+    for machine in lab.machines:
+        made_by_vagrant(files, machine.name, "id", *(["action_provision"] if machine.name != "worker1" else []))
+
+    class Answering:
+        """Connections to machines of which one does not know the lab's key."""
+
+        def to(self, name: str) -> None:
+            if name == "worker2":
+                raise RemoteError("worker2 does not answer")
+
+    assert asleep(lab, files, Answering()) == {"worker1", "worker2"}  # type: ignore[arg-type]
+    assert [call for call in programs.calls if "halt" in call] == [["halt", "/^(worker1)$/", "--force"]]
