@@ -11,6 +11,7 @@ from labctl.model.lab import Machine
 from labctl.parse.bgp_sessions import BgpSession
 
 _LINE = re.compile(r"^(\d+):\s*(.*?)\s*$")
+_PORT = re.compile(r"^(?:neighbor|local)\b.*\bport (\d+)")
 _PROTOCOL = re.compile(r"^protocol bgp (\S+)")
 
 Options = dict[str, int]
@@ -59,16 +60,12 @@ def why_options_differ(
 
 
 def _trouble(facts: Facts, at: Machine, peer: Machine, option: str, theirs: Options | None) -> str:
-    if option.startswith("password") and theirs is not None and not _has(theirs, "password"):
-        return f"a password is wanted for the session with {peer.name}, whose end has none"
-    if (
-        _is_on(option, "ttl security")
-        and theirs is not None
-        and not any(_is_on(item, "ttl security") for item in theirs)
-    ):
-        return f"`ttl security` is on for the session with {peer.name}, whose end sends packets with a small TTL"
-    if _is_on(option, "passive") and theirs is not None and _any_on(theirs, "passive"):
-        return f"both ends of the session with {peer.name} are passive: each waits for the other to connect"
+    words = _one_sided(peer, option, theirs) if theirs is not None else ""
+    if words:
+        return words
+    port = _PORT.search(option)
+    if port and port[1] != "179":
+        return f"the session with {peer.name} is to use port {port[1]}, BGP's is 179"
     if option.startswith("source address") and not _is_own(facts, at, option.rpartition(" ")[2]):
         return f"the source address {option.rpartition(' ')[2]} of the session with {peer.name} is none of {at.name}'s"
     if option.startswith("router id") and option.rpartition(" ")[2] == str(peer.address):
@@ -76,8 +73,17 @@ def _trouble(facts: Facts, at: Machine, peer: Machine, option: str, theirs: Opti
     return ""
 
 
-def _has(options: Options, name: str) -> bool:
-    return any(option.startswith(name) for option in options)
+def _one_sided(peer: Machine, option: str, theirs: Options) -> str:
+    """What only one end has, or both and only one may have."""
+    if option.startswith("password") and not any(item.startswith("password") for item in theirs):
+        return f"a password is wanted for the session with {peer.name}, whose end has none"
+    if _is_on(option, "ttl security") and not _any_on(theirs, "ttl security"):
+        return f"`ttl security` is on for the session with {peer.name}, whose end sends packets with a small TTL"
+    if _is_on(option, "passive") and _any_on(theirs, "passive"):
+        return f"both ends of the session with {peer.name} are passive: each waits for the other to connect"
+    if _is_on(option, "bfd") and not _any_on(theirs, "bfd"):
+        return f"bfd is on for the session with {peer.name}, whose end does not speak it: BIRD waits for it"
+    return ""
 
 
 def _any_on(options: Options, name: str) -> bool:

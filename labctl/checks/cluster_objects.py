@@ -51,12 +51,13 @@ class Pod:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A service. ports: (name, port, target port as written)."""
+    """A service. ports: (name, port, target port as written). protocols: of the ports, in the same order."""
 
     namespace: str
     name: str
     selector: Labels
     ports: tuple[tuple[str, int, str], ...]
+    protocols: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,14 @@ the requests from the host.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from ipaddress import IPv4Address
 from typing import Protocol
 
-from labctl.checks.facts import Facts, HttpFacts, MachineFacts, MissingFact
+from labctl.checks.collector import AT_ONCE
+from labctl.checks.facts import NO_PYTHON, Facts, HostFacts, HttpFacts, MachineFacts, MissingFact
 from labctl.checks.frames import INTERPRETER, parse_frames, program
 from labctl.checks.host_facts import ask_host
 from labctl.checks.http_requests import ask_through_ingress
@@ -22,9 +23,12 @@ from labctl.errors import RemoteError
 from labctl.model.lab import Lab, Machine
 from labctl.remote.result import CommandResult
 
+OnAnswer = Callable[[str], None]
 ROUND_TRIP_SECONDS = 8.0
 """How long one round trip may take, all probes of a machine together."""
 ETHERNET_MTU = 1500
+# What gets no answer only waits: the pods of a dead node, three questions each, must not wait for one another.
+_PINGS_AT_ONCE = 48
 
 
 class RemoteMachine(Protocol):
@@ -41,15 +45,21 @@ class RemoteMachines(Protocol):
         """The machine of that name; raises RemoteError if it can't be reached."""
 
 
-def collect(lab: Lab, remote: RemoteMachines) -> Facts:
-    """All facts, now. Never fails for what is broken in the lab: that is in the facts."""
-    with ThreadPoolExecutor(max_workers=len(lab.machines) + 1 + len(lab.ingresses)) as pool:
+def collect(lab: Lab, remote: RemoteMachines, on_answer: OnAnswer | None = None) -> Facts:
+    """All facts, now. Never fails for what is broken in the lab: that is in the facts.
+
+    on_answer: hears a machine's name when it has answered, or will not; from several threads.
+    """
+    with ThreadPoolExecutor(max_workers=len(lab.machines) + 2 + len(lab.ingresses)) as pool:
         asked = {
             machine.name: pool.submit(ask_machine, remote, machine.name, probes_for(lab, machine), lab.patience)
             for machine in lab.machines
         }
+        for name, future in asked.items():
+            _tell(on_answer, name, future)
         controlplane = asked[lab.controlplane.name].result()
-        facts = Facts(ask_host(lab), {controlplane.name: controlplane}, _nothing(lab), HttpFacts(), controlplane.name)
+        host = pool.submit(ask_host, lab)
+        facts = Facts(_no_host(), {controlplane.name: controlplane}, _nothing(lab), HttpFacts(), controlplane.name)
         requests = pool.submit(ask_through_ingress, lab, len(ready_endpoints(facts, lab)))
         ways = {
             ingress.name: pool.submit(_ask_reach, lab, remote, facts, ingress, asked[ingress.name].result())
@@ -59,7 +69,8 @@ def collect(lab: Lab, remote: RemoteMachines) -> Facts:
         silent = [machine for machine in lab.machines if not machines[machine.name].reachable]
         reach = {name: way.result() for name, way in ways.items()}
         first = reach.pop(lab.ingress.name)
-        return Facts(ask_host(lab, silent), machines, first, requests.result(), controlplane.name, reach)
+        seen = ask_host(lab, silent) if silent else host.result()
+        return Facts(seen, machines, first, requests.result(), controlplane.name, reach)
 
 
 def collect_near(lab: Lab, remote: RemoteMachines) -> Facts:
@@ -93,15 +104,20 @@ def look_closer(lab: Lab, remote: RemoteMachines, facts: Facts, names: Iterable[
     return replace(facts, machines=machines)
 
 
-def ask_machine(remote: RemoteMachines, name: str, probes: tuple[Probe, ...], patience: int = 1) -> MachineFacts:
-    """One round trip to one machine. patience: how many times longer than usual everything may take there."""
+def ask_machine(
+    remote: RemoteMachines, name: str, probes: tuple[Probe, ...], patience: int = 1, at_once: int = AT_ONCE
+) -> MachineFacts:
+    """One round trip to one machine.
+
+    patience: how many times longer than usual everything may take there. at_once: how many probes run side by side.
+    """
     started = time.monotonic()
     if patience != 1:
         probes = tuple(replace(probe, deadline=probe.deadline * patience) for probe in probes)
     try:
         connection = remote.to(name)
         before = time.time()
-        result = connection.run(INTERPRETER, deadline=ROUND_TRIP_SECONDS * patience, stdin=program(probes))
+        result = connection.run(INTERPRETER, deadline=ROUND_TRIP_SECONDS * patience, stdin=program(probes, at_once))
         after = time.time()
     except RemoteError as error:
         why = f"{error.what}: {error.why}" if error.why else error.what
@@ -110,7 +126,7 @@ def ask_machine(remote: RemoteMachines, name: str, probes: tuple[Probe, ...], pa
     error_text = ""
     if not frames.begin:
         last = result.stderr.strip().splitlines()
-        error_text = f"python3 does not run there: {last[-1] if last else f'status {result.status}'}"
+        error_text = f"{NO_PYTHON}: {last[-1] if last else f'status {result.status}'}"
     offset = clock_offset(before, after, frames.begin, frames.end or frames.begin)
     return MachineFacts(name, error_text, frames.results, offset, time.monotonic() - started)
 
@@ -131,6 +147,16 @@ def _in_order(lab: Lab, asked: Mapping[str, Future[MachineFacts]]) -> dict[str, 
     return {machine.name: asked[machine.name].result() for machine in lab.machines}
 
 
+def _tell(on_answer: OnAnswer | None, name: str, future: Future[MachineFacts]) -> None:
+    if on_answer:
+        future.add_done_callback(lambda _: on_answer(name))
+
+
+def _no_host() -> HostFacts:
+    nothing = CommandResult("", 127, "", "not asked", 0.0)
+    return HostFacts(nothing, nothing)
+
+
 def _nothing(lab: Lab) -> MachineFacts:
     return MachineFacts(lab.ingress.name, "not asked")
 
@@ -142,7 +168,8 @@ def _ask_reach(
     if not answered.reachable or not targets:
         return MachineFacts(ingress.name, answered.error)
     mtu = _mtu(ingress, answered) - lab.network.encapsulation.overhead
-    return ask_machine(remote, ingress.name, reach_probe(targets, mtu, routed=lab.router is not None))
+    probes = reach_probe(targets, mtu, routed=lab.router is not None)
+    return ask_machine(remote, ingress.name, probes, at_once=_PINGS_AT_ONCE)
 
 
 def reach_targets(lab: Lab, facts: Facts) -> tuple[tuple[IPv4Address, int | None], ...]:

@@ -69,8 +69,8 @@ def work(waiting: list[tuple[str, str, float]], lock: threading.Lock) -> None:
             sys.stdout.flush()
 
 
-def main(probes: list[tuple[str, str, float]]) -> None:
-    """Run all probes: (name, command, deadline in seconds)."""
+def main(probes: list[tuple[str, str, float]], at_once: int = AT_ONCE) -> None:
+    """Run all probes: (name, command, deadline in seconds); so many of them side by side."""
     os.environ["LC_ALL"] = "C"
     os.environ["PATH"] = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     os.environ.setdefault("HOME", "/root")
@@ -78,7 +78,7 @@ def main(probes: list[tuple[str, str, float]]) -> None:
     sys.stdout.flush()
     lock = threading.Lock()
     waiting = list(probes)
-    workers = [threading.Thread(target=work, args=(waiting, lock)) for _ in range(min(AT_ONCE, len(waiting)))]
+    workers = [threading.Thread(target=work, args=(waiting, lock)) for _ in range(min(at_once, len(waiting)))]
     for worker in workers:
         worker.start()
     for worker in workers:

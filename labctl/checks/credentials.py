@@ -16,6 +16,9 @@ CONTROLLER_NAME = "haproxy-ingress"
 CONTROLLER_GROUP = "labctl:ingress-controllers"
 """Whom the controller's certificate names (labctl/secrets); its rights are the group's."""
 
+KUBELET_KUBECONFIG = "/etc/kubernetes/kubelet.conf"
+"""It names the kubelet's certificate by its file."""
+
 _PKI = "/etc/kubernetes/pki"
 AS_ADMINISTRATOR = (
     *("curl", "-sS", "--fail-early", "--max-time", "3", "-A", "labctl"),
@@ -25,6 +28,15 @@ AS_ADMINISTRATOR = (
 """curl with the API server's own client certificate for kubelets, which kubeadm keeps on every control plane and which
 may read everything. The user agent is set because the API server indents JSON for curl."""
 
+
+def etcd_health_command() -> str:
+    """The command that asks etcd how it is, as the API server would: JSON with `health` (etcd: /health)."""
+    client = "apiserver-etcd-client"
+    words = ("curl", "-sS", "--max-time", "2", "--cacert", f"{_PKI}/etcd/ca.crt")
+    return shlex.join((*words, "--cert", f"{_PKI}/{client}.crt", "--key", f"{_PKI}/{client}.key", ETCD_HEALTH))
+
+
+ETCD_HEALTH = "https://127.0.0.1:2379/health"
 _KUBEADMS = ("apiserver", "apiserver-kubelet-client", "apiserver-etcd-client", "front-proxy-client")
 
 
@@ -34,7 +46,7 @@ def certificates_of(machine: Machine, source: Source) -> tuple[str, ...]:
         return (CONTROLLER_KUBECONFIG,)
     if not machine.is_node:
         return ()
-    files = [f"{_PKI}/ca.crt", "/var/lib/kubelet/pki/kubelet-client-current.pem"]
+    files = [f"{_PKI}/ca.crt", "/var/lib/kubelet/pki/kubelet-client-current.pem", KUBELET_KUBECONFIG]
     if machine.role is Role.CONTROLPLANE:
         files += [f"{_PKI}/{name}.crt" for name in _KUBEADMS]
         files += [f"/etc/kubernetes/{name}.conf" for name in ("admin", "controller-manager", "scheduler")]
@@ -53,10 +65,12 @@ def _of_etcd(source: Source) -> list[str]:
 def certificates_command(files: tuple[str, ...]) -> str:
     """The command that prints these files' certificates, and of their keys nothing: one sed for all.
 
-    Each file's name comes first; in a kubeconfig a certificate stands in base64, after client-certificate-data.
+    Each file's name comes first; in a kubeconfig a certificate stands in base64, after client-certificate-data, and the
+    API's address after server.
     """
+    server = r's/.*server"\?: *"\?\(https[^" ]*\).*/server \1/p'
     encoded = r's/.*client-certificate-data"\?: *"\?\([A-Za-z0-9+\/=]*\).*/data \1/p'
-    return f"sed -sn '1F;/BEGIN CERTIFICATE/,/END CERTIFICATE/p;{encoded}' {shlex.join(files)}"
+    return f"sed -sn '1F;/BEGIN CERTIFICATE/,/END CERTIFICATE/p;{server};{encoded}' {shlex.join(files)}"
 
 
 def controller_reads(source: Source) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -29,6 +30,7 @@ from labctl.parse.sockets import Listener, parse_listeners
 from labctl.parse.systemctl import Unit, parse_unit_names, parse_units
 from labctl.remote.result import CommandResult
 
+NO_PYTHON = "python3 does not run there"
 _SYSTEMD_SAYS = ("Started ", "Stopped ", "Stopping ", "Starting ", "Failed to start ")  # in every unit's journal
 
 
@@ -82,6 +84,12 @@ class MachineFacts:
     def routes(self) -> tuple[KernelRoute, ...]:
         """The kernel's main routing table."""
         return parse_kernel_routes(self.output("routes"))
+
+    @cached_property
+    def local_routes(self) -> tuple[KernelRoute, ...]:
+        """The addresses that the kernel takes for its own; none where that was not asked."""
+        result = self.results.get("local-routes")
+        return parse_kernel_routes(result.stdout) if result and result.ok else ()
 
     @cached_property
     def neighbours(self) -> tuple[Neighbour, ...]:
@@ -162,7 +170,18 @@ class MachineFacts:
         result = self.results.get(f"journal {unit}")
         lines = [line.strip() for line in result.stdout.splitlines() if line.strip()] if result else []
         own = [line for line in lines if not line.startswith((f"{unit}:", *_SYSTEMD_SAYS))]
-        return (own or [""])[-1][:300]
+        return _sentence((own or [""])[-1])[:300]
+
+
+def _sentence(line: str) -> str:
+    """A line of a log as one would say it: of one in JSON (etcd: zap), the message and the error."""
+    if not line.startswith("{"):
+        return line
+    try:
+        said = json.loads(line)
+    except ValueError:
+        return line
+    return ": ".join(str(said[key]) for key in ("msg", "error") if said.get(key)) or line
 
 
 _PASSING = ("/run/containerd/", "/var/lib/kubelet/pods/", "/run/credentials/", "/proc", "/sys", "/dev", "/snap/")
@@ -199,6 +218,9 @@ class HostFacts:
     name_addresses: what the application's host name resolves to here (empty: it does not). pinged: of the machines that
     do not answer over SSH, the addresses of those that answer ping. ways: of the same machines, by address, the result
     of `ip -json route get ADDRESS`. links: the result of `ip -json link`. clock: seconds since 1970 when it was asked.
+    inside: of the same machines, by name, what was found by going around their network (inside.py), where that is
+    possible. firewall: the result of `nft list ruleset`, where this host lets us ask.
+    load: how many processes were at work or waited, over a minute.
     """
 
     route: CommandResult
@@ -208,6 +230,9 @@ class HostFacts:
     ways: Mapping[str, CommandResult] = field(default_factory=dict)
     links: CommandResult | None = None
     clock: float = 0.0
+    inside: Mapping[str, MachineFacts] = field(default_factory=dict)
+    firewall: CommandResult | None = None
+    load: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 
+from labctl.checks.collector import AT_ONCE
 from labctl.checks.probes import Probe
 from labctl.remote.result import CommandResult
 
@@ -25,11 +26,14 @@ class Frames:
     results: Mapping[str, CommandResult]
 
 
-def program(probes: Iterable[Probe]) -> bytes:
-    """The Python program for the machine's `python3 -IS -`: it needs nothing but the standard library."""
+def program(probes: Iterable[Probe], at_once: int = AT_ONCE) -> bytes:
+    """The Python program for the machine's `python3 -IS -`: it needs nothing but the standard library.
+
+    at_once: how many probes run side by side there.
+    """
     source = resources.files("labctl.checks").joinpath("collector.py").read_text(encoding="utf-8")
     wanted = json.dumps([[probe.name, probe.command, probe.deadline] for probe in probes])
-    return f"{source}\n\nmain(json.loads({wanted!r}))\n".encode()
+    return f"{source}\n\nmain(json.loads({wanted!r}), {at_once})\n".encode()
 
 
 def parse_frames(text: str, probes: Iterable[Probe]) -> Frames:

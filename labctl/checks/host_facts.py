@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
+import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address
 
 from labctl.checks.facts import HostFacts
+from labctl.checks.inside import look_inside_all
+from labctl.checks.run_here import run_here
 from labctl.model.lab import Lab, Machine
-from labctl.remote.result import CommandResult
 
 _SECONDS = 2.0
 _NAME_SECONDS = 0.7  # a resolver that waits for a DNS server that is not there must not hold up verify
@@ -36,7 +37,10 @@ def ask_host(lab: Lab, silent: Sequence[Machine] = ()) -> HostFacts:
 
     silent: machines that do not answer over SSH; they are pinged, all at once, a second at most.
     """
-    answering = _answering(silent)
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        looking = pool.submit(look_inside_all, lab, silent)
+        answering = _answering(silent)
+        inside = looking.result()
     pinged = tuple(str(machine.address) for machine in silent if machine.name in answering)
     names = run_here(name_command(lab), _NAME_SECONDS).stdout
     addresses = dict.fromkeys(line.split()[0] for line in names.splitlines() if line.split())
@@ -46,8 +50,11 @@ def ask_host(lab: Lab, silent: Sequence[Machine] = ()) -> HostFacts:
         name_addresses=tuple(addresses),
         pinged=pinged,
         ways={str(machine.address): run_here(way_command(machine.address), _SECONDS) for machine in silent},
-        links=run_here(("ip", "-json", "link"), _SECONDS),
+        links=run_here(("ip", "-json", "-details", "link"), _SECONDS),
         clock=time.time(),
+        inside=inside,
+        firewall=run_here(("nft", "list", "ruleset"), _SECONDS) if os.geteuid() == 0 else None,
+        load=os.getloadavg()[0],
     )
 
 
@@ -59,17 +66,3 @@ def _answering(machines: Sequence[Machine]) -> frozenset[str]:
         commands = [("ping", "-n", "-c", "1", "-W", "1", str(machine.address)) for machine in machines]
         results = pool.map(lambda words: run_here(words, _SECONDS), commands)
         return frozenset(machine.name for machine, result in zip(machines, results, strict=True) if result.ok)
-
-
-def run_here(words: tuple[str, ...], seconds: float) -> CommandResult:
-    """Run a program on the host; status 124 where it took too long, 127 where it is missing."""
-    started = time.monotonic()
-    command = " ".join(words)
-    try:
-        done = subprocess.run(words, capture_output=True, text=True, errors="replace", timeout=seconds, check=False)
-        status, out, err = done.returncode, done.stdout, done.stderr
-    except subprocess.TimeoutExpired:
-        status, out, err = 124, "", f"no end after {seconds:g} s"
-    except OSError as error:
-        status, out, err = 127, "", str(error)
-    return CommandResult(command, status, out, err, time.monotonic() - started)

@@ -16,6 +16,7 @@ from labctl.checks.credentials import (
     CONTROLLER_KUBECONFIG,
     certificates_command,
     certificates_of,
+    etcd_health_command,
     rights_command,
 )
 from labctl.model.lab import Lab, Machine, Role, Source
@@ -27,6 +28,7 @@ KEEPALIVED_UNIT = "keepalived.service"
 CONTAINERD_UNIT = "containerd.service"
 KUBELET_UNIT = "kubelet.service"
 ETCD_UNIT = "etcd.service"
+SSH_UNIT = "ssh.service"
 HAPROXY_CONFIG = "/var/lib/haproxy-ingress/haproxy.cfg"
 HAPROXY_SOCKET = "/run/haproxy-ingress/haproxy-runtime-api.sock"
 
@@ -63,11 +65,13 @@ class Probe:
 _SYSCTLS = (
     "ipv4/ip_forward",
     *(f"ipv4/conf/*/{name}" for name in ("rp_filter", "forwarding", "proxy_arp", "arp_ignore")),
+    "ipv4/ip_default_ttl",
     *(f"netfilter/nf_conntrack_{name}" for name in ("count", "max")),
 )
 _EVERYWHERE = (
     Probe("addresses", "ip -json addr"),
     Probe("routes", "ip -json route"),
+    Probe("local-routes", "ip -json route show table local"),
     Probe("neighbours", "ip -json neigh"),
     Probe("rules", "ip -json rule"),
     Probe("listeners", "ss -ltnpH"),
@@ -81,6 +85,13 @@ _EVERYWHERE = (
     Probe("firewall", "nft list ruleset 2>/dev/null || iptables-save"),
     Probe("qdiscs", "tc qdisc show"),
 )
+
+
+def network_probes() -> tuple[Probe, ...]:
+    """What may be the reason why a machine does not answer, asked within the machine."""
+    names = ("addresses", "routes", "local-routes", "neighbours", "rules", "listeners", "sysctls", "firewall", "qdiscs")
+    chosen = [probe for probe in _EVERYWHERE if probe.name in (*names, "processes")]
+    return (*chosen, Probe("units", show_units((SSH_UNIT,))))
 
 
 def units_of(lab: Lab, machine: Machine) -> tuple[str, ...]:
@@ -124,6 +135,8 @@ def probes_for(lab: Lab, machine: Machine) -> tuple[Probe, ...]:
         Probe("protocols", birdc(machine, lab.source, "show protocols all")),
     ]
     if machine.role is Role.CONTROLPLANE:
+        if lab.source is Source.DEBIAN:
+            own.append(Probe("etcd-health", etcd_health_command()))
         own.insert(0, Probe("api", api_command(machine.address), deadline=4.0))
     own.append(Probe("names", names_command(lab)))
     if files := certificates_of(machine, lab.source):
@@ -155,7 +168,8 @@ def _of_ingress(lab: Lab) -> list[Probe]:
 
 
 _BIRD_OPTIONS = (
-    "grep -nE '^ *(protocol bgp|password|passive|ttl security|source address|router id)|(import|receive) limit'"
+    "grep -nE '^ *(protocol bgp|password|passive|ttl security|source address|router id|bfd|neighbor|local)"
+    "|(import|receive) limit'"
     " /etc/bird/bird.conf | sed 's/password.*/password .../'"
 )
 """What can keep a session down and does not show in `birdc show protocols`; a password itself is not read."""
@@ -199,9 +213,21 @@ def http_command(address: IPv4Address, port: int) -> str:
     return f"curl -sS -o /dev/null -w '%{{http_code}}' --max-time 2 http://{address}:{port}/"
 
 
+PODS_INSIDE = "pods-inside"
+MOST_NAMESPACES = 30
+_PODS_INSIDE = (
+    f"for path in $(ls -d /run/netns/cni-* 2>/dev/null | head -n {MOST_NAMESPACES}); do name=${{path##*/}};"
+    ' echo "labctl-netns $name"; echo "$(ip -n "$name" -json addr)"; echo "$(ip -n "$name" -json route)";'
+    ' ip netns exec "$name" cat /proc/sys/net/ipv4/icmp_echo_ignore_all; ip netns exec "$name" nft list ruleset; done'
+)
+"""Of each pod's network namespace: its name, addresses, routes, whether it ignores ping, and firewall rules."""
+
+
 def closer_look(lab: Lab, machine: Machine) -> tuple[Probe, ...]:
-    """What is asked of a machine only where a check fails: the last words of its units."""
+    """What is asked of a machine only where a check fails: the last words of its units, its pods' own networks."""
     found = [Probe(f"journal {unit}", journal_command(unit)) for unit in units_of(lab, machine)]
+    if machine.is_node:
+        found.append(Probe(PODS_INSIDE, _PODS_INSIDE))
     if machine.role is Role.CONTROLPLANE:
         found += [Probe(f"journal {part}", container_log_command(part)) for part in CONTROL_PLANE_PARTS]
     return tuple(found)

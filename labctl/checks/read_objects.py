@@ -112,7 +112,8 @@ def read_service(item: Object) -> Service:
         (str(port.get("name", "")), int(port["port"]), str(port.get("targetPort", port["port"])))
         for port in spec.get("ports") or []
     )
-    return Service(_namespace(item), _name(item), spec.get("selector") or {}, ports)
+    protocols = tuple(str(port.get("protocol", "TCP")) for port in spec.get("ports") or [])
+    return Service(_namespace(item), _name(item), spec.get("selector") or {}, ports, protocols)
 
 
 def read_endpoints(item: Object) -> tuple[tuple[str, str], tuple[Endpoint, ...]]:

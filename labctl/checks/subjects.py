@@ -47,7 +47,9 @@ def app_service(facts: Facts, lab: Lab) -> Service | None:
     """The Service behind the application's host name; without an Ingress that leads to one, the article's."""
     there = {(item.namespace, item.name): item for item in facts.cluster.services}
     wanted = [(path.namespace, path.service) for path in app_paths(facts, lab)]
-    return next((there[name] for name in (*wanted, (APP_NAMESPACE, APP_NAME)) if name in there), None)
+    article = (APP_NAMESPACE, APP_NAME)
+    ordered = [article, *wanted] if article in wanted else [*wanted, article]
+    return next((there[name] for name in ordered if name in there), None)
 
 
 def app_endpoints(facts: Facts, lab: Lab) -> tuple[Endpoint, ...]:

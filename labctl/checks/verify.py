@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Collection, Iterable
 
 from labctl.checks.check import Check, CheckResult, Layer, Status
-from labctl.checks.collect import RemoteMachines, collect, collect_near, look_closer
+from labctl.checks.collect import OnAnswer, RemoteMachines, collect, collect_near, look_closer
 from labctl.checks.facts import Facts
 from labctl.checks.layers.all import all_checks, near_checks
 from labctl.checks.report import Report, make_report
@@ -26,15 +26,16 @@ def verify(
     *,
     layers: Collection[Layer] | None = None,
     on_check: OnCheck | None = None,
+    on_answer: OnAnswer | None = None,
     keep: Keep | None = None,
 ) -> Report:
     """Every check, now. layers: report only these, and what below them is to blame.
 
     on_check gets each result once, in the order in which they are found. keep gets all of them, whatever the layers,
-    and the facts. Never raises for what is broken in the lab.
+    and the facts. on_answer: as collect's. Never raises for what is broken in the lab.
     """
     started = time.monotonic()
-    facts = collect(lab, connections)
+    facts = collect(lab, connections, on_answer)
     results = _judged(lab, connections, facts, all_checks)
     seconds = time.monotonic() - started
     if keep:
@@ -59,17 +60,21 @@ def _judged(
 ) -> tuple[CheckResult, ...]:
     """The results of these checks, with a closer look where something fails."""
     results = judge(checks(lab, facts), facts, lab)
-    troubled = _troubled(results, lab)
+    troubled = _troubled(results, lab, facts)
     if not troubled:
         return results
     facts = look_closer(lab, connections, facts, troubled)
     return judge(checks(lab, facts), facts, lab)
 
 
-def _troubled(results: Iterable[CheckResult], lab: Lab) -> tuple[str, ...]:
-    """Machines whose journals may say why: those where something fails, and both ends of what fails between two."""
+def _troubled(results: Iterable[CheckResult], lab: Lab, facts: Facts) -> tuple[str, ...]:
+    """Machines whose journals may say why: those where something fails, both ends of what fails between two, and the
+    nodes of pods that fail.
+    """
     failed = [result for result in results if result.status is Status.FAIL]
-    named = {result.check.machine for result in failed} | {word for result in failed for word in result.id.split(".")}
+    words = {word for result in failed for word in result.id.split(".")}
+    nodes = {pod.node for pod in facts.cluster.pods if pod.name in words}
+    named = {result.check.machine for result in failed} | words | nodes
     return tuple(machine.name for machine in lab.machines if machine.name in named)
 
 
@@ -91,12 +96,13 @@ def wait(
     *,
     layers: Collection[Layer] | None = None,
     on_report: Callable[[Report], None] | None = None,
+    on_answer: OnAnswer | None = None,
     keep: Keep | None = None,
 ) -> Report:
     """Verify again and again until all passes or the time is up; the last report. on_report and keep get each try's."""
     until = time.monotonic() + seconds
     while True:
-        report = verify(lab, connections, layers=layers, keep=keep)
+        report = verify(lab, connections, layers=layers, on_answer=on_answer, keep=keep)
         if on_report:
             on_report(report)
         left = until - time.monotonic()

@@ -5,18 +5,30 @@ from __future__ import annotations
 import json
 
 from labctl.checks.check import Cause
-from labctl.checks.facts import Facts
+from labctl.checks.facts import NO_PYTHON, Facts
+from labctl.checks.why_seen_inside import why_seen_inside
 from labctl.model.lab import Lab, Machine, Provider
 from labctl.parse.iproute import parse_neighbours
 from labctl.render.values import container_prefix
 
 
 def why_machine_is_silent(facts: Facts, lab: Lab, machine: Machine) -> Cause:
-    """Why SSH does not get through: by SSH's own words and by what the host's ARP table has for the address."""
+    """Why SSH does not get through: by what is seen within it, by SSH's own words, by the host's ARP table."""
     error = facts.on(machine.name).error
+    if error.startswith(NO_PYTHON):
+        return Cause(f"{machine.name} answers over SSH, but {error}", f"labctl ssh {machine.name} -- python3 -V")
     hidden = _hidden_by_a_route(facts, machine)
     if hidden:
         return hidden
+    seen = why_seen_inside(facts, lab, machine)
+    refused = "uthentication" in error and "timeout" not in error
+    if seen and not refused and not _loose_cables(facts, lab):
+        return seen
+    return _by_ssh(facts, lab, machine, error) or _by_ping(facts, lab, machine)
+
+
+def _by_ssh(facts: Facts, lab: Lab, machine: Machine, error: str) -> Cause | None:
+    """By what SSH said: another key, a closed port, a key that is not taken, a daemon that does not get round to it."""
     if "does not match" in error:
         return Cause(
             f"{machine.address} shows another SSH host key than "
@@ -28,9 +40,16 @@ def why_machine_is_silent(facts: Facts, lab: Lab, machine: Machine) -> Cause:
             f"{machine.name} answers, but nothing listens on its port 22",
             _console(lab, machine, "systemctl status ssh"),
         )
-    if "uthentication" in error:
-        return Cause(f"{machine.name} refuses the lab's SSH key", "labctl up")
-    return _by_ping(facts, lab, machine)
+    if "uthentication" in error and "timeout" not in error:
+        cause = f"{machine.name} refuses the lab's SSH key: look at its authorized_keys (sshd_config says where)"
+        return Cause(cause, _console(lab, machine, "journalctl -u ssh -n 5"))
+    if machine.name in facts.host.inside and str(machine.address) in facts.host.pinged:
+        cause = (
+            f"{machine.name} runs and its network looks right from within, but it is too slow or hangs ({error}); "
+            f"this host's load is {facts.host.load:.0f}"
+        )
+        return Cause(cause, "uptime")
+    return None
 
 
 def _by_ping(facts: Facts, lab: Lab, machine: Machine) -> Cause:

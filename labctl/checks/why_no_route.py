@@ -82,7 +82,9 @@ def _learned_wrongly(
 def _not_learned(facts: Facts, way: Way, block: BlockAffinity) -> Cause:
     """The session stands, but the block did not come: refused here, or not sent there?"""
     ingress, node = way.here, way.node
-    session = session_at(facts, ingress, way.hop)
+    session, far = session_at(facts, ingress, way.hop), session_at(facts, way.hop, ingress)
+    if way.hop == node and far and not far.exported and _has_blackhole(facts, node, block):
+        return _not_announced(node, ingress, block, far.name)
     if session and session.filtered:
         what = "announces its block" if way.hop == node else f"announces {node.name}'s block"
         cause = f"{way.hop.name} {what}, but the import filter of session {session.name} on {ingress.name} refuses it"
@@ -92,18 +94,16 @@ def _not_learned(facts: Facts, way: Way, block: BlockAffinity) -> Cause:
         cause = f"BIRD on {way.hop.name} does not tell {ingress.name} of {what}"
         return Cause(cause, f"labctl birdc {way.hop.name} show route export {ingress.name}")
     if _has_blackhole(facts, node, block):
-        cause = (
-            f"BIRD on {node.name} has its block {block.cidr} but does "
-            f"not announce it to {ingress.name}: its export filter"
-        )
-        return Cause(cause, f"labctl birdc {node.name} show route export {_session_name(facts, node, ingress)}")
+        return _not_announced(node, ingress, block, far.name if far else "")
     cause = f"BIRD on {node.name} does not know its own block {block.cidr}, so it can't announce it"
     return Cause(cause, f"labctl birdc {node.name} show route")
 
 
-def _session_name(facts: Facts, here: Machine, there: Machine) -> str:
-    session = session_at(facts, here, there)
-    return session.name if session else ""
+def _not_announced(node: Machine, ingress: Machine, block: BlockAffinity, session: str) -> Cause:
+    cause = (
+        f"BIRD on {node.name} has its block {block.cidr} but does not announce it to {ingress.name}: its export filter"
+    )
+    return Cause(cause, f"labctl birdc {node.name} show route export {session}")
 
 
 def _has_blackhole(facts: Facts, node: Machine, block: BlockAffinity) -> bool:

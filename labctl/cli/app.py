@@ -72,13 +72,15 @@ class Application:
             click.echo(text, err=True)
 
     @contextmanager
-    def working(self, what: str) -> Iterator[None]:
-        """Show on a terminal that something is going on, until the block is left."""
+    def working(self, what: str) -> Iterator[Callable[[str], None]]:
+        """Show on a terminal that something is going on, until the block is left; it gets a way to say what is now."""
         if self.verbosity < 0 or not sys.stderr.isatty():
-            yield
+            yield lambda _: None
             return
-        with self.err.status(what):
-            yield
+        from rich.markup import escape
+
+        with self.err.status(escape(what)) as shown:
+            yield lambda now: shown.update(escape(now))
 
     @property
     def stdin(self) -> BinaryIO:

@@ -48,16 +48,20 @@ def verify(  # noqa: PLR0917 - click passes the options
     from labctl.checks import verify as checks
     from labctl.checks.check import Layer
     from labctl.cli.kept import keeper
+    from labctl.cli.live_verify import LiveVerify
 
     if grading and (layers or ids):
         raise click.UsageError("--grade looks at everything: leave --layer and --check away")
     lab = app.lab()
     chosen = [Layer(layer) for layer in layers] or None
-    with app.connections(lab, deadline=CONNECT_SECONDS) as connections, app.working("checking"):
+    with app.connections(lab, deadline=CONNECT_SECONDS) as connections, app.working("checking") as say:
+        live, keep = LiveVerify(lab, say), keeper(app, lab)
         if wait is None:
-            report = checks.verify(lab, connections, layers=chosen, keep=keeper(app, lab))
+            report = checks.verify(lab, connections, layers=chosen, on_answer=live.answered, keep=keep)
         else:
-            report = checks.wait(lab, connections, wait, layers=chosen, keep=keeper(app, lab))
+            report = checks.wait(
+                lab, connections, wait, layers=chosen, on_report=live.reported, on_answer=live.answered, keep=keep
+            )
     if ids:
         report = _only(report, ids)
     if grading:

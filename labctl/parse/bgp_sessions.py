@@ -21,7 +21,7 @@ class BgpSession:
     Established, Down).
 
     AS numbers are 0 where BIRD does not say. imported: routes in its table now. received, filtered: updates that
-    came, and those that the import filter refused.
+    came, and those that the import filter refused. exported: routes told to the peer now.
     """
 
     name: str
@@ -35,6 +35,7 @@ class BgpSession:
     imported: int
     received: int
     filtered: int
+    exported: int = 0
 
     @property
     def established(self) -> bool:
@@ -75,6 +76,7 @@ def _session(item: ProtocolStatus, counts: tuple[int, int]) -> BgpSession:
         imported=details.imported or 0,
         received=counts[0],
         filtered=counts[1],
+        exported=details.exported or 0,
     )
 
 

@@ -14,7 +14,11 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Nic:
-    """One network interface. mtu: bytes. mac: lower case, empty where it has none. addresses: IPv4 only."""
+    """One network interface.
+
+    mtu: bytes. mac: lower case, empty where it has none. addresses: IPv4 only. arp: whether it speaks ARP.
+    peer_index: the number of a cable's other end, 0 where it has none.
+    """
 
     name: str
     up: bool
@@ -22,6 +26,8 @@ class Nic:
     mtu: int
     mac: str
     addresses: tuple[IPv4Interface, ...]
+    arp: bool = True
+    peer_index: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +124,8 @@ def _nic(item: dict[str, Any]) -> Nic:
         int(item.get("mtu", 0)),
         str(item.get("address", "")).lower(),
         addresses,
+        "NOARP" not in flags,
+        int(item.get("link_index") or 0),
     )
 
 

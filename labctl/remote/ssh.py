@@ -75,7 +75,7 @@ class Connection:
                 port=access.port,
                 username=access.user,
                 key_filename=str(access.key_file),
-                timeout=deadline,
+                timeout=deadline / 2,  # a kernel takes connections at once, however busy its sshd is
                 banner_timeout=deadline,
                 auth_timeout=deadline,
                 allow_agent=False,

@@ -24,6 +24,8 @@ from labctl.faults.fault import Fault
 from labctl.model.lab import Machine
 
 NAMED_WITHIN = 45.0
+HEADING = "## Made by hand"
+LEFT_OUT_HEADING = "## Left out"
 WELL_WITHIN = 150.0
 
 
@@ -130,8 +132,14 @@ def is_named(fault: Fault, machine: Machine, report: Report) -> bool:
     return any(fault.cause.format(**words) in report.result(id_).outcome.cause for id_ in report.root_causes)
 
 
-def page(trials: list[Trial], left_out: dict[str, str]) -> str:
-    """docs/faults.md."""
+def section(page: str) -> list[str]:
+    """The lines of a page's section on what is made by hand (hand_trials.py writes it)."""
+    _, heading, rest = page.partition(f"{HEADING}\n")
+    return [HEADING, *rest.partition(LEFT_OUT_HEADING)[0].splitlines()] if heading else []
+
+
+def page(trials: list[Trial], left_out: dict[str, str], by_hand: list[str]) -> str:
+    """docs/faults.md. by_hand: the lines of the section on what is made by hand."""
     right = sum(trial.right for trial in trials)
     lines = [
         "# Faults: what `labctl break` breaks, and what `labctl verify` names",
@@ -144,7 +152,7 @@ def page(trials: list[Trial], left_out: dict[str, str]) -> str:
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [_row(trial) for trial in trials]
-    lines += ["", "## Left out", "", *(f"- {name}: {why}." for name, why in left_out.items()), ""]
+    lines += ["", *by_hand, LEFT_OUT_HEADING, "", *(f"- {name}: {why}." for name, why in left_out.items()), ""]
     return "\n".join(lines)
 
 
@@ -178,7 +186,7 @@ def main(words: list[str]) -> None:
         except Exception as error:  # noqa: BLE001 - the others are tried all the same
             print(f"ERROR  {fault.name}: {error!r} {getattr(error, 'why', '')}", flush=True)
     found = [Trial(fault=fault, **known[fault.name]) for fault in faults_for(trials.lab) if fault.name in known]
-    Path(words[0], "faults.md").write_text(page(found, LEFT_OUT))
+    Path(words[0], "faults.md").write_text(page(found, LEFT_OUT, []))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """Breakages made by hand on a real lab: what verify names, whether that is right, and how long it takes.
 
 `python tests/lab/hand_trials.py DIRECTORY [PART-OF-A-NAME...]` tries them on the lab in that directory, which must be
-up, as root, and writes hand-made.md there; what was tried before is kept in hand-made.json.
+up, as root; what was tried before is kept in hand-made.json there. The latest trial of each goes into docs/faults.md.
 """
 
 from __future__ import annotations
@@ -16,13 +16,18 @@ from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from fault_trials import WELL_WITHIN, Trials
+from fault_trials import HEADING, LEFT_OUT_HEADING, WELL_WITHIN, Trials
 from hand_made import HAND_MADE, HandMade
 
 from labctl.checks.report import Report
 from labctl.render.values import container_prefix
 
 NAMED_WITHIN = 20.0
+PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
+INTRODUCTION = """
+Written by `python tests/lab/hand_trials.py DIRECTORY`: what somebody may break with commands of their own, and what
+verify names then. The commands stand in tests/lab/hand_made/. Times as above.
+"""
 
 # Words that the scripts may use, on a machine.
 WORDS = r"""
@@ -37,6 +42,12 @@ expire() { # expire CRT-AND-KEY-WITHOUT-ENDING: the same certificate, but it end
     -CAkey /etc/kubernetes/pki/ca.key -not_before 20200101000000Z -not_after 20200201000000Z \
     -extfile <(echo "subjectAltName=$text") -out "$1.crt" 2>/dev/null
 }
+"""
+
+
+# Words that they may use on this host.
+ON_HOST = r"""
+INSIDE=/proc/$(lxc-info -n "${CONTAINER}ingress" -p -H)/root/etc/haproxy-ingress
 """
 
 
@@ -69,7 +80,8 @@ class HandTrials(Trials):
         addresses = {machine.name.upper(): str(machine.address) for machine in lab.machines}
         values = {**addresses, "POD_CIDR": lab.network.pod_cidr, "GATEWAY": lab.network.gateway, "BRIDGE": lab.bridge}
         text = "".join(f"{name}={value}\n" for name, value in values.items())
-        text += f"CONTAINER={container_prefix(lab)}\n{WORDS}\n{script}\n"
+        text += f"CONTAINER={container_prefix(lab)}\nPKI={self.files.folder}/secrets/pki\n"
+        text += f"{ON_HOST if made.at == 'host' else WORDS}\n{script}\n"
         where = [] if made.at == "host" else ["lxc-attach", "--clear-env", "-n", container_prefix(lab) + made.at, "--"]
         done = subprocess.run(
             [*where, "bash", "-s"], input=text, capture_output=True, text=True, timeout=120, check=False
@@ -146,8 +158,15 @@ def main(words: list[str]) -> None:
             kept.write_text(json.dumps(known, indent=1))
         except Exception as error:  # noqa: BLE001 - the others are tried all the same
             print(f"ERROR  {made.name}: {error!r}", flush=True)
-    found = [HandTrial(**known[made.name]) for made in HAND_MADE if made.name in known]
-    (folder / "hand-made.md").write_text(table(found))
+    write_section([HandTrial(**known[made.name]) for made in HAND_MADE if made.name in known])
+
+
+def write_section(trials: list[HandTrial]) -> None:
+    """Put the table into docs/faults.md, in the place of the one that is there."""
+    before, _, rest = PAGE.read_text(encoding="utf-8").partition(HEADING)
+    after = rest[rest.index(LEFT_OUT_HEADING) :] if rest else LEFT_OUT_HEADING + before.partition(LEFT_OUT_HEADING)[2]
+    before = before.partition(LEFT_OUT_HEADING)[0]
+    PAGE.write_text(f"{before}{HEADING}\n{INTRODUCTION}\n{table(trials)}\n{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fault_trials import Trial, Trials, page
+from fault_trials import Trial, Trials, page, section
 from lab_under_test import LabUnderTest
 
 from labctl.faults import carry_out
@@ -45,7 +45,8 @@ def test_a_fault_is_named_and_repaired(lab: LabUnderTest, name: str) -> None:
 @pytest.mark.skipif(not ALL, reason="LABCTL_ALL_FAULTS=1 writes docs/faults.md")
 def test_the_table_is_written() -> None:
     assert TRIED
-    PAGE.write_text(page(TRIED, LEFT_OUT), encoding="utf-8")
+    by_hand = section(PAGE.read_text(encoding="utf-8"))
+    PAGE.write_text(page(TRIED, LEFT_OUT, by_hand), encoding="utf-8")
 
 
 def test_repaired_objects_are_as_they_were_and_up_applies_the_same_files_without_a_change(lab: LabUnderTest) -> None:

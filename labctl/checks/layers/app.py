@@ -143,6 +143,9 @@ def _wrong_port(found: Service, pods: list[Pod]) -> str:
     """Which target port is no container port of the pods; empty if all fit, or if the pods name no port."""
     known = {pod.port for pod in pods if pod.port is not None}
     names = {name for pod in pods for name in pod.port_names}
+    for (_, port, _target), protocol in zip(found.ports, found.protocols, strict=False):
+        if protocol != "TCP":
+            return f"{port} is for {protocol}, HTTP comes over TCP"
     for _, port, target in found.ports:
         if not target.isdigit() and target not in names:
             return f"{port} -> {target}, and no container names a port so"

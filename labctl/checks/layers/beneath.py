@@ -18,6 +18,7 @@ PACKETS = (
     "arp",
     "forwarding",
     "default",
+    "ttl",
     "connections",
 )
 """Checks of a machine that explain lost packets."""
@@ -53,4 +54,5 @@ def standing_on(lab: Lab, check: Check) -> Check:
     more = machine_ids(ordered)
     if check.layer in _CREDENTIALS:
         more += machine_ids(ordered, ("certificates",))
+        more += machine_ids((machine for machine in ordered if machine.is_node), ("kubeconfigs",))
     return replace(check, explained_by=tuple(dict.fromkeys((*check.explained_by, *more))))

@@ -14,6 +14,7 @@ from labctl.checks.probes import BIRD_UNIT, birdc
 from labctl.checks.subjects import of_machine
 from labctl.checks.why_no_session import session_at, why_no_session
 from labctl.model.lab import Lab, Machine, Mesh
+from labctl.parse.birdc import parse_protocols
 
 
 def checks(lab: Lab, _facts: Facts) -> list[Check]:
@@ -41,7 +42,8 @@ def _id(here: Machine, there: Machine) -> str:
 def _beneath(*machines: Machine) -> tuple[str, ...]:
     """What each end's session stands on."""
     ends = machine_ids(machines)
-    agents = [f"calico.agent.{machine.name}" for machine in machines if machine.is_node]
+    nodes = [machine.name for machine in machines if machine.is_node]
+    agents = [f"{kind}.{name}" for name in nodes for kind in ("calico.agent", "cluster.node")]
     return (*ends, *agents)
 
 
@@ -108,6 +110,9 @@ def configured(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
             wrong.append(f"{session.name}: local AS is {session.local_as}, not {lab.as_number(machine)}")
         elif session.peer_as != lab.as_number(other):
             wrong.append(f"{session.name}: neighbor AS is {session.peer_as}, not {lab.as_number(other)}")
+    kinds = {item.kind for item in parse_protocols(here.output("protocols"))}
+    if "Device" not in kinds:
+        wrong.insert(0, "no `protocol device`, so BIRD knows no interface")
     known = {item.address for item in lab.machines}
     foreign = [item for item in here.sessions if item.peer is not None and item.peer not in known]
     wrong += [f"session {item.name} is with {item.peer}, which is no machine of the lab" for item in foreign]
@@ -134,7 +139,7 @@ def _session_check(lab: Lab, here: Machine, there: Machine, first: tuple[str, ..
         run=run,
         probe="protocols",
         needs=needs,
-        explained_by=(*first, *_beneath(here, there), "calico.bgp", *_peers(lab, here, there)),
+        explained_by=(*first, *_beneath(here, there), "calico.kinds", "calico.bgp", *_peers(lab, here, there)),
     )
 
 

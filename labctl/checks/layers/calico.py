@@ -14,14 +14,44 @@ from labctl.checks.probes import AGENT_UNIT
 from labctl.checks.subjects import blocks_of, of_machine, require_api
 from labctl.model.lab import Lab, Machine, Mesh, Source
 
+_KINDS = ("ippools", "bgpconfigurations", "bgppeers", "blockaffinities")
+
 
 def checks(lab: Lab, _facts: Facts) -> list[Check]:
     """All checks of this layer."""
     found = []
     for node in lab.nodes:
         found += [_agent_check(lab, node), _cni_check(lab, node)]
+    found.append(_kinds_check(lab))
     found += [_pool_check(lab), _configuration_check(lab), *(_peer_check(lab, peer) for peer in lab.peers)]
     return [*found, *(_block_check(lab, node) for node in lab.nodes)]
+
+
+def _kinds_check(lab: Lab) -> Check:
+    return Check(
+        id="calico.kinds",
+        layer=Layer.CALICO,
+        machine=lab.controlplane.name,
+        title="The API knows Calico's kinds of objects",
+        expected=f"{listed(_KINDS)} of projectcalico.org/v3",
+        command="kubectl api-resources --api-group=projectcalico.org",
+        run=kinds,
+        probe="api",
+        needs=("cluster.api",),
+    )
+
+
+def kinds(facts: Facts, _lab: Lab) -> Outcome:
+    """Every kind that the lab's steps install is served, and its objects can be read."""
+    errors = {name: facts.cluster.errors[name] for name in _KINDS if name in facts.cluster.errors}
+    if not errors:
+        return passed(listed(_KINDS))
+    name, error = next(iter(errors.items()))
+    hint = f"labctl kubectl get {name}.projectcalico.org -o yaml"
+    if error.startswith("HTTP 404"):
+        cause = f"the API has no kind {name}.projectcalico.org: its CustomResourceDefinition was deleted"
+        return failed(f"{name}: HTTP 404", cause, "labctl kubectl get crds")
+    return failed(f"{name}: {error}", f"an object of kind {name}.projectcalico.org can't be used: {error}", hint)
 
 
 def _is_stand_in(lab: Lab) -> bool:
@@ -33,6 +63,8 @@ def _agent_check(lab: Lab, node: Machine) -> Check:
     basis = (f"machine.disk.{node.name}", f"machine.memory.{node.name}")
     if _is_stand_in(lab):
         return unit_check(id_, Layer.CALICO, node.name, AGENT_UNIT, title, explained_by=basis, stand_in=True)
+
+    beneath = [f"{kind}.{node.name}" for kind in ("machine", "cluster.kubelet", "cluster.containerd")]
 
     def run(facts: Facts, _lab: Lab) -> Outcome:
         return agent_pod(facts, node)
@@ -46,7 +78,7 @@ def _agent_check(lab: Lab, node: Machine) -> Check:
         command=f"kubectl -n calico-system get pods -o wide --field-selector spec.nodeName={node.name}",
         run=run,
         needs=("cluster.api",),
-        explained_by=(f"machine.{node.name}", f"cluster.node.{node.name}", f"cluster.containerd.{node.name}", *basis),
+        explained_by=(*beneath, *basis),
     )
 
 
@@ -138,6 +170,7 @@ def _object_check(lab: Lab, id_: str, title: str, expected: str, run: Callable[[
         run=run,
         probe="api",
         needs=("cluster.api",),
+        explained_by=("calico.kinds",),
         stand_in=_is_stand_in(lab),
     )
 
@@ -256,7 +289,11 @@ def _block_check(lab: Lab, node: Machine) -> Check:
         command="kubectl get blockaffinities",
         run=run,
         needs=("cluster.api",),
-        explained_by=(f"calico.agent.{node.name}", f"machine.{node.name}", "calico.pool"),
+        explained_by=(
+            *(f"{kind}.{node.name}" for kind in ("calico.agent", "machine", "cluster.node")),
+            "calico.pool",
+            "calico.kinds",
+        ),
         stand_in=_is_stand_in(lab),
     )
 

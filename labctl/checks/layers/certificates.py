@@ -1,13 +1,16 @@
-"""Layer machine: the certificates by which a machine's programs identify themselves are there and valid now."""
+"""Layer machine: the certificates by which a machine's programs identify themselves are there and valid now, and so is
+the API's address.
+"""
 
 from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from urllib.parse import urlsplit
 
 from labctl.checks.check import Outcome, counted, failed, listed, passed
-from labctl.checks.credentials import certificates_of
+from labctl.checks.credentials import API_PORT, CONTROLLER_KUBECONFIG, KUBELET_KUBECONFIG, certificates_of
 from labctl.checks.facts import Facts
 from labctl.model.lab import Lab, Machine
 
@@ -34,6 +37,8 @@ def read_certificates(text: str) -> tuple[Validity, ...]:
     for line in text.splitlines():
         if line.startswith("/") and _BEGIN not in lines:  # a line of base64 may begin so, too
             file = line
+        elif line.startswith("server "):
+            continue
         elif line.startswith("data "):
             lines += base64.b64decode(line[5:]).decode("ascii", "replace").splitlines()
         elif line.strip():
@@ -51,6 +56,7 @@ def certificates(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
     """Every file that is needed has a certificate, and each is valid by this host's clock."""
     found = read_certificates(facts.on(machine.name).output("certificates"))
     files = certificates_of(machine, lab.source)
+    files = tuple(file for file in files if file != KUBELET_KUBECONFIG)
     missing = [file for file in files if not any(item.file == file for item in found)]
     if missing:
         cause = f"{machine.name} has no certificate in {missing[0]}: the program that needs it can't identify itself"
@@ -68,3 +74,30 @@ def certificates(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
         return failed(f"{item.file} {words}", f"the certificate in {item.file} on {machine.name} {words}", hint)
     first = min(found, key=lambda item: item.end)
     return passed(f"{counted(len(found), 'certificate')}, the first ends on {first.end:%Y-%m-%d} ({first.file})")
+
+
+def read_servers(text: str) -> dict[str, str]:
+    """The API's address in each kubeconfig, by file, of what credentials.certificates_command printed."""
+    found: dict[str, str] = {}
+    file = ""
+    for line in text.splitlines():
+        if line.startswith("/") and line.endswith((".conf", "kubeconfig")):
+            file = line
+        elif line.startswith("server ") and file:
+            found.setdefault(file, line.partition(" ")[2])
+    return found
+
+
+def kubeconfigs(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
+    """Each kubeconfig leads to the API; the controller's own is tried out instead (proxy.access)."""
+    found = read_servers(facts.on(machine.name).output("certificates"))
+    found.pop(CONTROLLER_KUBECONFIG, "")
+    api = lab.controlplane
+    known = {str(api.address), api.name, "127.0.0.1", "localhost"} if machine == api else {str(api.address), api.name}
+    for file, server in found.items():
+        url = urlsplit(server)
+        if url.hostname not in known or url.port != API_PORT:
+            right = f"https://{api.address}:{API_PORT}"
+            cause = f"{file} on {machine.name} leads to {server}, the API is at {right}"
+            return failed(f"{file}: {server}", cause, f"labctl ssh {machine.name} -- grep -n server: {file}")
+    return passed(counted(len(found), "kubeconfig"))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from labctl.checks.causes import unit_state, why_unit_is_down
-from labctl.checks.check import Check, Layer, Outcome, failed, listed, passed
+from labctl.checks.check import Check, Layer, Outcome, Status, failed, listed, passed
 from labctl.checks.cluster_objects import DaemonSet, Node, Pod
 from labctl.checks.credentials import API_PORT
 from labctl.checks.facts import Facts
@@ -45,7 +47,28 @@ def checks(lab: Lab, _facts: Facts) -> list[Check]:
 def _etcd_check(controlplane: Machine) -> Check:
     name = controlplane.name
     basis = (f"machine.disk.{name}", f"machine.memory.{name}", f"machine.clock.{name}")
-    return unit_check("cluster.etcd", Layer.CLUSTER, name, ETCD_UNIT, "etcd runs", explained_by=basis)
+    title = "etcd runs"
+    check = unit_check("cluster.etcd", Layer.CLUSTER, name, ETCD_UNIT, title, explained_by=basis)
+
+    def run(facts: Facts, lab: Lab) -> Outcome:
+        outcome = check.run(facts, lab)
+        return outcome if outcome.status is Status.FAIL else etcd_health(facts, lab, outcome)
+
+    return replace(check, run=run)
+
+
+def etcd_health(facts: Facts, lab: Lab, running: Outcome) -> Outcome:
+    """etcd's own word on its health; with an alarm, such as NOSPACE, it answers and stores nothing."""
+    name = lab.controlplane.name
+    result = facts.on(name).results.get("etcd-health")
+    said = result.stdout.strip() if result else ""
+    if result is None or '"health":"true"' in said.replace(" ", ""):
+        return running
+    words = said or (result.stderr.strip().splitlines() or ["no answer"])[-1]
+    last = facts.on(name).last_words(ETCD_UNIT)
+    more = f"; its last words: {last}" if last and not said else ""
+    hint = f"labctl ssh {name} -- journalctl -u etcd -n 20"
+    return failed(words, f"etcd runs on {name} but is not healthy: {words}{more}", hint)
 
 
 def _api_check(lab: Lab) -> Check:
@@ -93,14 +116,12 @@ def _why_no_api(facts: Facts, lab: Lab, broken: list[str]) -> str:
         return why_unit_is_down(facts, name, etcd).text
     if broken:
         return f"the API server says of itself that it is not ready: {listed(broken)}"
+    said = facts.on(name).last_words("kube-apiserver")
+    words = f"; its last words: {said}" if said else ""
     if not any(listener.port == API_PORT for listener in facts.on(name).listeners):
-        said = facts.on(name).last_words("kube-apiserver")
-        words = f"; its last words: {said}" if said else ""
         return f"nothing listens on {name}'s port {API_PORT}: kube-apiserver does not run{words}"
-    return (
-        f"kube-apiserver listens on {name}'s port {API_PORT} but "
-        f"does not answer: {facts.cluster.errors.get('readyz', '')}"
-    )
+    error = facts.cluster.errors.get("readyz", "")
+    return f"kube-apiserver listens on {name}'s port {API_PORT} but does not answer: {error}{words}"
 
 
 def _node_check(lab: Lab, node: Machine) -> Check:
@@ -128,9 +149,10 @@ def node_ready(facts: Facts, machine: Machine) -> Outcome:
     hint = f"labctl kubectl describe node {machine.name}"
     node = next((item for item in facts.cluster.nodes if item.name == machine.name), None)
     if node is None:
-        return failed("no such node", f"{machine.name} has not joined the cluster, or was deleted from it", "labctl up")
+        cause = f"{machine.name} has not joined the cluster, or was deleted from it"
+        return failed("no such node", cause, f"labctl ssh {machine.name} -- systemctl restart kubelet")
     if not node.ready:
-        return failed(f"NotReady: {node.reason}", f"the kubelet of {machine.name} says: {node.reason}", hint)
+        return failed(f"NotReady: {node.reason}", _why_not_ready(facts, machine, node), hint)
     if node.internal_ip != str(machine.address):
         cause = (
             f"the kubelet of {machine.name} registered another interface's address: its --node-ip is missing or wrong"
@@ -141,6 +163,15 @@ def node_ready(facts: Facts, machine: Machine) -> Outcome:
             f"Ready, {listed(node.pressure)}", f"{machine.name} is short of a resource: {listed(node.pressure)}", hint
         )
     return _takes_pods(node)
+
+
+def _why_not_ready(facts: Facts, machine: Machine, node: Node) -> str:
+    """The kubelet's own words; of one that has fallen silent, its log's."""
+    if not node.reason.startswith("NodeStatusUnknown"):
+        return f"the kubelet of {machine.name} says: {node.reason}"
+    said = facts.on(machine.name).last_words(KUBELET_UNIT)
+    words = f"; its last words: {said}" if said else ""
+    return f"the kubelet of {machine.name} runs but does not report to the API{words}"
 
 
 def _takes_pods(node: Node) -> Outcome:
@@ -178,13 +209,16 @@ def _static_pods(lab: Lab) -> list[str]:
 
 def _absent(facts: Facts, lab: Lab) -> str:
     """Which DaemonSet that belongs on every node has no pod on one; empty if none lacks any."""
-    for name in ("kube-proxy", "calico-node"):
+    wanted = ("kube-proxy",) if lab.source is Source.DEBIAN else ("kube-proxy", "calico-node")
+    for name in wanted:
         sets = [item for item in facts.cluster.daemonsets if item.name == name]
+        if not sets:
+            return f"{name} runs nowhere: there is no DaemonSet of that name"
         for item in sets:
             mine = {pod.node for pod in facts.cluster.pods if pod.namespace == item.namespace and _is_of(pod, item)}
             missing = [node.name for node in lab.nodes if node.name not in mine]
             if missing:
-                return f"{name} does not run on {listed(missing)}"
+                return f"{name} does not run on {listed(missing)}: its DaemonSet wants none there"
     return ""
 
 
@@ -207,8 +241,7 @@ def system_pods(facts: Facts, lab: Lab) -> Outcome:
         return failed(f"missing: {listed(missing)}", cause, hint)
     absent = _absent(facts, lab)
     if absent:
-        cause = f"{absent}: its DaemonSet wants none there"
-        return failed(absent, cause, "labctl kubectl describe daemonset -A")
+        return failed(absent.partition(":")[0], absent, "labctl kubectl get daemonsets -A")
     if not broken:
         return passed(f"{len(pods)} pods are ready")
     words = listed(

@@ -7,13 +7,12 @@ import json
 from labctl.checks.check import Check, Layer, Outcome, failed, listed, passed, skipped
 from labctl.checks.facts import Facts
 from labctl.checks.host_facts import name_command, route_command
+from labctl.checks.layers import bridge
+from labctl.checks.run_here import NOT_FOUND
 from labctl.model.lab import Lab, Provider
 
-# What run_here gives for a program that is not there: macOS and Windows have no ip.
-NOT_FOUND = 127
 
-
-def checks(lab: Lab, _facts: Facts) -> list[Check]:
+def checks(lab: Lab, facts: Facts) -> list[Check]:
     """All checks of this layer."""
     return [
         Check(
@@ -26,7 +25,7 @@ def checks(lab: Lab, _facts: Facts) -> list[Check]:
             run=route,
             explained_by=("host.bridge",) if lab.provider is Provider.LXC else (),
         ),
-        *_bridge_checks(lab),
+        *bridge.checks(lab, facts),
         Check(
             id="host.name",
             layer=Layer.HOST,
@@ -37,37 +36,6 @@ def checks(lab: Lab, _facts: Facts) -> list[Check]:
             run=name,
         ),
     ]
-
-
-def _bridge_checks(lab: Lab) -> list[Check]:
-    """Only containers hang on a bridge that labctl makes."""
-    if lab.provider is not Provider.LXC:
-        return []
-    return [
-        Check(
-            id="host.bridge",
-            layer=Layer.HOST,
-            machine="host",
-            title="The bridge that the machines are plugged into is up",
-            expected=f"{lab.bridge} is up",
-            command=f"ip link show {lab.bridge}",
-            run=bridge,
-        )
-    ]
-
-
-def bridge(facts: Facts, lab: Lab) -> Outcome:
-    """The bridge is there and up."""
-    links = json.loads(facts.host.links.stdout or "[]") if facts.host.links else []
-    found = next((link for link in links if link.get("ifname") == lab.bridge), None)
-    if found is None:
-        return failed(
-            "no such interface", f"this host has no bridge {lab.bridge}: the lab's network is not there", "labctl up"
-        )
-    if "UP" not in found.get("flags", []):
-        cause = f"the bridge {lab.bridge} on this host is down, so no machine of the lab is reached"
-        return failed("down", cause, f"ip link set {lab.bridge} up")
-    return passed("up")
 
 
 def route(facts: Facts, lab: Lab) -> Outcome:

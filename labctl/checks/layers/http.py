@@ -48,7 +48,7 @@ def checks(lab: Lab, facts: Facts) -> list[Check]:
 
 def _proxy(lab: Lab) -> tuple[str, ...]:
     """What an answer of HAProxy stands on, on every ingress machine of this view of the lab."""
-    found = ["proxy.vip"] if lab.vip else []
+    found = ["host.firewall", "host.bridge", *(["proxy.vip"] if lab.vip else [])]
     for view in views(lab):
         name = view.ingress.name
         found += [

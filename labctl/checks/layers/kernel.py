@@ -10,6 +10,7 @@ from labctl.checks.layers.packets import lab_nic
 from labctl.model.lab import Lab, Machine
 
 _FULL_SHARE = 0.95
+_LEAST_TTL = 16
 
 
 def forwarding(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
@@ -56,8 +57,10 @@ def arp_settings(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
 
 
 def neighbours(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
-    """No entry of the ARP table for another machine was made by hand."""
+    """No entry of the ARP table for another machine, or for a pod, was made by hand."""
     others = {other.address: other.name for other in lab.machines if other != machine}
+    pods = [pod for pod in facts.cluster.pods if not pod.host_network]
+    others.update({pod.address: f"pod {pod.name}" for pod in pods if pod.address})
     found = [
         entry
         for entry in facts.on(machine.name).neighbours
@@ -66,7 +69,8 @@ def neighbours(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
     if not found:
         return passed("learned by ARP")
     entry = found[0]
-    own = {nic.mac for name in [others[entry.address]] if facts.on(name).reachable for nic in facts.on(name).nics}
+    owner = facts.machines.get(others[entry.address])
+    own = {nic.mac for nic in owner.nics} if owner and owner.reachable else set()
     wrong = "" if not own or entry.mac in own else ", which is not its interface's"
     cause = (
         f"{machine.name} has a permanent ARP entry for {others[entry.address]}: "
@@ -74,6 +78,15 @@ def neighbours(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
     )
     hint = f"labctl ssh {machine.name} -- ip neigh del {entry.address} dev {entry.device}"
     return failed(listed(f"{item.address} {item.mac} {item.state}" for item in found), cause, hint)
+
+
+def time_to_live(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
+    """What the machine sends passes enough routers (RFC 1700: 64): a pod is one behind the node."""
+    value = facts.on(machine.name).sysctls.get("net.ipv4.ip_default_ttl", "64")
+    if not value.isdecimal() or int(value) >= _LEAST_TTL:
+        return passed(value)
+    cause = f"packets of {machine.name} are dropped on their way: net.ipv4.ip_default_ttl is {value}"
+    return failed(value, cause, f"labctl ssh {machine.name} -- sysctl -w net.ipv4.ip_default_ttl=64")
 
 
 def connections(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from labctl.checks.check import Check, Layer, Outcome, failed, listed, passed
-from labctl.checks.facts import Facts
+from labctl.checks.facts import Facts, MachineFacts
 from labctl.model.lab import Lab, Machine
+from labctl.parse.iproute import KernelRoute
 
 
 def checks(lab: Lab, _facts: Facts) -> list[Check]:
@@ -32,7 +33,16 @@ def _check(machine: Machine) -> Check:
 
 def direct(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
     """No route for the lab's network, or for a part of it, leads through a gateway or nowhere."""
-    routes = [route for route in facts.on(machine.name).routes if route.destination.subnet_of(lab.network.subnet)]
+    here = facts.on(machine.name)
+    taken = _taken(here, lab, machine)
+    if taken:
+        cause = (
+            f"{machine.name} takes {taken.destination.network_address} for its own: the route {taken} in its table "
+            "`local` ends packets for it here"
+        )
+        hint = f"labctl ssh {machine.name} -- ip route del {taken.destination} table local"
+        return failed(str(taken), cause, hint)
+    routes = [route for route in here.routes if route.destination.subnet_of(lab.network.subnet)]
     wrong = [route for route in routes if route.kind != "unicast" or route.gateways]
     if not wrong:
         return passed(listed(routes) or "no route")
@@ -44,3 +54,15 @@ def direct(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
         f"the route {route} on {machine.name} hides {whom}: it {way}, and goes before the directly connected network"
     )
     return failed(listed(wrong), cause, f"labctl ssh {machine.name} -- ip route del {route.destination}")
+
+
+def _taken(here: MachineFacts, lab: Lab, machine: Machine) -> KernelRoute | None:
+    """A route of table `local` (the kernel keeps it for a machine's own addresses) for a pod or another machine."""
+    others = {other.address for other in lab.machines if other != machine}
+    own = {item.ip for nic in here.nics for item in nic.addresses}
+    for route in here.local_routes:
+        address = route.destination.network_address
+        foreign = address in others or address in lab.network.pod_cidr
+        if route.kind == "local" and foreign and address not in own:
+            return route
+    return None

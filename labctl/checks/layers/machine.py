@@ -8,16 +8,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from labctl.checks.check import Check, Layer, Outcome, counted, failed, listed, passed
-from labctl.checks.facts import Facts, MissingFact
-from labctl.checks.layers.certificates import certificates
-from labctl.checks.layers.kernel import arp_settings, connections, forwarding, neighbours
+from labctl.checks.facts import Facts
+from labctl.checks.layers.addresses import address
+from labctl.checks.layers.certificates import certificates, kubeconfigs
+from labctl.checks.layers.kernel import arp_settings, connections, forwarding, neighbours, time_to_live
 from labctl.checks.layers.names import names
-from labctl.checks.layers.packets import firewall, lab_nic, mtu, rp_filter, shaping
+from labctl.checks.layers.packets import firewall, mtu, rp_filter, shaping
 from labctl.checks.layers.processes import processes
 from labctl.checks.layers.storage import FULLEST_PERCENT, disk
 from labctl.checks.probes import units_of
 from labctl.checks.why_machine_is_silent import why_machine_is_silent
-from labctl.model.lab import Lab, Machine, Role
+from labctl.model.lab import Lab, Machine, Provider, Role
 
 LEAST_MEMORY_KIB = 64 * 1024  # below it the kernel's OOM killer is near
 MOST_CLOCK_SECONDS = 2.0  # etcd warns at 1 s; TLS certificates begin to fail with minutes
@@ -31,6 +32,8 @@ def checks(lab: Lab, _facts: Facts) -> list[Check]:
     for machine in lab.machines:
         found.append(_answers_check(machine))
         found += [_check(machine, question) for question in _EVERYWHERE if question.concerns(machine)]
+        if machine.is_node:
+            found += [_check(machine, question) for question in _ON_NODES]
         if machine.forwards:
             found += [_check(machine, question) for question in _ON_ROUTERS if question.concerns(machine)]
     return found
@@ -49,7 +52,7 @@ def _answers_check(machine: Machine) -> Check:
         command=f"labctl ssh {machine.name} -- true",
         run=run,
         needs=("host.route",),
-        explained_by=("host.bridge",),
+        explained_by=("host.bridge", "host.firewall"),
     )
 
 
@@ -104,44 +107,6 @@ def system(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
     return failed(listed(broken), cause, f"labctl ssh {machine.name} -- systemctl status {broken[0]}")
 
 
-def address(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
-    """The machine's address is on an interface that is up, and on no other machine."""
-    nic = lab_nic(facts.on(machine.name), machine)
-    if nic is None:
-        return failed("no interface has it", f"{machine.name} lost its address {machine.address}", "labctl up")
-    others = _others_with(facts, lab, machine)
-    if others:
-        cause = f"{listed(others)} also has {machine.address}: two machines answer for one address"
-        return failed(f"also on {listed(others)}", cause, f"labctl ssh {others[0]} -- ip addr show")
-    if not (nic.up and nic.carrier):
-        return failed(
-            f"{nic.name} is down", f"{nic.name} on {machine.name} is down", f"labctl ssh {machine.name} -- ip link"
-        )
-    return passed(f"{machine.address} on {nic.name} ({nic.mac})")
-
-
-def _others_with(facts: Facts, lab: Lab, machine: Machine) -> list[str]:
-    """Other machines that have this machine's address, or whose interface answered for it (by the ARP tables)."""
-    own = {nic.mac for nic in facts.on(machine.name).nics}
-    found = []
-    for other in lab.machines:
-        if other == machine or not facts.on(other.name).reachable:
-            continue
-        try:
-            addresses = {item.ip for nic in facts.on(other.name).nics for item in nic.addresses}
-            seen = {
-                entry.mac
-                for entry in facts.on(other.name).neighbours
-                if entry.address == machine.address and entry.answers and "PERMANENT" not in entry.state
-            }
-        except (MissingFact, ValueError):
-            continue
-        if machine.address in addresses:
-            found.append(other.name)
-        found += [f"the interface {mac}" for mac in sorted(seen - own)]
-    return list(dict.fromkeys(found))
-
-
 def memory(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
     """There is memory left."""
     available = facts.on(machine.name).memory.get("MemAvailable", 0)
@@ -163,9 +128,16 @@ def clock(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
 
 
 def default_route(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
-    """A default route exists: without one a node does not answer its pods' ARP requests for 169.254.1.1 (proxy ARP)."""
+    """A default route exists: without one a node does not answer its pods' ARP requests for 169.254.1.1 (proxy ARP).
+
+    A container's leads to this host; a virtual machine's to its hypervisor, at whatever address.
+    """
     routes = [route for route in facts.on(machine.name).routes if route.destination.prefixlen == 0]
-    usable = [route for route in routes if route.kind == "unicast"]
+    usable = sorted((route for route in routes if route.kind == "unicast"), key=lambda route: route.metric)
+    if usable and lab.provider is Provider.LXC and usable[0].gateways != (lab.network.gateway,):
+        cause = f"{machine.name}'s default route does not lead to the lab's gateway {lab.network.gateway}: {usable[0]}"
+        hint = f"labctl ssh {machine.name} -- ip route replace default via {lab.network.gateway}"
+        return failed(str(usable[0]), cause, hint)
     if usable:
         return passed(str(usable[0]))
     hint = f"labctl ssh {machine.name} -- ip route add default via {lab.network.gateway}"
@@ -269,12 +241,31 @@ _EVERYWHERE: tuple[_Question, ...] = (
         certificates,
     ),
     _Question(
+        "ttl",
+        "Packets of {machine} may pass several routers",
+        "64",
+        "sysctl net.ipv4.ip_default_ttl",
+        "sysctls",
+        time_to_live,
+    ),
+    _Question(
         "arp",
         "{machine} answers ARP requests, its pods' too",
         "arp_ignore 0, proxy_arp 1 on the pods' interfaces",
         "sysctl -a -r '(arp_ignore|proxy_arp)$'",
         "sysctls",
         arp_settings,
+    ),
+)
+
+_ON_NODES: tuple[_Question, ...] = (
+    _Question(
+        "kubeconfigs",
+        "The kubeconfigs of {machine} lead to the API",
+        "the control plane's address",
+        "grep server: /etc/kubernetes/*.conf",
+        "certificates",
+        kubeconfigs,
     ),
 )
 

@@ -8,6 +8,7 @@ from labctl.checks.cluster_objects import Endpoint
 from labctl.checks.credentials import CONTROLLER_KUBECONFIG
 from labctl.checks.facts import Facts, MissingFact
 from labctl.checks.layers.beneath import machine_ids
+from labctl.checks.pods_inside import why_pod_is_silent
 from labctl.checks.probes import CONTROLLER_UNIT, HAPROXY_CONFIG, HAPROXY_SOCKET
 from labctl.checks.subjects import app_service, of_ingress, ready_endpoints, require_api, views
 from labctl.model.lab import Lab, Source
@@ -115,17 +116,31 @@ def haproxy(facts: Facts, lab: Lab) -> Outcome:
         if _hangs(facts, name):
             cause = f"HAProxy on {name} has port 80 but does not answer, there nor on its socket: its process hangs"
             return failed("answers no request", cause, f"labctl ssh {name} -- ps -C haproxy -o pid,stat,cmd")
-        return passed("haproxy listens on port 80")
+        return _socket_answers(facts, name)
     if not programs:
-        unit = unit_state(facts, name, CONTROLLER_UNIT)
-        why = (
-            why_unit_is_down(facts, name, unit).text
-            if unit and not unit.running
-            else "HAProxy does not run, though its controller does"
-        )
-        return failed("nothing listens on port 80", why, hint)
+        return failed("nothing listens on port 80", _why_no_port(facts, name), hint)
     taken = listed(sorted(program or "a program" for program in programs))
     return failed(f"{taken} listens on port 80", f"{taken} on {name} has taken port 80, which HAProxy needs", hint)
+
+
+def _socket_answers(facts: Facts, name: str) -> Outcome:
+    """HAProxy can be asked and told at run time: the controller needs that, and so do checks."""
+    result = facts.on(name).result("haproxy-status")
+    if result.stdout.strip():
+        return passed("haproxy listens on port 80")
+    said = (result.stderr.strip().splitlines() or [f"status {result.status}"])[-1]
+    cause = f"HAProxy on {name} has port 80 but can't be asked on its socket {HAPROXY_SOCKET}: {said}"
+    return failed("its socket does not answer", cause, f"labctl ssh {name} -- ls -l {HAPROXY_SOCKET}")
+
+
+def _why_no_port(facts: Facts, name: str) -> str:
+    unit = unit_state(facts, name, CONTROLLER_UNIT)
+    if unit and not unit.running:
+        return why_unit_is_down(facts, name, unit).text
+    others = sorted({item.port for item in facts.on(name).listeners if item.program == "haproxy"})
+    if others:
+        return f"HAProxy on {name} listens on port {listed(others)}, and not on {_HTTP_PORT}: look at /etc/default"
+    return "HAProxy does not run, though its controller does"
 
 
 def _hangs(facts: Facts, name: str) -> bool:
@@ -244,7 +259,9 @@ def server_up(facts: Facts, lab: Lab, endpoint: Endpoint) -> Outcome:
     if server.weight == 0 and server.status.startswith("UP"):
         words += ", weight 0"
     hint = f"labctl ssh {lab.ingress.name} -- curl -sS --max-time 2 http://{address}/"
-    return failed(f"{server.name} {words}", _why_down(facts, lab, server, endpoint), hint)
+    pod = next((pod for pod in facts.cluster.pods if pod.name == endpoint.pod), None)
+    why = why_pod_is_silent(facts, pod) if pod else None
+    return failed(f"{server.name} {words}", why or _why_down(facts, lab, server, endpoint), hint)
 
 
 def _why_down(facts: Facts, lab: Lab, server: ServerStatus, endpoint: Endpoint) -> str:

@@ -7,6 +7,7 @@ from labctl.checks.cluster_objects import Pod
 from labctl.checks.facts import Facts, MissingFact
 from labctl.checks.layers.beneath import machine_ids
 from labctl.checks.layers.packets import lab_nic
+from labctl.checks.pods_inside import why_pod_is_silent
 from labctl.checks.subjects import network_pods, of_ingress, views
 from labctl.model.lab import Lab, Machine
 from labctl.remote.result import CommandResult
@@ -124,6 +125,9 @@ def some_pod_answers(facts: Facts, lab: Lab, node: Machine, pods: list[Pod]) -> 
     if answering:
         return passed(f"{len(answering)} of {counted(len(results), 'pod')} answer")
     address = pods[0].address
+    inside = why_pod_is_silent(facts, pods[0])
+    if inside and len(pods) == 1:
+        return failed("the one pod there does not answer", inside)
     cause = (
         f"packets are lost between {lab.ingress.name} and {node.name}'s "
         "pods, though every route and setting looked at is right"
@@ -138,6 +142,9 @@ def pod_answers(facts: Facts, lab: Lab, node: Machine, pod: Pod) -> Outcome:
     if small.status == _NOT_FOUND:
         return skipped(f"{lab.ingress.name} has no ping")
     if not small.ok:
+        inside = why_pod_is_silent(facts, pod)
+        if inside:
+            return failed(_words(small), inside)
         words = _words(small)
         hint = f"labctl ssh {node.name} -- ip route get {pod.address}"
         return failed(

@@ -51,6 +51,7 @@ def _block_check(lab: Lab, here: Machine, node: Machine) -> Check:
             *session,
             f"route.learned.{name}",
             *before,
+            f"route.own.{node.name}",
             f"machine.{node.name}",
             f"machine.address.{node.name}",
             f"machine.address.{name}",

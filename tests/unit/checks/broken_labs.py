@@ -303,7 +303,7 @@ def controller_stopped(facts: Facts) -> Facts:
 def haproxy_killed(facts: Facts) -> Facts:
     facts = with_result(facts, "ingress", "haproxy-status", status=1, stdout="", stderr="socat: Connection refused")
     facts = with_text(
-        facts, "ingress", "listeners", lambda text: "".join(x for x in text.splitlines(True) if (":80 ") not in x)
+        facts, "ingress", "listeners", lambda text: "".join(x for x in text.splitlines(True) if "haproxy" not in x)
     )
     return no_http(facts, 0, "Connection refused")
 

@@ -55,6 +55,7 @@ def make_facts(lab: Lab) -> Facts:
         route=result("ip", json.dumps([{"dst": str(lab.entry), "dev": lab.bridge, "prefsrc": "192.168.50.1"}])),
         neighbours=result("ip", json.dumps([_neighbour(machine, lab.bridge) for machine in lab.machines])),
         name_addresses=(str(lab.entry),),
+        firewall=result("nft list ruleset", ""),
         links=result("ip", json.dumps([{"ifname": lab.bridge, "flags": ["BROADCAST", "UP", "LOWER_UP"]}])),
     )
     machines = {machine.name: _machine(lab, machine) for machine in lab.machines}
@@ -81,6 +82,7 @@ def _certificate() -> str:
     return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
 
 
+_LOOPBACK = [{"family": "inet", "local": "127.0.0.1", "prefixlen": 8}]
 _INODES = "Filesystem Inodes IUsed IFree IUse% Mounted on\noverlay 16777216 600000 16177216 4% /\n"
 _PING = "1 packets transmitted, 1 received, 0% packet loss, time 0ms\n"
 _MEMORY = "MemTotal:       24641264 kB\nMemFree:        12000000 kB\nMemAvailable:   20000000 kB\n"
@@ -110,6 +112,7 @@ def _machine(lab: Lab, machine: Machine) -> MachineFacts:
     outputs = {
         "addresses": _addresses(lab, machine),
         "routes": _routes(lab, machine),
+        "local-routes": json.dumps([{"type": "local", "dst": str(machine.address), "dev": "eth0"}]),
         "neighbours": json.dumps([_neighbour(other, "eth0") for other in lab.machines if other != machine]),
         "rules": json.dumps(
             [{"priority": n, "src": "all", "table": t} for n, t in ((0, "local"), (32766, "main"), (32767, "default"))]
@@ -137,6 +140,7 @@ def _machine(lab: Lab, machine: Machine) -> MachineFacts:
         "haproxy-config": _haproxy_config(lab),
         "haproxy-status": _haproxy_status(lab),
         "healthz": "200",
+        "etcd-health": '{"health":"true","reason":""}',
         "api": _api(lab),
     }
     results = {probe.name: result(probe.command, outputs[probe.name]) for probe in probes_for(lab, machine)}
@@ -154,7 +158,7 @@ def _addresses(lab: Lab, machine: Machine) -> str:
         "address": _mac(machine),
         "addr_info": addresses,
     }
-    loop = {"ifname": "lo", "flags": ["LOOPBACK", "UP", "LOWER_UP"], "mtu": 65536, "addr_info": []}
+    loop = {"ifname": "lo", "flags": ["LOOPBACK", "UP", "LOWER_UP"], "mtu": 65536, "addr_info": _LOOPBACK}
     return json.dumps([loop, nic])
 
 
@@ -224,7 +228,9 @@ def _unit(name: str) -> str:
     return "".join(f"{key}={value}\n" for key, value in zip(UNIT_PROPERTIES.split(","), values, strict=True))
 
 
-def session_text(name: str, peer: IPv4Address, peer_as: int, local_as: int, *, filtered: int = 0) -> str:
+def session_text(
+    name: str, peer: IPv4Address, peer_as: int, local_as: int, *, filtered: int = 0, exported: int = 0
+) -> str:
     return f"""{name:<10} BGP        ---        up     12:00:03.123  Established
   BGP state:          Established
     Neighbor address: {peer}
@@ -236,7 +242,7 @@ def session_text(name: str, peer: IPv4Address, peer_as: int, local_as: int, *, f
     State:          UP
     Table:          master4
     Input filter:   (unnamed)
-    Routes:         {0 if filtered else 1} imported, 0 exported, 1 preferred
+    Routes:         {0 if filtered else 1} imported, {exported} exported, 1 preferred
     Route change stats:     received   rejected   filtered    ignored   accepted
       Import updates:              1          0          {filtered}          0          {0 if filtered else 1}
 """
@@ -255,7 +261,8 @@ def _protocols(lab: Lab, machine: Machine) -> str:
         peers += [
             ("Mesh_" + str(node.address).replace(".", "_"), node.address, own) for node in lab.nodes if node != machine
         ]
-    return text + "\n".join(session_text(name, address, number, own) for name, address, number in peers)
+    told = 0 if machine in lab.ingresses else 1
+    return text + "\n".join(session_text(name, address, number, own, exported=told) for name, address, number in peers)
 
 
 def _bird_routes(lab: Lab, machine: Machine) -> str:

@@ -126,7 +126,7 @@ class FakeMachine:
         import json
 
         assert command == INTERPRETER
-        call = stdin.decode().rsplit("main(json.loads(", 1)[1].rstrip(")\n")
+        call = stdin.decode().rsplit("main(json.loads(", 1)[1].rpartition("), ")[0]
         probes = json.loads(eval(call))
         known = {**self.facts.reach.results, **self.facts.on(self.name).results}
         lines = [f"labctl-begin {time.time()}"]

@@ -9,9 +9,10 @@ from dataclasses import replace
 import pytest
 from broken_labs import bird_stopped_on_worker1, etcd_down
 from fault_table import FAULTS
+from junitparser import JUnitXml
 from rich.console import Console
 
-from labctl.checks.check import Check, Layer, failed, passed, skipped
+from labctl.checks.check import Check, Layer, Status, failed, passed, skipped
 from labctl.checks.explain import explain
 from labctl.checks.facts import Facts
 from labctl.checks.junit import as_junit
@@ -143,6 +144,17 @@ def test_junit_is_whole(lab: Lab, healthy: Facts) -> None:
     assert as_junit(small_report(lab, healthy)) == JUNIT
 
 
+def test_a_reader_of_junit_counts_the_same(lab: Lab, healthy: Facts) -> None:
+    report = judge_facts(lab, bird_stopped_on_worker1(healthy))
+    suites = list(JUnitXml.fromstring(as_junit(report).encode()))
+    cases = [case for suite in suites for case in suite]
+    assert [case.name for case in cases] == [result.id for result in report.results]
+    assert sum(suite.failures for suite in suites) == report.count(Status.FAIL) == 1
+    skipped = [case.name for case in cases if case.is_skipped]
+    assert sum(suite.skipped for suite in suites) == len(skipped) == report.count(Status.BLOCKED)
+    assert {suite.name for suite in suites} == set(Layer)
+
+
 def test_junit_of_a_broken_lab_is_xml_with_every_check(lab: Lab, healthy: Facts) -> None:
     report = judge_facts(lab, bird_stopped_on_worker1(healthy))
     root = ET.fromstring(as_junit(report))
@@ -151,15 +163,15 @@ def test_junit_of_a_broken_lab_is_xml_with_every_check(lab: Lab, healthy: Facts)
 
 
 HEALTHY_TABLE = """\
-✓ host       3/3
-✓ machine  70/70
+✓ host       4/4
+✓ machine  77/77
 ✓ cluster  15/15
-✓ calico   12/12
+✓ calico   13/13
 ✓ bgp      14/14
 ✓ route    29/29
 ✓ proxy    11/11
 ✓ http       7/7
-✓ lab: all checks pass (161 passed) in 0.0 s
+✓ lab: all checks pass (170 passed) in 0.0 s
 """
 
 
@@ -174,15 +186,15 @@ ETCD_TABLE = """\
   cause    etcd.service on controlplane is failed (failed), result oom-kill
   next     labctl ssh controlplane -- systemctl status etcd
 
-✓ host       3/3
-✓ machine  70/70
+✓ host       4/4
+✓ machine  77/77
 ✗ cluster   6/15  cluster.etcd fails; 8 blocked
-· calico    6/12  6 blocked
+· calico    6/13  7 blocked
 ✓ bgp      14/14
 · route    16/29  13 blocked
 · proxy     9/11  2 blocked
 ✓ http       7/7
-✗ lab: 1 root cause (131 passed, 1 failed, 29 blocked) in 0.0 s
+✗ lab: 1 root cause (139 passed, 1 failed, 30 blocked) in 0.0 s
 """
 
 

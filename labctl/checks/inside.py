@@ -1,0 +1,42 @@
+"""Looking into a machine that does not answer over SSH, without its network: a container's, by this host's root."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+from labctl.checks.facts import MachineFacts
+from labctl.checks.frames import INTERPRETER, parse_frames, program
+from labctl.checks.probes import network_probes
+from labctl.checks.run_here import NOT_FOUND, run_here
+from labctl.model.lab import Lab, Machine, Provider
+from labctl.render.values import container_prefix
+
+STATE = "state"
+"""The result that says in what state the machine's container is: RUNNING, STOPPED, FROZEN (lxc-info(1))."""
+_SECONDS = 2.0
+
+
+def look_inside_all(lab: Lab, machines: Sequence[Machine]) -> dict[str, MachineFacts]:
+    """What is found in these machines, by name, all at once; nothing where there is no way in."""
+    if not machines or lab.provider is not Provider.LXC or os.geteuid() != 0:
+        return {}
+    with ThreadPoolExecutor(max_workers=len(machines)) as pool:
+        found = pool.map(lambda machine: look_inside(container_prefix(lab), machine.name), machines)
+        return {item.name: item for item in found if item}
+
+
+def look_inside(prefix: str, machine: str) -> MachineFacts | None:
+    """The state of the machine's container and, while it runs, its network as it looks from within."""
+    container = prefix + machine
+    state = run_here(("lxc-info", "--name", container, "--state", "--no-humanize"), _SECONDS)
+    if state.status == NOT_FOUND:
+        return None
+    results = {STATE: state}
+    if state.stdout.strip() == "RUNNING":
+        probes = network_probes()
+        words = ("lxc-attach", "--clear-env", "--name", container, "--", *INTERPRETER.split())
+        said = run_here(words, _SECONDS, program(probes).decode())
+        results.update(parse_frames(said.stdout, probes).results)
+    return MachineFacts(machine, "", results)

@@ -1,0 +1,18 @@
+"""Breakages as somebody makes them by hand, with other commands than `labctl break` uses.
+
+Data for hand_trials.py, a row each (row.py says of what).
+"""
+
+from __future__ import annotations
+
+from hand_made.cluster import OBJECTS
+from hand_made.invented import INVENTED
+from hand_made.packets import NETWORK
+from hand_made.programs import FILES, PROCESSES
+from hand_made.proxy import HOST, PROXY
+from hand_made.routes import ROUTES, SESSIONS
+from hand_made.row import HandMade
+
+HAND_MADE = (*NETWORK, *ROUTES, *SESSIONS, *PROCESSES, *FILES, *OBJECTS, *PROXY, *HOST, *INVENTED)
+
+__all__ = ["HAND_MADE", "HandMade"]
