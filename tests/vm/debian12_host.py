@@ -69,6 +69,8 @@ def make_disk(work: Path) -> Path:
     (root / "etc/hostname").write_text("stock\n")
     (root / "etc/hosts").write_text("127.0.0.1 localhost\n127.0.1.1 stock\n")
     _run("chroot", root, "systemctl", "enable", "prove.service")
+    # A login prompt would take the serial port away from it.
+    _run("chroot", root, "systemctl", "mask", "serial-getty@ttyS0.service")
     for name in ("vmlinuz", "initrd.img"):
         shutil.copy((root / name).resolve() if (root / name).exists() else _newest(root, name), work / name)
     _run("truncate", f"--size={_DISK_GIGABYTES}G", disk)

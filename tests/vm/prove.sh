@@ -18,7 +18,7 @@ failed=0
 say "kernel $(uname -r), Debian $(cat /etc/debian_version), $(nproc) processors, $(systemd-detect-virt)"
 say "cgroups: $(stat -fc %T /sys/fs/cgroup); version 1 mounts: $(grep -c ' cgroup ' /proc/mounts)"
 install() {
-  git clone --quiet labctl.bundle labctl && cd labctl && python3 -m venv .venv &&
+  git -c advice.detachedHead=false clone --quiet labctl.bundle labctl && cd labctl && python3 -m venv .venv &&
     .venv/bin/pip install --quiet --no-index --find-links /root/wheels labctl
 }
 must install install
