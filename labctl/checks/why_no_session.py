@@ -18,7 +18,7 @@ def why_no_session(facts: Facts, lab: Lab, here: Machine, there: Machine) -> Cau
     """The cause as seen from ``here``: first the far end's daemon, then either end's configuration, then the packets
     between.
     """
-    for find in (_far_daemon, _near_configuration, _far_configuration, _as_numbers, _options, _packets):
+    for find in (_far_daemon, _near_configuration, _far_configuration, _as_numbers, _limits, _options, _packets):
         cause = find(facts, lab, here, there)
         if cause:
             return cause
@@ -102,6 +102,16 @@ def _as_numbers(facts: Facts, lab: Lab, here: Machine, there: Machine) -> Cause 
             return Cause(f"BIRD on {at.name} calls itself AS {session.local_as}, it should be {local}", hint)
         if session.peer_as not in (0, remote):
             return Cause(f"BIRD on {at.name} takes {peer.name} for AS {session.peer_as}, it has {remote}", hint)
+    return None
+
+
+def _limits(facts: Facts, _lab: Lab, here: Machine, there: Machine) -> Cause | None:
+    """Did one end shut the session down because the other told it of more routes than it takes?"""
+    for at, peer in ((here, there), (there, here)):
+        session = session_at(facts, at, peer)
+        if session and "limit exceeded" in session.last_error:
+            cause = f"BIRD on {at.name} shut session {session.name} down: more routes came over it than its limit"
+            return Cause(cause, f"labctl birdc {at.name} show protocols all {session.name}")
     return None
 
 

@@ -161,7 +161,7 @@ class Connection:
         until = time.monotonic() + deadline
         channel = transport.open_session(timeout=deadline)
         # paramiko waits for ever for the answer to this request: a machine that hangs gives none.
-        hang_up = threading.Timer(max(0.0, until - time.monotonic()), channel.close)
+        hang_up = threading.Timer(max(0.0, until - time.monotonic()), _hang_up, (channel,))
         hang_up.daemon = True
         hang_up.start()
         try:
@@ -218,6 +218,11 @@ def _feed_both(channel: paramiko.Channel, out: _Stream, err: _Stream) -> bool:
         err.feed(channel.recv_stderr(_CHUNK))
         moved = True
     return moved
+
+
+def _hang_up(channel: paramiko.Channel) -> None:
+    with suppress(OSError, EOFError, paramiko.SSHException):
+        channel.close()
 
 
 def _send(channel: paramiko.Channel, data: bytes) -> None:

@@ -56,6 +56,10 @@ def controller(facts: Facts, lab: Lab) -> Outcome:
     if _hangs(facts, name):
         return passed("active; /healthz is HAProxy's, which does not answer")
     words = f"/healthz answers {code}" if code not in ("", "000") else "/healthz does not answer"
+    taken = sorted(_programs_on_port(facts, name) - {"haproxy"})
+    if taken:
+        hint = f"labctl ssh {name} -- ss -ltnp sport = :{_HTTP_PORT}"
+        return failed(words, f"{listed(taken)} on {name} has taken port {_HTTP_PORT}, which HAProxy needs", hint)
     said = facts.on(name).last_words(CONTROLLER_UNIT)
     cause = f"the controller runs but has not brought HAProxy up{'; its last words: ' + said if said else ''}"
     return failed(words, cause, f"labctl ssh {name} -- journalctl -u haproxy-ingress -n 20")
@@ -110,7 +114,7 @@ def _haproxy_check(lab: Lab) -> Check:
 def haproxy(facts: Facts, lab: Lab) -> Outcome:
     """HAProxy has port 80."""
     name = lab.ingress.name
-    programs = {item.program for item in facts.on(name).listeners if item.port == _HTTP_PORT}
+    programs = _programs_on_port(facts, name)
     hint = f"labctl ssh {name} -- systemctl status haproxy-ingress"
     if "haproxy" in programs:
         if _hangs(facts, name):
@@ -119,7 +123,7 @@ def haproxy(facts: Facts, lab: Lab) -> Outcome:
         return _socket_answers(facts, name)
     if not programs:
         return failed("nothing listens on port 80", _why_no_port(facts, name), hint)
-    taken = listed(sorted(program or "a program" for program in programs))
+    taken = listed(sorted(programs))
     return failed(f"{taken} listens on port 80", f"{taken} on {name} has taken port 80, which HAProxy needs", hint)
 
 
@@ -141,6 +145,11 @@ def _why_no_port(facts: Facts, name: str) -> str:
     if others:
         return f"HAProxy on {name} listens on port {listed(others)}, and not on {_HTTP_PORT}: look at /etc/default"
     return "HAProxy does not run, though its controller does"
+
+
+def _programs_on_port(facts: Facts, name: str) -> set[str]:
+    """Who listens where HAProxy should; `a program` where that can't be told."""
+    return {item.program or "a program" for item in facts.on(name).listeners if item.port == _HTTP_PORT}
 
 
 def _hangs(facts: Facts, name: str) -> bool:

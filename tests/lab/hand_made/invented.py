@@ -69,7 +69,6 @@ INVENTED_PROGRAMS = (
     file_changed("HAProxy listens on another port", "ingress", _PROGRAM, f"sed -i 's/--http-bind-port=80 /--http-bind-port=8080 /' {_PROGRAM}", "systemctl restart haproxy-ingress; sleep 2", "proxy.haproxy", "proxy.frontend", cause="8080"),
     file_changed("the controller serves another class", "ingress", _PROGRAM, f"sed -i 's/--ingress.class=haproxy --empty-ingress-class/--ingress.class=inner/' {_PROGRAM}", "systemctl restart haproxy-ingress; sleep 2", "proxy.servers", cause="did not take up its Ingress"),
     made("HAProxy may not be run", "ingress", "chmod 644 /usr/sbin/haproxy; systemctl restart haproxy-ingress; sleep 2", "chmod 755 /usr/sbin/haproxy; systemctl restart haproxy-ingress", "proxy.controller", "proxy.haproxy", cause="haproxy"),
-    made("runc is gone", "worker1", "mv /usr/sbin/runc /root/runc; crictl stop $(crictl ps -q --name '^app$' | head -n 1) >/dev/null; sleep 2", "mv /root/runc /usr/sbin/runc", "cluster.*", cause="runc"),
     made("the application is frozen in a pod", "worker1", "pkill -STOP -o echo-server", "pkill -CONT echo-server", "machine.processes.worker1", cause="echo-server"),
     made("a server is disabled by the socket", "ingress", f"echo 'disable server default_svc_app_port-1/SRV_3' | {SOCKET}", f"echo 'enable server default_svc_app_port-1/SRV_3' | {SOCKET}", "proxy.server.*", cause="MAINT"),
     made("HAProxy's socket is gone", "ingress", "rm /run/haproxy-ingress/haproxy-runtime-api.sock", "systemctl restart haproxy-ingress", "proxy.haproxy", "proxy.socket", cause="haproxy-runtime-api.sock"),
@@ -95,7 +94,6 @@ INVENTED_OBJECTS = (
     objects("the Ingress is deleted", "kubectl delete ingress test-ingress", _APP, "cluster.ingress", cause="no Ingress has a rule"),
     objects("the Deployment is deleted", "kubectl delete deployment app", f"{_APP}; kubectl rollout status deployment/app", "cluster.app", cause="no Deployment"),
     objects("the Deployment is paused and changed", "kubectl rollout pause deployment app; kubectl scale deployment app --replicas=0", f"kubectl rollout resume deployment app; {_APP}; kubectl rollout status deployment/app", "cluster.app", cause="scaled to 0"),
-    objects("a node has an old peer's AS number", "kubectl patch bgpconfigurations.projectcalico.org default --type=merge -p '{\"spec\":{\"asNumber\":\"x1\"}}'", "kubectl patch bgpconfigurations.projectcalico.org default --type=merge -p '{\"spec\":{\"asNumber\":65000}}'", "calico.kinds", "calico.bgp", cause="x1|can't be used|AS"),
     objects("the role's binding names another group", "kubectl get clusterrolebinding haproxy-ingress -o json | sed 's/labctl:ingress-controllers/nobody/' | kubectl replace -f -", "kubectl apply -f /root/lab/files/ingress-objects.yaml", "proxy.rights", cause="may not read", machine="controlplane"),
 )  # fmt: skip
 

@@ -28,7 +28,7 @@ SESSIONS = (
     bird("ttl security at one end", "/^protocol bgp worker1 /a\\  ttl security on;", "bgp.ingress.worker1", cause="ttl security"),
     bird("a source address that is not there", "/^protocol bgp worker2 /a\\  source address 192.0.2.9;", "bgp.ingress.worker2", cause="source address"),
     bird("the neighbour's address is wrong", "/neighbor .*23 as/s/23 as/123 as/", "bgp.config.ingress", cause="no session with worker1"),
-    bird("a limit of prefixes", "/^protocol bgp worker1 /a\\  ipv4 { import limit 0 action block; import where true; };", "bgp.ingress.worker1", "route.ingress.worker1", cause="worker1"),
+    bird("a limit of prefixes", "/^protocol bgp worker1 /a\\  ipv4 { import limit 0 action disable; import where true; };", "bgp.ingress.worker1", cause="limit"),
     bird("a filter that takes only longer prefixes", "s/{26,26}/{27,32}/", "route.ingress.*", cause="import filter"),
     bird("the router id is a node's", "s/^router id .*/router id '$WORKER1';/", "bgp.ingress.worker1", "bgp.config.ingress", cause="router id"),
 )  # fmt: skip

@@ -72,7 +72,7 @@ def test_addresses() -> None:
     )  # fmt: skip
     assert parse_nics(text) == (
         Nic("lo", True, True, 65536, "00:00:00:00:00:00", ()),
-        Nic("eth0", True, False, 1500, "00:16:3e:00:00:15", (IPv4Interface("192.168.50.21/24"),)),
+        Nic("eth0", True, False, 1500, "00:16:3e:00:00:15", (IPv4Interface("192.168.50.21/24"),), peer_index=9),
     )
 
 
