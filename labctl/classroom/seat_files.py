@@ -59,3 +59,12 @@ def remove_seat(directory: Path) -> None:
     for folder in (directory, directory.parent):
         with suppress(OSError):
             folder.rmdir()
+
+
+def remove_room(folder: Path) -> None:
+    """Remove the seats' folder where nothing is left in it but labctl's log of the class."""
+    logs = set(folder.glob("labctl.log*"))
+    if folder.is_dir() and set(folder.iterdir()) == logs:
+        for log in logs:
+            log.unlink()
+        folder.rmdir()

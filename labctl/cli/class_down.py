@@ -14,7 +14,7 @@ from labctl.cli.seats import on_seats, say_errors, some_seats
 @pass_app
 def down(app: Application, seats: tuple[str, ...], yes: bool) -> int:
     """Remove seats, and everything that was made for them. What a student put into a seat's directory stays there."""
-    from labctl.classroom.seat_files import existing_seats
+    from labctl.classroom.seat_files import existing_seats, remove_room
     from labctl.cli.as_root import become_root
     from labctl.cli.seats import seat_app
     from labctl.engine.lock import lab_lock
@@ -31,8 +31,7 @@ def down(app: Application, seats: tuple[str, ...], yes: bool) -> int:
     for result in results:
         if result.error is None:
             app.note(f"{result.seat}  removed")
-    if lock.parent.is_dir() and not any(lock.parent.iterdir()):
-        lock.parent.rmdir()
+    remove_room(lock.parent)
     return 0 if say_errors(app, results) else 1
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labctl.classroom.room import memory_problems
-from labctl.classroom.seat_files import existing_seats, remove_seat, seat_yaml, write_seat
+from labctl.classroom.seat_files import existing_seats, remove_room, remove_seat, seat_yaml, write_seat
 from labctl.classroom.seats import plan_seats
 from labctl.config import load, parse
 from labctl.errors import ConfigError, HostError
@@ -127,3 +127,16 @@ def test_seats_that_are_not_there(tmp_path):
     with pytest.raises(HostError, match="there is no seat09, seat10 in"):
         existing_seats(tmp_path, ("seat04", "seat09", "seat10"))
     assert IPv4Network("192.168.44.0/25") == load(existing_seats(tmp_path)[0]).network.subnet
+
+
+def test_the_seats_folder_goes_with_labctls_log_and_stays_with_what_is_a_students(tmp_path):
+    folder = tmp_path / "seats"
+    (folder / "seat01").mkdir(parents=True)
+    (folder / "labctl.log").touch()
+    (folder / "labctl.log.1").touch()
+    remove_room(folder)
+    assert (folder / "labctl.log").exists()
+    (folder / "seat01").rmdir()
+    remove_room(folder)
+    remove_room(folder)  # there is none any more
+    assert not folder.exists()
