@@ -66,6 +66,7 @@ def tour(
 
         app.out.print(listing(STOPS))
         return 0
+    _require_the_articles_peers(app.lab())
     if exercise:
         if auto or export:
             raise click.UsageError("--exercise waits for you: leave --auto and --export away")
@@ -81,6 +82,18 @@ def tour(
 
         deliver(app, handout(lab, visits, export, picture=picture), out)
     return 0 if all(visit.ok for visit in visits) else 1
+
+
+def _require_the_articles_peers(lab: Lab) -> None:
+    """Raise LabctlError in a lab with a router: nodes and ingress have no sessions with each other there."""
+    from labctl.errors import LabctlError
+
+    if lab.router is not None:
+        raise LabctlError(
+            "the tour is for labs without a router",
+            why=f"it goes the article's way, where the nodes and ingress are peers; here {lab.router.name} is between",
+            next_step="labctl watch, labctl verify; docs/designs.md tells what to look at",
+        )
 
 
 def _index(name: str | None, stops: Sequence[Stop]) -> int:
