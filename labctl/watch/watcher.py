@@ -50,12 +50,20 @@ class Watcher:
         ]
         jobs += [(self._judge.run, (self._end,)), (self._make_views, ()), (self._tell_of_news, ())]
         for job, arguments in jobs:
-            threading.Thread(target=job, args=arguments, daemon=True).start()
+            threading.Thread(target=self._work, args=(job, *arguments), daemon=True).start()
         try:
             yield
         finally:
             self._end.set()
             self._connections.close()
+
+    def _work(self, job: Callable[..., None], *arguments: object) -> None:
+        """Do a job. What fails because everything is being closed under it is no news."""
+        try:
+            job(*arguments)
+        except Exception:
+            if not self._end.is_set():
+                raise
 
     def _looks(self) -> None:
         self._verdict = replace(self._verdict, looking=True)
