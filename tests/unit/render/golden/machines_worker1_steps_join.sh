@@ -29,7 +29,15 @@ if [ ! -e /etc/kubernetes/labctl-joined ]; then
   # An attempt that was cut off leaves half a worker behind.
   systemctl stop kubelet.service
   rm -f /etc/kubernetes/kubelet.conf /etc/kubernetes/bootstrap-kubelet.conf /etc/kubernetes/pki/ca.crt
-  kubeadm join --config /run/labctl/kubeadm-join.yaml --skip-phases=preflight
+  # This machine may have been made anew: kubeadm refuses its name for as long as the API takes the old one for ready, 40 s.
+  for _ in $(seq 20); do
+    kubeadm join --config /run/labctl/kubeadm-join.yaml --skip-phases=preflight 2>&1 |
+      tee /run/labctl/kubeadm-join.log && joined=yes && break
+    grep -q 'already exists in the cluster' /run/labctl/kubeadm-join.log || break
+    echo "the API still takes the worker that had this name before for ready: trying again in 5 s"
+    sleep 5
+  done
+  [ "${joined:-}" = yes ] || exit 1
   touch /etc/kubernetes/labctl-joined
 fi
 systemctl start kubelet.service
