@@ -27,7 +27,8 @@ _KEYS = "hint: a hint   solution: what to type   skip: the next task   Ctrl-C: e
 
 def run_exercise(app: Application, first: str) -> int:
     """From that stop to the end; exit status 1 if tasks were skipped, or the student left."""
-    from labctl.tour.guide import Guide, Silent
+    from labctl.tour.guide import Guide
+    from labctl.tour.watcher import Silent
 
     lab = app.lab()
     names = [stop.name for stop in STOPS]

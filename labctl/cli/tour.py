@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     from labctl.graph.picture import Picture
     from labctl.model.lab import Lab
     from labctl.tour.call import Call
-    from labctl.tour.guide import Watcher
-    from labctl.tour.stop import Claim, Shot, Stop, Visit
+    from labctl.tour.seen import Claim, Shot
+    from labctl.tour.stop import Stop, Visit
+    from labctl.tour.watcher import Watcher
 
 
 def _complete_stop(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -167,7 +168,7 @@ class _Display:
 
 def _progress(app: Application) -> Watcher:
     """The tour for a file: a line per stop on standard error."""
-    from labctl.tour.guide import Silent
+    from labctl.tour.watcher import Silent
 
     class Progress(Silent):
         def leave(self, visit: Visit, *, last: bool) -> None:

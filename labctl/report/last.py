@@ -16,7 +16,8 @@ from labctl.files import write_private
 from labctl.graph.picture import Picture
 from labctl.lab_directory import LabDirectory
 from labctl.secrets.redact import Redactor
-from labctl.tour.stop import Claim, Shot, Stop, Visit
+from labctl.tour.seen import Claim, Shot
+from labctl.tour.stop import Stop, Visit
 
 if TYPE_CHECKING:
     from labctl.tour.guide import Guide
@@ -95,7 +96,7 @@ def _visit(visit: Visit, redact: Redactor) -> dict[str, Any]:
 def _visited(item: Mapping[str, Any]) -> Visit:
     shots = [Shot(**{**shot, "marks": tuple(shot["marks"])}) for shot in item["shots"]]
     claims = [Claim(**claim) for claim in item["claims"]]
-    return Visit(Stop(**item["stop"], play=_not_again), int(item["number"]), shots, claims)
+    return Visit(Stop(**item["stop"], play=_not_again), int(item["number"]), shots=shots, claims=claims)
 
 
 def _not_again(_guide: Guide) -> NoReturn:

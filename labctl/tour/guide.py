@@ -13,7 +13,7 @@ from labctl.model.lab import Lab
 from labctl.remote.result import CommandResult
 from labctl.tour.call import HOST, Call
 from labctl.tour.host import run_on_host
-from labctl.tour.stop import Claim, Shot, Visit
+from labctl.tour.seen import Claim, Seen, Shot
 
 DEADLINE = 15.0
 """Seconds for one command."""
@@ -24,11 +24,8 @@ HostRunner = Callable[[str, float], CommandResult]
 """Runs a command on the host: its line, and the seconds that it may take."""
 
 
-class Watcher(Protocol):
-    """Whoever shows the tour while it goes on."""
-
-    def arrive(self, visit: Visit, total: int) -> None:
-        """A stop begins."""
+class Onlooker(Protocol):
+    """Whoever shows what the guide does."""
 
     def calling(self, call: Call) -> None:
         """A command begins."""
@@ -39,38 +36,16 @@ class Watcher(Protocol):
     def claim(self, claim: Claim) -> None:
         """Something was looked at."""
 
-    def leave(self, visit: Visit, *, last: bool) -> None:
-        """A stop has ended; here is the place for a pause."""
-
-
-class Silent:
-    """A watcher that shows nothing."""
-
-    def arrive(self, visit: Visit, total: int) -> None:
-        """Nothing to say yet."""
-
-    def calling(self, call: Call) -> None:
-        """Nobody looks."""
-
-    def shot(self, shot: Shot) -> None:
-        """Nobody looks."""
-
-    def claim(self, claim: Claim) -> None:
-        """Nobody looks."""
-
-    def leave(self, visit: Visit, *, last: bool) -> None:
-        """No pause."""
-
 
 class Guide:
-    """What the stops may use. visit: where we are; the runner sets it."""
+    """What the stops may use. seen: where it keeps what it shows; the runner sets it at each stop."""
 
-    def __init__(self, lab: Lab, remote: RemoteMachines, watcher: Watcher, host: HostRunner = run_on_host) -> None:
+    def __init__(self, lab: Lab, remote: RemoteMachines, onlooker: Onlooker, host: HostRunner = run_on_host) -> None:
         self.lab = lab
-        self.visit: Visit | None = None
+        self.seen: Seen | None = None
         self._remote = remote
         self._host = host
-        self._watcher = watcher
+        self._onlooker = onlooker
         self._undo: dict[str, Call] = {}
 
     def run(
@@ -85,7 +60,7 @@ class Guide:
         until: run it again until its output is like that, deadline seconds at most; the last output is shown then too.
         Raises RemoteError if the machine does not answer in time.
         """
-        self._watcher.calling(call)
+        self._onlooker.calling(call)
         started = time.monotonic()
         while True:
             left = deadline - (time.monotonic() - started)
@@ -95,9 +70,9 @@ class Guide:
                 break
             time.sleep(PAUSE)
         shot = Shot(call.typed, text, marks, time.monotonic() - started)
-        if self.visit is not None:
-            self.visit.shots.append(shot)
-        self._watcher.shot(shot)
+        if self.seen is not None:
+            self.seen.shots.append(shot)
+        self._onlooker.shot(shot)
         return text
 
     def ask(self, call: Call) -> str:
@@ -119,9 +94,9 @@ class Guide:
     def claim(self, text: str, holds: bool, seen: str = "") -> None:
         """Say what is to be seen, and whether it was."""
         claim = Claim(text, holds, seen)
-        if self.visit is not None:
-            self.visit.claims.append(claim)
-        self._watcher.claim(claim)
+        if self.seen is not None:
+            self.seen.claims.append(claim)
+        self._onlooker.claim(claim)
 
     def must_undo(self, name: str, call: Call) -> Call:
         """From now on until ``undone(name)``, the end of the tour, however it comes, runs this call.

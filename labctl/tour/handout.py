@@ -14,7 +14,8 @@ from labctl.graph.svg import as_svg
 from labctl.model.lab import Lab
 from labctl.report.page import fill
 from labctl.tour.fold import fold, marked
-from labctl.tour.stop import Shot, Visit
+from labctl.tour.seen import Shot
+from labctl.tour.stop import Visit
 
 _MOST_WORDS = 6
 

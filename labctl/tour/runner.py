@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from labctl.errors import LabctlError
-from labctl.tour.guide import Guide, Watcher
+from labctl.tour.guide import Guide
 from labctl.tour.stop import Stop, Visit
+from labctl.tour.watcher import Watcher
 
 
 def walk(stops: Sequence[Stop], guide: Guide, watcher: Watcher, *, first: int = 1) -> tuple[Visit, ...]:
@@ -17,7 +18,7 @@ def walk(stops: Sequence[Stop], guide: Guide, watcher: Watcher, *, first: int = 
     visits: list[Visit] = []
     try:
         for number, stop in enumerate(stops, start=first):
-            visit = guide.visit = Visit(stop, number)
+            visit = guide.seen = Visit(stop, number)
             visits.append(visit)
             watcher.arrive(visit, first + len(stops) - 1)
             _play(stop, guide)

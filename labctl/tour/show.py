@@ -11,7 +11,8 @@ from rich.text import Text
 
 from labctl.tour.call import Call
 from labctl.tour.fold import fold, marked
-from labctl.tour.stop import Claim, Shot, Stop, Visit
+from labctl.tour.seen import Claim, Shot
+from labctl.tour.stop import Stop, Visit
 
 
 def heading(visit: Visit, total: int) -> RenderableType:

@@ -1,13 +1,12 @@
-"""A stop of the tour, and what came of a visit to it."""
+"""A stop of the tour, and a visit to it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
-if TYPE_CHECKING:
-    from labctl.tour.guide import Guide
+from labctl.tour.guide import Guide
+from labctl.tour.seen import Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,35 +19,9 @@ class Stop:
     play: Callable[[Guide], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Shot:
-    """A command and what it printed. marks: regular expressions for the part that matters, each within a line."""
-
-    typed: str
-    output: str
-    marks: tuple[str, ...]
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Claim:
-    """What a stop says is to be seen, and whether it was. seen: what there was instead, or in short."""
-
-    text: str
-    holds: bool
-    seen: str = ""
-
-
 @dataclass(slots=True)
-class Visit:
-    """What a visit to a stop brought, in the order in which it came."""
+class Visit(Seen):
+    """What was seen at a stop. number: the how-manieth of the tour it is, from 1."""
 
     stop: Stop
     number: int
-    shots: list[Shot] = field(default_factory=list)
-    claims: list[Claim] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        """Whether all that was claimed was seen."""
-        return all(claim.holds for claim in self.claims)

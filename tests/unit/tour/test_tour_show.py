@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from labctl.tour.fold import fold, marked
+from labctl.tour.seen import Claim, Shot
 from labctl.tour.show import heading, listing, output, short, summary, verdict
-from labctl.tour.stop import Claim, Shot, Stop, Visit
+from labctl.tour.stop import Stop, Visit
 
 STOP = Stop("kernel", "The kernel's table follows", "HAProxy knows nothing of BGP.", lambda guide: None)
 
