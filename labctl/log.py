@@ -1,4 +1,8 @@
-"""labctl.log: what labctl did in a lab, for a maintainer: each command sent, its result, its times; no secret."""
+"""labctl.log: what labctl did in a lab, for a maintainer: each command sent, its result, its times; no secret.
+
+Each lab has its own. Which one is meant goes with the context (PEP 567): whoever works on a lab starts its log there;
+what goes on in threads of its own, such as a connection, takes the log along from where it was made.
+"""
 
 from __future__ import annotations
 
@@ -7,34 +11,41 @@ import logging
 import logging.handlers
 import os
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from labctl.secrets.redact import Redactor
 
-LOGGER = logging.getLogger("labctl")
-LOGGER.addHandler(logging.NullHandler())  # where there is no lab, nothing is said, not even on standard error
+# Where there is no lab, nothing is said, not even on standard error.
+_NOWHERE = logging.Logger("labctl")
+_NOWHERE.addHandler(logging.NullHandler())
+_CURRENT: ContextVar[logging.Logger] = ContextVar("labctl.log", default=_NOWHERE)
+_STARTED: dict[Path, logging.Logger] = {}
+_STARTING = threading.Lock()
 _BYTES, _KEPT = 1_000_000, 2
 _SHOWN = 400
 # Commands whose words are the user's own, for another program: they are nobody's business here.
 _PRIVATE = frozenset({"ssh", "kubectl", "calicoctl", "birdc"})
 
 
+def lab_log() -> logging.Logger:
+    """The log of the lab that is worked on here; one that goes nowhere, if none was started."""
+    return _CURRENT.get()
+
+
 def start_log(folder: Path) -> None:
-    """Log into .labctl/labctl.log from now on, where there is a .labctl; a log of another lab in this process ends."""
-    file = folder / "labctl.log"
-    for handler in list(LOGGER.handlers):
-        if isinstance(handler, _LogFile):
-            if handler.baseFilename == str(file):
-                return
-            LOGGER.removeHandler(handler)
-            handler.close()
-    LOGGER.setLevel(logging.DEBUG)
-    LOGGER.propagate = False
-    LOGGER.addHandler(_LogFile(file))
-    LOGGER.info("labctl %s", command_line(sys.argv[1:]))
+    """From now on what is done in this context is logged into folder/labctl.log, once there is such a folder."""
+    with _STARTING:
+        log = _STARTED.get(folder)
+        if log is None:
+            log = _STARTED[folder] = logging.Logger("labctl")
+            log.addHandler(_LogFile(folder / "labctl.log"))
+            log.info("labctl %s", command_line(sys.argv[1:]))
+    _CURRENT.set(log)
 
 
 def command_line(words: list[str]) -> str:
@@ -46,17 +57,21 @@ def command_line(words: list[str]) -> str:
 
 
 @contextmanager
-def logged(kind: str, command: str) -> Iterator[None]:
-    """Log a command that is run in this block: when it was sent, how it ended, how long it took."""
+def logged(kind: str, command: str, log: logging.Logger | None = None) -> Iterator[None]:
+    """Log a command that is run in this block: when it was sent, how it ended, how long it took.
+
+    log: where to, if not into that of this context.
+    """
+    log = log or lab_log()
     began = time.monotonic()
-    LOGGER.debug("%s: %s", kind, shown(command))
+    log.debug("%s: %s", kind, shown(command))
     try:
         yield
     except BaseException as error:
         why = getattr(error, "why", "") or str(error)
-        LOGGER.warning("%s: failed after %.2f s: %s: %s", kind, time.monotonic() - began, error, shown(why))
+        log.warning("%s: failed after %.2f s: %s: %s", kind, time.monotonic() - began, error, shown(why))
         raise
-    LOGGER.debug("%s: done after %.2f s: %s", kind, time.monotonic() - began, shown(command))
+    log.debug("%s: done after %.2f s: %s", kind, time.monotonic() - began, shown(command))
 
 
 def shown(text: str) -> str:
@@ -73,7 +88,10 @@ class _LogFile(logging.handlers.RotatingFileHandler):
         self.setFormatter(_Format(file.parent / "secrets"))
 
     def emit(self, record: logging.LogRecord) -> None:
-        if Path(self.baseFilename).parent.is_dir():
+        file = Path(self.baseFilename)
+        if self.stream is not None and not file.exists():
+            self.close()  # the lab was destroyed; it may come again
+        if file.parent.is_dir():
             super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from contextvars import copy_context
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -28,10 +29,10 @@ class Result(Generic[T]):
 def as_they_end(seats: Sequence[Path], work: Callable[[Path], T], at_once: int) -> Iterator[Result[T]]:
     """Each seat's result as soon as it is there. An interrupt starts no further seat and is raised at once.
 
-    Only a LabctlError is a result; anything else is raised.
+    Only a LabctlError is a result; anything else is raised. Each seat has a context of its own, and so its own log.
     """
     pool = ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="seat")
-    futures = {pool.submit(work, seat): seat for seat in seats}
+    futures = {pool.submit(copy_context().run, work, seat): seat for seat in seats}
     try:
         for future in as_completed(futures):
             yield Result(futures[future], future)

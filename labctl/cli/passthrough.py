@@ -41,7 +41,8 @@ def run_through(connection: Connection, command: str | None, streams: Streams, *
     Raises RemoteError if the connection breaks; BrokenPipeError if nobody reads the local output any more.
     """
     # The user's own words are not logged, only that something ran.
-    with logged(f"ssh {connection.access.machine}", "(a command of the user's)"), _session(connection) as channel:
+    kind, shown = f"ssh {connection.access.machine}", "(a command of the user's)"
+    with logged(kind, shown, connection.log), _session(connection) as channel:
         if terminal and streams.are_terminals and streams.stdin is not None:
             size = os.get_terminal_size(streams.stdout.fileno())
             channel.get_pty(os.environ.get("TERM", "dumb"), size.columns, size.lines)

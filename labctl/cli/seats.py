@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from labctl.cli.app import Application
+from labctl.errors import LabctlError
 
 if TYPE_CHECKING:
     from labctl.classroom.side_by_side import Result
@@ -26,7 +27,7 @@ def seat_app(app: Application, directory: Path) -> Application:
 
 
 def on_seats(app: Application, names: tuple[str, ...], work: Callable[[Application], T]) -> list[Result[T]]:
-    """Do work for each seat, or those named, side by side; each result in the seats' order.
+    """Do work for each seat, or those named, side by side; each result in the seats' order, logged in the seat's log.
 
     Raises HostError if there are no such seats.
     """
@@ -34,7 +35,18 @@ def on_seats(app: Application, names: tuple[str, ...], work: Callable[[Applicati
     from labctl.classroom.side_by_side import side_by_side
 
     found = existing_seats(app.directory.resolve(), names)
-    return side_by_side(found, lambda seat: work(seat_app(app, seat)), 2 * (os.cpu_count() or 1))
+    return side_by_side(found, lambda seat: _on_seat(seat_app(app, seat), work), 2 * (os.cpu_count() or 1))
+
+
+def _on_seat(seat: Application, work: Callable[[Application], T]) -> T:
+    from labctl.log import lab_log, start_log
+
+    start_log(seat.lab_files().folder)
+    try:
+        return work(seat)
+    except LabctlError as error:
+        lab_log().error("%s %s %s", error.what, error.where, error.why)
+        raise
 
 
 def say_errors(app: Application, results: Iterable[Result[Any]]) -> bool:

@@ -61,9 +61,9 @@ def _show_usage(error: click.ClickException, app: Application) -> ExitCode:
 def print_error(error: LabctlError, app: Application) -> None:
     """Say on standard error what one of labctl's own errors carries."""
     if "labctl.log" in sys.modules:  # else nothing was logged, so there is nothing to add to
-        from labctl.log import LOGGER
+        from labctl.log import lab_log
 
-        LOGGER.error("%s %s %s", error.what, error.where, error.why)
+        lab_log().error("%s %s %s", error.what, error.where, error.why)
     problems = error.problems if isinstance(error, ConfigError) else ()
     where = "" if error.where in error.what else error.where
     _say(app, error.what, where=where, why=error.why, problems=problems, next_step=error.next_step)
@@ -121,7 +121,7 @@ def _log_traceback(error: BaseException, app: Application) -> bool:
     """Put the traceback into labctl's log; whether that worked."""
     import traceback
 
-    from labctl.log import LOGGER, start_log
+    from labctl.log import lab_log, start_log
 
     log = app.lab_files().log
     try:
@@ -129,5 +129,5 @@ def _log_traceback(error: BaseException, app: Application) -> bool:
     except OSError:
         return False
     start_log(log.parent)
-    LOGGER.error("".join(traceback.format_exception(error)))
+    lab_log().error("".join(traceback.format_exception(error)))
     return log.is_file()

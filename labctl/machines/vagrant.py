@@ -15,7 +15,7 @@ import vagrant
 
 from labctl.errors import HostError, LabctlError
 from labctl.lab_directory import LabDirectory
-from labctl.log import logged
+from labctl.log import lab_log, logged
 from labctl.machines.known_errors import find_known_error
 from labctl.machines.processes import MARK
 from labctl.model.lab import Lab, Provider
@@ -53,7 +53,8 @@ class VagrantMachines:
     def __init__(self, lab: Lab, files: LabDirectory) -> None:
         self._lab = lab
         self._files = files
-        self._log = files.logs / "vagrant.log"
+        self._said = files.logs / "vagrant.log"
+        self._log = lab_log()
 
     def boot(self, names: Sequence[str], on_line: LineHandler) -> None:
         """``vagrant up`` for the named machines, without the lab's steps. Raises LabctlError with Vagrant's last lines.
@@ -128,9 +129,9 @@ class VagrantMachines:
         """A python-vagrant object whose output goes to the log; its failures become LabctlError."""
         if vagrant.get_vagrant_executable() is None:  # type: ignore[no-untyped-call]
             raise HostError("Vagrant is not installed", next_step="apt install vagrant vagrant-lxc")
-        self._log.parent.mkdir(parents=True, exist_ok=True)
+        self._said.parent.mkdir(parents=True, exist_ok=True)
         self._bound_log()
-        begin = self._log.stat().st_size if self._log.exists() else 0
+        begin = self._said.stat().st_size if self._said.exists() else 0
         tool = _Tool(  # type: ignore[no-untyped-call]
             root=str(self._files.folder),
             env=vagrant_environment(self._lab, self._files),
@@ -139,14 +140,14 @@ class VagrantMachines:
         )
         tool.deadline = _DEADLINES[what] if self._lab.provider is Provider.LXC else _DEADLINES_OF_VMS[what]
         try:
-            with logged("vagrant", what):
+            with logged("vagrant", what, self._log):
                 yield tool
         except subprocess.CalledProcessError as error:
             raise self._failure(what, begin, error.returncode) from error
 
     def _failure(self, what: str, begin: int, status: int) -> LabctlError:
         """What Vagrant's output says, in words of its own where the error is a known one."""
-        said = _said_since(self._log, begin)
+        said = _said_since(self._said, begin)
         known = find_known_error(said)
         why = "\n".join(said.splitlines()[-_LAST_LINES:]) or f"exit status {status}"
         if status == _TIMED_OUT:
@@ -161,12 +162,12 @@ class VagrantMachines:
     def _bound_log(self) -> None:
         """What Vagrant said is kept, but not for ever."""
         with suppress(OSError):
-            if self._log.stat().st_size > _LOG_BYTES:
-                self._log.replace(self._log.with_name("vagrant.log.1"))
+            if self._said.stat().st_size > _LOG_BYTES:
+                self._said.replace(self._said.with_name("vagrant.log.1"))
 
     @contextmanager
     def _log_stream(self) -> Iterator[IO[bytes]]:
-        with self._log.open("ab") as stream:
+        with self._said.open("ab") as stream:
             yield stream
 
 

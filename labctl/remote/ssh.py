@@ -15,7 +15,7 @@ from pathlib import Path
 import paramiko
 
 from labctl.errors import RemoteError
-from labctl.log import LOGGER, logged, shown
+from labctl.log import lab_log, logged, shown
 from labctl.remote.result import CommandResult
 
 LineHandler = Callable[[str], None]
@@ -54,14 +54,15 @@ class SshAccess:
 
 
 class Connection:
-    """One SSH connection to one machine; commands may run on it side by side."""
+    """One SSH connection to one machine; commands may run on it side by side. log: where they are logged."""
 
-    def __init__(self, access: SshAccess, client: paramiko.SSHClient) -> None:
+    def __init__(self, access: SshAccess, client: paramiko.SSHClient, log: logging.Logger | None = None) -> None:
         self.access = access
         self.client = client
+        self.log = log or lab_log()
 
     @classmethod
-    def open(cls, access: SshAccess, *, deadline: float) -> Connection:
+    def open(cls, access: SshAccess, *, deadline: float, log: logging.Logger | None = None) -> Connection:
         """Connect within deadline seconds. The host key must be the one that labctl made for this machine.
 
         Raises RemoteError if the machine does not answer, shows another key, or refuses ours.
@@ -89,7 +90,7 @@ class Connection:
                 why=str(error) or type(error).__name__,
                 next_step="labctl up",
             ) from error
-        return cls(access, client)
+        return cls(access, client, log)
 
     @property
     def alive(self) -> bool:
@@ -105,9 +106,9 @@ class Connection:
         on_line gets each finished line of output (stdout and stderr) as it arrives.
         Raises RemoteError if the connection breaks or the deadline passes; the remote command is then hung up on.
         """
-        with logged(f"ssh {self.access.machine}", command):
+        with logged(f"ssh {self.access.machine}", command, self.log):
             result = self._run(command, deadline, stdin, on_line)
-        LOGGER.debug("ssh %s: exit status %d: %s", self.access.machine, result.status, shown(result.stderr))
+        self.log.debug("ssh %s: exit status %d: %s", self.access.machine, result.status, shown(result.stderr))
         return result
 
     def _run(self, command: str, deadline: float, stdin: bytes, on_line: LineHandler | None) -> CommandResult:
@@ -265,11 +266,15 @@ class _Stream:
 
 
 class Connections:
-    """The connections of one lab: opened on first use, one per machine, closed together."""
+    """The connections of one lab: opened on first use, one per machine, closed together.
+
+    Their commands are logged where these connections are made, whichever thread uses them.
+    """
 
     def __init__(self, accesses: dict[str, SshAccess], *, deadline: float = 5.0) -> None:
         self._accesses = accesses
         self._deadline = deadline
+        self._log = lab_log()
         self._open: dict[str, Connection] = {}
         self._locks = {name: threading.Lock() for name in accesses}
 
@@ -278,7 +283,7 @@ class Connections:
         with self._locks[machine]:
             connection = self._open.get(machine)
             if connection is None or not connection.alive:
-                connection = Connection.open(self._accesses[machine], deadline=self._deadline)
+                connection = Connection.open(self._accesses[machine], deadline=self._deadline, log=self._log)
                 self._open[machine] = connection
             return connection
 

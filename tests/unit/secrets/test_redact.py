@@ -65,13 +65,13 @@ def test_secrets_made_later_are_known_too(tmp_path: Path, article_lab: Lab) -> N
 LOG = """
 import sys
 from pathlib import Path
-from labctl.log import LOGGER, logged, start_log
+from labctl.log import lab_log, logged, start_log
 folder = Path(sys.argv[1])
 sys.argv[1:] = ["-v", "kubectl", "create", "secret", "generic", "x", "--from-literal=a=topsecret"]
 start_log(folder)
-LOGGER.info("token %s", (folder / "secrets/bootstrap-token").read_text())
+lab_log().info("token %s", (folder / "secrets/bootstrap-token").read_text())
 for number in range(40_000 if "many" in str(folder) else 1):
-    LOGGER.info("line %d of some length, so that the file grows beyond what it may hold", number)
+    lab_log().info("line %d of some length, so that the file grows beyond what it may hold", number)
 try:
     with logged("ssh worker1", "true"):
         raise OSError("it broke")
@@ -100,8 +100,8 @@ def test_the_users_own_words_are_not_logged(tmp_path: Path, article_lab: Lab) ->
 
 
 def test_without_a_lab_nothing_is_written_or_said(tmp_path: Path) -> None:
-    code = "from labctl.log import LOGGER, start_log; from pathlib import Path; import sys\n"
-    code += "LOGGER.error('x'); start_log(Path(sys.argv[1])); LOGGER.error('x')"
+    code = "from labctl.log import lab_log, start_log; from pathlib import Path; import sys\n"
+    code += "lab_log().error('x'); start_log(Path(sys.argv[1])); lab_log().error('x')"
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path / "none")], capture_output=True, check=True)
     assert done.stdout + done.stderr == b""
     assert not (tmp_path / "none").exists()
