@@ -22,31 +22,43 @@ from labctl.standins.calico.bird import Bird, BirdError
 from labctl.standins.calico.claim import NoBlockError
 from labctl.standins.calico.reconcile import NodeAgent
 from labctl.standins.calico.watch import Store, follow_all
+from labctl.standins.ending import end_when_a_thread_dies, leave
 
 _STOP = "stop"
 _GATHER_SECONDS = 0.05  # changes that come together make one round
+# Python runs a signal's handler between two steps of the main thread: one that came just before a wait would wait, too.
+_LOOK_SECONDS = 1.0
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 10.0
 _log = logging.getLogger(__name__)
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run until SIGTERM or SIGINT. Returns the exit code."""
+    """Run until SIGTERM or SIGINT. Returns the exit code: 1 where one of its threads has died."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(stream=sys.stderr, level=options.log_level.upper(), format="%(levelname)s %(message)s")
     news: queue.SimpleQueue[str] = queue.SimpleQueue()
+    deaths: list[str] = []
+
+    def die(reason: str) -> None:
+        deaths.append(reason)
+        news.put(_STOP)
 
     def stop(_signal: int, _frame: FrameType | None) -> None:
         news.put(_STOP)
 
     signal.signal(signal.SIGTERM, stop)
     signal.signal(signal.SIGINT, stop)
+    end_when_a_thread_dies(die)
     options.ready_file.unlink(missing_ok=True)
     found = _start(options, news)
     if found is None:
         return 0
     agent, store = found
     _serve(agent, store, news)
+    if deaths:
+        _log.critical("%s; the agent ends, and systemd starts it again; BIRD and the pods' routes stay", deaths[0])
+        return 1
     _log.info("stopped; BIRD and the pods' routes stay")
     return 0
 
@@ -102,9 +114,11 @@ def _serve(agent: NodeAgent, store: Store, news: queue.SimpleQueue[str]) -> None
     pause: float | None = None
     while True:
         try:
-            if news.get(timeout=pause) == _STOP or _stopped_within(_GATHER_SECONDS, news):
+            if news.get(timeout=pause or _LOOK_SECONDS) == _STOP or _stopped_within(_GATHER_SECONDS, news):
                 return
         except queue.Empty:
+            if pause is None:
+                continue
             _log.debug("trying again")
         snapshot = store.snapshot()
         if snapshot is None:
@@ -130,4 +144,4 @@ def _stopped_within(seconds: float, news: queue.SimpleQueue[str]) -> bool:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

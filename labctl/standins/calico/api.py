@@ -197,3 +197,5 @@ def _as_api_error() -> Iterator[None]:
         raise ApiError(message, error.status or 0) from error
     except (urllib3.exceptions.HTTPError, OSError, config.ConfigException) as error:
         raise ApiError(f"{type(error).__name__}: {error}") from error
+    except (ValueError, LookupError, TypeError) as error:  # cut off in the middle, or no JSON
+        raise ApiError(f"an answer that can't be read: {type(error).__name__}: {error}") from error

@@ -1,6 +1,6 @@
 """``python3 -m labctl.standins.controller --external …``: labctl's stand-in for the controller.
 
-Exit codes: 0 after SIGTERM or SIGINT, 1 where it cannot start, 2 for a wrong flag.
+Exit codes: 0 after SIGTERM or SIGINT, 1 where it cannot start or one of its threads has died, 2 for a wrong flag.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from labctl.standins.controller.process import HAProxy
 from labctl.standins.controller.rules import Ours
 from labctl.standins.controller.runtime import RuntimeApi
 from labctl.standins.controller.watch import ListsAndWatches, resources
+from labctl.standins.ending import end_when_a_thread_dies, leave
 
 logger = logging.getLogger("labctl.standins.controller")
 
@@ -40,17 +41,17 @@ def main() -> int:
     logger.setLevel(_LEVELS.get(flags.log_level, flags.log_level.upper()))
     logger.info("this is labctl's stand-in for the HAProxy Kubernetes Ingress Controller v3.2; it has no TLS")
     try:
-        _controller(flags).run(api_of(flags.kubeconfig))
+        return _controller(flags).run(api_of(flags.kubeconfig))
     except (ControllerError, OSError) as error:
         logger.error("the controller cannot start: %s", error)
         return 1
-    return 0
 
 
 def _controller(flags: Flags) -> Controller:
     inbox: SimpleQueue[Message] = SimpleQueue()
     for sign in (signal.SIGTERM, signal.SIGINT):
         signal.signal(sign, lambda number, _frame: inbox.put(Stop(signal.Signals(number).name)))
+    end_when_a_thread_dies(lambda reason: inbox.put(Stop(reason, status=1)))
     folders = folders_of(flags.config_dir, flags.runtime_dir)
     haproxy = HAProxy(flags.program, folders, on_end=lambda: inbox.put(Ended()))
     driver = Driver(empty(listen_from(flags)), folders, haproxy, RuntimeApi(folders.runtime_socket))
@@ -85,4 +86,4 @@ def api_of(kubeconfig: Path) -> Callable[[], ListsAndWatches]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

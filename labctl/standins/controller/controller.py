@@ -29,9 +29,10 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The controller shall end. reason: for the log."""
+    """The controller shall end. reason: for the log. status: of the program."""
 
     reason: str
+    status: int = 0
 
 
 Message = Told | Ended | Stop
@@ -51,8 +52,11 @@ class Controller:
         self._away: set[str] = set()
         self._said: frozenset[str] = frozenset()
 
-    def run(self, api: Callable[[], ListsAndWatches]) -> None:
-        """Start HAProxy, follow the API, and go on until Stop. Raises OSError, ControllerError at the start only."""
+    def run(self, api: Callable[[], ListsAndWatches]) -> int:
+        """Start HAProxy, follow the API, and go on until Stop, whose status it returns.
+
+        Raises OSError, ControllerError at the start only.
+        """
         self._driver.begin()
         followers = [Follower(api, resource, self._inbox.put) for resource in self._resources]
         for follower in followers:
@@ -61,11 +65,12 @@ class Controller:
             different = False
             for message in self._messages():
                 if isinstance(message, Stop):
-                    logger.info("%s: the controller ends, and HAProxy with it", message.reason)
+                    level = logging.CRITICAL if message.status else logging.INFO
+                    logger.log(level, "%s: the controller ends, and HAProxy with it", message.reason)
                     for follower in followers:
                         follower.stop()
                     self._driver.stop(seconds=_GRACE)
-                    return
+                    return message.status
                 different |= self._take(message)
             if different and self._store.complete:
                 self._follow()

@@ -51,6 +51,7 @@ class FakeApi:
         self.version, self.oldest = 100, 0
         self.lists: list[str] = []
         self.forbidden: set[str] = set()
+        self.instead: dict[str, Manifest] = {}  # what a path is answered with, whatever is asked
         self.cut = 0  # watches begun before this generation are cut off
         self.port = free_port()
         self._server: ThreadingHTTPServer | None = None
@@ -123,7 +124,9 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         address = urlsplit(self.path)
         query = {key: values[0] for key, values in parse_qs(address.query).items()}
-        if address.path in self.api.forbidden:
+        if address.path in self.api.instead:
+            self._answer(200, self.api.instead[address.path])
+        elif address.path in self.api.forbidden:
             self._answer(403, {"kind": "Status", "code": 403, "message": "not allowed by RBAC"})
         elif address.path not in COLLECTIONS:
             self._answer(404, {"kind": "Status", "code": 404, "message": "not found"})

@@ -347,3 +347,18 @@ def test_a_configuration_that_haproxy_refuses_is_not_used(needs_haproxy: str, ap
     with running_controller(folder, api.kubeconfig(short_path / "kubeconfig")) as running:
         assert running.process.wait(PATIENCE) == 1
         assert "HAProxy refuses the configuration: [ALERT]" in running.log
+
+
+def test_a_thread_that_dies_ends_the_controller_with_haproxy_and_says_of_what(
+    needs_haproxy: str, api: FakeApi, short_path: Path
+) -> None:
+    """systemd starts it again: half of it would serve what it knew once, for ever."""
+    api.instead[SERVICES] = {"metadata": "no map", "items": []}
+    with running_controller(short_path, api.kubeconfig(short_path / "kubeconfig")) as running:
+        assert running.process.wait(PATIENCE) == 1
+        master = running.master
+    reason = "thread follow Service died: AttributeError: 'str' object has no attribute 'get'"
+    assert f"CRITICAL {reason}: the controller ends, and HAProxy with it" in running.log
+    assert "Traceback" in running.log, "where in the program it was"
+    with pytest.raises(ProcessLookupError):
+        os.kill(master, 0)
