@@ -1,7 +1,7 @@
 """What Vagrant, VirtualBox, libvirt and LXC print when they fail, what it means, what to do: a table, and one look-up.
 
-Vagrant's own words are from its locales/en.yml (2.3.4), vagrant-libvirt's and vagrant-lxc's from theirs; VirtualBox's
-codes from reports of its users.
+Vagrant's own words are from its templates/locales/en.yml (2.3.4, and 2.4 as of August 2026), vagrant-libvirt's and
+vagrant-lxc's from theirs; VirtualBox's codes from reports of its users.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ KNOWN_ERRORS: tuple[KnownError, ...] = (
     KnownError(
         "virtualbox-hyper-v",
         r"VERR_NEM_VM_CREATE_FAILED|WHvSetupPartition failed|VERR_SUPDRV_NO_RAW_MODE_HYPER_V_ROOT"
-        r"|Vagrant has detected that (?:you have )?.*Hyper-V",
+        r"|Hyper-V and VirtualBox cannot be used together|Vagrant has detected that (?:you have )?.*Hyper-V",
         "Hyper-V (also WSL 2 and Device Guard) holds the processor's virtualization",
         "as administrator: bcdedit /set hypervisorlaunchtype off, then boot Windows again",
     ),
@@ -191,19 +191,28 @@ KNOWN_ERRORS: tuple[KnownError, ...] = (
     # The box.
     KnownError(
         "box-checksum",
-        r"checksum of the downloaded box did not match",
+        r"checksum of the downloaded box did not match"
+        r"|calculated checksum of the requested file does not match the expected",
         "the box was damaged on its way, or is not what it says",
         "labctl up again; if it stays, another box.version in labctl.yaml",
     ),
     KnownError(
+        "box-architecture",
+        r"box you're attempting to add doesn't support the requested architecture"
+        r"|isn't installed for the architecture '",
+        "the box has no build for this host's processor",
+        "another box.name, or another box.version, in labctl.yaml",
+    ),
+    KnownError(
         "box-provider",
         r"box you're attempting to add doesn't support the provider|doesn't match the provider you specified",
-        "this version of the box has no build for the provider or this host's processor",
+        "the box has no build for the provider, or not in this version",
         "another box.version or box.name in labctl.yaml",
     ),
     KnownError(
         "box-version",
-        r"box you're adding has no available version|could not be found that matched the constraints",
+        r"box you're attempting to add has no available version"
+        r"|could not be found that matched the constraints",
         "the box has no such version",
         "box.version in labctl.yaml",
     ),
