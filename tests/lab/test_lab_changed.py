@@ -23,7 +23,8 @@ def test_what_cannot_change_is_refused_and_nothing_is_done(lab: LabUnderTest) ->
         assert (lab.own / "lab.json").read_bytes() == before
     finally:
         config.write_text(text)
-    assert {row["state"] for row in json.loads(lab.labctl("plan", "--output", "json").stdout)} == {"skip"}
+    plan = json.loads(lab.labctl("plan", "--output", "json").stdout)
+    assert [row for row in plan if row["state"] != "skip"] == []
 
 
 def test_plan_shows_what_up_then_applies(lab: LabUnderTest) -> None:
