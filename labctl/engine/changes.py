@@ -46,15 +46,38 @@ def require_same_lab(files: LabDirectory, told: Overrides) -> None:
 
 def applied_changes(before: Lab, after: Lab) -> list[Change]:
     """What `up` applies: the keys that differ, in the order of labctl.yaml."""
-    pairs = {
-        "workers": (len(before.workers), len(after.workers)),
-        "network.as_number": (before.network.as_number, after.network.as_number),
-        "network.ingress_as_number": (before.network.ingress_as_number, after.network.ingress_as_number),
-        "app.host": (before.app.host, after.app.host),
-        "app.replicas": (before.app.replicas, after.app.replicas),
-        "app.image": (before.app.image, after.app.image),
+    old, new = _applied_values(before), _applied_values(after)
+    return [Change(key, old[key], new[key]) for key in old if old[key] != new[key]]
+
+
+def _applied_values(lab: Lab) -> dict[str, str]:
+    vip, bgp = lab.vip, lab.bgp
+    values = {
+        "workers": len(lab.workers),
+        "ingress.count": len(lab.ingresses),
+        "ingress.vip": vip.address if vip else None,
+        "ingress.advert_interval": vip.advert_interval if vip else None,
+        "router": lab.router is not None,
+        "network.as_number": lab.network.as_number,
+        "network.ingress_as_number": lab.network.ingress_as_number,
+        "network.encapsulation": lab.network.encapsulation.value,
+        "bgp.hold_time": bgp.hold_time,
+        "bgp.bfd": bgp.bfd,
+        "bgp.next_hop": "keep" if bgp.keep_next_hop else "auto",
+        "bgp.mesh": bgp.mesh.value,
+        "bgp.password": bgp.password,
+        "app.host": lab.app.host,
+        "app.replicas": lab.app.replicas,
+        "app.image": lab.app.image,
     }
-    return [Change(key, str(old), str(new)) for key, (old, new) in pairs.items() if old != new]
+    return {key: _as_written(value) for key, value in values.items()}
+
+
+def _as_written(value: object) -> str:
+    """A value as labctl.yaml has it."""
+    if value is None:
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def machines_to_remove(before: Lab, after: Lab) -> list[str]:

@@ -1,4 +1,4 @@
-"""How a program with threads ends: as a whole when one of them dies, so that systemd starts it again; never by a crash."""
+"""How a program with threads ends: as a whole when one of them dies, so that systemd starts it again."""
 
 from __future__ import annotations
 

@@ -52,6 +52,10 @@ class LabUnderTest:
         self.model: Lab = load(self.folder)
         self.first_events: list[dict[str, Any]] = []
 
+    def reload(self) -> None:
+        """Read labctl.yaml again, after a test has changed it."""
+        self.model = load(self.folder)
+
     @property
     def own(self) -> Path:
         """The folder that labctl writes."""
