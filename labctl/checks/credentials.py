@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from ipaddress import IPv4Address
 
+from labctl.checks.patience import ANSWER_SECONDS, CONNECT_SECONDS
 from labctl.model.lab import Machine, Role, Source
 
 API_PORT = 6443
@@ -20,19 +21,32 @@ KUBELET_KUBECONFIG = "/etc/kubernetes/kubelet.conf"
 """It names the kubelet's certificate by its file."""
 
 _PKI = "/etc/kubernetes/pki"
-AS_ADMINISTRATOR = (
-    *("curl", "-sS", "--fail-early", "--max-time", "3", "-A", "labctl"),
-    *("--cacert", f"{_PKI}/ca.crt"),
-    *("--cert", f"{_PKI}/apiserver-kubelet-client.crt", "--key", f"{_PKI}/apiserver-kubelet-client.key"),
-)
-"""curl with the API server's own client certificate for kubelets, which kubeadm keeps on every control plane and which
-may read everything. The user agent is set because the API server indents JSON for curl."""
 
 
-def etcd_health_command() -> str:
+def curl_within(patience: float) -> tuple[str, ...]:
+    """curl that waits for a connection, and for the answer, as long as verify does."""
+    return (
+        *("curl", "-sS"),
+        *("--connect-timeout", f"{CONNECT_SECONDS * patience:.3g}"),
+        *("--max-time", f"{ANSWER_SECONDS * patience:.3g}"),
+    )
+
+
+def as_administrator(patience: float) -> tuple[str, ...]:
+    """curl with the API server's own client certificate for kubelets, which kubeadm keeps on every control plane and
+    which may read everything. The user agent is set because the API server indents JSON for curl.
+    """
+    return (
+        *(*curl_within(patience), "--fail-early", "-A", "labctl"),
+        *("--cacert", f"{_PKI}/ca.crt"),
+        *("--cert", f"{_PKI}/apiserver-kubelet-client.crt", "--key", f"{_PKI}/apiserver-kubelet-client.key"),
+    )
+
+
+def etcd_health_command(patience: float) -> str:
     """The command that asks etcd how it is, as the API server would: JSON with `health` (etcd: /health)."""
     client = "apiserver-etcd-client"
-    words = ("curl", "-sS", "--max-time", "2", "--cacert", f"{_PKI}/etcd/ca.crt")
+    words = (*curl_within(patience), "--cacert", f"{_PKI}/etcd/ca.crt")
     return shlex.join((*words, "--cert", f"{_PKI}/{client}.crt", "--key", f"{_PKI}/{client}.key", ETCD_HEALTH))
 
 
@@ -87,13 +101,13 @@ def controller_reads(source: Source) -> tuple[str, ...]:
     return tuple(paths)
 
 
-def rights_command(address: IPv4Address, source: Source) -> str:
+def rights_command(address: IPv4Address, source: Source, patience: float) -> str:
     """One curl that asks the API, in the controller's name, for one object of each kind that the controller reads.
 
     It prints `STATUS URL` per kind, and no object.
     """
     who = ("-H", f"Impersonate-User: {CONTROLLER_NAME}", "-H", f"Impersonate-Group: {CONTROLLER_GROUP}")
-    words = [*AS_ADMINISTRATOR, *who, "-w", r"%{http_code} %{url_effective}\n"]
+    words = [*as_administrator(patience), *who, "-w", r"%{http_code} %{url_effective}\n"]
     for path in controller_reads(source):
         words += ["-o", "/dev/null", f"https://{address}:{API_PORT}{path}?limit=1"]
     return shlex.join(words)

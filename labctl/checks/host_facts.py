@@ -14,6 +14,7 @@ from labctl.checks.run_here import run_here
 from labctl.model.lab import Lab, Machine
 
 _SECONDS = 2.0
+_PING_SECONDS = "0.7"  # a kernel on the next bridge answers within milliseconds
 _NAME_SECONDS = 0.7  # a resolver that waits for a DNS server that is not there must not hold up verify
 
 
@@ -35,7 +36,7 @@ def name_command(lab: Lab) -> tuple[str, ...]:
 def ask_host(lab: Lab, silent: Sequence[Machine] = ()) -> HostFacts:
     """Ask the host. Raises nothing: a program that is missing leaves status 127.
 
-    silent: machines that do not answer over SSH; they are pinged, all at once, a second at most.
+    silent: machines that do not answer over SSH; they are pinged, all at once, less than a second.
     """
     with ThreadPoolExecutor(max_workers=1) as pool:
         looking = pool.submit(look_inside_all, lab, silent)
@@ -63,6 +64,6 @@ def _answering(machines: Sequence[Machine]) -> frozenset[str]:
     if not machines:
         return frozenset()
     with ThreadPoolExecutor(max_workers=len(machines)) as pool:
-        commands = [("ping", "-n", "-c", "1", "-W", "1", str(machine.address)) for machine in machines]
+        commands = [("ping", "-n", "-c", "1", "-W", _PING_SECONDS, str(machine.address)) for machine in machines]
         results = pool.map(lambda words: run_here(words, _SECONDS), commands)
         return frozenset(machine.name for machine, result in zip(machines, results, strict=True) if result.ok)

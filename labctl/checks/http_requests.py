@@ -5,49 +5,62 @@ from __future__ import annotations
 import http.client
 import re
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 from labctl.checks.facts import HttpAnswer, HttpFacts
+from labctl.checks.patience import ANSWER_SECONDS, CONNECT_SECONDS
 from labctl.model.lab import Lab
 
 UNKNOWN_HOST = "nobody.invalid"  # RFC 2606: no such name
 HTTP_PORT = 80
-_SECONDS = 2.0
 _FEWEST, _MOST, _ROUNDS = 3, 20, 3
 _AT_ONCE = 16
 _SERVED_BY = re.compile(r"^Request served by (\S+)", re.MULTILINE)
 
 
-def ask_through_ingress(lab: Lab, servers: int) -> HttpFacts:
+def ask_through_ingress(lab: Lab, servers: Callable[[], int], patience: float = 1.0) -> HttpFacts:
     """Ask for the application until every one of its servers has answered, three times round at most; and once for an
     unknown host. The requests of a round go out together, so that silence costs one time-out.
 
-    servers: how many pods should answer.
+    servers: how many pods should answer; asked when a first round, of as many requests as the lab has pods, is over.
     """
-    address = str(lab.entry)
+
+    def get(address: object, host: str) -> HttpAnswer:
+        return ask(str(address), HTTP_PORT, host, seconds=ANSWER_SECONDS * patience, connect=CONNECT_SECONDS * patience)
+
     with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        unknown = pool.submit(ask, address, HTTP_PORT, UNKNOWN_HOST)
-        direct = pool.submit(_ask_each, lab) if lab.vip else None
+        unknown = pool.submit(get, lab.entry, UNKNOWN_HOST)
+        each = lab.ingresses if lab.vip else ()
+        direct = {ingress.name: pool.submit(get, ingress.address, lab.app.host) for ingress in each}
         answers: list[HttpAnswer] = []
+        wanted = lab.app.replicas
         for _ in range(_ROUNDS):
-            number = max(_FEWEST, min(_MOST, servers))
-            answers += pool.map(lambda _: ask(address, HTTP_PORT, lab.app.host), range(number))
+            number = max(_FEWEST, min(_MOST, wanted))
+            answers += pool.map(lambda _: get(lab.entry, lab.app.host), range(number))
             seen = {answer.server for answer in answers if answer.server}
-            if len(seen) >= servers or any(answer.error for answer in answers):
+            wanted = servers()
+            if len(seen) >= wanted or any(answer.error for answer in answers):
                 break
-        return HttpFacts(tuple(answers), unknown.result(), direct.result() if direct else {})
+        return HttpFacts(tuple(answers), unknown.result(), {name: one.result() for name, one in direct.items()})
 
 
-def _ask_each(lab: Lab) -> dict[str, HttpAnswer]:
-    """The application, asked at every ingress machine's own address."""
-    return {ingress.name: ask(str(ingress.address), HTTP_PORT, lab.app.host) for ingress in lab.ingresses}
+def ask(
+    address: str, port: int, host: str, *, seconds: float = ANSWER_SECONDS, connect: float | None = None
+) -> HttpAnswer:
+    """One GET / with that Host header on a connection of its own, so many seconds at most for each part of the answer.
 
-
-def ask(address: str, port: int, host: str, *, seconds: float = _SECONDS) -> HttpAnswer:
-    """One GET / with that Host header on a connection of its own, so many seconds at most for each part."""
+    connect: the same for the connection; as for the answer if not given.
+    """
     started = time.monotonic()
-    connection = http.client.HTTPConnection(address, port, timeout=seconds)
+    connect = seconds if connect is None else connect
+    connection = http.client.HTTPConnection(address, port, timeout=connect)
     try:
+        try:
+            connection.connect()
+        except TimeoutError:
+            return HttpAnswer(0, error=f"no connection within {connect:.2g} s", seconds=time.monotonic() - started)
+        connection.sock.settimeout(seconds)
         connection.request("GET", "/", headers={"Host": host, "User-Agent": "labctl", "Connection": "close"})
         response = connection.getresponse()
         body = response.read(100_000).decode("utf-8", "replace")
@@ -61,5 +74,5 @@ def ask(address: str, port: int, host: str, *, seconds: float = _SECONDS) -> Htt
 
 def _words(error: Exception, seconds: float) -> str:
     if isinstance(error, TimeoutError):
-        return f"no answer within {seconds:g} s"
+        return f"no answer within {seconds:.2g} s"
     return (error.strerror if isinstance(error, OSError) else "") or str(error) or type(error).__name__

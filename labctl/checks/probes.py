@@ -12,13 +12,15 @@ from ipaddress import IPv4Address
 
 from labctl.checks.credentials import (
     API_PORT,
-    AS_ADMINISTRATOR,
     CONTROLLER_KUBECONFIG,
+    as_administrator,
     certificates_command,
     certificates_of,
+    curl_within,
     etcd_health_command,
     rights_command,
 )
+from labctl.checks.patience import ANSWER_SECONDS
 from labctl.model.lab import Lab, Machine, Role, Source
 
 BIRD_UNIT = "bird.service"
@@ -55,11 +57,17 @@ API_PATHS = {
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """One question. command: a shell command line. deadline: seconds that it may take."""
+    """One question. command: a shell command line. deadline: seconds that it may take, on a host that is not busy."""
 
     name: str
     command: str
     deadline: float = 4.0
+
+
+# A daemon of the machine's own answers at once, or it hangs.
+_DAEMON_SECONDS = ANSWER_SECONDS
+# A container's runtime is asked first, which takes its time.
+_IN_CONTAINER_SECONDS = 4.0
 
 
 _SYSCTLS = (
@@ -128,45 +136,53 @@ def names_command(lab: Lab) -> str:
     return f"getent ahostsv4 {' '.join(machine.name for machine in lab.machines)} || true"
 
 
-def probes_for(lab: Lab, machine: Machine) -> tuple[Probe, ...]:
-    """All probes of the first round trip to that machine."""
+def probes_for(lab: Lab, machine: Machine, patience: float = 1.0) -> tuple[Probe, ...]:
+    """All probes of the first round trip to that machine. patience: as patience.patience says."""
     own = [
         Probe("units", show_units(units_of(lab, machine))),
-        Probe("protocols", birdc(machine, lab.source, "show protocols all")),
+        _ask_bird("protocols", lab, machine, "show protocols all"),
     ]
     if machine.role is Role.CONTROLPLANE:
         if lab.source is Source.DEBIAN:
-            own.append(Probe("etcd-health", etcd_health_command()))
-        own.insert(0, Probe("api", api_command(machine.address), deadline=4.0))
+            own.append(Probe("etcd-health", etcd_health_command(patience)))
+        own.insert(0, Probe("api", api_command(machine.address, patience)))
     own.append(Probe("names", names_command(lab)))
     if files := certificates_of(machine, lab.source):
         own.append(Probe("certificates", certificates_command(files)))
     if not machine.is_node or lab.source is Source.DEBIAN:
         own.append(Probe("bird-options", _BIRD_OPTIONS))
     if machine.role is Role.CONTROLPLANE:
-        own.append(Probe("controller-rights", rights_command(machine.address, lab.source), deadline=4.0))
+        own.append(Probe("controller-rights", rights_command(machine.address, lab.source, patience)))
     if machine.is_node:
         own.append(Probe("cni", "grep -s . /etc/cni/net.d/*.conf /etc/cni/net.d/*.conflist"))
         own.append(Probe("cni-plugins", "find -L /opt/cni/bin -maxdepth 1 -type f -perm -100 -printf '%f\\n'"))
     else:
-        own.append(Probe("bird-routes", birdc(machine, lab.source, "show route")))
+        own.append(_ask_bird("bird-routes", lab, machine, "show route"))
     if machine.role is Role.INGRESS:
-        own += _of_ingress(lab)
+        own += _of_ingress(patience)
     return (*own, *_EVERYWHERE)
 
 
-def _of_ingress(lab: Lab) -> list[Probe]:
+def _ask_bird(name: str, lab: Lab, machine: Machine, words: str) -> Probe:
+    contained = machine.is_node and lab.source is Source.UPSTREAM
+    deadline = _IN_CONTAINER_SECONDS if contained else _DAEMON_SECONDS
+    return Probe(name, birdc(machine, lab.source, words), deadline)
+
+
+def _of_ingress(patience: float) -> list[Probe]:
     as_its_user = f'runuser -u "$(systemctl show --property=User --value {CONTROLLER_UNIT} | grep . || echo root)" --'
-    read = f"kubectl --kubeconfig={CONTROLLER_KUBECONFIG} --request-timeout=3s get --raw '/api/v1/services?limit=1'"
+    within = f"--request-timeout={ANSWER_SECONDS * patience:.3g}s"
+    read = f"kubectl --kubeconfig={CONTROLLER_KUBECONFIG} {within} get --raw '/api/v1/services?limit=1'"
     access = f"{as_its_user} {read}"
     return [
-        Probe("controller-access", f"{access} >/dev/null", deadline=4.0),
+        Probe("controller-access", f"{access} >/dev/null"),
         Probe("haproxy-config", f"cat {HAPROXY_CONFIG}"),
-        Probe("haproxy-status", f"echo show stat | socat - UNIX-CONNECT:{HAPROXY_SOCKET}"),
-        Probe("healthz", "curl -s -o /dev/null -w '%{http_code}' --max-time 2 http://127.0.0.1:1042/healthz"),
+        Probe("haproxy-status", f"echo show stat | socat - UNIX-CONNECT:{HAPROXY_SOCKET}", _DAEMON_SECONDS),
+        Probe("healthz", f"{shlex.join(curl_within(patience))} -o /dev/null -w '%{{http_code}}' {_HEALTHZ}"),
     ]
 
 
+_HEALTHZ = "http://127.0.0.1:1042/healthz"
 _BIRD_OPTIONS = (
     "grep -nE '^ *(protocol bgp|password|passive|ttl security|source address|router id|bfd|neighbor|local)"
     "|(import|receive) limit'"
@@ -175,14 +191,14 @@ _BIRD_OPTIONS = (
 """What can keep a session down and does not show in `birdc show protocols`; a password itself is not read."""
 
 
-def api_command(address: IPv4Address) -> str:
+def api_command(address: IPv4Address, patience: float = 1.0) -> str:
     """One curl for everything that is read from the API: one process and one TLS session.
 
     Each body is followed by a line `labctl-url STATUS URL`.
     """
     urls = [f"https://{address}:{API_PORT}{path}" for path in API_PATHS.values()]
     words = [
-        *AS_ADMINISTRATOR,
+        *as_administrator(patience),
         *("-w", r"\nlabctl-url %{http_code} %{url_effective}\n"),
         *urls,
     ]
@@ -190,7 +206,7 @@ def api_command(address: IPv4Address) -> str:
 
 
 def reach_probe(
-    targets: tuple[tuple[IPv4Address, int | None], ...], mtu: int, *, routed: bool = False
+    targets: tuple[tuple[IPv4Address, int | None], ...], mtu: int, *, routed: bool = False, patience: float = 1.0
 ) -> tuple[Probe, ...]:
     """Second round trip, on ingress: does each pod answer, and does a packet of full size get there and back?
 
@@ -204,13 +220,13 @@ def reach_probe(
         if routed:
             probes.append(Probe(f"hop {address}", f"ping -n -c 1 -W 1 -t 1 {address}"))
         if port is not None:
-            probes.append(Probe(f"http {address}", http_command(address, port)))
+            probes.append(Probe(f"http {address}", http_command(address, port, patience)))
     return tuple(probes)
 
 
-def http_command(address: IPv4Address, port: int) -> str:
+def http_command(address: IPv4Address, port: int, patience: float) -> str:
     """The command that asks one pod directly; it prints the HTTP status, and curl's own words where it fails."""
-    return f"curl -sS -o /dev/null -w '%{{http_code}}' --max-time 2 http://{address}:{port}/"
+    return f"{shlex.join(curl_within(patience))} -o /dev/null -w '%{{http_code}}' http://{address}:{port}/"
 
 
 PODS_INSIDE = "pods-inside"

@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable
 
+from labctl.checks.ask_machine import RemoteMachines
 from labctl.checks.check import Check, CheckResult, Layer, Status
-from labctl.checks.collect import OnAnswer, RemoteMachines, collect, collect_near, look_closer
+from labctl.checks.collect import collect, collect_near, look_closer
 from labctl.checks.facts import Facts
+from labctl.checks.first_round import OnAnswer
 from labctl.checks.layers.all import all_checks, near_checks
 from labctl.checks.report import Report, make_report
 from labctl.checks.verdict import OnCheck, judge
@@ -35,7 +37,7 @@ def verify(
     and the facts. on_answer: as collect's. Never raises for what is broken in the lab.
     """
     started = time.monotonic()
-    facts = collect(lab, connections, on_answer)
+    facts = collect(lab, connections, on_answer, lambda near: _troubled_near(lab, near))
     results = _judged(lab, connections, facts, all_checks)
     seconds = time.monotonic() - started
     if keep:
@@ -65,6 +67,11 @@ def _judged(
         return results
     facts = look_closer(lab, connections, facts, troubled)
     return judge(checks(lab, facts), facts, lab)
+
+
+def _troubled_near(lab: Lab, facts: Facts) -> tuple[str, ...]:
+    """As _troubled, by the machines' own answers alone."""
+    return _troubled(judge(near_checks(lab, facts), facts, lab), lab, facts)
 
 
 def _troubled(results: Iterable[CheckResult], lab: Lab, facts: Facts) -> tuple[str, ...]:

@@ -125,10 +125,11 @@ class Application:
             unknown_word(None, "machine", name, [machine.name for machine in lab.machines])
 
     def connections(self, lab: Lab, *, deadline: float = 5.0) -> Connections:
-        """SSH connections to the lab's machines, opened when used, each within deadline seconds (more if emulated).
+        """SSH connections to the lab's machines, opened when used, each within deadline seconds (more if that is slow).
 
         Raises HostError if there is no lab here.
         """
+        from labctl.checks.patience import patience
         from labctl.cli.access import ssh_access
         from labctl.log import start_log
         from labctl.remote.ssh import Connections
@@ -137,7 +138,7 @@ class Application:
         files.require()
         start_log(files.folder)
         accesses = {machine.name: ssh_access(lab, machine, files) for machine in lab.machines}
-        return Connections(accesses, deadline=deadline * lab.patience)
+        return Connections(accesses, deadline=deadline * patience(lab))
 
 
 pass_app = click.make_pass_decorator(Application, ensure=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from labctl.checks.collect import RemoteMachines
+from labctl.checks.ask_machine import RemoteMachines
 from labctl.errors import RemoteError
 from labctl.model.lab import Lab
 

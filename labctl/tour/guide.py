@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from labctl.checks.collect import RemoteMachines
+from labctl.checks.ask_machine import RemoteMachines
 from labctl.errors import LabctlError
 from labctl.model.lab import Lab
 from labctl.remote.result import CommandResult

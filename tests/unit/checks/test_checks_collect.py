@@ -15,9 +15,12 @@ from hypothesis import strategies as st
 from made_facts import make_facts, make_lab
 
 from labctl.checks import collect as collecting
+from labctl.checks import first_round
 from labctl.checks import verify as verifying
+from labctl.checks.ask_machine import ask_machine, clock_offset
+from labctl.checks.ask_pods import reach_targets
 from labctl.checks.check import Check, Layer, Status, failed, passed
-from labctl.checks.collect import ask_machine, clock_offset, collect, reach_targets
+from labctl.checks.collect import collect
 from labctl.checks.facts import Facts, HttpAnswer, MissingFact
 from labctl.checks.frames import INTERPRETER, Frames, parse_frames, program
 from labctl.checks.http_requests import ask
@@ -163,8 +166,8 @@ class FakeMachines:
 def no_network(monkeypatch: pytest.MonkeyPatch, healthy: Facts) -> dict[str, Facts]:
     """The host's own questions answered from the facts."""
     at = {"facts": healthy}
-    monkeypatch.setattr(collecting, "ask_host", lambda _lab, _silent=(): at["facts"].host)
-    monkeypatch.setattr(collecting, "ask_through_ingress", lambda _lab, _servers: at["facts"].http)
+    monkeypatch.setattr(first_round, "ask_host", lambda _lab, _silent=(): at["facts"].host)
+    monkeypatch.setattr(collecting, "ask_through_ingress", lambda _lab, _servers, _patience: at["facts"].http)
     return at
 
 

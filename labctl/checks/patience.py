@@ -1,0 +1,44 @@
+"""How long verify waits for an answer. What is broken often gives none: these seconds are what a broken lab costs."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+
+from labctl.model.lab import Lab
+
+CONNECT_SECONDS = 1.0
+"""Until a connection stands: a kernel takes it within milliseconds, however busy its programs are."""
+ANSWER_SECONDS = 1.2
+"""Until a program has answered over the network: milliseconds, where the host has a processor to spare."""
+_MOST = 4.0
+# So many processes per processor may be at work before programs answer noticeably later.
+_EASY = 2.0
+
+
+def patience(lab: Lab) -> float:
+    """How many times longer everything may take: more where machines are emulated, and on a host that is busy."""
+    return lab.patience * strain()
+
+
+def strain() -> float:
+    """How many times later programs on this host answer than on a quiet one, 1 to 4, as far as can be told.
+
+    Looks at the last minute and at this moment: the former lags behind when work begins, the latter is chance.
+    """
+    at_work = max(_last_minute(), _now())
+    return min(_MOST, max(1.0, at_work / (os.cpu_count() or 1) / _EASY))
+
+
+def _last_minute() -> float:
+    with suppress(OSError):
+        return os.getloadavg()[0]
+    return 0.0
+
+
+def _now() -> float:
+    """Processes that run or want to, as Linux tells."""
+    with suppress(OSError, ValueError, IndexError):
+        return float(Path("/proc/loadavg").read_text(encoding="ascii").split()[3].partition("/")[0])
+    return 0.0
