@@ -20,7 +20,7 @@ def why_unit_is_down(facts: Facts, machine: str, unit: Unit) -> Cause:
     hint = f"labctl ssh {machine} -- systemctl status {unit.name.removesuffix('.service')}"
     if unit.load == "not-found":
         return Cause(f"{machine} has no unit {unit.name}", "labctl up")
-    if unit.load == "masked":
+    if "masked" in (unit.load, unit.file_state.removesuffix("-runtime")):
         return Cause(f"{unit.name} is masked on {machine}", f"labctl ssh {machine} -- systemctl unmask {unit.name}")
     words = facts.on(machine).last_words(unit.name)
     said = f"; its last words: {words}" if words else ""

@@ -113,6 +113,11 @@ _LESSONS: tuple[tuple[str, Lesson], ...] = (
         "A permanent entry of the ARP table is believed without asking, even when the interface is another one by now.",
         "Delete the entry; the next packet asks again.",
     )),
+    ("machine.boot", Lesson(
+        "nothing now; after the next boot a program is missing or the kernel is set otherwise.",
+        "systemd starts what is enabled and sets the kernel by files; what was started or set by hand is forgotten.",
+        "Enable the unit, or put the file right; what runs now need not be touched.",
+    )),
     ("machine.arp", Lesson(
         "the machine, or a pod on it, seems not to be there.",
         "Without an answer by ARP nobody knows to which interface a packet should go; a pod's gateway 169.254.1.1 is nobody's, the node answers for it.",

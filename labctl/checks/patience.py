@@ -14,7 +14,7 @@ ANSWER_SECONDS = 1.2
 """Until a program has answered over the network: milliseconds, where the host has a processor to spare."""
 _MOST = 4.0
 # So many processes per processor may be at work before programs answer noticeably later.
-_EASY = 2.0
+_EASY = 4.0
 
 
 def patience(lab: Lab) -> float:

@@ -34,7 +34,7 @@ SSH_UNIT = "ssh.service"
 HAPROXY_CONFIG = "/var/lib/haproxy-ingress/haproxy.cfg"
 HAPROXY_SOCKET = "/run/haproxy-ingress/haproxy-runtime-api.sock"
 
-UNIT_PROPERTIES = "Id,LoadState,ActiveState,SubState,Result,ExecMainStatus,NRestarts,StateChangeTimestamp"
+UNIT_PROPERTIES = "Id,LoadState,ActiveState,SubState,Result,ExecMainStatus,NRestarts,StateChangeTimestamp,UnitFileState"
 
 API_PATHS = {
     "readyz": "/readyz?verbose",
@@ -76,6 +76,8 @@ _SYSCTLS = (
     "ipv4/ip_default_ttl",
     *(f"netfilter/nf_conntrack_{name}" for name in ("count", "max")),
 )
+_SYSCTL_FILES = "/usr/lib/sysctl.d/*.conf /run/sysctl.d/*.conf /etc/sysctl.d/*.conf"
+_FILE_SETTINGS = r"^\s*-?net[./]ipv4[./](ip_forward|conf[./]all[./](rp_filter|forwarding))\s*="
 _EVERYWHERE = (
     Probe("addresses", "ip -json addr"),
     Probe("routes", "ip -json route"),
@@ -88,7 +90,9 @@ _EVERYWHERE = (
     Probe("inodes", "df -Pi -x iso9660 -x squashfs -x vboxsf"),
     Probe("memory", "cat /proc/meminfo"),
     Probe("sysctls", f"grep -s . {' '.join(f'/proc/sys/net/{name}' for name in _SYSCTLS)}"),
-    Probe("processes", "ps -eo stat=,pid=,comm=,args= | grep '^T' || true"),
+    Probe("sysctl-files", f"grep -sHE {shlex.quote(_FILE_SETTINGS)} {_SYSCTL_FILES} || true"),
+    # What has a terminal was stopped by somebody who sits there, with Ctrl-Z.
+    Probe("processes", r"ps -eo stat=,tty=,pid=,comm=,args= | sed -nE 's/^(T\S* +)\? +/\1/p'"),
     Probe("hostname", "uname -n"),
     Probe("firewall", "nft list ruleset 2>/dev/null || iptables-save"),
     Probe("qdiscs", "tc qdisc show"),
@@ -178,6 +182,7 @@ def _of_ingress(patience: float) -> list[Probe]:
         Probe("controller-access", f"{access} >/dev/null"),
         Probe("haproxy-config", f"cat {HAPROXY_CONFIG}"),
         Probe("haproxy-status", f"echo show stat | socat - UNIX-CONNECT:{HAPROXY_SOCKET}", _DAEMON_SECONDS),
+        Probe("haproxy-info", f"echo show info | socat - UNIX-CONNECT:{HAPROXY_SOCKET}", _DAEMON_SECONDS),
         Probe("healthz", f"{shlex.join(curl_within(patience))} -o /dev/null -w '%{{http_code}}' {_HEALTHZ}"),
     ]
 

@@ -18,6 +18,7 @@ _NFT_POLICY = re.compile(r"\bhook\s+(\S+).*\bpolicy\s+drop\b")
 _SAVE_VERDICT = re.compile(
     r"\s-j\s+(?:DROP|REJECT|N?FQUEUE|QUEUE|SYNPROXY|NOTRACK|REDIRECT|MASQUERADE|TPROXY|DNAT|SNAT|TTL|TEE)\b"
 )
+_PORTS = re.compile(r"\b[ds]port (\{[^}]*\}|\S+)")
 _CHANGES = re.compile(r"\b(?:redirect|masquerade|tproxy|[ds]nat|ttl|notrack|tee|dup)\b", re.IGNORECASE)
 
 
@@ -36,6 +37,12 @@ class DropRule:
     def effect(self) -> str:
         """What it does with packets."""
         return "changes" if _CHANGES.search(_QUOTED.sub('""', self.text)) else "drops"
+
+    @property
+    def ports(self) -> frozenset[int]:
+        """The only ports that it is about; empty if it is about all, or that can't be told."""
+        words = [word.strip() for found in _PORTS.findall(self.text) for word in found.strip("{} ").split(",")]
+        return frozenset(map(int, words)) if all(word.isdecimal() for word in words) else frozenset()
 
     def __str__(self) -> str:
         return f"table {self.table}, chain {self.chain}: {self.text}"

@@ -19,6 +19,11 @@ class Listener:
     port: int
     program: str
 
+    @property
+    def local(self) -> bool:
+        """Whether only the machine itself can connect."""
+        return self.address.startswith("127.") or self.address in ("::1", "[::ffff:127.0.0.1]", "::ffff:127.0.0.1")
+
 
 def parse_listeners(text: str) -> tuple[Listener, ...]:
     """The listening sockets; lines that are not one are left out."""

@@ -13,6 +13,7 @@ class Unit:
     """One unit.
 
     result: why it ended (success, exit-code, signal, oom-kill, timeout …). exit_status: of its main process.
+    file_state: whether boot starts it (enabled, disabled, static, masked …).
     """
 
     name: str
@@ -23,6 +24,7 @@ class Unit:
     exit_status: int
     restarts: int
     since: str
+    file_state: str = ""
 
     @property
     def running(self) -> bool:
@@ -61,6 +63,7 @@ def _unit(values: dict[str, str]) -> Unit:
         exit_status=_number(values.get("ExecMainStatus", "")),
         restarts=_number(values.get("NRestarts", "")),
         since=values.get("StateChangeTimestamp", ""),
+        file_state=values.get("UnitFileState", ""),
     )
 
 

@@ -11,8 +11,10 @@ from labctl.checks.credentials import API_PORT
 from labctl.checks.facts import Facts
 from labctl.checks.layers.units import unit_check
 from labctl.checks.probes import API_PATHS, CONTAINERD_UNIT, ETCD_UNIT, KUBELET_UNIT
-from labctl.checks.subjects import APP_NAMESPACE, require_api
+from labctl.checks.subjects import require_api
 from labctl.model.lab import Lab, Machine, Source
+
+_OWN_NAMESPACES = ("kube-", "calico-", "tigera-")
 
 
 def checks(lab: Lab, _facts: Facts) -> list[Check]:
@@ -118,7 +120,10 @@ def _why_no_api(facts: Facts, lab: Lab, broken: list[str]) -> str:
         return f"the API server says of itself that it is not ready: {listed(broken)}"
     said = facts.on(name).last_words("kube-apiserver")
     words = f"; its last words: {said}" if said else ""
-    if not any(listener.port == API_PORT for listener in facts.on(name).listeners):
+    listening = [listener for listener in facts.on(name).listeners if listener.port == API_PORT]
+    if listening and all(listener.local for listener in listening):
+        return f"kube-apiserver on {name} listens on {listening[0].address} only, so no other machine reaches it"
+    if not listening:
         return f"nothing listens on {name}'s port {API_PORT}: kube-apiserver does not run{words}"
     error = facts.cluster.errors.get("readyz", "")
     return f"kube-apiserver listens on {name}'s port {API_PORT} but does not answer: {error}{words}"
@@ -193,7 +198,7 @@ def _system_check(lab: Lab) -> Check:
         layer=Layer.CLUSTER,
         machine=lab.controlplane.name,
         title="The cluster's own pods run",
-        expected="every pod outside of the default namespace is ready",
+        expected="every pod in the namespaces of Kubernetes and Calico is ready",
         command="kubectl get pods -A",
         run=system_pods,
         probe="api",
@@ -227,9 +232,9 @@ def _is_of(pod: Pod, owner: DaemonSet) -> bool:
 
 
 def system_pods(facts: Facts, lab: Lab) -> Outcome:
-    """All pods beside the application's are ready, or have done their work."""
+    """All pods of the cluster's own namespaces are ready, or have done their work; others are their users' business."""
     require_api(facts, "pods")
-    pods = [pod for pod in facts.cluster.pods if pod.namespace != APP_NAMESPACE and not pod.deleting]
+    pods = [pod for pod in facts.cluster.pods if pod.namespace.startswith(_OWN_NAMESPACES) and not pod.deleting]
     missing = [name for name in _static_pods(lab) if not any(pod.name == name for pod in pods)]
     broken = [pod for pod in pods if not pod.ready and pod.phase != "Succeeded"]
     if not pods:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from labctl.checks.check import Check, Layer, Outcome, failed, listed, passed, skipped
 from labctl.checks.facts import Facts
 from labctl.checks.probes import HAPROXY_SOCKET
@@ -34,6 +36,13 @@ def _check(lab: Lab) -> Check:
     )
 
 
+def haproxy_limit(facts: Facts, name: str) -> int | None:
+    """How many connections HAProxy as a whole takes; None where it does not say."""
+    result = facts.on(name).results.get("haproxy-info")
+    found = re.search(r"^Maxconn: (\d+)$", result.stdout, re.MULTILINE) if result else None
+    return int(found[1]) if found else None
+
+
 def frontend(facts: Facts, lab: Lab) -> Outcome:
     """The frontend is open and its limit of connections is none that requests feel."""
     name = lab.ingress.name
@@ -58,4 +67,8 @@ def frontend(facts: Facts, lab: Lab) -> Outcome:
         return failed(
             f"limit {item.limit}", cause, f'labctl ssh {name} -- "echo set maxconn frontend {_HTTP} 2000 | {socket}"'
         )
+    most = haproxy_limit(facts, name)
+    if most is not None and most < _USABLE_CONNECTIONS:
+        cause = f"HAProxy on {name} takes {most} connections at once, for all frontends together (maxconn): others wait"
+        return failed(f"limit {most}", cause, f'labctl ssh {name} -- "echo set maxconn global 2000 | {socket}"')
     return passed(f"OPEN, {item.limit if item.limit is not None else 'any number of'} connections")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from labctl.checks.check import Check, Layer, Outcome, counted, failed, listed, passed
 from labctl.checks.facts import Facts
 from labctl.checks.layers.addresses import address
+from labctl.checks.layers.boot import boot
 from labctl.checks.layers.certificates import certificates, kubeconfigs
 from labctl.checks.layers.kernel import arp_settings, connections, forwarding, neighbours, time_to_live
 from labctl.checks.layers.names import names
@@ -98,9 +99,9 @@ def answers(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
 
 
 def system(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
-    """No unit has failed, beside those that have checks of their own."""
+    """No unit has failed, beside those that have checks of their own and what somebody ran by systemd-run."""
     own = units_of(lab, machine)
-    broken = [unit for unit in facts.on(machine.name).failed_units if unit not in own]
+    broken = [unit for unit in facts.on(machine.name).failed_units if unit not in own and not unit.startswith("run-")]
     if not broken:
         return passed("no failed unit")
     cause = f"{counted(len(broken), 'unit')} failed on {machine.name}: {listed(broken)}"
@@ -247,6 +248,14 @@ _EVERYWHERE: tuple[_Question, ...] = (
         "sysctl net.ipv4.ip_default_ttl",
         "sysctls",
         time_to_live,
+    ),
+    _Question(
+        "boot",
+        "{machine} will be the same after its next boot",
+        "each unit enabled, no file with another setting",
+        "systemctl is-enabled UNIT; grep -r . /etc/sysctl.d",
+        "units",
+        boot,
     ),
     _Question(
         "arp",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from labctl.checks.check import Outcome, failed, listed, passed
 from labctl.checks.facts import Facts, MachineFacts, MissingFact
+from labctl.checks.layers.ports import LAST_OF_NOBODY, lab_ports
 from labctl.model.lab import Lab, Machine
 from labctl.parse.firewall import DropRule
 from labctl.parse.iproute import Nic
@@ -60,16 +61,18 @@ def _mtus(facts: Facts, lab: Lab) -> list[int]:
 
 
 def foreign_drop_rules(facts: Facts, machine: str) -> tuple[DropRule, ...]:
-    """Rules that end or change packets and are neither Kubernetes' nor Calico's."""
-    return tuple(
+    """Rules that end or change packets, and are neither Kubernetes' nor Calico's, nor for ports that nobody uses."""
+    found = [
         rule
         for rule in facts.on(machine).drop_rules
         if not rule.chain.startswith(_OWN_CHAINS) and rule.table.rpartition(" ")[2] not in _OWN_TABLES
-    )
+    ]
+    used = lab_ports(facts) if any(rule.ports for rule in found) else frozenset()
+    return tuple(rule for rule in found if not rule.ports or rule.ports & used or max(rule.ports) > LAST_OF_NOBODY)
 
 
 def firewall(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
-    """No rule drops, rejects, redirects or changes packets, beside Kubernetes' and Calico's own."""
+    """No rule drops, rejects, redirects or changes packets of the lab, beside Kubernetes' and Calico's own."""
     rules = foreign_drop_rules(facts, machine.name)
     if not rules:
         return passed("none")

@@ -15,6 +15,7 @@ from labctl.model.lab import Lab, Source
 from labctl.parse.haproxy import ServerStatus
 
 _HTTP_PORT = 80
+_LEAST_SHARE = 4  # the controller gives all servers the same weight
 
 
 def checks(lab: Lab, facts: Facts) -> list[Check]:
@@ -117,6 +118,9 @@ def haproxy(facts: Facts, lab: Lab) -> Outcome:
     programs = _programs_on_port(facts, name)
     hint = f"labctl ssh {name} -- systemctl status haproxy-ingress"
     if "haproxy" in programs:
+        if _only_here(facts, name):
+            cause = f"HAProxy on {name} listens on port {_HTTP_PORT} of 127.0.0.1 only: no other machine reaches it"
+            return failed("on 127.0.0.1 only", cause, f"labctl ssh {name} -- grep -n bind {HAPROXY_CONFIG}")
         if _hangs(facts, name):
             cause = f"HAProxy on {name} has port 80 but does not answer, there nor on its socket: its process hangs"
             return failed("answers no request", cause, f"labctl ssh {name} -- ps -C haproxy -o pid,stat,cmd")
@@ -150,6 +154,12 @@ def _why_no_port(facts: Facts, name: str) -> str:
 def _programs_on_port(facts: Facts, name: str) -> set[str]:
     """Who listens where HAProxy should; `a program` where that can't be told."""
     return {item.program or "a program" for item in facts.on(name).listeners if item.port == _HTTP_PORT}
+
+
+def _only_here(facts: Facts, name: str) -> bool:
+    """Whether HAProxy takes requests of its own machine alone."""
+    mine = [item for item in facts.on(name).listeners if item.port == _HTTP_PORT and item.program == "haproxy"]
+    return bool(mine) and all(item.local for item in mine)
 
 
 def _hangs(facts: Facts, name: str) -> bool:
@@ -263,6 +273,12 @@ def server_up(facts: Facts, lab: Lab, endpoint: Endpoint) -> Outcome:
         )
     server = mine[0]
     words = " ".join(word for word in (server.status, server.check, server.last_check) if word)
+    usual = max((item.weight or 0 for item in app_servers(facts, lab)), default=0)
+    if server.takes_requests and (server.weight or usual) * _LEAST_SHARE < usual:
+        cause = (
+            f"{server.name} has weight {server.weight}, others have {usual}: pod {endpoint.pod} gets hardly a request"
+        )
+        return failed(f"{server.name} {words}, weight {server.weight}", cause, _show_weights(lab))
     if server.takes_requests:
         return passed(f"{server.name} {words}")
     if server.weight == 0 and server.status.startswith("UP"):
@@ -271,6 +287,12 @@ def server_up(facts: Facts, lab: Lab, endpoint: Endpoint) -> Outcome:
     pod = next((pod for pod in facts.cluster.pods if pod.name == endpoint.pod), None)
     why = why_pod_is_silent(facts, pod) if pod else None
     return failed(f"{server.name} {words}", why or _why_down(facts, lab, server, endpoint), hint)
+
+
+def _show_weights(lab: Lab) -> str:
+    """Fields of `show stat`: backend, server, weight."""
+    asked = f"echo show stat | socat - UNIX-CONNECT:{HAPROXY_SOCKET} | cut -d, -f1,2,19"
+    return f'labctl ssh {lab.ingress.name} -- "{asked}"'
 
 
 def _why_down(facts: Facts, lab: Lab, server: ServerStatus, endpoint: Endpoint) -> str:

@@ -139,6 +139,8 @@ def _machine(lab: Lab, machine: Machine) -> MachineFacts:
         "controller-access": "",
         "haproxy-config": _haproxy_config(lab),
         "haproxy-status": _haproxy_status(lab),
+        "haproxy-info": "Name: HAProxy\nMaxconn: 2000\n",
+        "sysctl-files": "/etc/sysctl.d/90-labctl.conf:net.ipv4.ip_forward = 1\n",
         "healthz": "200",
         "etcd-health": '{"health":"true","reason":""}',
         "api": _api(lab),
@@ -224,7 +226,7 @@ _FIREWALL = """table ip filter {
 
 
 def _unit(name: str) -> str:
-    values = (name, "loaded", "active", "running", "success", "0", "0", "Mon 2026-11-23 12:00:00 UTC")
+    values = (name, "loaded", "active", "running", "success", "0", "0", "Mon 2026-11-23 12:00:00 UTC", "enabled")
     return "".join(f"{key}={value}\n" for key, value in zip(UNIT_PROPERTIES.split(","), values, strict=True))
 
 

@@ -193,6 +193,39 @@ CASES = (
         "proxy.haproxy",
         "can't be asked on its socket",
     ),
+    Case(
+        "HAProxy for itself alone",
+        lambda f: no_http(with_text(f, "ingress", "listeners", lambda t: t.replace("0.0.0.0:80 ", "127.0.0.1:80 ")), 0, "Connection refused"),
+        "proxy.haproxy",
+        "listens on port 80 of 127.0.0.1 only",
+    ),
+    Case(
+        "the API for itself alone",
+        lambda f: with_result(
+            with_text(f, "controlplane", "listeners", lambda t: t.replace("*:6443", "127.0.0.1:6443")),
+            "controlplane", "api", stdout="", status=7, stderr="curl: (7) Failed to connect",
+        ),
+        "cluster.api",
+        "kube-apiserver on controlplane listens on 127.0.0.1 only",
+    ),
+    Case(
+        "one connection for all frontends",
+        lambda f: with_text(f, "ingress", "haproxy-info", lambda t: t.replace("2000", "1")),
+        "proxy.frontend",
+        "takes 1 connections at once",
+    ),
+    Case(
+        "a unit is disabled",
+        lambda f: with_text(f, "worker1", "units", lambda t: t.replace("UnitFileState=enabled", "UnitFileState=disabled", 1)),
+        "machine.boot.worker1",
+        "containerd.service runs on worker1 but is disabled",
+    ),
+    Case(
+        "a file forbids forwarding",
+        lambda f: with_text(f, "worker2", "sysctl-files", lambda t: t + "/run/sysctl.d/99-mine.conf:net/ipv4/ip_forward=0\n"),
+        "machine.boot.worker2",
+        "/run/sysctl.d/99-mine.conf on worker2 sets net.ipv4.ip_forward to 0",
+    ),
     Case("BFD", bird_options("bfd on;"), "bgp.ingress.worker1", "bfd is on for the session with worker1"),
     Case("another port", bird_options("neighbor 192.168.50.23 port 1179 as 65000;"), "bgp.ingress.worker1", "port 1179"),
     Case("off", silent("STOPPED"), "machine.worker1", "worker1 is off: its container does not run (STOPPED)"),
@@ -237,6 +270,53 @@ def test_it_is_the_only_root_cause(lab: Lab, healthy: Facts, case: Case) -> None
     assert report.root_causes == (case.root,), {id_: report.result(id_).outcome for id_ in report.root_causes}
     assert case.cause in report.result(case.root).outcome.cause
     assert report.result(case.root).outcome.hint
+
+
+def stray_namespace(facts: Facts) -> Facts:
+    """A pod that never gets ready, of a namespace that somebody made."""
+
+    def add(items: list[dict[str, Any]]) -> None:
+        items.append({"metadata": {"name": "mine", "namespace": "mine"}, "spec": {}, "status": {"phase": "Pending"}})
+
+    return with_objects(facts, "pods", add)
+
+
+def own_rules(facts: Facts) -> Facts:
+    """Rules that accept, and rules for ports on which nothing of the lab listens."""
+    rules = RULE.replace(
+        "tcp dport 8080 drop", "tcp dport 80 accept\n\t\ttcp dport { 2323, 23 } drop\n\t\ttcp dport 9 reject"
+    )
+    return with_text(facts, "worker1", "firewall", lambda text: text + rules)
+
+
+HARMLESS: dict[str, Callable[[Facts], Facts]] = {
+    "a pod of one's own that is not ready": stray_namespace,
+    "a firewall of one's own": own_rules,
+    "a unit that was run by hand and failed": lambda f: with_result(
+        f, "worker1", "failed-units", stdout="run-r12.service loaded failed failed /bin/false\n"
+    ),
+    "a file that an earlier one overrides": lambda f: with_text(
+        f, "worker1", "sysctl-files", lambda t: "/etc/sysctl.d/10-old.conf:net.ipv4.ip_forward=0\n" + t
+    ),
+    "a file that forbids forwarding where nothing is forwarded": lambda f: with_result(
+        f, "ingress", "sysctl-files", stdout="/etc/sysctl.d/10-x.conf:net.ipv4.ip_forward=0\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("change", HARMLESS.values(), ids=HARMLESS)
+def test_what_does_no_harm_is_no_fault(lab: Lab, healthy: Facts, change: Callable[[Facts], Facts]) -> None:
+    report = judge_facts(lab, change(healthy))
+    assert report.ok, [(id_, report.result(id_).outcome.cause) for id_ in report.root_causes]
+
+
+@pytest.mark.parametrize(
+    "rule", ["tcp dport { 23, 8080 } drop", "tcp dport 30080 drop", "tcp dport != 22 drop", "tcp dport 1-99 drop"]
+)
+def test_a_rule_for_a_port_of_the_labs_is_a_fault(lab: Lab, healthy: Facts, rule: str) -> None:
+    rules = RULE.replace("tcp dport 8080 drop", rule)
+    report = judge_facts(lab, with_text(healthy, "worker1", "firewall", lambda text: text + rules))
+    assert report.root_causes == ("machine.firewall.worker1",)
 
 
 def test_other_rules_of_this_host_are_none_of_the_labs_business(lab: Lab, healthy: Facts) -> None:
