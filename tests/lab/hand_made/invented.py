@@ -44,8 +44,20 @@ _BIRD = "/etc/bird/bird.conf"
 
 def _bird_on(name: str, at: str, sed: str, *checks: str, cause: str, machine: str = ""):  # type: ignore[no-untyped-def]
     """bird.conf, changed on a node; the agent there is told to write it anew afterwards."""
-    undo = "systemctl restart labctl-calico-node; sleep 1; birdc configure >/dev/null" if at != "ingress" else f"mv /root/kept-bird {_BIRD}; birdc configure >/dev/null"
-    return made(name, at, f"cp -a {_BIRD} /root/kept-bird; sed -i '{sed}' {_BIRD}; birdc configure >/dev/null", undo, *checks, cause=cause, machine=machine)
+    undo = (
+        "systemctl restart labctl-calico-node; sleep 1; birdc configure >/dev/null"
+        if at != "ingress"
+        else f"mv /root/kept-bird {_BIRD}; birdc configure >/dev/null"
+    )
+    return made(
+        name,
+        at,
+        f"cp -a {_BIRD} /root/kept-bird; sed -i '{sed}' {_BIRD}; birdc configure >/dev/null",
+        undo,
+        *checks,
+        cause=cause,
+        machine=machine,
+    )
 
 
 INVENTED_BIRD = (
