@@ -7,8 +7,10 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -25,8 +27,18 @@ _KERNEL = (
     "fs/inotify/max_user_watches",
 )
 _FOLDERS = ("/run/labctl", "/var/lib/lxc", "/etc/lxc", "~/.vagrant.d", "/etc/exports.d")
-# What carries the name or the network of a lab of these tests.
-_TESTS = re.compile(r"labctl-labtest|labctl-tests/|\b192\.168\.77\.")
+# What carries the name, the folder or a network of a lab of these tests.
+_TESTS = re.compile(r"labctl-labtest|/run/labctl/labs/labtest|labctl-tests/|\b192\.168\.7[789]\.")
+# What shows that somebody works with labs, in the topics where that can be told.
+_AT_WORK = {
+    "containers": re.compile(""),
+    "interfaces": re.compile(r"^labctl-"),
+    "processes": re.compile(""),
+    "files": re.compile(r"^/run/labctl/labs/"),
+    "cgroups": re.compile(r"/labctl-"),
+}
+# Another program's traces pass, in the time that a test or a command of its own takes.
+_SETTLED_SECONDS = 60
 _OURS = re.compile(r"python\S* -m labctl\b|bin/labctl\b|bin/vagrant\b")
 # Numbers that pass by themselves: counters of packets.
 _PASSING = re.compile(r"\[\d+:\d+\]|packets \d+ bytes \d+")
@@ -37,7 +49,6 @@ def look_at_host() -> dict[str, list[str]]:
     return {
         "containers": _printed("lxc-ls", "-1"),
         "interfaces": _interfaces(),
-        "addresses": _addresses(),
         "routes": _printed("ip", "route", "show", "table", "all"),
         "rules": _printed("ip", "rule"),
         "neighbors": _printed("ip", "neighbor", "show", "nud", "permanent"),
@@ -52,18 +63,33 @@ def look_at_host() -> dict[str, list[str]]:
     }
 
 
+def left_behind(before: dict[str, list[str]], mine: re.Pattern[str] = _TESTS) -> list[str]:
+    """The differences that stay: other programs on this host come and go, too, and the kernel takes a moment to forget
+    a network.
+    """
+    end = time.monotonic() + _SETTLED_SECONDS
+    while (found := differences(before, look_at_host(), mine)) and time.monotonic() < end:
+        time.sleep(0.5)
+    return found
+
+
 def differences(before: dict[str, list[str]], after: dict[str, list[str]], mine: re.Pattern[str] = _TESTS) -> list[str]:
     """What is there now and was not, and the other way round; nothing if both looks are equal.
 
-    Where other labs of labctl are on this host they come and go as they like: then only what carries a test lab's name
-    or its network (mine) counts.
+    Where others on this host work with labs, too, they come and go as they like: then only what carries a test lab's
+    name, folder or network (mine) counts.
     """
     found = []
     for topic, lines in before.items():
         found += [f"{topic}: gone: {line}" for line in lines if line not in after[topic]]
         found += [f"{topic}: left behind: {line}" for line in after[topic] if line not in lines]
-    others = [name for name in (*before["containers"], *after["containers"]) if not mine.search(name)]
-    return [line for line in found if mine.search(line)] if others else found
+    return [line for line in found if mine.search(line)] if _others(before, mine) or _others(after, mine) else found
+
+
+def _others(look: dict[str, list[str]], mine: re.Pattern[str]) -> bool:
+    """Whether somebody else was at work with labs."""
+    shown = (line for topic, sign in _AT_WORK.items() for line in look[topic] if sign.search(line))
+    return any(not mine.search(line) for line in shown)
 
 
 def _printed(*command: str) -> list[str]:
@@ -74,15 +100,22 @@ def _printed(*command: str) -> list[str]:
 
 
 def _interfaces() -> list[str]:
-    """Each interface with what it belongs to; numbers of interfaces go on counting, so they are left out."""
-    links = json.loads("".join(_printed("ip", "-json", "link")))
-    return [f"{link['ifname']} {link.get('master', '')} {','.join(link['flags'])} mtu {link['mtu']}" for link in links]
+    """Each interface with its addresses and those of the bridge that it belongs to.
 
-
-def _addresses() -> list[str]:
+    Numbers of interfaces go on counting, so they are left out.
+    """
     links = json.loads("".join(_printed("ip", "-json", "address")))
-    found = [(link["ifname"], one) for link in links for one in link.get("addr_info", [])]
-    return [f"{name} {address['local']}/{address['prefixlen']}" for name, address in found]
+    addresses = {link["ifname"]: [f"{one['local']}/{one['prefixlen']}" for one in link["addr_info"]] for link in links}
+    found = []
+    for link in links:
+        words = [link["ifname"], *addresses[link["ifname"]], *_bridge_of(link, addresses), *link["flags"]]
+        found.append(f"{' '.join(words)} mtu {link['mtu']}")
+    return found
+
+
+def _bridge_of(link: dict[str, Any], addresses: dict[str, list[str]]) -> list[str]:
+    bridge = link.get("master", "")
+    return [f"in {bridge}", *addresses.get(bridge, [])] if bridge else []
 
 
 def _mounts() -> list[str]:
@@ -91,12 +124,15 @@ def _mounts() -> list[str]:
 
 
 def _processes() -> list[str]:
-    """Processes of LXC, of Vagrant and of labctl. One that has ended, unnoticed by its parent, has no command line."""
+    """Processes of LXC, of Vagrant and of labctl, with their folders, which tell whose they are.
+
+    One that has ended, unnoticed by its parent, has no command line.
+    """
     found = []
-    for process in psutil.process_iter(["name", "cmdline"]):
+    for process in psutil.process_iter(["name", "cmdline", "cwd"]):
         line = " ".join(process.info["cmdline"] or [])
-        if line and (process.info["name"].startswith(("lxc", "vagrant", "mmdebstrap")) or _OURS.search(line)):
-            found.append(line)
+        if line and (process.info["name"].startswith(("lxc-", "vagrant", "mmdebstrap")) or _OURS.search(line)):
+            found.append(f"{line} in {process.info['cwd']}/")
     return sorted(found)
 
 
@@ -112,4 +148,4 @@ def _files() -> list[str]:
 
 def _cgroups() -> Sequence[Path]:
     top = Path("/sys/fs/cgroup")
-    return [path for pattern in ("lxc*", "*/lxc*") for path in top.glob(pattern)]
+    return [path for pattern in ("lxc*", "*/lxc*", "labctl-*", "*/labctl-*") for path in top.glob(pattern)]

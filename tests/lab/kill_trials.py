@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
-from host_state import differences, look_at_host
+from host_state import left_behind, look_at_host
 from lab_under_test import Done, LabUnderTest
 
 # How long a command that is left alone takes here, seconds: a kill comes at any moment of that.
@@ -130,14 +130,9 @@ class KillTrials:
         if done.status != 0:
             return f"destroy: exit {done.status}: {done.text[-3000:]}"
         self.state = "absent"
-        # The kernel takes a moment to forget a network that is gone.
-        for _ in range(20):
-            left = differences(self.before, look_at_host(), self.mine)
-            left += [str(path) for path in self.lab.folder.iterdir() if path.name != "labctl.yaml"]
-            if not left:
-                return ""
-            time.sleep(0.5)
-        return f"left behind: {left}"
+        left = left_behind(self.before, self.mine)
+        left += [str(path) for path in self.lab.folder.iterdir() if path.name != "labctl.yaml"]
+        return f"left behind: {left}" if left else ""
 
     def _again(self, words: list[str], right: Callable[[Done], bool]) -> Done:
         """Run labctl; a second time only where it says that another labctl is at work (a killed one's last child)."""

@@ -8,7 +8,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import replace
 
-from host_state import differences, look_at_host
+from host_state import left_behind
 from lab_under_test import LabUnderTest, wait_until
 
 from labctl.machines import lxc
@@ -34,7 +34,7 @@ def test_one_ingress_machine_dies_and_the_other_serves(
 
     kill_a_bench_that_has_containers(lab)
     lab.destroy()
-    assert differences(host_before, look_at_host()) == []
+    assert left_behind(host_before) == []
 
 
 def kill_a_bench_that_has_containers(lab: LabUnderTest) -> None:

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Callable
 from typing import IO
 
-from host_state import differences, look_at_host
+from host_state import left_behind
 from lab_under_test import LabUnderTest
 
 
@@ -30,7 +30,7 @@ def test_until_a_step_then_interrupted_then_destroyed(
     assert "base" in lab.labctl("up", "--until", "base").stderr  # goes on
     interrupt(lab, signal.SIGTERM)
     lab.destroy()
-    assert differences(host_before, look_at_host()) == []
+    assert left_behind(host_before) == []
 
 
 def interrupt(lab: LabUnderTest, number: signal.Signals) -> None:
