@@ -9,11 +9,12 @@ from rich.padding import Padding
 from rich.rule import Rule
 from rich.text import Text
 
+from labctl.tour.bird_task import clear_bird
 from labctl.tour.exercise import practise
 from labctl.tour.prompt import Lines, run_line
 from labctl.tour.show import prose
 from labctl.tour.stops import STOPS, stops_of
-from labctl.tour.tasks import TASKS, clear_bird, put_scale_back
+from labctl.tour.tasks import TASKS, put_scale_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,7 +79,9 @@ class _AtTerminal:
     def told(self, task: Task, number: int, total: int) -> None:
         stop = next(stop for stop in stops_of(self._lab) if stop.name == task.stop)
         title = Text.assemble((f"{number}/{total} ", "dim"), (stop.title, "bold"), (f"  {stop.name}", "dim"))
-        self._app.out.print(Rule(style="dim"), title, Padding(prose(task.why or stop.why), (0, 0, 1, 0), expand=False))
+        self._app.out.print(
+            Rule(style="dim"), title, Padding(prose(task.why(self._lab) or stop.why), (0, 0, 1, 0), expand=False)
+        )
         self._app.out.print(Text("Your task: ", style="bold yellow") + prose(task.what(self._lab)))
         self._app.out.print(Text(_KEYS, style="dim"))
         self._prompted = False

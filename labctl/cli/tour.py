@@ -67,8 +67,8 @@ def tour(
 
         app.out.print(listing(STOPS))
         return 0
-    _require_the_articles_peers(app.lab())
     if exercise:
+        _require_the_articles_peers(app.lab())
         if auto or export:
             raise click.UsageError("--exercise waits for you: leave --auto and --export away")
         from labctl.cli.exercise import run_exercise
@@ -91,9 +91,9 @@ def _require_the_articles_peers(lab: Lab) -> None:
 
     if lab.router is not None:
         raise LabctlError(
-            "the tour is for labs without a router",
-            why=f"it goes the article's way, where the nodes and ingress are peers; here {lab.router.name} is between",
-            next_step="labctl watch, labctl verify; docs/designs.md tells what to look at",
+            "the exercise is for labs without a router",
+            why=f"the student makes ingress a peer of every node; here {lab.router.name} is between",
+            next_step="labctl tour",
         )
 
 

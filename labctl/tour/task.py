@@ -26,4 +26,4 @@ class Task:
     solution: Callable[[Lab], str]
     shown: Callable[[Guide, str], bool] | None = None
     holds: Callable[[Guide], bool] | None = None
-    why: str = ""
+    why: Callable[[Lab], str] = lambda _lab: ""

@@ -8,56 +8,17 @@ from ipaddress import IPv4Address
 
 from labctl.checks.probes import HAPROXY_CONFIG
 from labctl.errors import LabctlError
-from labctl.model.lab import Lab
+from labctl.model.lab import Lab, Mesh
 from labctl.parse.birdc import BirdcError, parse_protocols
+from labctl.tour.bird_task import configured, one_protocol, what_to_write
 from labctl.tour.call import Call, kubectl, shell
 from labctl.tour.guide import Guide
 from labctl.tour.stops.cluster import session_lines
 from labctl.tour.stops.known import blocks, pods, server_addresses
 from labctl.tour.task import Task
 
-CONFIG = "/etc/bird/bird.conf"
 APP_FILE = ".labctl/machines/controlplane/files/app.yaml"
 _KINDS = ("deployment", "service", "ingress")
-_KEPT, _TRIED = f"{CONFIG}.before-exercise", f"{CONFIG}.exercise"
-_START = """\
-log syslog all;
-router id {address};
-
-protocol device {{
-}}
-
-# What BIRD learns over BGP goes into the kernel's routing table.
-protocol kernel {{
-  ipv4 {{
-    import none;
-    export where source = RTS_BGP;
-  }};
-}}
-
-# Your part: a `protocol bgp` for each node.
-"""
-_CONFIGURED = re.compile(r"^\s*(protocol|template)\s+bgp\b", re.MULTILINE)
-
-
-def clear_bird(guide: Guide) -> bool:
-    """Put the lab's bird.conf aside, if there is one, until the tour ends; whether there was.
-
-    After `labctl up --until` there may be none: then what the student writes stays.
-    """
-    ingress = guide.lab.ingress
-    if not _CONFIGURED.search(_config(guide)):
-        return False
-    text = _START.format(address=ingress.address)
-    back = f"cp -p {CONFIG} {_TRIED} && mv {_KEPT} {CONFIG} && systemctl restart bird"
-    guide.must_undo("bird.conf", shell(ingress.name, f"test ! -e {_KEPT} || {{ {back}; }}"))
-    write = f"cat > {CONFIG} <<'END'\n{text}END\n"
-    guide.ask(shell(ingress.name, f"cp -p {CONFIG} {_KEPT} && {write}systemctl restart bird"))
-    return True
-
-
-def _config(guide: Guide) -> str:
-    return guide.ask(shell(guide.lab.ingress.name, f"cat {CONFIG} 2>/dev/null || true"))
 
 
 def _nodes(guide: Guide, output: str) -> bool:
@@ -73,16 +34,6 @@ def _refused(guide: Guide, output: str) -> bool:
 def _blocks(guide: Guide, output: str) -> bool:
     known = blocks(guide)
     return all(known.get(worker.name, "none") in output for worker in guide.lab.workers)
-
-
-def _configured(guide: Guide) -> bool:
-    """BIRD reads it, each node is a neighbour, and not everything is let in."""
-    lab, text = guide.lab, re.sub(r"#.*", "", _config(guide))
-    if not all(re.search(rf"\bneighbor\s+{re.escape(str(node.address))}\b", text) for node in lab.nodes):
-        return False
-    if re.search(r"\bimport\s+all\b", text) or not re.search(r"\bimport\s+(where|filter)\b", text):
-        return False
-    return _succeeds(guide, shell(lab.ingress.name, f"bird -p -c {CONFIG}"))
 
 
 def _sessions_up(guide: Guide) -> bool:
@@ -141,37 +92,13 @@ def _answer(guide: Guide, call: Call) -> str:
         return ""
 
 
-def _succeeds(guide: Guide, call: Call) -> bool:
-    try:
-        guide.ask(call)
-    except LabctlError:
-        return False
-    return True
-
-
-def _filter_line(lab: Lab) -> str:
-    network = lab.network
-    return f"import where net ~ [ {network.pod_cidr}{{{network.block_size},{network.block_size}}} ];"
-
-
-def _edit(lab: Lab) -> str:
-    nodes = ", ".join(f"{node.name} {node.address}" for node in lab.nodes)
+def _why_refused(lab: Lab) -> str:
+    mesh = "the nodes have sessions with each other (the mesh), but the one"
+    if lab.bgp.mesh is Mesh.REFLECTOR:
+        mesh = "there is no mesh, so the nodes hear nothing of one another either: the session"
     return (
-        f"Edit {CONFIG} on ingress: one `protocol bgp` for each node ({nodes}). The nodes are AS "
-        f"{lab.network.as_number}, ingress is AS {lab.network.ingress_as_number}. Let in the blocks of the pod network "
-        f"{lab.network.pod_cidr} and nothing else."
-    )
-
-
-def _one_protocol(lab: Lab) -> str:
-    node = lab.workers[0] if lab.workers else lab.controlplane
-    return (
-        f"protocol bgp {node.name} {{\n"
-        f"  local {lab.ingress.address} as {lab.network.ingress_as_number};\n"
-        f"  neighbor {node.address} as {lab.network.as_number};\n"
-        f"  direct;\n"
-        f"  ipv4 {{\n    {_filter_line(lab)}\n    export none;\n  }};\n"
-        f"}}"
+        f"Calico on every node wants to tell ingress which pods it has. BIRD on ingress is not configured yet: {mesh} "
+        "with ingress is refused. Without it ingress has no route to any pod."
     )
 
 
@@ -189,9 +116,7 @@ TASKS: tuple[Task, ...] = (
         ("Calico's own tool tells: `labctl calicoctl …`.", "It is the status of the node."),
         lambda _lab: "labctl calicoctl node status",
         shown=_refused,
-        why="Calico on every node wants to tell ingress which pods it has. BIRD on ingress is not configured yet: the "
-        "nodes have sessions with each other (the mesh), but the one with ingress is refused. Without it ingress has "
-        "no route to any pod.",
+        why=_why_refused,
     ),
     Task(
         "blocks",
@@ -205,14 +130,14 @@ TASKS: tuple[Task, ...] = (
     ),
     Task(
         "filter",
-        _edit,
+        what_to_write,
         (
             "`labctl ssh ingress` opens a shell; `vi` is there, and `bird -p` says whether BIRD can read the file.",
-            "In a protocol: `local ADDRESS as AS; neighbor ADDRESS as AS; ipv4 { import where …; export none; };`",
+            "In a protocol: `local ADDRESS as AS; neighbor ADDRESS as AS; ipv4 { import where …; export …; };`",
             "`import all` lets a node send ingress anything, a default route too. A filter names the pod network.",
         ),
-        _one_protocol,
-        holds=_configured,
+        one_protocol,
+        holds=configured,
     ),
     Task(
         "restart",

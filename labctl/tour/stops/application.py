@@ -37,12 +37,17 @@ def _within(address: str, block: str) -> bool:
 
 def _traceroute(guide: Guide) -> None:
     pod = pods(guide)[0]
-    node = guide.lab.machine(pod.node)
-    call = shell(guide.lab.ingress.name, f"traceroute -n -w 2 -m 6 {pod.address}")
-    text = guide.run(call, rf"^ *1  {whole(str(node.address))}", rf"^ *2  {whole(pod.address)}", deadline=40.0)
+    lab = guide.lab
+    node = lab.machine(pod.node)
+    way = [*([lab.router] if lab.router else []), node]
+    wanted = [*(str(machine.address) for machine in way), pod.address]
+    call = shell(lab.ingress.name, f"traceroute -n -w 2 -m 6 {pod.address}")
+    marks = [rf"^ *{number}  {whole(address)}" for number, address in enumerate(wanted, start=1)]
+    text = guide.run(call, *marks, deadline=40.0)
     hops = re.findall(r"^ *\d+  (\S+)", text, re.MULTILINE)
-    wanted = [str(node.address), pod.address]
-    guide.claim(f"two hops: {node.name}, then the pod itself", hops == wanted, listed(hops))
+    count = {2: "two", 3: "three"}[len(wanted)]
+    names = ", ".join(machine.name for machine in way)
+    guide.claim(f"{count} hops: {names}, then the pod itself", hops == wanted, listed(hops))
 
 
 def _play_traceroute(guide: Guide) -> None:

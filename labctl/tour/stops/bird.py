@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from labctl.errors import LabctlError
+from labctl.model.lab import Machine
 from labctl.parse.birdc import BirdcError, Route, parse_routes
 from labctl.tour.call import birdc, calicoctl, shell
 from labctl.tour.guide import Guide
@@ -12,17 +15,20 @@ from labctl.tour.stops.known import blocks, listed, whole
 
 
 def _filter(guide: Guide) -> None:
-    network = guide.lab.network
+    lab, network = guide.lab, guide.lab.network
     rule = f"import where net ~ [ {network.pod_cidr}{{{network.block_size},{network.block_size}}} ]"
     text = guide.run(
-        shell(guide.lab.ingress.name, "cat /etc/bird/bird.conf"),
+        shell(lab.ingress.name, "cat /etc/bird/bird.conf"),
         r"import where .*",
         r"protocol bgp \w+",
         r"neighbor .*",
     )
     guide.claim(f"only /{network.block_size} blocks of {network.pod_cidr} are let in", rule in text, rule)
-    missing = [node.name for node in guide.lab.nodes if f"neighbor {node.address} as {network.as_number};" not in text]
-    guide.claim("there is a neighbor for each node", not missing, f"missing: {listed(missing)}" if missing else "")
+    wanted = {f"neighbor {one.address} as {lab.as_number(one)};": one.name for one in lab.neighbors(lab.ingress)}
+    missing = [name for line, name in wanted.items() if line not in text]
+    who = "for each node" if lab.router is None else f"{lab.router.name}, and no node"
+    alone = lab.router is None or text.count("neighbor ") == len(wanted)
+    guide.claim(f"there is a neighbor {who}", not missing and alone, f"missing: {listed(missing)}" if missing else "")
 
 
 def _restart(guide: Guide) -> None:
@@ -42,27 +48,33 @@ def _sessions(guide: Guide) -> None:
         until=lambda text: all_sessions_up(guide, text),
         deadline=30.0,
     )
-    count = len(guide.lab.nodes)
-    guide.claim(f"all {count} sessions are Established", all_sessions_up(guide, text))
+    count = len(guide.lab.neighbors(guide.lab.ingress))
+    claimed = f"all {count} sessions are Established" if count > 1 else "the session is Established"
+    guide.claim(claimed, all_sessions_up(guide, text))
 
 
 def _routes(guide: Guide) -> None:
+    lab = guide.lab
+    for teller in lab.workers[:2] if lab.router is None else [lab.router]:
+        told = [worker for worker in lab.workers[:2] if lab.next_hop(lab.ingress, worker) == teller]
+        _routes_of(guide, teller, told)
+
+
+def _routes_of(guide: Guide, teller: Machine, workers: Sequence[Machine]) -> None:
+    """What one session brought: the blocks of these workers, with whoever told of them as next hop."""
     known = blocks(guide)
-    for worker in guide.lab.workers[:2]:
-        block = known.get(worker.name, "")
-        text = guide.run(
-            birdc(guide.lab.ingress.name, f"show route protocol {worker.name}"),
-            whole(block),
-            rf"via {whole(str(worker.address))}",
-            until=lambda text, block=block: bool(block) and block in text,  # type: ignore[misc]
-        )
+    wanted = {worker.name: known.get(worker.name, "") for worker in workers}
+    text = guide.run(
+        birdc(guide.lab.ingress.name, f"show route protocol {teller.name}"),
+        *map(whole, wanted.values()),
+        rf"via {whole(str(teller.address))}",
+        until=lambda text: all(block and block in text for block in wanted.values()),
+    )
+    for name, block in wanted.items():
         found = [route for route in _parsed(text) if str(route.network) == block]
         ways = [str(hop.gateway) for route in found for hop in route.next_hops]
-        guide.claim(
-            f"{worker.name} told of {block or 'its block'}, by way of itself",
-            ways == [str(worker.address)],
-            listed(ways),
-        )
+        what = block or "its block" if name == teller.name else f"{name}'s block {block}"
+        guide.claim(f"{teller.name} told of {what}, by way of itself", ways == [str(teller.address)], listed(ways))
 
 
 def _parsed(text: str) -> tuple[Route, ...]:
@@ -73,10 +85,10 @@ def _parsed(text: str) -> tuple[Route, ...]:
 
 
 def _kernel(guide: Guide) -> None:
-    known = blocks(guide)
-    wanted = {f"{known.get(node.name)} via {node.address}": node.name for node in guide.lab.nodes}
+    lab, known = guide.lab, blocks(guide)
+    wanted = {f"{known.get(node.name)} via {lab.next_hop(lab.ingress, node).address}": node.name for node in lab.nodes}
     text = guide.run(
-        shell(guide.lab.ingress.name, "ip route"),
+        shell(lab.ingress.name, "ip route"),
         r".* proto bird\b",
         until=lambda text: all(route in text for route in wanted),
     )
@@ -88,7 +100,8 @@ def _kernel(guide: Guide) -> None:
 
 
 def _established(guide: Guide) -> None:
-    address = str(guide.lab.ingress.address)
+    peer = guide.lab.peers[0]
+    address = str(peer.address)
     text = guide.run(
         calicoctl("node status"),
         rf"{whole(address)}.*Established",
@@ -96,7 +109,7 @@ def _established(guide: Guide) -> None:
         deadline=30.0,
     )
     seen = session_lines(text, address)
-    guide.claim(f"the node has a session with ingress, {address}", seen == "Established", seen)
+    guide.claim(f"the node has a session with {peer.name}, {address}", seen == "Established", seen)
 
 
 STOPS = (

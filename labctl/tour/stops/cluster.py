@@ -21,9 +21,9 @@ def session_lines(text: str, address: str) -> str:
 
 
 def all_sessions_up(guide: Guide, text: str) -> bool:
-    """Whether BIRD on ingress has an established session with each node, in ``show protocols``."""
+    """Whether BIRD on ingress has all its sessions established, in ``show protocols``."""
     up = {line.split()[0] for line in text.splitlines() if line.rstrip().endswith("Established")}
-    return {node.name for node in guide.lab.nodes} <= up
+    return {neighbor.name for neighbor in guide.lab.neighbors(guide.lab.ingress)} <= up
 
 
 def _nodes(guide: Guide) -> None:
@@ -34,12 +34,12 @@ def _nodes(guide: Guide) -> None:
 
 
 def _refused(guide: Guide) -> None:
-    ingress = guide.lab.ingress
-    start = shell(ingress.name, "systemctl start bird")
+    peer = guide.lab.peers[0]
+    start = shell(peer.name, "systemctl start bird")
     guide.must_undo("bird", start)
-    guide.run(shell(ingress.name, "systemctl stop bird"))
+    guide.run(shell(peer.name, "systemctl stop bird"))
     status = calicoctl("node status")
-    address = str(ingress.address)
+    address = str(peer.address)
     text = guide.run(
         status,
         rf"{whole(address)}.*(Active|Connect|Idle|OpenSent|refused).*",
@@ -49,12 +49,14 @@ def _refused(guide: Guide) -> None:
     )
     seen = session_lines(text, address)
     guide.claim(
-        "the node knows ingress as a peer and has no session with it", bool(seen) and "Established" not in seen, seen
+        f"the node knows {peer.name} as a peer and has no session with it",
+        bool(seen) and "Established" not in seen,
+        seen,
     )
     guide.claim("the connection is refused: nothing listens there", "refused" in seen.lower(), seen)
     guide.run(start)
     guide.undone("bird")
-    again = guide.ask(shell(ingress.name, "systemctl is-active bird || true")).strip()
+    again = guide.ask(shell(peer.name, "systemctl is-active bird || true")).strip()
     guide.claim("BIRD runs again", again == "active", again)
 
 

@@ -31,11 +31,10 @@ def test_without_a_lab(tmp_path, monkeypatch):
     assert run("--auto").exit_code == 3
 
 
-def test_a_lab_with_a_router_is_not_told_the_articles_story(tmp_path, monkeypatch):
+def test_the_exercise_is_not_for_a_lab_with_a_router(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "labctl.yaml").write_text("provider: lxc\nrouter: true\n")
-    for words in (("--auto",), ("--exercise",)):
-        result = run(*words)
-        assert result.exit_code == 1
-        assert "the tour is for labs without a router" in result.stderr
+    result = run("--exercise")
+    assert result.exit_code == 1
+    assert "the exercise is for labs without a router" in result.stderr
     assert run("--list").exit_code == 0

@@ -15,12 +15,13 @@ import pytest
 from played_tour import Machines
 
 from labctl.remote.result import CommandResult
+from labctl.tour.bird_task import CONFIG, clear_bird
 from labctl.tour.exercise import practise
 from labctl.tour.guide import Guide
 from labctl.tour.prompt import Lines, run_line
 from labctl.tour.stops import STOPS
 from labctl.tour.task import Task
-from labctl.tour.tasks import CONFIG, TASKS, clear_bird
+from labctl.tour.tasks import TASKS
 from labctl.tour.watcher import Silent
 
 # What a student types, as the recorded tour ran it.
