@@ -57,8 +57,10 @@ def show(app: Application, figures: Figures, output: str, document: Path | None)
         app.note(f"wrote the section on {figures.name} in {document}")
 
 
-@bench.command()
-@click.option("--rounds", type=click.IntRange(1, 1000), default=40, show_default=True, help="How often each starts.")
+@bench.command(short_help="How fast labctl starts.")
+@click.option(
+    "--rounds", type=click.IntRange(1, 1000), metavar="N", default=40, show_default=True, help="How often each starts."
+)
 @shown_as
 @pass_app
 def start(app: Application, *, rounds: int, output: str, document: Path | None) -> None:
@@ -70,8 +72,10 @@ def start(app: Application, *, rounds: int, output: str, document: Path | None) 
     show(app, figures, output, document)
 
 
-@bench.command()
-@click.option("--asked", type=click.IntRange(1), default=20, show_default=True, help="How many commands to ask.")
+@bench.command(short_help="How fast labctl verify is.")
+@click.option(
+    "--asked", type=click.IntRange(1), metavar="N", default=20, show_default=True, help="How many commands to ask."
+)
 @click.option("--all", "everything", is_flag=True, help="Ask them all: some minutes.")
 @shown_as
 @pass_app
@@ -101,11 +105,24 @@ def _verified(app: Application, lab: Lab) -> Report:
     return report
 
 
-@bench.command()
-@click.option("--rounds", type=click.IntRange(1, 100), default=5, show_default=True, help="How often each is measured.")
-@click.option("--seconds", type=click.IntRange(1, 60), default=4, show_default=True, help="Length of each load.")
-@click.option("--rate", type=click.IntRange(8, 100_000), default=500, show_default=True, help="Requests per second.")
-@click.option("--traced", type=click.IntRange(1, 100), default=8, show_default=True, help="Requests to trace.")
+@bench.command(short_help="The article's two layouts, by turns.")
+@click.option(
+    "--rounds",
+    type=click.IntRange(1, 100),
+    metavar="N",
+    default=5,
+    show_default=True,
+    help="How often each is measured.",
+)
+@click.option(
+    "--seconds", type=click.IntRange(1, 60), metavar="N", default=4, show_default=True, help="Length of each load."
+)
+@click.option(
+    "--rate", type=click.IntRange(8, 100_000), metavar="N", default=500, show_default=True, help="Requests per second."
+)
+@click.option(
+    "--traced", type=click.IntRange(1, 100), metavar="N", default=8, show_default=True, help="Requests to trace."
+)
 @click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw the figures (SVG), too.")
 @shown_as
 @pass_app
@@ -139,8 +156,10 @@ def path(
         deliver(app, as_svg(found), plot)
 
 
-@bench.command()
-@click.option("--rounds", type=click.IntRange(1, 50), default=3, show_default=True, help="How often, each way.")
+@bench.command(short_help="How fast a lab comes up.")
+@click.option(
+    "--rounds", type=click.IntRange(1, 50), metavar="N", default=3, show_default=True, help="How often, each way."
+)
 @shown_as
 @pass_app
 def up(app: Application, *, rounds: int, output: str, document: Path | None) -> None:
@@ -151,8 +170,16 @@ def up(app: Application, *, rounds: int, output: str, document: Path | None) -> 
     show(app, measure(lab, app.lab_files(), rounds=rounds, progress=app.note), output, document)
 
 
-@bench.command()
-@click.option("--workers", "sizes", type=click.IntRange(1, 64), multiple=True, default=(2, 4, 8, 16), show_default=True)
+@bench.command(short_help="Labs of several sizes.")
+@click.option(
+    "--workers",
+    "sizes",
+    type=click.IntRange(1, 64),
+    metavar="N",
+    multiple=True,
+    default=(2, 4, 8, 16),
+    show_default=True,
+)
 @shown_as
 @pass_app
 def scale(app: Application, *, sizes: tuple[int, ...], output: str, document: Path | None) -> None:
@@ -176,10 +203,12 @@ def _ready_for_more(app: Application) -> Lab:
     return lab
 
 
-@bench.command()
+@bench.command(short_help="What is lost when a part dies.")
 @click.option("--case", "chosen", multiple=True, metavar="NAME", help="Only ingress, haproxy, worker, session.")
 @click.option("--timers", multiple=True, metavar="NAME", help="Only these: plain, short, bfd.")
-@click.option("--rounds", type=click.IntRange(1, 20), default=1, show_default=True, help="How often each case.")
+@click.option(
+    "--rounds", type=click.IntRange(1, 20), metavar="N", default=1, show_default=True, help="How often each case."
+)
 @shown_as
 @pass_app
 def failover(  # noqa: PLR0917 - click hands over every option

@@ -51,7 +51,11 @@ def list_boxes(app: Application, output: str) -> None:
 @click.option("--provider", metavar="P", help="The box for lxc, libvirt or virtualbox.  [default: the lab's]")
 @pass_app
 def build(app: Application, provider: str | None) -> None:
-    """Build the box with Debian's software now, if it is not built yet: the lab's, or that of a provider."""
+    """Build the box with Debian's software now.
+
+    It is the lab's, or that of a provider; one that is built already is not built again. Ctrl-C keeps the parts that
+    are finished: the next build goes on from there.
+    """
     from labctl.cli.as_root import become_root
     from labctl.cli.boxes import ensure_box
     from labctl.config import Overrides

@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 @click.option("--list", "listing", is_flag=True, help="List the faults: level, layer, and what each one teaches.")
 @click.option("--random", "by_chance", is_flag=True, help="Choose one by chance.")
 @click.option("--seed", type=int, metavar="N", help="The same number makes the same choice.")
-@click.option("--level", type=click.IntRange(1, 3), help="With --random or --list: only faults of this level.")
+@click.option(
+    "--level", type=click.IntRange(1, 3), metavar="N", help="With --random or --list: only faults of this level."
+)
 @click.option(
     "--machine", metavar="MACHINE", shell_complete=machine_names, help="Which machine, where several are possible."
 )

@@ -89,7 +89,7 @@ def _box_status(lab: Lab) -> Path | None:
 @click.option(
     "--address", metavar="A", help="Serve at this address.  [default: that on the lab's network, else loopback]"
 )
-@click.option("--port", type=click.IntRange(1, 65535), default=CACHE_PORT, show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), metavar="N", default=CACHE_PORT, show_default=True)
 @pass_app
 def serve(app: Application, folder: Path | None, address: str | None, port: int) -> None:
     """Serve a cache. Other labs name it: `sources: {cache: "http://ADDRESS:PORT"}` in labctl.yaml.

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @some_seats
 @click.option("--fault", metavar="NAME", help="The same fault on every seat.  [default: each seat another one]")
 @click.option("--seed", type=int, metavar="N", help="The same number deals the same faults.")
-@click.option("--level", type=click.IntRange(1, 3), help="Only faults of this level.")
+@click.option("--level", type=click.IntRange(1, 3), metavar="N", help="Only faults of this level.")
 @click.option("--hidden", is_flag=True, help="Do not say what it is, here and on the seats.")
 @pass_app
 def break_(  # noqa: PLR0917 - click passes the options

@@ -53,7 +53,18 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "versions": ("labctl versions", "labctl versions --output markdown"),
     "halt": ("labctl halt",),
     "destroy": ("labctl destroy", "labctl destroy --yes"),
-    "box": ("labctl box list",),
+    "bench": (
+        "labctl bench start",
+        "labctl bench path --rounds 2",
+        "labctl bench up --help",
+    ),
+    "class": (
+        "labctl class up --seats 4 --dry-run",
+        "labctl class up --seats 4",
+        "labctl class break --seed 7 --level 1 --hidden",
+        "labctl class grade --output junit > marks.xml",
+    ),
+    "box": ("labctl box list", "labctl box build", "labctl box remove --all"),
     "cache": ("labctl cache pull", "labctl cache serve"),
     "completion": (
         'eval "$(labctl completion bash)"',

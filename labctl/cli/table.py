@@ -47,7 +47,7 @@ COMMANDS: dict[str, Row] = {
     "versions": Row("labctl.cli.versions:versions", "Show upstream versions, and what is tested together."),
     "halt": Row("labctl.cli.halt:halt", "Stop the machines."),
     "destroy": Row("labctl.cli.destroy:destroy", "Remove everything that up made, on this host too."),
-    "box": Row("labctl.cli.box:box", "List and remove the boxes that labctl built."),
+    "box": Row("labctl.cli.box:box", "List, build and remove the boxes that machines start from."),
     "cache": Row("labctl.cli.cache:cache", "Fetch what a lab needs once, and serve it where there is no internet."),
     "completion": Row("labctl.cli.completion:completion", "Print a shell's completion script."),
 }

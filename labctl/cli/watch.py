@@ -19,6 +19,7 @@ PORT = 8050
 @click.option(
     "--port",
     type=click.IntRange(0, 65535),
+    metavar="N",
     default=PORT,
     show_default=True,
     help="The page's port on the host's loopback; 0: any that is free.",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 from collections.abc import Callable
 
-from host_state import left_behind
-from lab_under_test import UP_SECONDS, LabUnderTest
+from host_state import left_behind, look_at_host
+from lab_under_test import UP_SECONDS, LabUnderTest, wait_until
 
 CLASS = """\
 workers: 1
@@ -18,10 +20,14 @@ classroom:
   first_service_cidr: 10.78.0.0/16
 """
 SEATS = ["seat01", "seat02"]
+ANSWERS_WITHIN = 30
+"""Seconds for labctl's end, on a machine that has much else to do."""
 
 
 def test_two_seats(new_class: Callable[[str, str], LabUnderTest], host_before: dict[str, list[str]]) -> None:
     room = new_class("labtest-class", CLASS)
+    interrupted(room, os.killpg, signal.SIGINT)  # Ctrl-C at a terminal reaches the seats' own labctl, too
+    interrupted(room, os.kill, signal.SIGTERM)
     room.labctl("class", "up", seconds=UP_SECONDS)
     verified = json.loads(room.labctl("class", "verify", "--output", "json").stdout)
     assert [(seat["seat"], seat["ok"]) for seat in verified["seats"]] == [(name, True) for name in SEATS]
@@ -30,6 +36,25 @@ def test_two_seats(new_class: Callable[[str, str], LabUnderTest], host_before: d
     assert "removed" in room.labctl("class", "down", "--yes").stderr
     assert sorted(path.name for path in room.folder.iterdir()) == ["labctl.yaml"]
     assert left_behind(host_before) == []
+
+
+def interrupted(room: LabUnderTest, send: Callable[[int, int], None], number: signal.Signals) -> None:
+    """`class up` ends half way, while the seats' steps run: it says so, and nothing of it works on."""
+    logs = [room.folder / f"seats/{name}/.labctl/labctl.log" for name in SEATS]
+    before = [log.read_text() if log.exists() else "" for log in logs]
+    up = room.start("class", "up", own_group=True)
+
+    def steps_begun() -> list[str]:
+        new = [log.read_text().removeprefix(old) for log, old in zip(logs, before, strict=True) if log.exists()]
+        return [text for text in new if " ssh ingress: " in text]
+
+    wait_until("both seats are at their steps", steps_begun, lambda seats: len(seats) == 2, seconds=UP_SECONDS)
+    send(up.pid, number)
+    _, errors = up.communicate(timeout=ANSWERS_WITHIN)
+    assert up.returncode == 130, errors
+    assert "Traceback" not in errors
+    assert "labctl class up goes on from here; labctl class down removes the seats" in errors
+    assert [line for line in look_at_host()["processes"] if f"{room.folder}/" in line] == []
 
 
 def limits_hold(room: LabUnderTest) -> None:
