@@ -40,7 +40,8 @@ def test_the_page_has_these_examples():
 
 
 def test_the_step_is_planned_and_rendered_and_its_check_is_true_to_it(extended, tmp_path):
-    (tmp_path / "labctl.yaml").write_text("provider: lxc\nname: greeting\n")
+    # A network for documentation (RFC 5737): the usual one may be taken by a lab on this host.
+    (tmp_path / "labctl.yaml").write_text("provider: lxc\nname: greeting\nnetwork: {subnet: 198.51.100.0/24}\n")
     plan = python(extended, "-m", "labctl", "plan", "--until", "motd", folder=tmp_path)
     assert plan.count("a greeting for whoever logs in") == 4
     python(extended, "-m", "labctl", "render", "--out", "out", folder=tmp_path)
