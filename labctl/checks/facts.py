@@ -184,11 +184,11 @@ def _sentence(line: str) -> str:
     return ": ".join(str(said[key]) for key in ("msg", "error") if said.get(key)) or line
 
 
-_PASSING = ("/run/containerd/", "/var/lib/kubelet/pods/", "/run/credentials/", "/proc", "/sys", "/dev", "/snap/")
+PASSING = ("/run/containerd/", "/var/lib/kubelet/pods/", "/run/credentials/", "/proc", "/sys", "/dev", "/snap/")
 
 
 def _lasting(found: tuple[Filesystem, ...]) -> tuple[Filesystem, ...]:
-    return tuple(item for item in found if not item.mount.startswith(_PASSING))
+    return tuple(item for item in found if not item.mount.startswith(PASSING))
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,7 @@ _EVERYWHERE = (
     Probe("failed-units", "systemctl list-units --failed --plain --no-legend"),
     Probe("disk", "df -Pk -x iso9660 -x squashfs -x vboxsf"),
     Probe("inodes", "df -Pi -x iso9660 -x squashfs -x vboxsf"),
+    Probe("read-only", r"grep -E '^\S+ /\S* \S+ ro[, ]' /proc/mounts || true"),
     Probe("memory", "cat /proc/meminfo"),
     Probe("sysctls", f"grep -s . {' '.join(f'/proc/sys/net/{name}' for name in _SYSCTLS)}"),
     Probe("sysctl-files", f"grep -sHE {shlex.quote(_FILE_SETTINGS)} {_SYSCTL_FILES} || true"),

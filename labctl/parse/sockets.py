@@ -13,16 +13,18 @@ _PROGRAM = re.compile(r'\(\("([^"]+)"')
 
 @dataclass(frozen=True, slots=True)
 class Listener:
-    """A listening TCP socket. address: `*` or 0.0.0.0 for all. program: empty where ss may not know it (not root)."""
+    """A listening TCP socket. address: `*` or 0.0.0.0 for all, `::` for all of IPv6 alone. program: empty where ss may
+    not know it (not root).
+    """
 
     address: str
     port: int
     program: str
 
     @property
-    def local(self) -> bool:
-        """Whether only the machine itself can connect."""
-        return self.address.startswith("127.") or self.address in ("::1", "[::ffff:127.0.0.1]", "::ffff:127.0.0.1")
+    def closed_to_others(self) -> bool:
+        """Whether other machines can't connect over IPv4, which the lab speaks."""
+        return self.address.startswith("127.") or ":" in self.address
 
 
 def parse_listeners(text: str) -> tuple[Listener, ...]:

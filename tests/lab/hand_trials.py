@@ -17,7 +17,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from fault_trials import HEADING, LEFT_OUT_HEADING, WELL_WITHIN, Trials
-from hand_made import HAND_MADE, HandMade
+from hand_made import HAND_MADE, HARMLESS, HandMade
 
 from labctl.checks.report import Report
 from labctl.render.values import container_prefix
@@ -26,7 +26,12 @@ NAMED_WITHIN = 20.0
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 INTRODUCTION = """
 Written by `python tests/lab/hand_trials.py DIRECTORY`: what somebody may break with commands of their own, and what
-verify names then. The commands stand in tests/lab/hand_made/. Times as above.
+verify names then. The commands stand in tests/lab/hand_made/. Times as above. Each row is its latest trial.
+"""
+HARMLESS_HEADING = """
+### What does no harm
+
+Changes after which the lab does what it did; verify must name nothing.
 """
 
 # Words that the scripts may use, on a machine.
@@ -89,12 +94,17 @@ class HandTrials(Trials):
         if done.returncode:
             raise RuntimeError(f"{made.name}: status {done.returncode}: {done.stderr.strip()[-300:]}")
 
+    def _twice(self) -> Report:
+        """Of two looks the one that names something, if any does."""
+        first = self.verify()
+        return self.verify() if first.ok else first
+
     def attempt(self, made: HandMade) -> HandTrial:
         """Break, verify until it is named, undo, wait until all is well."""
         begin = time.monotonic()
         try:
             self.run(made, made.commands)
-            report = self._until(NAMED_WITHIN, lambda report: is_named(made, report))
+            report = self._until(NAMED_WITHIN, lambda report: is_named(made, report)) if made.checks else self._twice()
             after = time.monotonic() - begin
         finally:
             self.run(made, made.undo)
@@ -112,6 +122,8 @@ class HandTrials(Trials):
 def is_named(made: HandMade, report: Report) -> bool:
     """Whether verify names this breakage, its machine and its cause, and nothing else."""
     named = report.root_causes
+    if not made.checks:
+        return not named
     if not named or not all(any(fnmatchcase(id_, pattern) for pattern in made.checks) for id_ in named):
         return False
     causes = " ".join(report.result(id_).outcome.cause for id_ in named)
@@ -121,16 +133,23 @@ def is_named(made: HandMade, report: Report) -> bool:
     return about and re.search(made.cause, causes) is not None
 
 
-def table(trials: list[HandTrial]) -> str:
-    """The table for docs/faults.md."""
-    right = sum(trial.right for trial in trials)
+def tables(rows: dict[str, str]) -> str:
+    """The tables for docs/faults.md, from rows by what was made."""
+    broken = table([rows[made.name] for made in HAND_MADE if made.name in rows])
+    harmless = [rows[made.name] for made in HARMLESS if made.name in rows]
+    return f"{broken}{HARMLESS_HEADING}\n{table(harmless)}" if harmless else broken
+
+
+def table(rows: list[str]) -> str:
+    """One table, and its sum."""
+    right = sum(" | yes | " in row for row in rows)
     lines = [
-        f"{right} of {len(trials)} are named right.",
+        f"{right} of {len(rows)} are named right.",
         "",
         "| made by hand | machine | verify names | its cause | right | after | verify | well |",
         "|---|---|---|---|---|---|---|---|",
     ]
-    return "\n".join([*lines, *(_row(trial) for trial in trials)]) + "\n"
+    return "\n".join([*lines, *rows]) + "\n"
 
 
 def _row(trial: HandTrial) -> str:
@@ -148,7 +167,7 @@ def main(words: list[str]) -> None:
     folder = Path(words[0])
     trials, kept = HandTrials(folder), folder / "hand-made.json"
     known = json.loads(kept.read_text()) if kept.exists() else {}
-    for made in HAND_MADE:
+    for made in (*HAND_MADE, *HARMLESS):
         if words[1:] and not any(word in made.name for word in words[1:]):
             continue
         try:
@@ -158,15 +177,17 @@ def main(words: list[str]) -> None:
             kept.write_text(json.dumps(known, indent=1))
         except Exception as error:  # noqa: BLE001 - the others are tried all the same
             print(f"ERROR  {made.name}: {error!r}", flush=True)
-    write_section([HandTrial(**known[made.name]) for made in HAND_MADE if made.name in known])
+    write_section([HandTrial(**known[made.name]) for made in (*HAND_MADE, *HARMLESS) if made.name in known])
 
 
 def write_section(trials: list[HandTrial]) -> None:
-    """Put the table into docs/faults.md, in the place of the one that is there."""
+    """Put the tables into docs/faults.md, in the place of those that are there; their other rows stay."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(HEADING)
     after = rest[rest.index(LEFT_OUT_HEADING) :] if rest else LEFT_OUT_HEADING + before.partition(LEFT_OUT_HEADING)[2]
     before = before.partition(LEFT_OUT_HEADING)[0]
-    PAGE.write_text(f"{before}{HEADING}\n{INTRODUCTION}\n{table(trials)}\n{after}", encoding="utf-8")
+    rows = {line.split(" | ")[0].removeprefix("| "): line for line in rest.splitlines() if line.startswith("| ")}
+    rows.update({trial.name: _row(trial) for trial in trials})
+    PAGE.write_text(f"{before}{HEADING}\n{INTRODUCTION}\n{tables(rows)}\n{after}", encoding="utf-8")
 
 
 if __name__ == "__main__":

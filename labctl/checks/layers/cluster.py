@@ -121,7 +121,7 @@ def _why_no_api(facts: Facts, lab: Lab, broken: list[str]) -> str:
     said = facts.on(name).last_words("kube-apiserver")
     words = f"; its last words: {said}" if said else ""
     listening = [listener for listener in facts.on(name).listeners if listener.port == API_PORT]
-    if listening and all(listener.local for listener in listening):
+    if listening and all(listener.closed_to_others for listener in listening):
         return f"kube-apiserver on {name} listens on {listening[0].address} only, so no other machine reaches it"
     if not listening:
         return f"nothing listens on {name}'s port {API_PORT}: kube-apiserver does not run{words}"

@@ -118,9 +118,10 @@ def haproxy(facts: Facts, lab: Lab) -> Outcome:
     programs = _programs_on_port(facts, name)
     hint = f"labctl ssh {name} -- systemctl status haproxy-ingress"
     if "haproxy" in programs:
-        if _only_here(facts, name):
-            cause = f"HAProxy on {name} listens on port {_HTTP_PORT} of 127.0.0.1 only: no other machine reaches it"
-            return failed("on 127.0.0.1 only", cause, f"labctl ssh {name} -- grep -n bind {HAPROXY_CONFIG}")
+        address = _closed_address(facts, name)
+        if address:
+            cause = f"HAProxy on {name} listens on port {_HTTP_PORT} of {address} only: no other machine reaches it"
+            return failed(f"on {address} only", cause, f"labctl ssh {name} -- grep -n bind {HAPROXY_CONFIG}")
         if _hangs(facts, name):
             cause = f"HAProxy on {name} has port 80 but does not answer, there nor on its socket: its process hangs"
             return failed("answers no request", cause, f"labctl ssh {name} -- ps -C haproxy -o pid,stat,cmd")
@@ -156,10 +157,10 @@ def _programs_on_port(facts: Facts, name: str) -> set[str]:
     return {item.program or "a program" for item in facts.on(name).listeners if item.port == _HTTP_PORT}
 
 
-def _only_here(facts: Facts, name: str) -> bool:
-    """Whether HAProxy takes requests of its own machine alone."""
+def _closed_address(facts: Facts, name: str) -> str:
+    """Where HAProxy takes requests, if no other machine gets there; else empty."""
     mine = [item for item in facts.on(name).listeners if item.port == _HTTP_PORT and item.program == "haproxy"]
-    return bool(mine) and all(item.local for item in mine)
+    return mine[0].address if mine and all(item.closed_to_others for item in mine) else ""
 
 
 def _hangs(facts: Facts, name: str) -> bool:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from labctl.checks.check import Outcome, failed, passed
-from labctl.checks.facts import Facts
+from labctl.checks.facts import PASSING, Facts
 from labctl.model.lab import Lab, Machine
 
 FULLEST_PERCENT = 95.0  # kubelet evicts pods at 85-90 % (imagefs 15 %, nodefs 10 % free); above 95 % etcd and logs fail
+_WRITTEN = ("/var", "/etc")
 
 
 def disk(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
-    """No file system is full."""
+    """No file system is full, or may only be read."""
     systems = facts.on(machine.name).filesystems
     fullest = max(systems, key=lambda system: system.used_percent, default=None)
     if fullest is None:
@@ -24,4 +25,16 @@ def disk(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
         observed = f"{crowded.mount} has {crowded.free} inodes left"
         cause = f"{crowded.mount} on {machine.name} has no inode left: no new file can be made, though there is space"
         return failed(observed, cause, f"labctl ssh {machine.name} -- df -i {crowded.mount}")
-    return passed(words)
+    return _read_only(facts, machine) or passed(words)
+
+
+def _read_only(facts: Facts, machine: Machine) -> Outcome | None:
+    """A place that programs write to, mounted to be read alone: by hand, or by a kernel that found errors."""
+    result = facts.on(machine.name).results.get("read-only")
+    mounts = [line.split()[1] for line in (result.stdout if result else "").splitlines()]
+    lasting = [mount for mount in mounts if not mount.startswith(PASSING)]
+    found = [mount for mount in lasting if mount == "/" or mount.startswith(_WRITTEN)]
+    if not found:
+        return None
+    cause = f"{found[0]} on {machine.name} is mounted read-only: programs there can't write a file"
+    return failed(f"{found[0]} is read-only", cause, f"labctl ssh {machine.name} -- findmnt --target {found[0]}")

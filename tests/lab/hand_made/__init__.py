@@ -12,7 +12,8 @@ from hand_made.programs import FILES, PROCESSES
 from hand_made.proxy import HOST, PROXY
 from hand_made.routes import ROUTES, SESSIONS
 from hand_made.row import HandMade
+from hand_made.unlisted import HARMLESS, UNLISTED
 
-HAND_MADE = (*NETWORK, *ROUTES, *SESSIONS, *PROCESSES, *FILES, *OBJECTS, *PROXY, *HOST, *INVENTED)
+HAND_MADE = (*NETWORK, *ROUTES, *SESSIONS, *PROCESSES, *FILES, *OBJECTS, *PROXY, *HOST, *INVENTED, *UNLISTED)
 
-__all__ = ["HAND_MADE", "HandMade"]
+__all__ = ["HAND_MADE", "HARMLESS", "HandMade"]

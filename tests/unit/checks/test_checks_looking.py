@@ -226,6 +226,12 @@ CASES = (
         "machine.boot.worker2",
         "/run/sysctl.d/99-mine.conf on worker2 sets net.ipv4.ip_forward to 0",
     ),
+    Case(
+        "a folder may only be read",
+        lambda f: with_text(f, "worker2", "read-only", lambda t: t + "overlay /var/lib/kubelet ext4 ro,relatime 0 0\n"),
+        "machine.disk.worker2",
+        "/var/lib/kubelet on worker2 is mounted read-only",
+    ),
     Case("BFD", bird_options("bfd on;"), "bgp.ingress.worker1", "bfd is on for the session with worker1"),
     Case("another port", bird_options("neighbor 192.168.50.23 port 1179 as 65000;"), "bgp.ingress.worker1", "port 1179"),
     Case("off", silent("STOPPED"), "machine.worker1", "worker1 is off: its container does not run (STOPPED)"),
