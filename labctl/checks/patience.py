@@ -15,11 +15,16 @@ ANSWER_SECONDS = 1.2
 _MOST = 4.0
 # So many processes per processor may be at work before programs answer noticeably later.
 _EASY = 4.0
+# A processor deals with so many machines' answers at once in the time of one.
+_MACHINES_EACH = 4
 
 
 def patience(lab: Lab) -> float:
-    """How many times longer everything may take: more where machines are emulated, and on a host that is busy."""
-    return lab.patience * strain()
+    """How many times longer everything may take: more where machines are emulated, on a host that is busy, and where
+    many machines answer at once.
+    """
+    crowd = max(1.0, len(lab.machines) / _processors() / _MACHINES_EACH)
+    return lab.patience * strain() * crowd
 
 
 def strain() -> float:
@@ -28,7 +33,11 @@ def strain() -> float:
     Looks at the last minute and at this moment: the former lags behind when work begins, the latter is chance.
     """
     at_work = max(_last_minute(), _now())
-    return min(_MOST, max(1.0, at_work / (os.cpu_count() or 1) / _EASY))
+    return min(_MOST, max(1.0, at_work / _processors() / _EASY))
+
+
+def _processors() -> int:
+    return os.cpu_count() or 1
 
 
 def _last_minute() -> float:

@@ -78,6 +78,25 @@ def test_halt_holds_the_lock_and_up_goes_on_where_it_stopped(lab: LabUnderTest) 
     assert lab.verify()["ok"] is True
 
 
+def test_objects_that_somebody_deleted_or_replaced_are_put_right(lab: LabUnderTest) -> None:
+    """Also such as no longer know what was applied last, and a Deployment with another selector, which can't change."""
+    (ingress,) = lab.objects("ingress", "test-ingress")
+    (peer,) = lab.objects("bgppeers.projectcalico.org", "ingress")
+    (wanted,) = lab.objects("deployment", "app")
+    ingress["metadata"]["annotations"] = {}
+    ingress["spec"]["rules"][0]["host"] = "elsewhere.local"
+    lab.kubectl("replace", "-f", "-", stdin=json.dumps(ingress))
+    lab.kubectl("delete", "deployment/app", "service/app", "bgppeers.projectcalico.org/ingress")
+    lab.kubectl("create", "deployment", "app", "--image=nobody/nothing")
+    assert {"calico.peer", "cluster.ingress"} <= set(lab.verify(status=1)["root_causes"])
+
+    assert lab.up()[-1]["ok"] is True
+    assert lab.objects("bgppeers.projectcalico.org", "ingress")[0]["spec"] == peer["spec"]
+    assert lab.objects("ingress", "test-ingress")[0]["spec"]["rules"][0]["host"] == lab.model.app.host
+    assert lab.objects("deployment", "app")[0]["spec"] == wanted["spec"]
+    assert lab.verify()["ok"] is True
+
+
 def test_where_there_is_no_lab_the_exit_status_is_3(tmp_path: Path) -> None:
     (tmp_path / "labctl.yaml").write_text("provider: lxc\n")
     for words in (["ssh", "worker1", "--", "true"], ["verify"], ["kubectl", "get", "nodes"], ["halt"]):

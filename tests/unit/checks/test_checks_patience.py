@@ -17,7 +17,7 @@ from labctl.checks.probes import probes_for
 def host(monkeypatch: pytest.MonkeyPatch, *, last_minute: float = 0.0, now: float = 0.0, processors: int = 2) -> None:
     monkeypatch.setattr(module, "_last_minute", lambda: last_minute)
     monkeypatch.setattr(module, "_now", lambda: now)
-    monkeypatch.setattr(module.os, "cpu_count", lambda: processors)
+    monkeypatch.setattr(module, "_processors", lambda: processors)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,13 @@ def test_strain_is_never_below_one_nor_without_end(at_work: float, processors: i
     with pytest.MonkeyPatch.context() as monkeypatch:
         host(monkeypatch, last_minute=at_work, processors=processors)
         assert 1 <= strain() <= 4
+
+
+def test_many_machines_on_few_processors_are_given_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    host(monkeypatch)
+    assert [patience(make_lab(workers)) for workers in (1, 2, 6, 16)] == [1, 1, 1, 2.25]
+    host(monkeypatch, processors=16)
+    assert patience(make_lab(16)) == 1
 
 
 def test_this_host_can_be_asked() -> None:
