@@ -106,15 +106,19 @@ class LabDirectory:
             return []
         return [LabDirectory(folder.resolve()) for folder in sorted(self.bench.iterdir()) if folder.is_dir()]
 
-    def require(self) -> None:
-        """Raise HostError unless there is a lab here, and this user may use it."""
+    def is_lab(self) -> bool:
+        """Whether there is a lab here. Raises HostError if it is one that this user may not use."""
         try:
-            found = self.ssh_key.is_file()
+            return self.ssh_key.is_file()
         except PermissionError as error:
             raise HostError(
                 f"the lab in {self.base} is another user's",
                 why=f"{error.filename} may be read by its owner only",
-                next_step="run the same command as that user, or as root",
+                next_step="run the same command as that user, or as root; to give the lab to somebody: "
+                f"chown -R USER: {self.base}",
             ) from error
-        if not found:
+
+    def require(self) -> None:
+        """Raise HostError unless there is a lab here, and this user may use it."""
+        if not self.is_lab():
             raise HostError(f"there is no lab in {self.base}", next_step="labctl up")

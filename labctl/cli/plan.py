@@ -48,7 +48,7 @@ def plan(app: Application, until: tuple[str, ...], output: str) -> None:
     lab = app.lab()
     require_free_networks(lab, files)
     made = make_plan(lab, until=known_steps(until))
-    before = applied_lab(files) if files.ssh_key.is_file() else None
+    before = applied_lab(files) if files.is_lab() else None
     states = _pending(app, lab, files) if before is not None else {}
     gone = machines_to_remove(before, lab) if before is not None else []
     if output == "json":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -76,11 +77,23 @@ def _show_unexpected(error: BaseException, app: Application) -> None:
         what = f"{error.filename or 'a file'} can't be written: {error.strerror}"
         _say(app, what, next_step="make room, or the disk writable; then the same command again")
         return
+    if isinstance(error, PermissionError) and error.filename:
+        _say(app, f"{error.filename}: permission denied", next_step=f"the same command as {_owner(error.filename)}")
+        return
     what = f"labctl itself failed: {type(error).__name__}: {error}"
     if app.verbosity > 0 and _log_traceback(error, app):
         _say(app, what, why=f"the traceback is in {_log_name(app)}")
     else:
         _say(app, what, next_step=f"the same command with -v (labctl -v …): the traceback goes to {_log_name(app)}")
+
+
+def _owner(file: object) -> str:
+    """Who may do what was denied."""
+    try:
+        owner = Path(str(file)).owner()
+    except (OSError, KeyError, NotImplementedError):
+        return "the user who made the lab, or as root"
+    return f"{owner}, whose file it is, or as root"
 
 
 def _say(

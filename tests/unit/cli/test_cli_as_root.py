@@ -44,7 +44,9 @@ def test_another_users_lab_is_named_as_such(tmp_path: Path) -> None:
     files.secrets.chmod(0o700)
     os.seteuid(NOBODY)
     try:
-        with pytest.raises(HostError, match="another user's"):
-            files.require()
+        for question in (files.require, files.is_lab):
+            with pytest.raises(HostError, match="another user's") as caught:
+                question()
+            assert caught.value.next_step.endswith(f"chown -R USER: {files.base}")
     finally:
         os.seteuid(0)

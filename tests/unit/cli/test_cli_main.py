@@ -1,3 +1,5 @@
+import errno
+
 import pytest
 
 from labctl import __version__
@@ -90,6 +92,19 @@ def test_an_unexpected_error_shows_no_traceback(run, lab_folder, monkeypatch):
         "  next:  the same command with -v (labctl -v …): the traceback goes to .labctl/labctl.log\n"
     )
     assert not lab_folder.log.exists()
+
+
+@pytest.mark.parametrize(
+    ("file", "who"),
+    [("/etc/passwd", "root, whose file it is, or as root"), ("/no/such/file", "the user who made the lab, or as root")],
+)
+def test_what_is_not_permitted_says_to_whom_it_is(run, lab_folder, monkeypatch, file, who):
+    raising(monkeypatch, PermissionError(errno.EACCES, "Permission denied", file))
+    result = run("hosts")
+    assert (result.exit_code, result.stderr) == (
+        1,
+        f"error: {file}: permission denied\n  next:  the same command as {who}\n",
+    )
 
 
 def test_with_v_the_traceback_is_in_the_log(run, lab_folder, monkeypatch):
