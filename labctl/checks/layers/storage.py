@@ -8,6 +8,7 @@ from labctl.model.lab import Lab, Machine
 
 FULLEST_PERCENT = 95.0  # kubelet evicts pods at 85-90 % (imagefs 15 %, nodefs 10 % free); above 95 % etcd and logs fail
 _WRITTEN = ("/var", "/etc")
+_OWN = "/etc/labctl/"  # host keys, which nobody is to change
 
 
 def disk(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
@@ -32,7 +33,7 @@ def _read_only(facts: Facts, machine: Machine) -> Outcome | None:
     """A place that programs write to, mounted to be read alone: by hand, or by a kernel that found errors."""
     result = facts.on(machine.name).results.get("read-only")
     mounts = [line.split()[1] for line in (result.stdout if result else "").splitlines()]
-    lasting = [mount for mount in mounts if not mount.startswith(PASSING)]
+    lasting = [mount for mount in mounts if not mount.startswith((*PASSING, _OWN))]
     found = [mount for mount in lasting if mount == "/" or mount.startswith(_WRITTEN)]
     if not found:
         return None

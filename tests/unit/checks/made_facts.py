@@ -128,7 +128,7 @@ def _machine(lab: Lab, machine: Machine) -> MachineFacts:
         "units": "\n".join(_unit(name) for name in units_of(lab, machine)),
         "protocols": _protocols(lab, machine),
         "inodes": _INODES,
-        "read-only": "proc /proc/sys proc ro,relatime 0 0\ntmpfs /run/credentials/x tmpfs ro,noexec 0 0\n",
+        "read-only": "proc /proc/sys proc ro 0 0\ntmpfs /run/credentials/x tmpfs ro 0 0\nx /etc/labctl/ssh x ro 0 0\n",
         "processes": "",
         "hostname": f"{machine.name}\n",
         "certificates": "".join(f"{file}\n{_certificate()}\n" for file in certificates_of(machine, lab.source)),
