@@ -111,8 +111,11 @@ def _warn(app: Application, examined: list[Examined]) -> None:
 def _bring_up(app: Application, lab: Lab, files: LabDirectory, until: tuple[str, ...], output: str) -> Outcome:
     from labctl.cli.boxes import ensure_box
     from labctl.engine.prepare import prepare
+    from labctl.engine.strays import remove_locked_out
     from labctl.engine.up import bring_up
 
+    for machine, secret in remove_locked_out(lab, files).items():
+        app.note(f"{machine} is made anew: it was made with {secret}, which is lost or damaged in {files.secrets}")
     prepare(lab, files, box_file=ensure_box(app, lab))
     with _cache(lab), app.connections(lab) as connections, _progress(app, lab, output) as progress:
         return bring_up(lab, files, connections, until=until, listener=progress)

@@ -8,15 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from labctl.engine.prepare import prepare
-from labctl.errors import StepError
+from labctl.errors import LabctlError, StepError
 from labctl.files import write_atomically
 from labctl.host.marks import HostMarks
 from labctl.lab_directory import LabDirectory
 from labctl.machines import lxc
+from labctl.machines.processes import end_leftovers
 from labctl.machines.vagrant import VagrantMachines
 from labctl.model.lab import Lab, Provider
 from labctl.remote.ssh import Connections
 from labctl.render.values import container_prefix
+from labctl.secrets.lost import locked_out
 
 _DEADLINE = 60.0
 
@@ -35,6 +37,30 @@ def remove_strays(lab: Lab, files: LabDirectory, names: frozenset[str]) -> None:
         _remove_by_vagrant(lab, files, names)
     for name in names:
         shutil.rmtree(files.folder / ".vagrant" / "machines" / name, ignore_errors=True)
+
+
+def remove_locked_out(lab: Lab, files: LabDirectory) -> dict[str, str]:
+    """Remove the machines that were made with a secret that is lost or damaged now: `up` makes them anew.
+
+    Call it before the secrets are made. Returns those machines, each with what was lost. Raises LabctlError.
+    """
+    lost = locked_out(files.secrets, [machine.name for machine in lab.machines])
+    if lab.provider is Provider.LXC:
+        made = lxc.left_of(lab) if lost else frozenset()
+    else:
+        made = frozenset(name for name in lost if any((files.folder / ".vagrant" / "machines" / name).glob("*/id")))
+    lost = {name: secret for name, secret in lost.items() if name in made}
+    if lost and lab.provider is not Provider.LXC:
+        raise LabctlError(
+            f"nobody can get into {', '.join(lost)} any more",
+            where=str(files.secrets),
+            why=f"{next(iter(lost.values()))} is lost or damaged, and the machines were made with it",
+            next_step="labctl destroy, then labctl up",
+        )
+    if lost:
+        end_leftovers(lab, files.folder, by_labctl=True)
+        remove_strays(lab, files, frozenset(lost))
+    return lost
 
 
 def _remove_by_vagrant(lab: Lab, files: LabDirectory, names: frozenset[str]) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, ip_address
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -94,16 +94,33 @@ def issue(authority: KeyPair, subject: Subject) -> KeyPair:
 
 def still_fits(pair: KeyPair, authority: KeyPair, subject: Subject) -> bool:
     """Whether a certificate that was issued earlier names this subject, fits key and authority, and lives on."""
+    if not belongs_together(pair):
+        return False
+    certificate = x509.load_pem_x509_certificate(pair.certificate)
     try:
-        certificate = x509.load_pem_x509_certificate(pair.certificate)
-        if certificate.public_key() != _load_key(pair.key).public_key():
-            return False
         certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(authority.certificate))
     except (ValueError, TypeError, InvalidSignature):
         return False
     if certificate.subject != _name(subject) or _names_in(certificate) != _alternatives(subject):
         return False
     return certificate.not_valid_after_utc > datetime.datetime.now(datetime.UTC) + _RENEW_BEFORE
+
+
+def is_key(pem: bytes) -> bool:
+    """Whether pem is a private key as the lab's are."""
+    try:
+        return bool(_load_key(pem))
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return False
+
+
+def belongs_together(pair: KeyPair) -> bool:
+    """Whether a certificate can be read, and its key is the one beside it."""
+    try:
+        certificate = x509.load_pem_x509_certificate(pair.certificate)
+        return certificate.public_key() == _load_key(pair.key).public_key()
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        return False
 
 
 def join_hash(authority: KeyPair) -> str:

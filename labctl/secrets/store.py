@@ -19,12 +19,11 @@ from pathlib import Path
 
 from labctl.files import write_atomically
 from labctl.model.lab import Lab, Machine, Role
-from labctl.secrets import pki
+from labctl.secrets import lost, pki
 from labctl.secrets.kubeconfig import kubeconfig
 from labctl.secrets.pki import KeyPair, Subject
 from labctl.secrets.ssh_keys import new_ssh_key, ssh_public_key
 
-_AUTHORITIES = {"ca": "kubernetes", "front-proxy-ca": "front-proxy-ca", "etcd-ca": "etcd-ca"}
 _CALICO = "calico-"  # a node's certificate for Calico; the node's name follows
 _LOOPBACK = IPv4Address("127.0.0.1")
 
@@ -55,7 +54,10 @@ class SecretStore:
         return pki.join_hash(self._authority("ca"))
 
     def ensure(self, lab: Lab) -> None:
-        """Make every secret that the lab needs and that is missing or no longer fits; remove what no machine needs."""
+        """Make every secret that is missing, damaged or no longer fits; remove what no machine needs.
+
+        Machines that were made with a secret that is made anew now can't be used: see labctl/secrets/lost.py.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         self._ssh(lab)
@@ -79,7 +81,7 @@ class SecretStore:
         if not machine.is_node:
             return
         self._put(f"{folder}/ca.crt", self._authority("ca").certificate)
-        self._put(f"{folder}/bootstrap-token", self._made_once("bootstrap-token", _bootstrap_token))
+        self._put(f"{folder}/bootstrap-token", self._made_once("bootstrap-token", _bootstrap_token, lost.is_token))
         user = f"system:labctl:calico-node:{machine.name}"
         client = self._certificate("ca", f"{_CALICO}{machine.name}", Subject(user, ("labctl:calico-nodes",)))
         self._put(f"{folder}/calico-node.kubeconfig", self._kubeconfig(lab, server, client, user))
@@ -93,7 +95,7 @@ class SecretStore:
         if not lab.bgp.password:
             (self.folder / name).unlink(missing_ok=True)
             return
-        password = self._made_once("bgp-password", _password)
+        password = self._made_once("bgp-password", _password, lost.is_password)
         self._put(name, password if machine.role is Role.CONTROLPLANE else b'password "' + password + b'";\n')
 
     def _controlplane(self, folder: str, machine: Machine) -> None:
@@ -102,7 +104,7 @@ class SecretStore:
             self._put(f"{folder}/pki/{target}.crt", authority.certificate)
             if name != "etcd-ca":
                 self._put(f"{folder}/pki/{target}.key", authority.key)
-        account = self._made_once("pki/sa.key", pki.new_key)
+        account = self._made_once("pki/sa.key", pki.new_key, pki.is_key)
         self._put(f"{folder}/pki/sa.key", account)
         self._put(f"{folder}/pki/sa.pub", pki.public_key(account))
         names = Subject("etcd", (), ("localhost", machine.name), (_LOOPBACK, machine.address))
@@ -114,11 +116,11 @@ class SecretStore:
         self._put(f"{folder}/admin.conf", self._get("admin.kubeconfig"))
 
     def _ssh(self, lab: Lab) -> None:
-        own = self._made_once("ssh/lab_ed25519", new_ssh_key)
+        own = self._made_once("ssh/lab_ed25519", new_ssh_key, lost.is_ssh_key)
         authorized = ssh_public_key(own, f"labctl-{lab.name}") + "\n"
         known = []
         for machine in lab.machines:
-            host = self._made_once(f"ssh/{machine.name}/host_ed25519", new_ssh_key)
+            host = self._made_once(f"ssh/{machine.name}/host_ed25519", new_ssh_key, lost.is_ssh_key)
             public = ssh_public_key(host, machine.name)
             self._put(f"ssh/{machine.name}/host_ed25519.pub", public.encode() + b"\n")
             self._put(f"ssh/{machine.name}/authorized_keys", authorized.encode())
@@ -129,8 +131,8 @@ class SecretStore:
         return kubeconfig(server, self._authority("ca").certificate, client, cluster=lab.name, user=user)
 
     def _authority(self, name: str) -> KeyPair:
-        if not (self.folder / f"pki/{name}.key").exists():
-            made = pki.new_authority(_AUTHORITIES[name])
+        if not lost.is_whole_authority(self.folder, name):
+            made = pki.new_authority(lost.AUTHORITIES[name])
             self._put(f"pki/{name}.crt", made.certificate)
             self._put(f"pki/{name}.key", made.key)
         return KeyPair(self._get(f"pki/{name}.crt"), self._get(f"pki/{name}.key"))
@@ -146,8 +148,8 @@ class SecretStore:
         self._put(f"pki/{name}.key", made.key)
         return made
 
-    def _made_once(self, name: str, make: Callable[[], bytes]) -> bytes:
-        if not (self.folder / name).exists():
+    def _made_once(self, name: str, make: Callable[[], bytes], fits: Callable[[bytes], bool]) -> bytes:
+        if not lost.is_whole(self.folder / name, fits):
             self._put(name, make())
         return self._get(name)
 
