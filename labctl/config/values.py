@@ -12,6 +12,8 @@ from typing import Any
 from pydantic_core import PydanticCustomError
 
 _VERSION = r"[0-9]{1,4}(\.[0-9]{1,4}){1,2}"
+_LONGEST_PLACE = 2000
+_MIRROR = re.compile(r"https?://[A-Za-z0-9.\-]+(:[0-9]{1,5})?(/([A-Za-z0-9._~/+\-]|%[0-9A-Fa-f]{2})*)?")
 _LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?"
 # The grammar of github.com/distribution/reference (reference.go, "Grammar"), without its identifiers.
 _IMAGE = re.compile(
@@ -89,14 +91,14 @@ def version(value: str) -> str:
 
 def mirror(value: str) -> str:
     """A web address without user, query or fragment."""
-    if not re.fullmatch(r"https?://[A-Za-z0-9.\-]+(:[0-9]+)?(/[A-Za-z0-9._~/%+\-]*)?", value):
+    if len(value) > _LONGEST_PLACE or not _MIRROR.fullmatch(value):
         raise PydanticCustomError("mirror", "not a URL")
     return value
 
 
 def cache(value: str) -> str:
     """A cache is a URL, or a folder of this host, from its root on."""
-    return value if re.fullmatch(r"/[A-Za-z0-9._~/+\-]*", value) else mirror(value)
+    return value if len(value) <= _LONGEST_PLACE and re.fullmatch(r"/[A-Za-z0-9._~/+\-]*", value) else mirror(value)
 
 
 def box_name(value: str) -> str:
