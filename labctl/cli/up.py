@@ -65,9 +65,9 @@ def up(
     from labctl.cli.cache import default_folder, require_cache
     from labctl.cli.steps import known_steps
     from labctl.config import Overrides
-    from labctl.config.choices import merge, read_choices, write_choices
-    from labctl.engine.applied import remember
+    from labctl.config.choices import merge, read_choices
     from labctl.engine.changes import require_same_lab
+    from labctl.engine.claim import claim
     from labctl.engine.lock import lab_lock
     from labctl.engine.other_labs import require_free_networks
     from labctl.host.doctor import require
@@ -88,9 +88,8 @@ def up(
     become_root(app, lab, "start the lab's containers, its bridge and its NAT rules")
     with lab_lock(files.lock):
         chosen = merge(told, read_choices(files.choices))
-        remember(files)
         kept = replace(chosen, provider=lab.provider.value, source=lab.source.value, subnet=str(lab.network.subnet))
-        write_choices(files.choices, kept)
+        claim(lab, files, kept)
         outcome = _bring_up(app, lab, files, until, output)
         ok = _report(app, lab, outcome) and (bool(until) or _verified(app, lab, output))
     seconds = round(time.monotonic() - started, 2)

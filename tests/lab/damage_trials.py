@@ -168,7 +168,7 @@ class DamageTrials:
         if statuses != [0, 2] or "can't live beside" not in said:
             raise WrongError(f"exit {statuses}: {said[-1500:]}")
         self.other.destroy()
-        return f"one came up, the other one: exit 2; {self.leaves_nothing()}"
+        return f"one came up, the other one was refused (exit 2); {self.leaves_nothing()}"
 
     def the_connection_is_lost(self) -> str:
         """the network of a machine away for 60 s in the middle of `up`"""
@@ -212,6 +212,7 @@ class DamageTrials:
         """There is no lab."""
         (self.lab.folder / "labctl.yaml").write_text(self.config)
         self.lab.destroy()
+        self.other.destroy()
 
     def converges(self, why: str = "") -> str:
         """`up`, then verify."""

@@ -111,7 +111,10 @@ def test_a_bomb_of_anchors_is_refused_at_its_first_anchor() -> None:
     lines += [f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 9)}]" for n in range(9)]
     with pytest.raises(ConfigError) as caught:
         parse("\n".join(lines).encode())
-    assert caught.value.problems == ("labctl.yaml:1: an anchor (&a); allowed: plain keys and values",)
+    assert caught.value.problems[:2] == (
+        "labctl.yaml:1: an anchor (&a); allowed: plain keys and values",
+        "labctl.yaml:2: an anchor (&b); allowed: plain keys and values",
+    )
 
 
 def test_the_written_value_is_the_value() -> None:

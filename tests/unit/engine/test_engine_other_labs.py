@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,8 +15,9 @@ from hypothesis import strategies as st
 from labctl.config.choices import write_choices
 from labctl.config.loader import Overrides
 from labctl.engine.applied import remember
+from labctl.engine.claim import claim
 from labctl.engine.other_labs import conflicts, other_labs, require_free_networks
-from labctl.errors import ConfigError, ExitCode
+from labctl.errors import ConfigError, ExitCode, HostError
 from labctl.host.marks import HostMarks
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
@@ -127,3 +131,55 @@ def test_conflicts_are_mutual(make_lab: MakeLab, one: str, other: str) -> None:
     first = conflicts(labs["one"], networks(labs["other"]))  # type: ignore[arg-type]
     second = conflicts(labs["other"], networks(labs["one"]))  # type: ignore[arg-type]
     assert {(c.key, c.other_key) for c in first} == {(c.other_key, c.key) for c in second}
+
+
+def test_of_two_labs_that_come_up_in_the_same_second_one_is_refused(
+    tmp_path: Path, make_lab: MakeLab, marks: HostMarks
+) -> None:
+    """Each has looked before the other one had made anything; what counts is what each finds when it claims."""
+    host = HostMarks(tmp_path / "run" / "labctl" / "labs", marks.containers)
+    host.notes.parents[1].mkdir()
+    begin, refused = threading.Barrier(2), []
+
+    def come_up(name: str) -> None:
+        text = f"name: {name}\n{lab_text('192.168.50.0/24')}"
+        files = LabDirectory(tmp_path / name)
+        files.base.mkdir()
+        files.config.write_text(text)
+        lab = labs[name]
+        require_free_networks(lab, files, host)
+        begin.wait()
+        try:
+            claim(lab, files, Overrides("lxc", "debian"), host)
+        except ConfigError as error:
+            refused.append((name, error.problems))
+
+    labs = {name: make_lab(f"name: {name}\n{lab_text('192.168.50.0/24')}") for name in ("one", "two")}
+    threads = [threading.Thread(target=come_up, args=(name,)) for name in labs]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    ((loser, problems),) = refused
+    winner = "two" if loser == "one" else "one"
+    words = "network.subnet: 192.168.50.0/24 overlaps 192.168.50.0/24, network.subnet of the lab"
+    assert next(iter(problems)) == f"{words} {winner} on this host"
+    assert host.labs() == {winner: tmp_path / winner}
+    assert not (tmp_path / loser / ".labctl").exists(), "who is refused has noted nothing"
+    claim(labs[winner], LabDirectory(tmp_path / winner), Overrides("lxc", "debian"), host)
+
+
+def test_a_lock_that_nobody_gives_back_is_named(
+    tmp_path: Path, make_lab: MakeLab, marks: HostMarks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host = HostMarks(tmp_path / "run" / "labctl" / "labs", marks.containers)
+    folder = host.notes.parents[1]
+    folder.mkdir()
+    monkeypatch.setattr("labctl.engine.claim._DEADLINE", 0.0)
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        with pytest.raises(HostError, match=f"another program held the lock on {folder} for 0 s"):
+            claim(make_lab(), LabDirectory(tmp_path), Overrides("lxc", "debian"), host)
+    finally:
+        os.close(handle)
