@@ -94,6 +94,14 @@ def test_servers_in_use():
             "asks ingress",
         ),
         ("ingress: {count: 2}", "stats", "ingress and ingress2 each count", "{"),
+        ("ingress: {count: 2}", "refused", "both ingress machines, ingress and ingress2,", "{"),
+        ("bgp: {mesh: reflector}", "refused", "once the hold time is over", "{"),
+        ("bgp: {mesh: reflector}\ningress: {count: 2}", "refused", "the other ingress machine reflects", "hold time"),
+        ("network: {ingress_as_number: 64513}", "kernel", "the trap of eBGP", "{"),
+        ("router: true", "nodes", "Four kinds of machines", "{"),
+        ("router: true", "refused", "We stop BIRD on router1", "no mesh"),
+        ("router: true\nbgp: {mesh: reflector}", "refused", "There is no mesh: router1 alone", "{"),
+        ("router: true\nnetwork: {ingress_as_number: 64513}", "bird-routes", "`next hop self`", "eBGP"),
     ],
 )
 def test_a_lab_of_another_design_is_told_of_as_it_is(more, stop, said, not_said):
