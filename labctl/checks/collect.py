@@ -5,7 +5,7 @@ each ingress machine.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import replace
 from typing import Any
 
@@ -18,6 +18,7 @@ from labctl.checks.patience import patience
 from labctl.checks.probes import closer_look
 from labctl.checks.subjects import ready_endpoints
 from labctl.model.lab import Lab
+from labctl.threads import Pool
 
 Troubled = Callable[[Facts], Iterable[str]]
 """The machines that deserve a closer look, by the facts that are there."""
@@ -33,7 +34,7 @@ def collect(
     on_answer: hears a machine's name when it has answered, or will not; from several threads. troubled: gets the
     machines' own answers where requests or packets have none yet; what it names is looked at more closely meanwhile.
     """
-    with ThreadPoolExecutor(max_workers=len(lab.machines) + 2 + len(lab.ingresses)) as pool:
+    with Pool(max_workers=len(lab.machines) + 2 + len(lab.ingresses)) as pool:
         first = FirstRound(lab, remote, pool, on_answer)
         requests = pool.submit(
             ask_through_ingress, lab, lambda: len(ready_endpoints(first.of_controlplane, lab)), first.patience
@@ -49,7 +50,7 @@ def collect(
 
 def collect_near(lab: Lab, remote: RemoteMachines) -> Facts:
     """The machines' own answers alone, without waiting for requests or packets that may get no answer."""
-    with ThreadPoolExecutor(max_workers=len(lab.machines) + 1) as pool:
+    with Pool(max_workers=len(lab.machines) + 1) as pool:
         return FirstRound(lab, remote, pool).facts()
 
 
@@ -62,7 +63,7 @@ def look_closer(lab: Lab, remote: RemoteMachines, facts: Facts, names: Iterable[
     if not chosen:
         return facts
     patient = patience(lab)
-    with ThreadPoolExecutor(max_workers=len(chosen)) as pool:
+    with Pool(max_workers=len(chosen)) as pool:
         asked = [pool.submit(ask_machine, remote, name, looks[name], patient) for name in chosen]
         more = {item.name: item.results for item in (one.result() for one in asked)}
     machines = {

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from ipaddress import IPv4Address
 
 from labctl.checks.facts import HostFacts
 from labctl.checks.inside import look_inside_all
 from labctl.checks.run_here import run_here
 from labctl.model.lab import Lab, Machine
+from labctl.threads import Pool
 
 _SECONDS = 2.0
 _PING_SECONDS = "0.7"  # a kernel on the next bridge answers within milliseconds
@@ -38,7 +38,7 @@ def ask_host(lab: Lab, silent: Sequence[Machine] = ()) -> HostFacts:
 
     silent: machines that do not answer over SSH; they are pinged, all at once, less than a second.
     """
-    with ThreadPoolExecutor(max_workers=1) as pool:
+    with Pool(max_workers=1) as pool:
         looking = pool.submit(look_inside_all, lab, silent)
         answering = _answering(silent)
         inside = looking.result()
@@ -63,7 +63,7 @@ def _answering(machines: Sequence[Machine]) -> frozenset[str]:
     """The names of those that answer ping."""
     if not machines:
         return frozenset()
-    with ThreadPoolExecutor(max_workers=len(machines)) as pool:
+    with Pool(max_workers=len(machines)) as pool:
         commands = [("ping", "-n", "-c", "1", "-W", _PING_SECONDS, str(machine.address)) for machine in machines]
         results = pool.map(lambda words: run_here(words, _SECONDS), commands)
         return frozenset(machine.name for machine, result in zip(machines, results, strict=True) if result.ok)

@@ -6,11 +6,11 @@ import http.client
 import re
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 from labctl.checks.facts import HttpAnswer, HttpFacts
 from labctl.checks.patience import ANSWER_SECONDS, CONNECT_SECONDS
 from labctl.model.lab import Lab
+from labctl.threads import Pool
 
 UNKNOWN_HOST = "nobody.invalid"  # RFC 2606: no such name
 HTTP_PORT = 80
@@ -29,7 +29,7 @@ def ask_through_ingress(lab: Lab, servers: Callable[[], int], patience: float = 
     def get(address: object, host: str) -> HttpAnswer:
         return ask(str(address), HTTP_PORT, host, seconds=ANSWER_SECONDS * patience, connect=CONNECT_SECONDS * patience)
 
-    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+    with Pool(max_workers=_AT_ONCE) as pool:
         unknown = pool.submit(get, lab.entry, UNKNOWN_HOST)
         each = lab.ingresses if lab.vip else ()
         direct = {ingress.name: pool.submit(get, ingress.address, lab.app.host) for ingress in each}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from labctl.checks.facts import MachineFacts
 from labctl.checks.frames import INTERPRETER, parse_frames, program
@@ -12,6 +11,7 @@ from labctl.checks.probes import network_probes
 from labctl.checks.run_here import NOT_FOUND, run_here
 from labctl.model.lab import Lab, Machine, Provider
 from labctl.render.values import container_prefix
+from labctl.threads import Pool
 
 STATE = "state"
 """The result that says in what state the machine's container is: RUNNING, STOPPED, FROZEN (lxc-info(1))."""
@@ -22,7 +22,7 @@ def look_inside_all(lab: Lab, machines: Sequence[Machine]) -> dict[str, MachineF
     """What is found in these machines, by name, all at once; nothing where there is no way in."""
     if not machines or lab.provider is not Provider.LXC or os.geteuid() != 0:
         return {}
-    with ThreadPoolExecutor(max_workers=len(machines)) as pool:
+    with Pool(max_workers=len(machines)) as pool:
         found = pool.map(lambda machine: look_inside(container_prefix(lab), machine.name), machines)
         return {item.name: item for item in found if item}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
@@ -92,10 +93,26 @@ def cli(app: Application, directory: Path, verbose: bool, quiet: bool, no_color:
 
 
 def main() -> NoReturn:
-    """The program: SIGTERM ends it like Ctrl-C."""
+    """The program: SIGTERM ends it like Ctrl-C, which answers at once."""
     signal.signal(signal.SIGTERM, _interrupt)
     os.environ["PATH"] = with_system_programs(os.environ.get("PATH", os.defpath))
-    cli.main()
+    try:
+        cli.main()
+    except SystemExit as end:
+        if end.code == ExitCode.INTERRUPTED and threading.active_count() > 1:
+            _leave()
+        raise
+
+
+def _leave() -> NoReturn:
+    """End at once: what labctl started is ended, and threads that wait for a machine are not waited for."""
+    from labctl.machines.processes import end_children
+
+    try:
+        sys.stdout.flush()
+        end_children()
+    finally:
+        os._exit(ExitCode.INTERRUPTED)
 
 
 def with_system_programs(path: str) -> str:

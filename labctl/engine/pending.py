@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -13,6 +12,7 @@ from labctl.model.lab import Lab, Machine
 from labctl.remote.ssh import Connections
 from labctl.render.tree import machine_tree
 from labctl.secrets.store import SecretStore
+from labctl.threads import Pool
 
 _DEADLINE = 10.0
 # What scripts/run.sh.j2 notes: a file per step, with the digest of the files that it was done from.
@@ -37,7 +37,7 @@ class Pending:
 def pending(lab: Lab, files: LabDirectory, connections: Connections) -> dict[str, Pending]:
     """For each machine of the lab, as labctl.yaml wants it now, what `up` would do there. Changes nothing."""
     join_hash = SecretStore(files.secrets).join_hash()
-    with ThreadPoolExecutor(max_workers=len(lab.machines)) as pool:
+    with Pool(max_workers=len(lab.machines)) as pool:
         asked = [pool.submit(_one, lab, machine, files, connections, join_hash) for machine in lab.machines]
         return {machine.name: future.result() for machine, future in zip(lab.machines, asked, strict=True)}
 

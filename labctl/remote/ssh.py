@@ -293,7 +293,7 @@ class Connections:
 
     def close(self) -> None:
         """Close all connections."""
-        for connection in self._open.values():
+        for connection in list(self._open.values()):
             connection.close()
         self._open.clear()
 

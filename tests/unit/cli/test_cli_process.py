@@ -10,7 +10,10 @@ import sys
 import termios
 import time
 
+import psutil
 import pytest
+
+from labctl.threads import Pool
 
 PREAMBLE = "import sys; from labctl.cli.main import main; import labctl.cli.app as app\n"
 
@@ -107,3 +110,35 @@ def test_a_terminal_here_is_a_terminal_there(lab_folder, shell_server, tools):
     process.terminate()
     assert process.wait(timeout=60) == 130
     assert termios.tcgetattr(theirs) == mode
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_an_interrupt_waits_for_no_thread_and_leaves_no_child(lab_folder, number):
+    code = PREAMBLE + (
+        "def slow(self, overrides=None):\n"
+        "    import subprocess, threading, time\n"
+        "    from labctl.threads import Pool\n"
+        "    with Pool(2) as pool:\n"
+        "        child = subprocess.Popen(['sleep', '3600'])\n"
+        "        pool.submit(child.wait)\n"
+        "        pool.submit(time.sleep, 3600)\n"
+        "        print(child.pid, flush=True)\n"
+        "        time.sleep(3600)\n"
+        "app.Application.lab = slow\nmain()\n"
+    )
+    process = python(code, "inventory")
+    assert process.stdout is not None
+    child = int(process.stdout.readline())
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert errors.decode().splitlines()[-1] == "error: interrupted"
+    assert not psutil.pid_exists(child)
+
+
+def test_an_error_waits_for_the_threads():
+    done = []
+    with pytest.raises(ValueError, match="wrong"), Pool(1) as pool:
+        pool.submit(lambda: (time.sleep(0.2), done.append(1)))
+        raise ValueError("wrong")
+    assert done == [1]
