@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import median_low
+
 from labctl.checks.causes import unit_state, why_unit_is_down
 from labctl.checks.check import Check, Layer, Outcome, counted, failed, listed, passed
 from labctl.checks.cluster_objects import Endpoint
@@ -15,7 +17,8 @@ from labctl.model.lab import Lab, Source
 from labctl.parse.haproxy import ServerStatus
 
 _HTTP_PORT = 80
-_LEAST_SHARE = 4  # the controller gives all servers the same weight
+_CURL_TIMED_OUT = 28
+_MOST_TIMES = 4  # the controller gives all servers the same weight
 
 
 def checks(lab: Lab, facts: Facts) -> list[Check]:
@@ -56,6 +59,8 @@ def controller(facts: Facts, lab: Lab) -> Outcome:
         return passed("active, /healthz answers 200")
     if _hangs(facts, name):
         return passed("active; /healthz is HAProxy's, which does not answer")
+    if _closed_address(facts, name):
+        return passed("active; /healthz is HAProxy's, which can't be asked at this address")
     words = f"/healthz answers {code}" if code not in ("", "000") else "/healthz does not answer"
     taken = sorted(_programs_on_port(facts, name) - {"haproxy"})
     if taken:
@@ -274,20 +279,39 @@ def server_up(facts: Facts, lab: Lab, endpoint: Endpoint) -> Outcome:
         )
     server = mine[0]
     words = " ".join(word for word in (server.status, server.check, server.last_check) if word)
-    usual = max((item.weight or 0 for item in app_servers(facts, lab)), default=0)
-    if server.takes_requests and (server.weight or usual) * _LEAST_SHARE < usual:
-        cause = (
-            f"{server.name} has weight {server.weight}, others have {usual}: pod {endpoint.pod} gets hardly a request"
-        )
-        return failed(f"{server.name} {words}, weight {server.weight}", cause, _show_weights(lab))
+    uneven = _uneven(server, app_servers(facts, lab))
+    if server.takes_requests and uneven:
+        return failed(f"{server.name} {words}, weight {server.weight}", uneven, _show_weights(lab))
+    if server.takes_requests and _takes_and_is_silent(facts, lab, endpoint):
+        cause = f"pod {endpoint.pod} takes connections and answers no request: its program hangs, or is paused"
+        return failed(f"{server.name} {words}, but no answer", cause, _ask_directly(lab, address))
     if server.takes_requests:
         return passed(f"{server.name} {words}")
     if server.weight == 0 and server.status.startswith("UP"):
         words += ", weight 0"
-    hint = f"labctl ssh {lab.ingress.name} -- curl -sS --max-time 2 http://{address}/"
     pod = next((pod for pod in facts.cluster.pods if pod.name == endpoint.pod), None)
     why = why_pod_is_silent(facts, pod) if pod else None
-    return failed(f"{server.name} {words}", why or _why_down(facts, lab, server, endpoint), hint)
+    return failed(f"{server.name} {words}", why or _why_down(facts, lab, server, endpoint), _ask_directly(lab, address))
+
+
+def _ask_directly(lab: Lab, address: str) -> str:
+    return f"labctl ssh {lab.ingress.name} -- curl -sS --max-time 2 http://{address}/"
+
+
+def _takes_and_is_silent(facts: Facts, lab: Lab, endpoint: Endpoint) -> bool:
+    """Whether ingress's own request to the pod found a connection and no answer; HAProxy's check does not ask."""
+    result = facts.reach_from(lab.ingress.name).results.get(f"http {endpoint.address}")
+    return result is not None and result.status == _CURL_TIMED_OUT and "Operation timed out" in result.stderr
+
+
+def _uneven(server: ServerStatus, all_: tuple[ServerStatus, ...]) -> str:
+    """What follows from a weight that is far from the others'; empty if it is not."""
+    usual = median_low(item.weight or 1 for item in all_)
+    weight = server.weight or usual
+    if usual <= weight * _MOST_TIMES and weight <= usual * _MOST_TIMES:
+        return ""
+    what = "gets hardly a request" if weight < usual else "gets most of the requests"
+    return f"{server.name} has weight {weight} in HAProxy, others have {usual}: the pod behind it {what}"
 
 
 def _show_weights(lab: Lab) -> str:

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from broken_labs import no_http, one_session, ping_fails, server_down
 from edits import with_json, with_objects, with_result, with_text, without_machine
-from made_facts import make_lab
+from made_facts import make_facts, make_lab
 
-from labctl.checks.facts import Facts, MachineFacts
+from labctl.checks.facts import Facts, HttpAnswer, MachineFacts
 from labctl.checks.pods_inside import read_namespaces
 from labctl.checks.probes import PODS_INSIDE
 from labctl.checks.verify import judge_facts
@@ -54,6 +54,7 @@ def pods_inside(*, nics: list[dict[str, Any]], routes: list[dict[str, Any]], rul
     return f"labctl-netns cni-1\n{json.dumps(nics)}\n{json.dumps(routes)}\n0\n{rules}"
 
 
+SILENT = CommandResult("curl", 28, "000", "curl: (28) Operation timed out after 1201 milliseconds with 0 bytes", 1.2)
 WAY = [{"dst": "default", "gateway": "169.254.1.1", "dev": "eth0"}, {"dst": "169.254.1.1", "dev": "eth0"}]
 
 
@@ -232,6 +233,16 @@ CASES = (
         "machine.disk.worker2",
         "/var/lib/kubelet on worker2 is mounted read-only",
     ),
+    Case(
+        "a pod takes connections and is silent",
+        lambda f: replace(
+            f,
+            reach=replace(f.reach, results={**f.reach.results, "http 172.16.189.64": SILENT}),
+            http=replace(f.http, answers=(*f.http.answers[1:], HttpAnswer(0, error="no answer within 1.2 s"))),
+        ),
+        "proxy.server.app-67d9b5f9c4-bx7k2",
+        "takes connections and answers no request",
+    ),
     Case("BFD", bird_options("bfd on;"), "bgp.ingress.worker1", "bfd is on for the session with worker1"),
     Case("another port", bird_options("neighbor 192.168.50.23 port 1179 as 65000;"), "bgp.ingress.worker1", "port 1179"),
     Case("off", silent("STOPPED"), "machine.worker1", "worker1 is off: its container does not run (STOPPED)"),
@@ -325,6 +336,29 @@ def test_a_rule_for_a_port_of_the_labs_is_a_fault(lab: Lab, healthy: Facts, rule
     assert report.root_causes == ("machine.firewall.worker1",)
 
 
+@pytest.mark.parametrize(
+    ("weights", "odd"),
+    [
+        ((1, 1, 1), {}),
+        ((100, 100, 90), {}),
+        ((1, 1, 200), {2: "has weight 200 in HAProxy, others have 1: the pod behind it gets most of the requests"}),
+        ((100, 1, 100), {1: "has weight 1 in HAProxy, others have 100: the pod behind it gets hardly a request"}),
+    ],
+)
+def test_the_server_whose_weight_is_unlike_the_others_is_named(weights: tuple[int, ...], odd: dict[int, str]) -> None:
+    def weigh(text: str) -> str:
+        rows = [f"{line}weight," if line.startswith("#") else line for line in text.splitlines()]
+        places = [place for place, row in enumerate(rows) if ",SRV_" in row and "127.0.0.1:1" not in row]
+        for place, weight in zip(places, weights, strict=True):
+            rows[place] += f"{weight},"
+        return "\n".join(rows)
+
+    lab = make_lab(more=f"app: {{replicas: {len(weights)}}}\n")
+    report = judge_facts(lab, with_text(make_facts(lab), "ingress", "haproxy-status", weigh))
+    causes = [report.result(id_).outcome.cause for id_ in report.root_causes]
+    assert causes == [f"SRV_{place + 1} {words}" for place, words in odd.items()]
+
+
 def test_other_rules_of_this_host_are_none_of_the_labs_business(lab: Lab, healthy: Facts) -> None:
     """Docker's and libvirt's rules, and labctl's own for the lab."""
     own = RULE.replace("table ip mine", "table ip labctl-lab").replace("tcp dport 8080", "ip saddr 192.168.50.0/24")
@@ -351,8 +385,6 @@ def test_two_ingresses_for_one_host_are_the_ingress_checks_matter(lab: Lab, heal
 
 
 def test_on_virtual_machines_this_host_has_no_cables() -> None:
-    from made_facts import make_facts
-
     from labctl.model.lab import Provider
 
     lab = make_lab(provider=Provider.VIRTUALBOX)
