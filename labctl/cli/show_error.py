@@ -55,8 +55,19 @@ def _show_usage(error: click.ClickException, app: Application) -> ExitCode:
     ctx = error.ctx if isinstance(error, click.UsageError) else None
     help_line = f"{ctx.command_path} --help" if ctx is not None else "labctl --help"
     text = error.format_message()
-    _say(app, text if text.endswith("...") else text.removesuffix("."), next_step=help_line)
+    _say(app, text if text.endswith("...") else text.removesuffix("."), next_step=_before(error) or help_line)
     return ExitCode.USAGE if error.exit_code == ExitCode.USAGE else ExitCode.FAILED
+
+
+def _before(error: click.ClickException) -> str:
+    """For an option of labctl's own that came after the command: where it goes."""
+    if not isinstance(error, click.NoSuchOption) or error.ctx is None:
+        return ""
+    top, name = error.ctx.find_root(), error.option_name
+    if error.ctx is top or not any(name in option.opts for option in top.command.params):
+        return ""
+    program, _, command = error.ctx.command_path.partition(" ")
+    return f"it goes before the command: {program} {name} {command}"
 
 
 def print_error(error: LabctlError, app: Application) -> None:

@@ -26,6 +26,21 @@ def test_no_words_at_all_show_the_help(run):
     assert result.stderr == run("--help").stdout
 
 
+@pytest.mark.parametrize(
+    ("words", "following"),
+    [
+        (("up", "-q"), "it goes before the command: labctl -q up"),
+        (("class", "up", "--no-color"), "it goes before the command: labctl --no-color class up"),
+        (("up", "--quick"), "labctl up --help"),
+        (("--quick", "up"), "labctl --help"),
+    ],
+)
+def test_an_option_in_the_wrong_place(run, words, following):
+    result = run(*words)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == f"  next:  {following}"
+
+
 def test_an_unknown_command(run):
     result = run("hlat")
     assert (result.exit_code, result.stdout) == (2, "")
