@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,6 +25,7 @@ from labctl.parse.iproute import (
     parse_nics,
     parse_rules,
 )
+from labctl.parse.json_text import read_json
 from labctl.parse.sockets import Listener, parse_listeners
 from labctl.parse.systemctl import Unit, parse_unit_names, parse_units
 from labctl.remote.result import CommandResult
@@ -178,7 +178,7 @@ def _sentence(line: str) -> str:
     if not line.startswith("{"):
         return line
     try:
-        said = json.loads(line)
+        said = read_json(line)
     except ValueError:
         return line
     return ": ".join(str(said[key]) for key in ("msg", "error") if said.get(key)) or line

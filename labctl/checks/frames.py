@@ -9,6 +9,7 @@ from importlib import resources
 
 from labctl.checks.collector import AT_ONCE
 from labctl.checks.probes import Probe
+from labctl.parse.json_text import read_json
 from labctl.remote.result import CommandResult
 
 INTERPRETER = "python3 -IS -"
@@ -67,7 +68,7 @@ def _clock(text: str) -> float:
 def read_frame(text: str, commands: Mapping[str, str]) -> tuple[str, CommandResult] | None:
     """The probe's name and result in one frame; None where it is none, or not of one of these commands (by name)."""
     try:
-        item = json.loads(text)
+        item = read_json(text)
         name = item["name"]
         return name, CommandResult(
             commands[name], int(item["status"]), str(item["stdout"]), str(item["stderr"]), float(item["seconds"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable
 from typing import TypeVar
@@ -11,6 +10,7 @@ from urllib.parse import urlsplit
 from labctl.checks import read_objects as read
 from labctl.checks.cluster_objects import Cluster
 from labctl.checks.probes import API_PATHS
+from labctl.parse.json_text import read_json
 from labctl.remote.result import CommandResult
 
 _Kind = TypeVar("_Kind")
@@ -70,7 +70,7 @@ class _Answers:
 
     def object(self, name: str) -> read.Object:
         try:
-            data = json.loads(self._bodies.get(name) or "{}")
+            data = read_json(self._bodies.get(name) or "{}")
         except ValueError as error:
             self.errors[name] = f"not JSON: {error}"
             return {}
@@ -78,7 +78,8 @@ class _Answers:
 
     def items(self, name: str, reader: Callable[[read.Object], _Kind]) -> tuple[_Kind, ...]:
         found = []
-        for item in self.object(name).get("items") or []:
+        items = self.object(name).get("items")
+        for item in items if isinstance(items, list) else []:
             try:
                 found.append(reader(item))
             except (KeyError, ValueError, TypeError, AttributeError) as error:
@@ -89,6 +90,6 @@ class _Answers:
 def _message(body: str) -> str:
     """The API's own words in a Status object, or the beginning of the body."""
     try:
-        return str(json.loads(body)["message"])
+        return str(read_json(body)["message"])
     except (ValueError, KeyError, TypeError):
         return body[:200]

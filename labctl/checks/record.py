@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from labctl.checks.facts import Facts, HostFacts, HttpAnswer, HttpFacts, MachineFacts
+from labctl.parse.json_text import read_json
 from labctl.remote.result import CommandResult
 
 
@@ -17,7 +18,7 @@ def dump_facts(facts: Facts) -> str:
 
 def load_facts(text: str) -> Facts:
     """The facts that dump_facts wrote. Raises ValueError, KeyError or TypeError for anything else."""
-    data = json.loads(text)
+    data = read_json(text)
     http = data["http"]
     return Facts(
         host=HostFacts(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from graphlib import TopologicalSorter
 
 from labctl.checks.check import Check, CheckResult, Outcome, Status, failed
@@ -10,6 +11,7 @@ from labctl.checks.facts import Facts, MissingFact
 from labctl.model.lab import Lab
 
 OnCheck = Callable[[CheckResult], None]
+_MOST = 500  # characters
 _BROKEN = (Status.FAIL, Status.BLOCKED)
 
 
@@ -59,11 +61,27 @@ def _seconds(check: Check, facts: Facts) -> float:
 def _run(check: Check, facts: Facts, lab: Lab) -> Outcome:
     """Run the check; a fact that is missing, or that can't be read, is a failure that says so."""
     try:
-        return check.run(facts, lab)
+        return _fit_to_show(check.run(facts, lab))
     except MissingFact as missing:
-        return failed(str(missing), f"{check.machine} was asked `{check.command}` and did not answer: {missing}")
-    except ValueError as error:
-        return failed(f"not understood: {error}", f"what {check.machine} printed can't be read: {error}")
+        return _failed(str(missing), f"{check.machine} was asked `{check.command}` and did not answer: {missing}")
+    except (ValueError, TypeError, LookupError, AttributeError) as error:  # of another shape than every version has
+        return _failed(f"not understood: {error}", f"what {check.machine} printed can't be read: {error}")
+
+
+def _failed(observed: str, cause: str) -> Outcome:
+    return _fit_to_show(failed(observed, cause))
+
+
+def _fit_to_show(outcome: Outcome) -> Outcome:
+    """The outcome in single lines that are not too long, whatever a program has printed."""
+    return replace(outcome, observed=_line(outcome.observed), cause=_line(outcome.cause))
+
+
+def _line(text: str) -> str:
+    if len(text) <= _MOST and "\n" not in text:
+        return text
+    line = " ".join(text[: 2 * _MOST].split())
+    return line if len(line) <= _MOST else line[: _MOST - 1] + "…"
 
 
 def _broken(ids: Iterable[str], results: Mapping[str, CheckResult]) -> tuple[str, ...]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
-
 from labctl.checks.check import Cause
 from labctl.checks.facts import NO_PYTHON, Facts
 from labctl.checks.why_seen_inside import why_seen_inside
 from labctl.model.lab import Lab, Machine, Provider
 from labctl.parse.iproute import parse_neighbours
+from labctl.parse.json_text import read_objects
 from labctl.render.values import container_prefix
 
 
@@ -86,7 +85,7 @@ def _hidden_by_a_route(facts: Facts, machine: Machine) -> Cause | None:
     if not way.ok:
         said = (way.stderr.strip().splitlines() or ["no route"])[-1]
         return Cause(f"this host has no way to {machine.name} ({machine.address}): {said}; a route here hides it", hint)
-    found = next((item for item in json.loads(way.stdout or "[]") if "gateway" in item), None)
+    found = next((item for item in read_objects(way.stdout) if "gateway" in item), None)
     if found:
         return Cause(f"a route on this host leads packets for {machine.name} to {found['gateway']}", hint)
     return None
@@ -96,7 +95,7 @@ def _loose_cables(facts: Facts, lab: Lab) -> list[str]:
     """Host ends of containers' cables that are on no bridge, where the containers are labctl's."""
     if lab.provider is not Provider.LXC or facts.host.links is None:
         return []
-    links = json.loads(facts.host.links.stdout or "[]")
+    links = read_objects(facts.host.links.stdout)
     plugged = sum(link.get("master") == lab.bridge for link in links)
     loose = [
         str(link["ifname"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import time
@@ -11,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from labctl.errors import LabctlError
+from labctl.parse.json_text import read_json
 
 _LAST_LINES = 6
 
@@ -45,7 +45,7 @@ def bring_seat_up(directory: Path, *, on_step: Callable[[str, str], None]) -> fl
 def _step(said: str) -> str | None:
     """The machine and step that an event of ``up`` says is running; "" for other events, None for what is no event."""
     try:
-        event = json.loads(said)
+        event = read_json(said)
     except ValueError:
         return None
     if not isinstance(event, dict):

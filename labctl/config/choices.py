@@ -11,12 +11,13 @@ from pathlib import Path
 
 from labctl.config.loader import Overrides
 from labctl.files import write_atomically
+from labctl.parse.json_text import read_json
 
 
 def read_choices(path: Path) -> Overrides:
     """The choices kept in path; none where there is no such file, or it cannot be read as one."""
     try:
-        kept = json.loads(path.read_text())
+        kept = read_json(path.read_text())
         return Overrides(
             provider=_text(kept.get("provider")),
             source=_text(kept.get("source")),

@@ -14,6 +14,7 @@ import filelock
 from labctl.errors import HostError, LockedError
 from labctl.files import write_atomically
 from labctl.log import start_log
+from labctl.parse.json_text import read_json
 
 # What labctl writes below .labctl; Vagrant's own folders beside it may hold links.
 _ROOMS = ("lock", "labctl.log", "logs", "secrets", "machines", "host", "Vagrantfile", "applied.yaml", "choices.json")
@@ -73,7 +74,7 @@ def own_folder(folder: Path) -> None:
 
 def _who(holder: Path) -> str:
     try:
-        found = json.loads(holder.read_text())
+        found = read_json(holder.read_text())
         return f"pid {int(found['pid'])}: {found['command']}"
     except (OSError, ValueError, KeyError, TypeError):
         return "its pid is not known"

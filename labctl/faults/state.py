@@ -13,6 +13,7 @@ from typing import Any
 from labctl.errors import LabctlError
 from labctl.files import write_private
 from labctl.lab_directory import LabDirectory
+from labctl.parse.json_text import read_json
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,7 @@ def load(files: LabDirectory) -> tuple[Applied, ...]:
     if not path.exists():
         return ()
     try:
-        return tuple(_reveal(item) for item in json.loads(path.read_text(encoding="utf-8"))["faults"])
+        return tuple(_reveal(item) for item in read_json(path.read_text(encoding="utf-8"))["faults"])
     except (OSError, ValueError, KeyError, TypeError, zlib.error) as error:
         next_step = f"labctl up, then rm {path}"
         raise LabctlError(f"{path} can't be read", why=str(error), next_step=next_step) from error
@@ -76,5 +77,5 @@ def _conceal(item: Applied) -> dict[str, Any]:
 
 def _reveal(item: dict[str, Any]) -> Applied:
     if isinstance(item.get("hidden"), str):
-        return Applied(**json.loads(zlib.decompress(base64.b64decode(item["hidden"]))))
+        return Applied(**read_json(zlib.decompress(base64.b64decode(item["hidden"]))))
     return Applied(**item)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any
 
 from labctl.host.facts import AskProgram, ask_program
 from labctl.model.lab import Lab, Provider
+from labctl.parse.json_text import read_json
 
 _DEADLINE = 5.0
 # Route types that do not lead to a network of their own (ip-route(8), "Route types").
@@ -45,7 +45,7 @@ def host_routes(ask: AskProgram = ask_program) -> list[HostRoute]:
     """
     printed = ask(["ip", "-json", "-4", "route", "show", "table", "all"], _DEADLINE)
     try:
-        rows = json.loads(printed or "[]")
+        rows = read_json(printed or "[]")
     except ValueError:
         return []
     routes = [_route(row) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []

@@ -6,10 +6,11 @@ this file also runs on the machines.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any
+
+from labctl.parse.json_text import read_as, read_objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +97,12 @@ def _items(text: str) -> list[dict[str, Any]]:
 
     Raises ValueError for anything else.
     """
-    if not text.strip():
-        return []
-    data = json.loads(text)
-    if not isinstance(data, list) or not all(isinstance(item, dict) for item in data):
-        raise ValueError("ip -json did not print a list of objects")
-    return [item for item in data if item]
+    return [item for item in read_objects(text) if item]
 
 
 def parse_nics(text: str) -> tuple[Nic, ...]:
     """The interfaces of `ip -json addr`. Raises ValueError if the text is not its output."""
-    return tuple(_nic(item) for item in _items(text) if "ifname" in item)
+    return tuple(read_as(_nic, item) for item in _items(text) if "ifname" in item)
 
 
 def _nic(item: dict[str, Any]) -> Nic:
@@ -131,7 +127,7 @@ def _nic(item: dict[str, Any]) -> Nic:
 
 def parse_kernel_routes(text: str) -> tuple[KernelRoute, ...]:
     """The IPv4 routes of `ip -json route`. Raises ValueError if the text is not its output."""
-    return tuple(_route(item) for item in _items(text) if "dst" in item and ":" not in str(item["dst"]))
+    return tuple(read_as(_route, item) for item in _items(text) if "dst" in item and ":" not in str(item["dst"]))
 
 
 def _route(item: dict[str, Any]) -> KernelRoute:
@@ -154,21 +150,21 @@ def _next_hop(item: dict[str, Any]) -> NextHop:
 
 def parse_neighbours(text: str) -> tuple[Neighbour, ...]:
     """The IPv4 entries of `ip -json neigh`. Raises ValueError if the text is not its output."""
-    return tuple(
-        Neighbour(
-            IPv4Address(item["dst"]),
-            str(item.get("dev", "")),
-            str(item.get("lladdr", "")).lower(),
-            " ".join(item.get("state", [])),
-        )
-        for item in _items(text)
-        if "dst" in item and ":" not in str(item["dst"])
+    return tuple(read_as(_neighbour, item) for item in _items(text) if "dst" in item and ":" not in str(item["dst"]))
+
+
+def _neighbour(item: dict[str, Any]) -> Neighbour:
+    return Neighbour(
+        IPv4Address(item["dst"]),
+        str(item.get("dev", "")),
+        str(item.get("lladdr", "")).lower(),
+        " ".join(item.get("state", [])),
     )
 
 
 def parse_rules(text: str) -> tuple[Rule, ...]:
     """The rules of `ip -json rule`. Raises ValueError if the text is not its output."""
-    return tuple(_rule(item) for item in _items(text) if "priority" in item)
+    return tuple(read_as(_rule, item) for item in _items(text) if "priority" in item)
 
 
 def _rule(item: dict[str, Any]) -> Rule:

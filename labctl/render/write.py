@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from labctl.errors import LabctlError
 from labctl.files import write_atomically
+from labctl.parse.json_text import read_json
 from labctl.render.tree import Tree
 
 _MANIFEST = "rendered.json"
@@ -34,8 +35,8 @@ def write_tree(folder: Path, tree: Tree) -> list[PurePosixPath]:
 
 def _manifest(folder: Path) -> set[PurePosixPath]:
     try:
-        names = json.loads((folder / _MANIFEST).read_text())
-    except (OSError, ValueError, RecursionError):
+        names = read_json((folder / _MANIFEST).read_text())
+    except (OSError, ValueError):
         return set()
     paths = {PurePosixPath(name) for name in names if isinstance(name, str)} if isinstance(names, list) else set()
     return {path for path in paths if not path.is_absolute() and ".." not in path.parts}

@@ -15,6 +15,7 @@ from labctl.errors import LabctlError
 from labctl.files import write_private
 from labctl.graph.picture import Picture
 from labctl.lab_directory import LabDirectory
+from labctl.parse.json_text import read_json
 from labctl.secrets.redact import Redactor
 from labctl.tour.seen import Claim, Shot
 from labctl.tour.stop import Stop, Visit
@@ -116,7 +117,7 @@ def _read(path: Path) -> Mapping[str, Any] | None:
     except (OSError, ValueError) as error:
         raise _unreadable(path, error) from error
     try:
-        data = json.loads(text)
+        data = read_json(text)
     except ValueError as error:
         raise _unreadable(path, error) from error
     if not isinstance(data, dict):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -10,6 +9,7 @@ from typing import Any, Protocol
 from labctl.checks.ask_machine import RemoteMachines
 from labctl.errors import LabctlError
 from labctl.model.lab import Lab
+from labctl.parse.json_text import read_json
 from labctl.remote.result import CommandResult
 from labctl.tour.call import HOST, Call
 from labctl.tour.host import run_on_host
@@ -86,7 +86,7 @@ class Guide:
     def ask_items(self, call: Call) -> list[dict[str, Any]]:
         """The items of a list that kubectl printed as JSON. Raises LabctlError."""
         try:
-            items = json.loads(self.ask(call))["items"]
+            items = read_json(self.ask(call))["items"]
         except (ValueError, KeyError, TypeError) as error:
             raise LabctlError(f"`{call.typed}` printed no list", where=call.machine, why=str(error)) from error
         return [item for item in items if isinstance(item, dict)]

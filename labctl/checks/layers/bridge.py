@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from labctl.checks.check import Check, Layer, Outcome, counted, failed, listed, passed, skipped
@@ -10,6 +9,7 @@ from labctl.checks.facts import Facts, MissingFact
 from labctl.checks.layers.packets import HARMLESS
 from labctl.model.lab import Lab, Provider
 from labctl.parse.firewall import DropRule, parse_drop_rules
+from labctl.parse.json_text import read_objects
 
 
 def checks(lab: Lab, _facts: Facts) -> list[Check]:
@@ -40,7 +40,7 @@ def checks(lab: Lab, _facts: Facts) -> list[Check]:
 
 def bridge(facts: Facts, lab: Lab) -> Outcome:
     """The bridge is there and up, and every cable in it carries packets."""
-    links = json.loads(facts.host.links.stdout or "[]") if facts.host.links else []
+    links = read_objects(facts.host.links.stdout) if facts.host.links else []
     found = next((link for link in links if link.get("ifname") == lab.bridge), None)
     if found is None:
         cause = f"this host has no bridge {lab.bridge}: the lab's network is not there"

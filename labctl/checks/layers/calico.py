@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +12,7 @@ from labctl.checks.layers.units import unit_check
 from labctl.checks.probes import AGENT_UNIT
 from labctl.checks.subjects import blocks_of, of_machine, require_api
 from labctl.model.lab import Lab, Machine, Mesh, Source
+from labctl.parse.json_text import read_json
 
 _KINDS = ("ippools", "bgpconfigurations", "bgppeers", "blockaffinities")
 
@@ -133,7 +133,7 @@ def cni(facts: Facts, node: Machine) -> Outcome:
     if broken:
         return failed(f"{files[0]} is not JSON", broken, f"labctl ssh {node.name} -- python3 -m json.tool {files[0]}")
     there = set(facts.on(node.name).output("cni-plugins").split())
-    missing = sorted(_plugins(json.loads(first)) - there)
+    missing = sorted(_plugins(read_json(first)) - there)
     if missing:
         cause = f"/opt/cni/bin/{missing[0]} on {node.name} is missing or may not be run, and {files[0]} names it"
         return failed(f"no plugin {listed(missing)}", cause, f"labctl ssh {node.name} -- ls -l /opt/cni/bin")
@@ -142,7 +142,7 @@ def cni(facts: Facts, node: Machine) -> Outcome:
 
 def _not_json(text: str, file: str, node: Machine) -> str:
     try:
-        json.loads(text)
+        read_json(text)
     except ValueError as error:
         return f"{file} on {node.name} is not JSON ({error}): pods get no network"
     return ""

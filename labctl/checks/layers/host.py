@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-
 from labctl.checks.check import Check, Layer, Outcome, failed, listed, passed, skipped
 from labctl.checks.facts import Facts
 from labctl.checks.host_facts import name_command, route_command
 from labctl.checks.layers import bridge
 from labctl.checks.run_here import NOT_FOUND
 from labctl.model.lab import Lab, Provider
+from labctl.parse.json_text import read_objects
 
 
 def checks(lab: Lab, facts: Facts) -> list[Check]:
@@ -45,7 +44,7 @@ def route(facts: Facts, lab: Lab) -> Outcome:
         return skipped("this host has no program ip (iproute2, on Linux) to ask")
     if not result.ok:
         return failed(result.stderr.strip() or f"status {result.status}", _not_up(lab), "labctl up")
-    found = json.loads(result.stdout or "[]")
+    found = read_objects(result.stdout)
     way: dict[str, str] = next((item for item in found if "dev" in item), {})
     if "gateway" in way or not way:
         via = f"via {way['gateway']} dev {way['dev']}" if way else "no route"
