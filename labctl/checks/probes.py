@@ -31,6 +31,7 @@ CONTAINERD_UNIT = "containerd.service"
 KUBELET_UNIT = "kubelet.service"
 ETCD_UNIT = "etcd.service"
 SSH_UNIT = "ssh.service"
+BIRD_CONFIG = "/etc/bird/bird.conf"
 HAPROXY_CONFIG = "/var/lib/haproxy-ingress/haproxy.cfg"
 HAPROXY_SOCKET = "/run/haproxy-ingress/haproxy-runtime-api.sock"
 
@@ -156,6 +157,7 @@ def probes_for(lab: Lab, machine: Machine, patience: float = 1.0) -> tuple[Probe
         own.append(Probe("certificates", certificates_command(files)))
     if not machine.is_node or lab.source is Source.DEBIAN:
         own.append(Probe("bird-options", _BIRD_OPTIONS))
+        own.append(Probe("bird-syntax", f"bird -p -c {BIRD_CONFIG}"))
     if machine.role is Role.CONTROLPLANE:
         own.append(Probe("controller-rights", rights_command(machine.address, lab.source, patience)))
     if machine.is_node:
@@ -192,7 +194,7 @@ _HEALTHZ = "http://127.0.0.1:1042/healthz"
 _BIRD_OPTIONS = (
     "grep -nE '^ *(protocol bgp|password|passive|ttl security|source address|router id|bfd|neighbor|local)"
     "|(import|receive) limit'"
-    " /etc/bird/bird.conf | sed 's/password.*/password .../'"
+    f" {BIRD_CONFIG} | sed 's/password.*/password .../'"
 )
 """What can keep a session down and does not show in `birdc show protocols`; a password itself is not read."""
 

@@ -14,13 +14,19 @@ from labctl.checks.layers.kernel import arp_settings, time_to_live
 from labctl.checks.layers.lan import direct
 from labctl.checks.layers.packets import firewall, shaping
 from labctl.checks.layers.processes import processes
+from labctl.checks.layers.route import rules
 from labctl.checks.probes import SSH_UNIT
 from labctl.model.lab import Lab, Machine
 from labctl.render.values import container_prefix
 
+
+def _rules(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
+    return rules(facts, machine)
+
+
 SSH_PORT = 22
 _QUESTIONS: tuple[Callable[[Facts, Lab, Machine], Outcome], ...] = (
-    address, arp_settings, direct, firewall, processes, time_to_live, shaping,
+    address, arp_settings, direct, _rules, firewall, processes, time_to_live, shaping,
 )  # fmt: skip
 _STATES = {"FROZEN": "is frozen: its container was stopped as it was", "STOPPED": "is off: its container does not run"}
 

@@ -80,6 +80,19 @@ def parse_config_servers(text: str) -> tuple[ConfigServer, ...]:
     return tuple(servers)
 
 
+def parse_balance(text: str) -> dict[str, str]:
+    """How each backend of haproxy.cfg chooses a server (`balance`), by its name; those that do not say are left out."""
+    found = {}
+    backend = ""
+    for line in text.splitlines():
+        words = line.split("#", 1)[0].split()
+        if words and line[0] not in " \t":
+            backend = words[1] if words[0] == "backend" and len(words) > 1 else ""
+        elif backend and len(words) > 1 and words[0] == "balance":
+            found[backend] = words[1]
+    return found
+
+
 def parse_server_status(text: str) -> tuple[ServerStatus, ...]:
     """The servers in the CSV of `show stat`. Raises ValueError if the text has no such header."""
     return tuple(

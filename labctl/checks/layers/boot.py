@@ -1,4 +1,4 @@
-"""Layer machine: what holds now holds after the next boot, too: units are enabled, files of settings agree."""
+"""Layer machine: what holds now holds after the next boot, too: units are enabled, files can be read and agree."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 
 from labctl.checks.check import Outcome, failed, listed, passed
 from labctl.checks.facts import Facts, MachineFacts
+from labctl.checks.probes import BIRD_CONFIG, BIRD_UNIT
+from labctl.checks.run_here import NOT_FOUND
 from labctl.model.lab import Lab, Machine
 
 _AWAY = ("disabled", "masked", "masked-runtime")
@@ -22,7 +24,18 @@ def boot(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
         command = "enable" if state == "disabled" else "unmask"
         hint = f"labctl ssh {machine.name} -- systemctl {command} {name}"
         return failed(listed(f"{unit.name} is {unit.file_state}" for unit in lost), cause, hint)
-    return _other_setting(here, machine) or passed("enabled, and set the same")
+    return _unread_file(here, machine) or _other_setting(here, machine) or passed("enabled, and set the same")
+
+
+def _unread_file(here: MachineFacts, machine: Machine) -> Outcome | None:
+    """BIRD's file is one that it could not start with; it goes on with what it read before."""
+    result = here.results.get("bird-syntax")
+    unit = here.units.get(BIRD_UNIT)
+    if result is None or result.ok or result.status == NOT_FOUND or unit is None or not unit.running:
+        return None
+    words = (result.stderr.strip() or result.stdout.strip() or f"status {result.status}").splitlines()[-1]
+    cause = f"BIRD runs on {machine.name}, but could not start again: {words.removeprefix('bird: ')}"
+    return failed(words, cause, f"labctl ssh {machine.name} -- bird -p -c {BIRD_CONFIG}")
 
 
 def _other_setting(here: MachineFacts, machine: Machine) -> Outcome | None:

@@ -8,9 +8,11 @@ from labctl.checks.facts import Facts, HttpAnswer
 from labctl.checks.http_requests import UNKNOWN_HOST
 from labctl.checks.layers.beneath import PACKETS, machine_ids
 from labctl.checks.probes import HAPROXY_SOCKET
-from labctl.checks.subjects import of_ingress, ready_endpoints, views
+from labctl.checks.subjects import app_service, of_ingress, ready_endpoints, views
 from labctl.model.lab import Lab
+from labctl.parse.haproxy import parse_balance
 
+_SPREADING = ("roundrobin", "static-rr", "leastconn", "random")
 _MOST_ASKED = 60  # as many as http_requests sends
 
 
@@ -184,7 +186,21 @@ def pod_serves(facts: Facts, lab: Lab, endpoint: Endpoint) -> Outcome:
         return passed(f"{len(mine)} of {counted(len(answers), 'answer')}")
     if answers and not any(answer.server for answer in answers):
         return passed("the application does not say which pod served")
+    one_way = _one_way(facts, lab)
+    if one_way:
+        return passed(f"`balance {one_way}`: all requests of one client may go to one pod")
     cause = f"HAProxy sent none of {counted(len(answers), 'request')} to pod {endpoint.pod}"
     return failed(
         "no answer", cause, f'labctl ssh {lab.ingress.name} -- "echo show stat | socat - UNIX-CONNECT:{HAPROXY_SOCKET}"'
     )
+
+
+def _one_way(facts: Facts, lab: Lab) -> str:
+    """How HAProxy chooses a server for the application, if not so that a client's requests are spread; else empty."""
+    service = app_service(facts, lab)
+    result = facts.on(lab.ingress.name).results.get("haproxy-config")
+    if service is None or result is None:
+        return ""
+    ways = parse_balance(result.stdout)
+    mine = [way for name, way in ways.items() if name.startswith(f"{service.namespace}_svc_{service.name}_")]
+    return next((way for way in mine if not way.startswith(_SPREADING)), "")

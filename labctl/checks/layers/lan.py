@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from labctl.checks.check import Check, Layer, Outcome, failed, listed, passed
 from labctl.checks.facts import Facts, MachineFacts
+from labctl.checks.layers.packets import lab_nic
 from labctl.model.lab import Lab, Machine
 from labctl.parse.iproute import KernelRoute
 
@@ -45,7 +46,7 @@ def direct(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
     routes = [route for route in here.routes if route.destination.subnet_of(lab.network.subnet)]
     wrong = [route for route in routes if route.kind != "unicast" or route.gateways]
     if not wrong:
-        return passed(listed(routes) or "no route")
+        return _connected(here, lab, machine) or passed(listed(routes))
     route = wrong[0]
     hidden = [other.name for other in lab.machines if other.address in route.destination and other != machine]
     whom = listed(hidden) or "nobody of the lab"
@@ -54,6 +55,16 @@ def direct(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
         f"the route {route} on {machine.name} hides {whom}: it {way}, and goes before the directly connected network"
     )
     return failed(listed(wrong), cause, f"labctl ssh {machine.name} -- ip route del {route.destination}")
+
+
+def _connected(here: MachineFacts, lab: Lab, machine: Machine) -> Outcome | None:
+    """The route that the kernel makes with an address; without it packets for neighbours go to the gateway."""
+    network = lab.network.subnet
+    nic = lab_nic(here, machine)
+    if nic is None or any(route.destination == network and route.kind == "unicast" for route in here.routes):
+        return None
+    cause = f"{machine.name} has no route to the lab's own network {network}: the directly connected one was deleted"
+    return failed("no route", cause, f"labctl ssh {machine.name} -- ip route add {network} dev {nic.name} scope link")
 
 
 def _taken(here: MachineFacts, lab: Lab, machine: Machine) -> KernelRoute | None:

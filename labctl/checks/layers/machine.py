@@ -252,7 +252,7 @@ _EVERYWHERE: tuple[_Question, ...] = (
     _Question(
         "boot",
         "{machine} will be the same after its next boot",
-        "each unit enabled, no file with another setting",
+        "each unit enabled, files right",
         "systemctl is-enabled UNIT; grep -r . /etc/sysctl.d",
         "units",
         boot,

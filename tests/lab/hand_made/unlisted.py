@@ -14,6 +14,8 @@ _API = "/etc/kubernetes/manifests/kube-apiserver.yaml"
 UNLISTED = (
     made("HAProxy takes one connection in all", "ingress", f"echo 'set maxconn global 1' | {SOCKET}", "systemctl restart haproxy-ingress", "proxy.frontend", "proxy.haproxy", cause="maxconn|at once"),
     made("a server has a large weight", "ingress", f"echo 'set server default_svc_app_port-1/SRV_1 weight 200' | {SOCKET}", f"echo 'set server default_svc_app_port-1/SRV_1 weight 100%' | {SOCKET}", "proxy.server.*", cause="has weight 200"),
+    file_changed("bird.conf was changed and not loaded", "ingress", "/etc/bird/bird.conf", "echo 'protocol nonsense {' >>/etc/bird/bird.conf", "sleep 0.1", "machine.boot.ingress", cause="could not start again"),
+    made("the connected route is deleted", "worker1", "ip route del ${WORKER1%.*}.0/24 dev $nic", "ip route replace ${WORKER1%.*}.0/24 dev $nic proto kernel scope link src $WORKER1", "route.lan.worker1", "machine.worker1", cause="directly connected"),
     file_changed("HAProxy listens for itself alone", "ingress", _DEFAULTS, f"sed -i 's/bind-address=0.0.0.0/bind-address=127.0.0.1/' {_DEFAULTS}", _RESTART, "proxy.haproxy", cause="127.0.0.1 only"),
     file_changed("HAProxy listens on IPv6 alone", "ingress", _DEFAULTS, f"sed -i 's/--disable-ipv6 --ipv4-bind-address=0.0.0.0/--disable-ipv4/' {_DEFAULTS}", _RESTART, "proxy.haproxy", cause=":: only"),
     file_changed("the API listens for itself alone", "controlplane", _API, f"sed -i 's/- --allow-privileged/- --bind-address=127.0.0.1\\n    &/' {_API}", "sleep 4", "cluster.api", cause="127.0.0.1"),
@@ -51,6 +53,7 @@ HARMLESS = (
     objects("a Service that leads nowhere", "kubectl create service clusterip nowhere --tcp=80:80; sleep 1", "kubectl delete service nowhere", cause=""),
     objects("labels on nodes and pods", "kubectl label node worker1 disk=fast; kubectl label pods -l run=app colour=blue", "kubectl label node worker1 disk-; kubectl label pods -l run=app colour-", cause=""),
     objects("more pods of the application", "kubectl scale deployment app --replicas=7; kubectl rollout status deployment app; sleep 1", "kubectl scale deployment app --replicas=5; sleep 3", cause=""),
+    objects("all requests of a client go to one pod", "kubectl annotate ingress test-ingress haproxy.org/load-balance=source; sleep 2", "kubectl annotate ingress test-ingress haproxy.org/load-balance-; sleep 2", cause=""),
     made("a firewall of one's own that accepts", "worker1", "nft 'table inet mine { chain c { type filter hook input priority 0; policy accept; tcp dport 80 counter accept; }; }'", "nft delete table inet mine", cause=""),
     made("a firewall rule for a port that nobody uses", "ingress", "iptables -I INPUT -p tcp --dport 2323 -j DROP", "iptables -D INPUT -p tcp --dport 2323 -j DROP", cause=""),
     made("another time zone", "worker2", "readlink /etc/localtime >/root/kept-zone; ln -sfn /usr/share/zoneinfo/Asia/Tokyo /etc/localtime", "ln -sfn $(cat /root/kept-zone) /etc/localtime; rm /root/kept-zone", cause=""),

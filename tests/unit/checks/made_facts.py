@@ -133,6 +133,7 @@ def _machine(lab: Lab, machine: Machine) -> MachineFacts:
         "hostname": f"{machine.name}\n",
         "certificates": "".join(f"{file}\n{_certificate()}\n" for file in certificates_of(machine, lab.source)),
         "bird-options": "",
+        "bird-syntax": "",
         "controller-rights": "".join(f"200 https://x:6443{path}?limit=1\n" for path in controller_reads(lab.source)),
         "cni": '/etc/cni/net.d/10-calico.conflist:{"plugins": [{"type": "calico", "ipam": {"type": "host-local"}}]}\n',
         "cni-plugins": "calico\nhost-local\n",
