@@ -31,7 +31,7 @@ class LiveVerify:
                 words = f"{told} of {len(self._names)} machines have answered, waiting for {', '.join(left)}"
                 self._say(self._before + words)
             else:
-                self._say(f"{self._before}all machines have answered; sending requests, reading logs")
+                self._say(f"{self._before}all machines have answered; waiting for requests, reading logs")
 
     def reported(self, report: Report) -> None:
         """A try has ended, and the next one begins."""

@@ -283,7 +283,8 @@ def server_up(facts: Facts, lab: Lab, endpoint: Endpoint) -> Outcome:
     if server.takes_requests and uneven:
         return failed(f"{server.name} {words}, weight {server.weight}", uneven, _show_weights(lab))
     if server.takes_requests and _takes_and_is_silent(facts, lab, endpoint):
-        cause = f"pod {endpoint.pod} takes connections and answers no request: its program hangs, or is paused"
+        node = next((f" on {pod.node}" for pod in facts.cluster.pods if pod.name == endpoint.pod), "")
+        cause = f"pod {endpoint.pod}{node} takes connections and answers no request: its program hangs, or is paused"
         return failed(f"{server.name} {words}, but no answer", cause, _ask_directly(lab, address))
     if server.takes_requests:
         return passed(f"{server.name} {words}")

@@ -23,7 +23,7 @@ def test_it_says_who_has_not_answered_and_what_was_broken_before(lab: Lab, healt
         "1 of 4 machines have answered, waiting for ingress, controlplane, worker2",
         "2 of 4 machines have answered, waiting for controlplane, worker2",
         "3 of 4 machines have answered, waiting for worker2",
-        "all machines have answered; sending requests, reading logs",
+        "all machines have answered; waiting for requests, reading logs",
         "cluster.etcd: etcd.service on controlplane is failed (failed), result oom-kill | "
         "1 of 4 machines have answered, waiting for controlplane, worker1, worker2",
         "1 of 4 machines have answered, waiting for controlplane, worker1, worker2",
