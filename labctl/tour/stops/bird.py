@@ -26,9 +26,9 @@ def _filter(guide: Guide) -> None:
     guide.claim(f"only /{network.block_size} blocks of {network.pod_cidr} are let in", rule in text, rule)
     wanted = {f"neighbor {one.address} as {lab.as_number(one)};": one.name for one in lab.neighbors(lab.ingress)}
     missing = [name for line, name in wanted.items() if line not in text]
-    who = "for each node" if lab.router is None else f"{lab.router.name}, and no node"
+    claimed = "there is a neighbor for each node" if lab.router is None else f"{lab.router.name} is the only neighbor"
     alone = lab.router is None or text.count("neighbor ") == len(wanted)
-    guide.claim(f"there is a neighbor {who}", not missing and alone, f"missing: {listed(missing)}" if missing else "")
+    guide.claim(claimed, not missing and alone, f"missing: {listed(missing)}" if missing else "")
 
 
 def _restart(guide: Guide) -> None:
