@@ -4,12 +4,13 @@ import sys
 
 
 def main() -> None:
-    """Run the command line."""
+    """Run the command line. Ctrl-C before it listens, or while it says its last words, ends it without a traceback."""
     try:
         from labctl.cli.main import main as run  # noqa: PLC0415 - inside the try
+
+        run()
     except KeyboardInterrupt:
         sys.exit(130)
-    run()
 
 
 if __name__ == "__main__":

@@ -75,6 +75,36 @@ def test_signals_end_labctl_with_130(lab_folder, number):
     assert errors.decode().splitlines()[-1] == "error: interrupted"
 
 
+RUN = "runpy.run_module('labctl', run_name='__main__')\n"
+
+
+@pytest.mark.parametrize("module", ["labctl.cli.main", "click", "labctl.cli.table", "labctl.cli.init", "labctl.config"])
+def test_ctrl_c_while_modules_load_ends_labctl_with_130_and_no_traceback(tmp_path, module):
+    code = (
+        "import sys, runpy\n"
+        "class Interrupted:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == {module!r}:\n"
+        "            raise KeyboardInterrupt\n"
+        "sys.meta_path.insert(0, Interrupted())\n"
+        f"sys.argv = ['labctl', '-C', {str(tmp_path)!r}, 'init']\n"
+    )
+    process = python(code + RUN)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, "Traceback" in errors.decode()) == (130, False), errors
+
+
+def test_a_second_ctrl_c_while_the_first_is_answered_is_no_traceback_either(tmp_path):
+    code = (
+        "import sys, runpy\nimport labctl.cli.main as program\n"
+        "def interrupted(*_):\n    raise KeyboardInterrupt\n"
+        "program.show_error = interrupted\nsys.argv = ['labctl', 'nonsense']\n"
+    )
+    process = python(code + RUN)
+    assert process.communicate(timeout=60) == (b"", b"")
+    assert process.returncode == 130
+
+
 def test_a_reader_that_goes_away_is_no_error_message(lab_folder):
     (lab_folder.admin_kubeconfig).write_bytes(b"x" * 1_000_000)
     process = python(PREAMBLE + "main()", "kubeconfig")
