@@ -23,6 +23,7 @@ from starlette.staticfiles import StaticFiles
 
 from labctl.cache.images import blob_file, layout
 from labctl.errors import HostError
+from labctl.http_server import server_config
 
 # linux/in.h: bind to an address that this host gets only when the lab's network is made. Python has no name for it.
 _IP_FREEBIND = 15
@@ -118,17 +119,7 @@ def listen(address: IPv4Address, port: int) -> socket.socket:
 
 def make_server(folder: Path) -> uvicorn.Server:
     """The server; run([listener]) serves until it is interrupted."""
-    config = uvicorn.Config(
-        make_app(folder),
-        lifespan="off",
-        log_config=None,
-        log_level="critical",
-        access_log=False,
-        server_header=False,
-        ws="none",
-        timeout_graceful_shutdown=1,
-    )
-    return uvicorn.Server(config)
+    return uvicorn.Server(server_config(make_app(folder)))
 
 
 @contextmanager

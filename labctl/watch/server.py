@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from labctl.errors import HostError
 from labctl.graph.svg import styles
+from labctl.http_server import server_config
 from labctl.watch.board import Board
 
 LOOPBACK = "127.0.0.1"
@@ -128,14 +129,4 @@ class _Server(uvicorn.Server):
 
 def make_server(board: Board) -> uvicorn.Server:
     """The server; run([listener]) serves until it is interrupted, and KeyboardInterrupt then comes out of it."""
-    config = uvicorn.Config(
-        make_app(board),
-        lifespan="off",
-        log_config=None,
-        log_level="critical",
-        access_log=False,
-        server_header=False,
-        ws="none",
-        timeout_graceful_shutdown=1,
-    )
-    return _Server(config, board)
+    return _Server(server_config(make_app(board)), board)

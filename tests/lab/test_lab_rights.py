@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 from lab_under_test import LabUnderTest
+
+from labctl.secrets import pki
+from labctl.secrets.pki import KeyPair, Subject
 
 CONTROLLER = "kubectl --kubeconfig /etc/haproxy-ingress/kubeconfig"
 ETCD = "curl --silent --max-time 5 --cacert /etc/kubernetes/pki/etcd/ca.crt https://127.0.0.1:2379/version"
@@ -41,3 +46,43 @@ def test_etcd_lets_nobody_in_without_a_certificate(lab: LabUnderTest) -> None:
 def test_the_api_lets_nobody_in_without_a_certificate(lab: LabUnderTest) -> None:
     url = f"https://{lab.model.controlplane.address}:6443/api/v1/nodes"
     assert lab.on("worker1", f"curl --silent --insecure --write-out '%{{http_code}}' --output /dev/null {url}") == "403"
+
+
+def admin_of_another_lab() -> KeyPair:
+    """Everything as in this lab's own certificate of the administrator, but for who signed it."""
+    return pki.issue(pki.new_authority("kubernetes"), Subject("kubernetes-admin", ("system:masters",)))
+
+
+def etcd_client_of_another_lab() -> KeyPair:
+    return pki.issue(pki.new_authority("etcd-ca"), Subject("kube-apiserver-etcd-client"))
+
+
+@pytest.fixture
+def shown(lab: LabUnderTest) -> Iterator[str]:
+    """Where a test puts a certificate and its key on the control plane."""
+    yield "/run/labctl-test-pair.pem"
+    lab.on("controlplane", "rm -f /run/labctl-test-pair.pem")
+
+
+def put(lab: LabUnderTest, path: str, pair: KeyPair) -> None:
+    text = (pair.certificate + pair.key).decode()
+    lab.labctl("ssh", "controlplane", "--", f"umask 077; cat >{path}", stdin=text)
+
+
+def test_the_api_refuses_the_administrator_of_another_lab(lab: LabUnderTest, shown: str) -> None:
+    url = f"https://{lab.model.controlplane.address}:6443/api/v1/nodes"
+    ask = f"curl --silent --cacert /etc/kubernetes/pki/ca.crt --cert {shown} --output /dev/null"
+    ask += f" --write-out '%{{http_code}}' {url}"
+    put(lab, shown, admin_of_another_lab())
+    assert lab.on("controlplane", ask) == "401"
+    own = KeyPair(*((lab.own / "secrets/pki" / f"admin.{end}").read_bytes() for end in ("crt", "key")))
+    put(lab, shown, own)
+    assert lab.on("controlplane", ask) == "200", "it is the authority that counts"
+
+
+@pytest.mark.parametrize("whose", ["another lab's", "this lab's, of its cluster"])
+def test_etcd_refuses_whoever_its_own_authority_does_not_know(lab: LabUnderTest, shown: str, whose: str) -> None:
+    own = KeyPair(*((lab.own / "secrets/pki" / f"admin.{end}").read_bytes() for end in ("crt", "key")))
+    put(lab, shown, own if whose.startswith("this") else etcd_client_of_another_lab())
+    refused = lab.labctl("ssh", "controlplane", "--", f"{ETCD} --cert {shown}", status=None)
+    assert refused.status in (35, 56), refused.text  # curl(1): refused in, or just after, the handshake

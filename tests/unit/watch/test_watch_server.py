@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from importlib import resources
@@ -122,6 +123,54 @@ def test_a_stream_says_everything_first_and_then_what_changes(port: int, board: 
     assert answer.readline() == b"\n"
     assert answer.readline() == b"event: verdict\n", "only what has changed is said again"
     assert b'"title": "better"' in answer.readline()
+
+
+def closed_after(port: int, *pieces: bytes) -> bytes:
+    """What a connection brings until the server ends it. pieces: sent a moment apart."""
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        for piece in pieces:
+            connection.sendall(piece)
+            time.sleep(0.2)
+        seen = b""
+        while chunk := connection.recv(65536):
+            seen += chunk
+    return seen
+
+
+def test_silent_clients_are_ended_and_streams_go_on(monkeypatch: pytest.MonkeyPatch, port: int, board: Board):
+    monkeypatch.setattr("labctl.http_server.REQUEST_SECONDS", 1.0)
+    stream = get(port, "/changes")
+    panel(stream, "happened")
+    assert closed_after(port) == b""
+    assert closed_after(port, b"GET / HT") == b""
+    assert closed_after(port, *[b"GET / HTTP/1.1\r\nHost: localhost\r\n", *[b"x: y\r\n"] * 4]) == b""
+    whole = b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n"
+    assert closed_after(port, whole, whole, b"GET").count(b"HTTP/1.1 404") == 2, "and after requests, too"
+    board.put(view("better"), ())
+    assert stream.readline() == b"\n"
+    assert stream.readline() == b"event: verdict\n", "who listens is not silent"
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\n" + b"x: y\r\n" * 20_000 + b"\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nx: " + b"y" * 100_000 + b"\r\n\r\n",
+        b"GET / HTTP/1.1\r\nHost: localhost\r\nx: " + b"y" * 10_000_000 + b"\r\n\r\n",
+        b"a" * 100_000,
+        b"\x16\x03\x01\x02\x00\x01\x00\r\n\r\n",
+    ],
+)
+def test_what_is_too_large_or_no_http_is_refused(port: int, request_: bytes):
+    with socket.create_connection(("127.0.0.1", port), timeout=60) as connection:
+        try:
+            connection.sendall(request_)
+            answer = connection.recv(65536)
+        except ConnectionError:  # it was hung up on before all was sent
+            answer = b"HTTP/1.1 400 "
+    assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 431 "))
+    assert get(port, "/").status == 200
 
 
 def test_the_pages_script_never_writes_html():
