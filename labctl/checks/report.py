@@ -17,13 +17,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One verify. results: bottom up. seconds: the whole of it."""
+    """One verify. results: bottom up. seconds: the whole of it.
+
+    left_out: results that were not asked for. With one of them broken, these here may all pass.
+    """
 
     lab: str
     provider: str
     source: str
     results: tuple[CheckResult, ...]
     seconds: float
+    left_out: tuple[CheckResult, ...] = ()
 
     def count(self, status: Status) -> int:
         """How many checks came out like that."""
@@ -49,18 +53,16 @@ class Report:
 
 def make_report(lab: Lab, results: Sequence[CheckResult], seconds: float, layers: Collection[Layer] = ()) -> Report:
     """The report on these results. layers: only these, and whatever below them is to blame; empty: all."""
-    chosen = _chosen(results, layers) if layers else results
-    return Report(lab.name, lab.provider.value, lab.source.value, tuple(chosen), seconds)
+    report = Report(lab.name, lab.provider.value, lab.source.value, tuple(results), seconds)
+    return only(report, {result.id for result in results if result.check.layer in layers}) if layers else report
 
 
 def only(report: Report, ids: Collection[str]) -> Report:
     """The report on these checks alone, with the broken ones that block them."""
-    return replace(report, results=tuple(_with_blame(report.results, set(ids))))
-
-
-def _chosen(results: Sequence[CheckResult], layers: Collection[Layer]) -> list[CheckResult]:
-    """Results of these layers, with the broken checks of other layers that block them."""
-    return _with_blame(results, {result.id for result in results if result.check.layer in layers})
+    chosen = _with_blame(report.results, set(ids))
+    shown = {result.id for result in chosen}
+    others = tuple(result for result in report.results if result.id not in shown)
+    return replace(report, results=tuple(chosen), left_out=(*report.left_out, *others))
 
 
 def _with_blame(results: Sequence[CheckResult], wanted: set[str]) -> list[CheckResult]:

@@ -10,9 +10,10 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from labctl.checks.check import CheckResult, Layer, Status, counted
+from labctl.checks.check import CheckResult, Layer, Status, counted, listed
 from labctl.checks.explain import explain
 from labctl.checks.report import Report
+from labctl.checks.verdict import root_causes
 
 _MARKS = {
     Status.PASS: ("✓", "green"),
@@ -40,8 +41,11 @@ def summary(report: Report) -> Text:
         if report.count(status):
             words.append(f"{report.count(status)} {word}")
     mark, style = _MARKS[Status.PASS if report.ok else Status.FAIL]
-    said = "all checks pass" if report.ok else f"{counted(len(report.root_causes), 'root cause')}"
-    return Text(f"{mark} {report.lab}: {said} ({', '.join(words)}) in {report.seconds:.1f} s", style=style)
+    well = "these checks pass" if report.left_out else "all checks pass"
+    said = well if report.ok else f"{counted(len(report.root_causes), 'root cause')}"
+    elsewhere = root_causes(report.left_out)
+    more = f"; of the others, {listed(elsewhere, most=2)} fails" if elsewhere else ""
+    return Text(f"{mark} {report.lab}: {said} ({', '.join(words)}) in {report.seconds:.1f} s{more}", style=style)
 
 
 def result_line(result: CheckResult) -> Text:

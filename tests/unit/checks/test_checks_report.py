@@ -232,6 +232,15 @@ def test_layers_report_what_below_them_is_to_blame(lab: Lab, healthy: Facts) -> 
     assert {result.check.layer for result in report.results} == {Layer.CALICO, Layer.CLUSTER}
     fine = make_report(lab, judge_facts(lab, healthy).results, 0.0, (Layer.BGP,))
     assert {result.check.layer for result in fine.results} == {Layer.BGP}
+    assert shown(fine).splitlines()[-1] == "✓ lab: these checks pass (14 passed) in 0.0 s"
+
+
+def test_what_was_not_asked_for_and_is_broken_is_not_kept_quiet(lab: Lab, healthy: Facts) -> None:
+    report = make_report(lab, judge_facts(lab, etcd_down(healthy)).results, 0.0, (Layer.BGP,))
+    assert report.ok
+    assert shown(report) == (
+        "✓ bgp  14/14\n✓ lab: these checks pass (14 passed) in 0.0 s; of the others, cluster.etcd fails\n"
+    )
 
 
 def test_stand_ins_are_marked(lab: Lab, healthy: Facts) -> None:
