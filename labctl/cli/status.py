@@ -20,10 +20,12 @@ def status(app: Application, output: str) -> None:
     """Show machines, cluster, sessions and routes at a glance. It judges nothing; `labctl verify` does."""
     from labctl.checks.collect import collect
     from labctl.checks.overview import overview
+    from labctl.cli.verify import say_who_is_at_work
 
     lab = app.lab()
     with app.connections(lab) as connections, app.working("asking the machines"):
         seen = overview(lab, collect(lab, connections))
+    say_who_is_at_work(app)
     if output == "json":
         app.write(json.dumps(seen.as_dict(), indent=2) + "\n")
     else:

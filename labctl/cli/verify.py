@@ -68,7 +68,18 @@ def verify(  # noqa: PLR0917 - click passes the options
         _grade(app, lab, report, output)
     else:
         _show(app, report, output, explain=explain)
+    if not report.ok:
+        say_who_is_at_work(app)
     return 0 if report.ok else 1
+
+
+def say_who_is_at_work(app: Application) -> None:
+    """A line if another labctl works on this lab: what it has not done yet is no fault."""
+    from labctl.engine.lock import at_work
+
+    who = at_work(app.lab_files().lock)
+    if who:
+        app.note(f"another labctl is at work on this lab ({who}): what fails may only not be done yet")
 
 
 def _only(report: Report, ids: tuple[str, ...]) -> Report:

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import filelock
+import psutil
 
 from labctl.errors import HostError, LockedError
 from labctl.files import write_atomically
@@ -28,7 +29,7 @@ def lab_lock(path: Path, *, needed: bool = True) -> Iterator[None]:
     Raises LockedError, with the holder's pid and command, if another labctl holds it; HostError if .labctl is a link.
     """
     lock = filelock.FileLock(path, timeout=0)
-    holder = path.with_name(path.name + ".json")
+    holder = _note(path)
     try:
         own_folder(path.parent)
         lock.acquire()
@@ -72,9 +73,31 @@ def own_folder(folder: Path) -> None:
                 path.unlink()
 
 
+def at_work(path: Path) -> str:
+    """The other labctl that holds the lab's lock, as `pid 12: labctl up`; empty where none does, or nobody can say.
+
+    It takes no lock itself: looking must not keep anybody from working.
+    """
+    try:
+        pid, command = _holder(_note(path))
+        alive = pid != os.getpid() and any("labctl" in word for word in psutil.Process(pid).cmdline())
+    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
+        return ""
+    return f"pid {pid}: {command}" if alive else ""
+
+
+def _note(path: Path) -> Path:
+    return path.with_name(path.name + ".json")
+
+
+def _holder(note: Path) -> tuple[int, str]:
+    found = read_json(note.read_text())
+    return int(found["pid"]), str(found["command"])
+
+
 def _who(holder: Path) -> str:
     try:
-        found = read_json(holder.read_text())
-        return f"pid {int(found['pid'])}: {found['command']}"
+        pid, command = _holder(holder)
     except (OSError, ValueError, KeyError, TypeError):
         return "its pid is not known"
+    return f"pid {pid}: {command}"

@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 
 import labctl
-from labctl.engine.lock import lab_lock
+from labctl.engine.lock import at_work, lab_lock
 from labctl.errors import ExitCode, LockedError
+from labctl.lab_directory import LabDirectory
+from labctl.secrets.ssh_keys import new_ssh_key
 
 HOLD = """
 import subprocess, sys, time
@@ -50,6 +52,33 @@ def test_the_second_is_told_who_holds_the_lab(holder: subprocess.Popen[str], tmp
     with pytest.raises(LockedError) as again, lab_lock(tmp_path / ".labctl/lock"):
         pass
     assert again.value.why == caught.value.why
+
+
+def test_who_only_looks_is_told_who_is_at_work_and_takes_nothing(holder: subprocess.Popen[str], tmp_path: Path) -> None:
+    (tmp_path / "labctl.yaml").write_text("provider: lxc\nnetwork: {subnet: 192.0.2.0/24}\n")
+    files = LabDirectory(tmp_path)
+    files.ssh_key.parent.mkdir(parents=True)
+    files.ssh_key.write_bytes(new_ssh_key())
+    files.known_hosts.write_text("")
+    assert at_work(files.lock) == f"pid {holder.pid}: labctl up --workers 3"
+    words = f"another labctl is at work on this lab (pid {holder.pid}: labctl up --workers 3): "
+    words += "what fails may only not be done yet"
+    for command in ("verify", "status"):
+        line = [sys.executable, "-m", "labctl", "-C", str(tmp_path), command]
+        done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
+        assert words in done.stderr.splitlines(), done.stderr
+    holder.send_signal(signal.SIGKILL)
+    holder.wait(10)
+    assert at_work(files.lock) == "", "the note of a killed one says nothing"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[" * 100_000, '{"pid": "x"}', '{"pid": -1, "command": ""}', "null", b"\xff"]
+)
+def test_a_damaged_note_says_nothing(tmp_path: Path, text: str | bytes) -> None:
+    assert at_work(tmp_path / "lock") == ""
+    (tmp_path / "lock.json").write_bytes(text if isinstance(text, bytes) else text.encode())
+    assert at_work(tmp_path / "lock") == ""
 
 
 def test_a_killed_holder_leaves_no_lock(holder: subprocess.Popen[str], tmp_path: Path) -> None:
