@@ -8,7 +8,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 
 PACKAGES := vagrant vagrant-lxc lxc mmdebstrap nftables iproute2 python3-venv openssh-client curl ca-certificates gpg
-VM_PACKAGES := vagrant-libvirt libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils grub-pc-bin dnsmasq-base
+VM_PACKAGES := vagrant-libvirt libvirt-daemon-system libvirt-clients qemu-system-x86 qemu-utils grub-pc-bin dnsmasq-base tini
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 PIP := .venv/bin/pip install --quiet --disable-pip-version-check --retries 10 --timeout 60
 LABCTL := .venv/bin/labctl -C demo
