@@ -26,15 +26,16 @@ printf '%s\n' "${configuration//BOOTSTRAP_TOKEN/$(<secrets/bootstrap-token)}" >/
 trap 'rm -f /run/labctl/kubeadm-join.yaml' EXIT
 
 if [ ! -e /etc/kubernetes/labctl-joined ]; then
-  # An attempt that was cut off leaves half a worker behind.
-  systemctl stop kubelet.service
-  rm -f /etc/kubernetes/kubelet.conf /etc/kubernetes/bootstrap-kubelet.conf /etc/kubernetes/pki/ca.crt
-  # This machine may have been made anew: kubeadm refuses its name for as long as the API takes the old one for ready, 40 s.
+  # kubeadm refuses a name for as long as the API takes a worker that had it before for ready, 40 s; and it gives up where a
+  # busy API needs longer than 10 s for an answer.
   for _ in $(seq 20); do
+    # An attempt that failed, or was cut off, leaves half a worker behind.
+    systemctl stop kubelet.service
+    rm -f /etc/kubernetes/kubelet.conf /etc/kubernetes/bootstrap-kubelet.conf /etc/kubernetes/pki/ca.crt
     kubeadm join --config /run/labctl/kubeadm-join.yaml --skip-phases=preflight 2>&1 |
       tee /run/labctl/kubeadm-join.log && joined=yes && break
-    grep -q 'already exists in the cluster' /run/labctl/kubeadm-join.log || break
-    echo "the API still takes the worker that had this name before for ready: trying again in 5 s"
+    grep -q -e 'already exists in the cluster' -e 'Client.Timeout exceeded' /run/labctl/kubeadm-join.log || break
+    echo "the API takes a worker of that name for ready, or is busy: trying again in 5 s"
     sleep 5
   done
   [ "${joined:-}" = yes ] || exit 1
