@@ -23,7 +23,7 @@ def libvirt() -> Iterator[None]:
     try:
         for name in _DAEMONS:
             program = shutil.which(name, path="/usr/sbin:/usr/bin") or name
-            # libvirt asks each qemu what it can, ends it and waits until it is gone; where the host's first process takes
+            # libvirt asks each qemu what it can, ends it and waits until it is gone; where the first process takes
             # its time with orphans, that is seconds for every question. tini takes care of them at once.
             started.append(subprocess.Popen(["nice", "-n", "5", "tini", "-s", "--", program], stdin=subprocess.DEVNULL))
             time.sleep(1)
