@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from labctl.cache.words import no_end
 from labctl.errors import CacheError, HostError
 from labctl.model.lab import Lab
 from labctl.model.sources import image_parts
@@ -98,6 +99,8 @@ def _run(line: list[str], what: str, *, unprivileged: bool = False) -> str:
         )
     except OSError as error:
         raise CacheError(what, why=str(error)) from error
+    except subprocess.TimeoutExpired as error:
+        raise CacheError(what, why=no_end(line[0], error), next_step="the same command again") from error
     if done.returncode:
         raise CacheError(what, why="\n".join(done.stderr.strip().splitlines()[-4:]), next_step="the same command again")
     return done.stdout

@@ -14,6 +14,14 @@ from labctl.render.values import FETCH
 _SECONDS = 7200
 
 
+def no_end(program: str, error: subprocess.TimeoutExpired) -> str:
+    """What was waited for, how long, and the last that it said."""
+    said = error.stderr or error.stdout or b""
+    lines = (said if isinstance(said, str) else said.decode("utf-8", "replace")).split("\n")
+    last = next((line.strip() for line in reversed(lines) if line.strip()), "nothing")
+    return f"{program} did not end within {error.timeout:.0f} s; the last that it said: {last}"
+
+
 class Words:
     """Runs one word after another. What a download's SHA-256 was is noted in the cache's file ``pins``.
 
@@ -29,14 +37,11 @@ class Words:
     def run(self, *words: str, environment: Mapping[str, str] | None = None) -> str:
         """What a word prints. Raises CacheError with what it says where it stops."""
         line = ["bash", "-c", self._script, "labctl", *self._places, *words]
-        done = subprocess.run(
-            line,
-            env={**os.environ, **(environment or {})},
-            capture_output=True,
-            text=True,
-            timeout=_SECONDS,
-            check=False,
-        )
+        environment = {**os.environ, **(environment or {})}
+        try:
+            done = subprocess.run(line, env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False)
+        except subprocess.TimeoutExpired as error:
+            raise CacheError(f"{' '.join(words)} failed", why=no_end(words[0], error)) from error
         if done.returncode == 0:
             return done.stdout
         said = [item for item in done.stderr.splitlines() if item.strip()] or [f"exit status {done.returncode}"]

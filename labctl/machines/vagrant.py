@@ -138,12 +138,15 @@ class VagrantMachines:
             out_cm=self._log_stream,
             err_cm=self._log_stream,
         )
-        tool.deadline = _DEADLINES[what] if self._lab.provider is Provider.LXC else _DEADLINES_OF_VMS[what]
+        tool.deadline = self._deadline(what)
         try:
             with logged("vagrant", what, self._log):
                 yield tool
         except subprocess.CalledProcessError as error:
             raise self._failure(what, begin, error.returncode) from error
+
+    def _deadline(self, what: str) -> int:
+        return (_DEADLINES if self._lab.provider is Provider.LXC else _DEADLINES_OF_VMS)[what]
 
     def _failure(self, what: str, begin: int, status: int) -> LabctlError:
         """What Vagrant's output says, in words of its own where the error is a known one."""
@@ -151,7 +154,7 @@ class VagrantMachines:
         known = find_known_error(said)
         why = "\n".join(said.splitlines()[-_LAST_LINES:]) or f"exit status {status}"
         if status == _TIMED_OUT:
-            why = f"it did not end within its deadline; the last that it said:\n{why}"
+            why = f"it did not end within {self._deadline(what)} s; the last that it said:\n{why}"
         return LabctlError(
             f"vagrant {what} failed" + (f": {known.meaning} ({known.id})" if known else ""),
             where=str(self._files.folder),

@@ -17,10 +17,12 @@ from cache_publishers import free_port
 from upstream_publishers import CONTROLLER, CORE, RELEASE, Publishers
 
 from labctl.box.oci import CONFIG, Entry, image, layer_tar
+from labctl.cache import images
 from labctl.cache.contents import Contents, missing, needs
 from labctl.cache.images import blob_file, layout
 from labctl.cache.pull import Pull
 from labctl.cache.serve import serving
+from labctl.cache.words import Words
 from labctl.errors import CacheError, HostError
 from labctl.host.internet import host_internet
 from labctl.model.lab import Internet, Lab
@@ -211,6 +213,19 @@ def test_a_publisher_that_is_gone_a_changed_index_and_a_wrong_sum_stop_it(
     (tmp_path / "lock").write_text(f"{'0' * 64}  {origin}\n")
     with published(stand), pytest.raises(CacheError, match=r"the ingress controller from .* has the wrong checksum"):
         pull(lab, tmp_path / "pinned", pins=tmp_path / "lock")
+
+
+def test_what_does_not_end_says_what_was_waited_for_and_its_last_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in ("words", "images"):
+        monkeypatch.setattr(f"labctl.cache.{module}._SECONDS", 1)
+    with pytest.raises(CacheError, match=r"eval .* failed") as caught:
+        Words(tmp_path, tmp_path / "pins").run("eval", "echo first >&2; echo half of it >&2; exec sleep 60")
+    assert caught.value.why == "eval did not end within 1 s; the last that it said: half of it"
+    with pytest.raises(CacheError, match="an image") as caught:
+        images._run(["sleep", "60"], "an image")
+    assert caught.value.why == "sleep did not end within 1 s; the last that it said: nothing"
 
 
 def test_a_cache_that_nobody_serves_is_told(make_lab: Callable[[str], Lab]) -> None:

@@ -19,6 +19,7 @@ from labctl.engine.up import asleep
 from labctl.errors import HostError, LabctlError, RemoteError
 from labctl.lab_directory import LabDirectory
 from labctl.machines import lxc
+from labctl.machines import vagrant as vagrant_module
 from labctl.machines.vagrant import VagrantMachines
 from labctl.model.lab import Lab, Provider
 
@@ -179,6 +180,18 @@ def test_a_failure_without_a_word_gives_the_status(programs: StandIns, files: La
     with pytest.raises(LabctlError) as caught:
         VagrantMachines(article_lab, files).halt()
     assert caught.value.why == "exit status 9"
+
+
+def test_a_vagrant_that_hangs_is_ended_and_says_how_long_it_was_waited_for(
+    programs: StandIns, files: LabDirectory, article_lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(vagrant_module._DEADLINES, "halt", 1)
+    programs.add("vagrant", "import time; print('==> worker1: Stopping', flush=True); time.sleep(60)")
+    with pytest.raises(LabctlError) as caught:
+        VagrantMachines(article_lab, files).halt()
+    assert caught.value.what == "vagrant halt failed"
+    assert caught.value.why == "it did not end within 1 s; the last that it said:\n==> worker1: Stopping"
+    assert caught.value.next_step == "labctl halt"
 
 
 @pytest.mark.parametrize("what", CALLS)
