@@ -172,3 +172,19 @@ def test_an_error_waits_for_the_threads():
         pool.submit(lambda: (time.sleep(0.2), done.append(1)))
         raise ValueError("wrong")
     assert done == [1]
+
+
+def test_an_interrupt_that_python_drops_comes_again(lab_folder):
+    code = (
+        "import time\nfrom labctl.__main__ import main\nimport labctl.cli.app as app\n"
+        "class Held:\n    def __del__(self):\n        print('ready', flush=True)\n        time.sleep(3600)\n"
+        "def slow(self, overrides=None):\n    Held()\n    time.sleep(3600)\n"
+        "app.Application.lab = slow\nmain()\n"
+    )
+    process = python(code, "inventory")
+    assert process.stdout is not None
+    assert process.stdout.readline() == b"ready\n"
+    time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert (process.returncode, errors.decode().strip()) == (130, "error: interrupted")
