@@ -51,7 +51,7 @@ def load(files: LabDirectory) -> tuple[Applied, ...]:
         return ()
     try:
         return tuple(_reveal(item) for item in read_json(path.read_text(encoding="utf-8"))["faults"])
-    except (OSError, ValueError, KeyError, TypeError, zlib.error) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, zlib.error) as error:
         next_step = f"labctl up, then rm {path}"
         raise LabctlError(f"{path} can't be read", why=str(error), next_step=next_step) from error
 
@@ -77,5 +77,9 @@ def _conceal(item: Applied) -> dict[str, Any]:
 
 def _reveal(item: dict[str, Any]) -> Applied:
     if isinstance(item.get("hidden"), str):
-        return Applied(**read_json(zlib.decompress(base64.b64decode(item["hidden"]))))
-    return Applied(**item)
+        item = read_json(zlib.decompress(base64.b64decode(item["hidden"])))
+    found = Applied(**item)
+    texts = (found.name, found.machine, found.host, found.way, found.undo)
+    if not all(isinstance(text, str) for text in texts):
+        raise TypeError("a fault of another shape")
+    return replace(found, since=float(found.since), repaired=float(found.repaired), hidden=bool(found.hidden))

@@ -20,6 +20,8 @@ from labctl.remote.result import CommandResult
 
 LineHandler = Callable[[str], None]
 ROOT = "root"
+# What paramiko raises for a key, or a known_hosts, that is damaged.
+_DAMAGED = (paramiko.hostkeys.InvalidHostKey, ValueError, LookupError, TypeError)
 _POLL_SECONDS = 0.01
 _CHUNK = 65536
 # After a command's end its last output may still be on the way. It is waited for, but not for ever: a program that the
@@ -82,7 +84,7 @@ class Connection:
                 allow_agent=False,
                 look_for_keys=False,
             )
-        except (OSError, EOFError, paramiko.SSHException) as error:
+        except (OSError, EOFError, paramiko.SSHException, *_DAMAGED) as error:
             client.close()
             raise RemoteError(
                 f"no SSH connection to {access.machine} ({access.address})",

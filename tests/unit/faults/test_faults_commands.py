@@ -63,6 +63,25 @@ def test_break_writes_down_what_repair_undoes(files: LabDirectory) -> None:
     assert carry_out.repair(LAB, files, remote) == ()
 
 
+WHOLE = {"name": "x", "machine": "worker1", "host": "worker1", "way": "", "undo": "true", "since": 1.0, "hidden": False}
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "null", "[]", "{}", "[" * 100_000, '{"faults": 5}', '{"faults": [1]}', '{"faults": [{}]}', "\x80",
+     '{"faults": [{"hidden": "!"}]}', '{"faults": [{"hidden": "eJwDAAAAAAE="}]}', '{"faults": [{"hidden": "AAAA"}]}',
+     json.dumps({"faults": [WHOLE | {"undo": 5}]}), json.dumps({"faults": [WHOLE | {"since": "x"}]})],
+)  # fmt: skip
+def test_a_damaged_note_of_faults_is_said_with_what_to_do(files: LabDirectory, text: str) -> None:
+    state.faults_file(files).write_bytes(text.encode("latin-1"))
+    with pytest.raises(LabctlError) as caught:
+        carry_out.repair(LAB, files, Recorder())
+    assert caught.value.what == f"{state.faults_file(files)} can't be read"
+    assert caught.value.next_step == f"labctl up, then rm {state.faults_file(files)}"
+    state.faults_file(files).write_text(json.dumps({"faults": [WHOLE]}))
+    assert [fault.name for fault in carry_out.repair(LAB, files, Recorder())] == ["x"]
+
+
 def test_the_latest_is_undone_first_and_one_alone_by_its_name(files: LabDirectory) -> None:
     remote = Recorder()
     for name in ("forwarding-off", "cni-lost", "agent-stopped"):

@@ -226,6 +226,19 @@ def test_missing_files_are_errors_in_words(new_server: NewServer, tmp_path: Path
     assert "No such file" in refused(server, key_file=tmp_path / "none").why
 
 
+@pytest.mark.parametrize(
+    "content", [b"", b"\x00", bytes(range(256)) * 3, b"{}\n", b"[" * 5000, b"192.0.2.1 ssh-ed25519 AAAA"]
+)
+@pytest.mark.parametrize("name", ["key_file", "known_hosts"])
+def test_damaged_files_are_errors_in_words(new_server: NewServer, tmp_path: Path, name: str, content: bytes) -> None:
+    server, damaged = new_server(), tmp_path / "damaged"
+    whole = getattr(server.access, name).read_bytes()
+    for text in (content, whole[: len(whole) // 2] + content):
+        damaged.write_bytes(text)
+        error = refused(server, **{name: damaged})
+        assert error.why and error.next_step == "labctl up"
+
+
 def test_nothing_listening_and_silence_are_errors_within_the_deadline(new_server: NewServer) -> None:
     server = new_server()
     with socket.create_server(("127.0.0.1", 0)) as silent:
