@@ -1,7 +1,7 @@
 """Every fault on a real lab: what verify names, whether that is right, and how long it takes.
 
 `python tests/lab/fault_trials.py DIRECTORY [NAME...]` tries them on the lab in that directory, which must be up, and
-writes faults.md there; what was tried before is kept in trials.json.
+puts their rows into docs/faults.md; what was tried before is kept in trials.json.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from labctl.faults.fault import Fault
 from labctl.model.lab import Machine
 
 NAMED_WITHIN = 45.0
+PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
+SUM = re.compile(r"\d+ of \d+ faults are named right\.")
 HEADING = "## Made by hand"
 LEFT_OUT_HEADING = "## Left out"
 WELL_WITHIN = 150.0
@@ -156,6 +158,17 @@ def page(trials: list[Trial], left_out: dict[str, str], by_hand: list[str]) -> s
     return "\n".join(lines)
 
 
+def renewed(text: str, trials: list[Trial]) -> str:
+    """The page with these trials' rows in the place of the same faults' earlier ones, and the sum counted again."""
+    new = {trial.fault.name: _row(trial) for trial in trials}
+    before, heading, rest = text.partition(f"{HEADING}\n")
+    lines = [new.get(line.split("`")[1], line) if line.startswith("| `") else line for line in before.splitlines()]
+    rows = [line for line in lines if line.startswith("| `")]
+    right = sum(" | yes | " in row for row in rows)
+    sums = [f"{right} of {len(rows)} faults are named right." if SUM.fullmatch(line) else line for line in lines]
+    return "\n".join([*sums, heading + rest])
+
+
 def _row(trial: Trial) -> str:
     fault = trial.fault
     named = ", ".join(f"`{id_}`" for id_ in trial.named) or "nothing"
@@ -169,8 +182,6 @@ def _row(trial: Trial) -> str:
 
 def main(words: list[str]) -> None:
     """Try the named faults, or all."""
-    from labctl.faults.catalogue import LEFT_OUT
-
     settle = float(words.pop(1).partition("=")[2]) if len(words) > 1 and words[1].startswith("--settle=") else 0.0
     trials = Trials(Path(words[0]))
     kept = Path(words[0], "trials.json")
@@ -186,7 +197,7 @@ def main(words: list[str]) -> None:
         except Exception as error:  # noqa: BLE001 - the others are tried all the same
             print(f"ERROR  {fault.name}: {error!r} {getattr(error, 'why', '')}", flush=True)
     found = [Trial(fault=fault, **known[fault.name]) for fault in faults_for(trials.lab) if fault.name in known]
-    Path(words[0], "faults.md").write_text(page(found, LEFT_OUT, []))
+    PAGE.write_text(renewed(PAGE.read_text(encoding="utf-8"), found), encoding="utf-8")
 
 
 if __name__ == "__main__":
