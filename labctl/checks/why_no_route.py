@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import IPv4Network
+from ipaddress import IPv4Address, IPv4Network
 
 from labctl.checks.check import Cause, listed
 from labctl.checks.cluster_objects import BlockAffinity
@@ -54,6 +54,8 @@ def _learned_wrongly(
         cause = f"BIRD on {ingress} can't resolve {hop}: its session with {way.hop.name} lacks `direct`"
         return Cause(cause, hint)
     gateways = [hop.gateway for hop in best.next_hops]
+    if over_ebgp := _told_on_over_ebgp(lab, [*gateways, *(route.gateways if route else ())], way, block):
+        return over_ebgp
     if gateways != [way.hop.address]:
         others = listed(gateways) or best.kind
         if way.hop != node:
@@ -62,12 +64,6 @@ def _learned_wrongly(
                 f"{way.hop.name}: BIRD on {way.hop.name} tells it without `next hop self`"
             )
             return Cause(cause, f"labctl ssh {way.hop.name} -- cat /etc/bird/bird.conf")
-        if lab.network.ingress_as_number != lab.network.as_number and not lab.bgp.keep_next_hop:
-            cause = (
-                f"{ingress} sends packets for {node.name}'s block {block.cidr} by way of {others}: over eBGP each node "
-                "also tells the other nodes' blocks on, and with itself as next hop"
-            )
-            return Cause(cause, "write `bgp: {next_hop: keep}` in labctl.yaml, then: labctl up")
         cause = (
             f"BIRD on {ingress} learned {block.cidr} from {best.protocol} "
             f"by way of {others}, not from its owner {node.name}"
@@ -77,6 +73,19 @@ def _learned_wrongly(
         cause = f"BIRD on {ingress} knows {block.cidr} but its kernel protocol did not write it to the routing table"
         return Cause(cause, f"labctl birdc {ingress} show protocols all kernel1")
     return Cause(f"the kernel of {ingress} has {route}, BIRD has {best.kind} by way of {listed(gateways)}", hint)
+
+
+def _told_on_over_ebgp(lab: Lab, gateways: list[IPv4Address | None], way: Way, block: BlockAffinity) -> Cause | None:
+    """The wrong next hop of two AS numbers; BIRD may hand the kernel several equal ways, the right one among them."""
+    two_numbers = lab.network.ingress_as_number != lab.network.as_number
+    others = sorted({gateway for gateway in gateways if gateway and gateway != way.hop.address})
+    if not others or not two_numbers or lab.bgp.keep_next_hop or way.hop != way.node:
+        return None
+    cause = (
+        f"{way.here.name} sends packets for {way.node.name}'s block {block.cidr} by way of {listed(others)}: over eBGP "
+        "each node also tells the other nodes' blocks on, and with itself as next hop"
+    )
+    return Cause(cause, "write `bgp: {next_hop: keep}` in labctl.yaml, then: labctl up")
 
 
 def _not_learned(facts: Facts, way: Way, block: BlockAffinity) -> Cause:

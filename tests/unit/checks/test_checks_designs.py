@@ -59,6 +59,23 @@ def test_the_wrong_next_hop_of_ebgp_is_named_with_its_remedy() -> None:
     assert found.hint == "write `bgp: {next_hop: keep}` in labctl.yaml, then: labctl up"
 
 
+def test_the_owner_among_several_equal_ways_is_the_same_mistake() -> None:
+    """BIRD's best way is the right one, but its kernel protocol merges the equal ones (seen on a lab, BIRD 2.17)."""
+    worker, others = EBGP.machine("worker1"), [EBGP.controlplane, EBGP.machine("worker2")]
+    facts, block = make_facts(EBGP), str(block_of(EBGP, worker))
+    old = facts.on("ingress")
+    routes = json.loads(old.output("routes"))
+    route = next(route for route in routes if route["dst"] == block)
+    ways = [worker, *others]
+    route["nexthops"] = [{"gateway": str(way.address), "dev": route.pop("dev", "eth0")} for way in ways]
+    del route["gateway"]
+    results = {**old.results, "routes": replace(old.results["routes"], stdout=json.dumps(routes))}
+    report = judge_facts(EBGP, replace(facts, machines={**facts.machines, "ingress": replace(old, results=results)}))
+    found = next(result.outcome for result in report.results if result.id == "route.ingress.worker1")
+    assert report.root_causes == ("route.ingress.worker1",)
+    assert f"by way of {others[0].address}, {others[1].address}: over eBGP" in found.cause
+
+
 def test_a_router_is_the_peer_of_all_and_the_first_hop_of_every_packet() -> None:
     ids = {check.id for check in all_checks(ROUTER, make_facts(ROUTER))}
     assert not {"bgp.ingress.worker1", "calico.peer", "machine.certificates.router1"} & ids
