@@ -71,9 +71,10 @@ lab: .venv/dev .venv/tools ## tests on a real lab of LXC machines, as root: ten 
 lab-more: .venv/dev .venv/tools ## the tests of lab, and those that take longer: half an hour
 	$(SUDO) env LABCTL_LAB_MORE=1 $(WITH_TOOLS) python -m pytest -p no:cacheprovider tests/lab
 
-# At night: kills at random moments, and a lab that lives on; an hour and more each. The figures go to docs/reliability.md.
-reliability: .venv/dev .venv/tools ## labctl killed 60 times at random moments, then a lab under changes for an hour; as root
+# At night: kills at random moments, damage, and a lab that lives on; an hour and more each. The figures go to docs/reliability.md.
+reliability: .venv/dev .venv/tools ## labctl killed 60 times, its files damaged, then a lab under changes for an hour; as root
 	$(SUDO) $(WITH_TOOLS) python tests/lab/kill_trials.py --trials $(or $(TRIALS),60) --report docs/reliability.md
+	$(SUDO) $(WITH_TOOLS) python tests/lab/damage_trials.py --report docs/reliability.md
 	$(SUDO) $(WITH_TOOLS) python tests/lab/long_life.py --minutes $(or $(MINUTES),60) --report docs/reliability.md
 
 test-vm: .venv/dev ## four virtual machines of libvirt, emulated in software, as root: a quarter of an hour or more

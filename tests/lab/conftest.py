@@ -33,14 +33,16 @@ NAMES = (
     "labtest-designs",
     "labtest-ha",
     "labtest-kill",
+    "labtest-damage",
+    "labtest-damage-2",
     "labtest-upstream",
 )
 # The first files share one lab; then it is destroyed, and the last ones make labs of their own, one after the other.
 SHARED = ("up", "cluster", "bgp", "traffic", "rights", "secrets", "verify", "faults", "again", "changed", "destroy")
-ORDER = (*SHARED, "partly", "killed", "plain_vagrant", "designs", "ha", "class", "upstream")
+ORDER = (*SHARED, "partly", "killed", "damaged", "plain_vagrant", "designs", "ha", "class", "upstream")
 
 # What takes longer, or has not yet passed often enough to be relied on: `make lab-more` runs these, too.
-MORE = ("bench", "changed", "killed", "designs", "ha", "class")
+MORE = ("bench", "changed", "killed", "damaged", "designs", "ha", "class")
 WITH_MORE = "LABCTL_LAB_MORE"
 
 Host = dict[str, list[str]]
