@@ -47,6 +47,7 @@ def ssh_options(access: SshAccess) -> list[str]:
         "GlobalKnownHostsFile=none",
         "StrictHostKeyChecking=yes",
         "LogLevel=ERROR",
+        "ServerAliveInterval=15",
     ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import logging
 import shlex
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -28,6 +29,16 @@ _CHUNK = 65536
 # command left running may hold the output open.
 _DRAIN_SECONDS = 1.0
 _DRAIN_POLL_SECONDS = 0.001
+
+# A machine that is gone without a word is noticed after 15 + 4 * 15 seconds, also by a command that waits for ever. A
+# network that is away for a minute is no reason to give up. (tcp(7); macOS has other names for some of these.)
+_SILENT_SECONDS, _ASK_AGAIN_SECONDS, _TIMES = 15, 15, 4
+_SILENCE = {
+    "TCP_KEEPIDLE": _SILENT_SECONDS,
+    "TCP_KEEPINTVL": _ASK_AGAIN_SECONDS,
+    "TCP_KEEPCNT": _TIMES,
+    "TCP_USER_TIMEOUT": 1000 * (_SILENT_SECONDS + _ASK_AGAIN_SECONDS * _TIMES),
+}
 
 # paramiko reports a refused connection with a traceback of its own; ours says it in words, and keeps the rest for -v.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
@@ -92,6 +103,7 @@ class Connection:
                 why=str(error) or type(error).__name__,
                 next_step="labctl up",
             ) from error
+        _notice_silence(client)
         return cls(access, client, log)
 
     @property
@@ -180,6 +192,17 @@ class Connection:
     def _failure(self, what: str, command: str, why: str) -> RemoteError:
         shown = command if len(command) <= 200 else command[:200] + " …"
         return RemoteError(f"{what}: {shown}", where=self.access.machine, why=why, next_step="labctl verify")
+
+
+def _notice_silence(client: paramiko.SSHClient) -> None:
+    """Let the kernel find out whether the other end is still there."""
+    transport = client.get_transport()
+    if transport is None or not isinstance(transport.sock, socket.socket):
+        return
+    transport.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in _SILENCE.items():
+        if hasattr(socket, name):
+            transport.sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 def _pump(channel: paramiko.Channel, stdin: bytes, until: float, on_line: LineHandler | None) -> tuple[str, str]:

@@ -203,6 +203,21 @@ class DamageTrials:
             raise WrongError(f"exit {started.returncode}: {errors[-1500:]}")
         return f"exit {started.returncode}, then {self.converges()}"
 
+    def a_machine_dies_under_a_command(self) -> str:
+        """controlplane loses its power under `labctl kubectl get pods --watch`, then `up`"""
+        self.is_up()
+        waiting = self.lab.start("kubectl", "get", "pods", "--watch")
+        try:
+            time.sleep(3)
+            check(run(["lxc-stop", "--kill", "--name", f"labctl-{self.lab.folder.name}-controlplane"]))
+            begin = time.monotonic()
+            _, errors = waiting.communicate(timeout=180)
+        finally:
+            waiting.kill()
+        if waiting.returncode == 0 or "Traceback" in errors or "controlplane" not in errors:
+            raise WrongError(f"exit {waiting.returncode}: {errors[-1500:]}")
+        return f"exit {waiting.returncode} after {time.monotonic() - begin:.0f} s; {self.converges()}"
+
     def is_up(self) -> None:
         """The lab is up, whatever was before."""
         (self.lab.folder / "labctl.yaml").write_text(self.config)
@@ -299,6 +314,7 @@ TRIALS = {
         DamageTrials.an_authority_is_damaged, DamageTrials.everything_is_damaged, DamageTrials.the_host_reboots,
         DamageTrials.the_host_reboots_and_destroy, DamageTrials.the_disk_is_full, DamageTrials.two_labs_at_once,
         DamageTrials.the_connection_is_lost, DamageTrials.sshd_is_killed,
+        DamageTrials.a_machine_dies_under_a_command,
     )
 }  # fmt: skip
 

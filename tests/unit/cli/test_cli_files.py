@@ -39,6 +39,7 @@ def test_ssh_config(run, lab_folder):
         "  GlobalKnownHostsFile none\n"
         "  StrictHostKeyChecking yes\n"
         "  LogLevel ERROR\n"
+        "  ServerAliveInterval 15\n"
         for name, number in hosts.items()
     )
 

@@ -44,6 +44,7 @@ def test_ssh_becomes_the_hosts_own_client(lab_folder, tmp_path):
         "-o", "GlobalKnownHostsFile=none",
         "-o", "StrictHostKeyChecking=yes",
         "-o", "LogLevel=ERROR",
+        "-o", "ServerAliveInterval=15",
         "--", "192.168.50.23",
     ]  # fmt: skip
 
