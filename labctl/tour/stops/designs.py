@@ -34,7 +34,7 @@ _MESH = "The nodes still have sessions with each other (the mesh)"
 _NO_MESH = "There is no mesh: {peer} alone tells the nodes of one another"
 _REFLECTED = {
     "refused": "Calico on every node wants to tell ingress which pods it has. In this lab there is no mesh: ingress is "
-    "outside, is every node's peer and tells the nodes of one another. We stop BIRD on ingress for a moment, as it was "
+    "every node's peer and tells the nodes of one another. We stop BIRD on ingress for a moment, as it was "
     "before anybody configured it: the session is refused. Without it ingress has no route to any pod, and "
     "{nodes_forget}.",
     "filter": "BIRD on ingress gets one `protocol bgp` per node. The import filter matters most: it lets in blocks of "
