@@ -187,6 +187,9 @@ def _closing_words(lab: Lab, outcome: Outcome, until: tuple[str, ...], seconds: 
         return f"the lab {lab.name} is up already; nothing was changed ({took(seconds)})"
     if until:
         steps = f"{'step' if len(until) == 1 else 'steps'} {' and '.join(until)}"
-        return f"the lab {lab.name} is up to the {steps} ({took(seconds)}); `labctl up` does the rest"
+        made = {name.step for name in (*outcome.done, *outcome.skipped)}
+        exercise = "bgp-peers" in made and "bird" not in made and lab.router is None
+        or_class = ", or the class by hand: labctl tour --exercise" if exercise else ""
+        return f"the lab {lab.name} is up to the {steps} ({took(seconds)}); `labctl up` does the rest{or_class}"
     url = f"curl -H 'Host: {lab.app.host}' http://{lab.entry}/"
     return f"the lab {lab.name} is up and verified ({took(seconds)}). Try: {url}"
