@@ -42,6 +42,12 @@ def _sessions_up(guide: Guide) -> bool:
     return {node.address for node in guide.lab.nodes} <= _established(text)
 
 
+def _starts_again(guide: Guide) -> bool:
+    """The sessions stand, and BIRD starts with the machine."""
+    enabled = _answer(guide, shell(guide.lab.ingress.name, "systemctl is-enabled bird")).strip() == "enabled"
+    return enabled and _sessions_up(guide)
+
+
 def _established(text: str) -> set[IPv4Address]:
     try:
         sessions = [item.session for item in parse_protocols(text) if item.session is not None]
@@ -141,13 +147,15 @@ TASKS: tuple[Task, ...] = (
     ),
     Task(
         "restart",
-        lambda _lab: "Make BIRD read the file, and wait until all sessions are Established.",
+        lambda _lab: (
+            "Make BIRD read the file, now and after the next boot, and wait until all sessions are Established."
+        ),
         (
-            "BIRD is a service of systemd on ingress.",
+            "BIRD is a service of systemd on ingress: `enable` is for the next boot, `restart` for now.",
             "If a session does not come up: do the addresses and AS numbers fit? `labctl verify` tells.",
         ),
-        lambda lab: f"labctl ssh {lab.ingress.name} -- systemctl restart bird",
-        holds=_sessions_up,
+        lambda lab: f"labctl ssh {lab.ingress.name} -- 'systemctl enable bird && systemctl restart bird'",
+        holds=_starts_again,
     ),
     Task(
         "sessions",
