@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+
+_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+
+
+def remedy(error: OSError) -> str:
+    """What to do where the disk takes no more; empty where something else is wrong."""
+    return "make room, or the disk writable; then the same command again" if error.errno in _THE_DISK else ""
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sys
 from pathlib import Path
@@ -15,9 +14,6 @@ from labctl.errors import ConfigError, ExitCode, LabctlError
 
 if TYPE_CHECKING:
     from labctl.cli.app import Application
-
-
-_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
 def show_error(error: BaseException, app: Application) -> ExitCode:
@@ -84,9 +80,11 @@ def print_error(error: LabctlError, app: Application) -> None:
 
 
 def _show_unexpected(error: BaseException, app: Application) -> None:
-    if isinstance(error, OSError) and error.errno in _THE_DISK:
+    from labctl.files import remedy
+
+    if isinstance(error, OSError) and (next_step := remedy(error)):
         what = f"{error.filename or 'a file'} can't be written: {error.strerror}"
-        _say(app, what, next_step="make room, or the disk writable; then the same command again")
+        _say(app, what, next_step=next_step)
         return
     if isinstance(error, PermissionError) and error.filename:
         _say(app, f"{error.filename}: permission denied", next_step=f"the same command as {_owner(error.filename)}")

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from labctl.errors import LabctlError
-from labctl.files import write_atomically
+from labctl.files import remedy, write_atomically
 from labctl.parse.json_text import read_json
 from labctl.render.tree import Tree
 
@@ -27,7 +27,9 @@ def write_tree(folder: Path, tree: Tree) -> list[PurePosixPath]:
             if write_atomically(target, file.content, mode=file.mode):
                 changed.append(path)
         except OSError as error:
-            raise LabctlError(f"{target} cannot be written", where=str(target), why=error.strerror or "") from error
+            raise LabctlError(
+                f"{target} cannot be written", where=str(target), why=error.strerror or "", next_step=remedy(error)
+            ) from error
     names = sorted(str(path) for path in tree)
     write_atomically(folder / _MANIFEST, (json.dumps(names, indent=1) + "\n").encode())
     return changed
