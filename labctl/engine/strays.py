@@ -87,11 +87,18 @@ def agree_with_vagrant(lab: Lab, files: LabDirectory, asleep: frozenset[str]) ->
         return
     whole = lxc.existing(lab)
     left = lxc.left_of(lab) & asleep
-    unknown = {name for name in left if not _id_file(files, name).is_file()}
+    unknown = {name for name in left if not _is_known(lab, files, name)}
     booted = {name for name in unknown & whole if HostMarks().has_booted(lab.name, name)}
     remove_strays(lab, files, (left - whole) | (unknown - booted))
     for name in booted:
         write_atomically(_id_file(files, name), (container_prefix(lab) + name).encode())
+
+
+def _is_known(lab: Lab, files: LabDirectory, machine: str) -> bool:
+    try:
+        return _id_file(files, machine).read_text().strip() == container_prefix(lab) + machine
+    except (OSError, ValueError):
+        return False  # there is none, or it is damaged
 
 
 def _id_file(files: LabDirectory, machine: str) -> Path:

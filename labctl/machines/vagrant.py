@@ -19,6 +19,7 @@ from labctl.log import lab_log, logged
 from labctl.machines.known_errors import find_known_error
 from labctl.machines.processes import MARK
 from labctl.model.lab import Lab, Provider
+from labctl.parse.json_text import read_json
 from labctl.remote.ssh import LineHandler
 
 _LAST_LINES = 12
@@ -131,6 +132,7 @@ class VagrantMachines:
             raise HostError("Vagrant is not installed", next_step="apt install vagrant vagrant-lxc")
         self._said.parent.mkdir(parents=True, exist_ok=True)
         self._bound_log()
+        self._drop_damaged_index()
         begin = self._said.stat().st_size if self._said.exists() else 0
         tool = _Tool(  # type: ignore[no-untyped-call]
             root=str(self._files.folder),
@@ -161,6 +163,21 @@ class VagrantMachines:
             why=why,
             next_step=known.remedy if known else f"labctl {what}",
         )
+
+    def _drop_damaged_index(self) -> None:
+        """Vagrant does nothing at all where its index of machines is damaged; without one it makes another.
+
+        Only the lab's own: the one in the user's Vagrant home names other machines, too.
+        """
+        index = self._files.vagrant_home / "data" / "machine-index" / "index"
+        try:
+            text = index.read_bytes()
+            if text and not isinstance(read_json(text), dict):
+                index.unlink()
+        except ValueError:
+            index.unlink()
+        except OSError:
+            return
 
     def _bound_log(self) -> None:
         """What Vagrant said is kept, but not for ever."""

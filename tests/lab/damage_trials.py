@@ -92,11 +92,15 @@ class DamageTrials:
         return self.leaves_nothing()
 
     def state_is_damaged(self) -> str:
-        """16 files of .labctl cut off, emptied or overwritten, one after the other, `up` after each"""
+        """16 files of .labctl cut off, emptied or overwritten, one after the other, `up` after each; then `halt`, `up`"""
         self.is_up()
         for number, name in enumerate(STATE):
             self.damage(name, list(_KINDS)[number % len(_KINDS)])
             self.converges(f"{name} damaged")
+        for name in STATE[-2:]:  # what Vagrant reads only where a machine stops or starts
+            self.damage(name, "garbage")
+        self.is_clean(self.lab.labctl("halt", seconds=300), "halt")
+        self.converges("after halt")
         return f"{len(STATE)} times: converged, no machine made anew"
 
     def everything_is_damaged(self) -> str:

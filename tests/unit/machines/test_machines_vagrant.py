@@ -182,6 +182,21 @@ def test_a_failure_without_a_word_gives_the_status(programs: StandIns, files: La
     assert caught.value.why == "exit status 9"
 
 
+@pytest.mark.parametrize(
+    ("content", "stays"),
+    [(b'{"version":1,"machines":{}}', True), (b"", True), (b"\x80", False), (b'{"ver', False), (b"[]", False)],
+)
+def test_an_index_that_vagrant_would_stumble_over_is_dropped(
+    programs: StandIns, files: LabDirectory, article_lab: Lab, content: bytes, stays: bool
+) -> None:
+    index = files.vagrant_home / "data" / "machine-index" / "index"
+    index.parent.mkdir(parents=True)
+    index.write_bytes(content)
+    programs.add("vagrant")
+    VagrantMachines(article_lab, files).halt()
+    assert index.exists() is stays
+
+
 def test_a_vagrant_that_hangs_is_ended_and_says_how_long_it_was_waited_for(
     programs: StandIns, files: LabDirectory, article_lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
