@@ -92,7 +92,7 @@ class DamageTrials:
         return self.leaves_nothing()
 
     def state_is_damaged(self) -> str:
-        """16 files of .labctl cut off, emptied or overwritten, one after the other, `up` after each; then `halt`, `up`"""
+        """16 files of .labctl cut off, emptied or overwritten in turn, `up` after each; then `halt` and `up`"""
         self.is_up()
         for number, name in enumerate(STATE):
             self.damage(name, list(_KINDS)[number % len(_KINDS)])
