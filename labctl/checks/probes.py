@@ -67,6 +67,8 @@ class Probe:
 
 # A daemon of the machine's own answers at once, or it hangs.
 _DAEMON_SECONDS = ANSWER_SECONDS
+# All questions of the API together: one that has lost etcd answers each of them late.
+_API_SECONDS = 2.0
 # A container's runtime is asked first, which takes its time.
 _IN_CONTAINER_SECONDS = 4.0
 
@@ -151,7 +153,7 @@ def probes_for(lab: Lab, machine: Machine, patience: float = 1.0) -> tuple[Probe
     if machine.role is Role.CONTROLPLANE:
         if lab.source is Source.DEBIAN:
             own.append(Probe("etcd-health", etcd_health_command(patience)))
-        own.insert(0, Probe("api", api_command(machine.address, patience)))
+        own.insert(0, Probe("api", api_command(machine.address, patience), _API_SECONDS))
     own.append(Probe("names", names_command(lab)))
     if files := certificates_of(machine, lab.source):
         own.append(Probe("certificates", certificates_command(files)))
@@ -159,7 +161,7 @@ def probes_for(lab: Lab, machine: Machine, patience: float = 1.0) -> tuple[Probe
         own.append(Probe("bird-options", _BIRD_OPTIONS))
         own.append(Probe("bird-syntax", f"bird -p -c {BIRD_CONFIG}"))
     if machine.role is Role.CONTROLPLANE:
-        own.append(Probe("controller-rights", rights_command(machine.address, lab.source, patience)))
+        own.append(Probe("controller-rights", rights_command(machine.address, lab.source, patience), _API_SECONDS))
     if machine.is_node:
         own.append(Probe("cni", "grep -s . /etc/cni/net.d/*.conf /etc/cni/net.d/*.conflist"))
         own.append(Probe("cni-plugins", "find -L /opt/cni/bin -maxdepth 1 -type f -perm -100 -printf '%f\\n'"))
@@ -182,7 +184,7 @@ def _of_ingress(patience: float) -> list[Probe]:
     read = f"kubectl --kubeconfig={CONTROLLER_KUBECONFIG} {within} get --raw '/api/v1/services?limit=1'"
     access = f"{as_its_user} {read}"
     return [
-        Probe("controller-access", f"{access} >/dev/null"),
+        Probe("controller-access", f"{access} >/dev/null", _API_SECONDS),
         Probe("haproxy-config", f"cat {HAPROXY_CONFIG}"),
         Probe("haproxy-status", f"echo show stat | socat - UNIX-CONNECT:{HAPROXY_SOCKET}", _DAEMON_SECONDS),
         Probe("haproxy-info", f"echo show info | socat - UNIX-CONNECT:{HAPROXY_SOCKET}", _DAEMON_SECONDS),
