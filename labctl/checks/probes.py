@@ -68,7 +68,7 @@ class Probe:
 # A daemon of the machine's own answers at once, or it hangs.
 _DAEMON_SECONDS = ANSWER_SECONDS
 # All questions of the API together: one that has lost etcd answers each of them late.
-_API_SECONDS = 2.0
+_API_SECONDS = 1.5
 # A container's runtime is asked first, which takes its time.
 _IN_CONTAINER_SECONDS = 4.0
 
