@@ -141,9 +141,9 @@ class DamageTrials:
         with suppress(FileNotFoundError):
             shutil.rmtree(self.lab.own)
         seen = []
-        self.lab.own.mkdir()
-        check(run(["mount", "-t", "tmpfs", "-o", "size=16m", "labctl-trial", str(self.lab.own)]))
-        filler = self.lab.own / "filler"
+        check(run(["mount", "-t", "tmpfs", "-o", "size=16m", "labctl-trial", str(self.lab.folder)]))
+        (self.lab.folder / "labctl.yaml").write_text(self.config)
+        filler = self.lab.folder / "filler"
         try:
             for left in (0, 40, 400, 4000):  # KiB
                 fill(filler, left)
@@ -156,10 +156,10 @@ class DamageTrials:
             done = self.lab.labctl("destroy", "--yes", status=None, seconds=300)
             self.is_clean(done, "destroy on a full disk")
             seen.append(f"destroy: exit {done.status}")
+            if done.status != 0 or self.lab.own.exists():
+                raise WrongError(f"destroy on a full disk: {done.text}")
         finally:
-            run(["umount", "--lazy", str(self.lab.own)])
-        with suppress(FileNotFoundError):
-            shutil.rmtree(self.lab.own)
+            run(["umount", "--lazy", str(self.lab.folder)])
         return f"{'; '.join(seen)}; {self.leaves_nothing()}"
 
     def two_labs_at_once(self) -> str:

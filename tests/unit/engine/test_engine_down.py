@@ -47,19 +47,26 @@ def test_a_renamed_lab_is_still_known_as_it_was_made(
     assert sorted(lab.name for lab in labs) == ["after", "before", "older"]
 
 
-@pytest.mark.parametrize("damage", [b"", b"\0\0", b"name: [", b"x" * 300_000, None])
-def test_damaged_state_is_no_state(files: LabDirectory, tmp_path: Path, damage: bytes | None) -> None:
-    make(files, "name: before\n")
+@pytest.mark.parametrize("damage", [b"", b"\0\0", b"name: [", b"name: other\n", b"x" * 300_000, "half", None])
+def test_damaged_state_is_no_state(files: LabDirectory, tmp_path: Path, damage: bytes | str | None) -> None:
+    """Half of a file, and an empty one, would tell of another lab."""
+    make(files, "name: before\nworkers: 1\n")
     kept = files.folder / "applied.yaml"
     if damage is None:
         kept.unlink()
         kept.symlink_to("/etc/passwd")
     else:
-        kept.write_bytes(damage)
-    found = applied_lab(files)
-    assert found is None or found.name == "lab"  # an empty file is the article's lab
+        kept.write_bytes(damage if isinstance(damage, bytes) else kept.read_bytes()[:-12])
+    assert applied_lab(files) is None
     nothing = HostMarks(tmp_path / "none", tmp_path / "none")
-    assert labs_to_destroy(None, files, nothing) == ([found] if found else [])
+    assert labs_to_destroy(None, files, nothing) == []
+
+
+def test_without_a_labctl_yaml_the_articles_lab_is_remembered(files: LabDirectory) -> None:
+    remember(files)
+    write_choices(files.choices, Overrides("lxc", "debian"))
+    found = applied_lab(files)
+    assert found is not None and found.name == "lab"
 
 
 def test_a_lab_of_another_directory_is_not_among_them(
