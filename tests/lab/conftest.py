@@ -42,7 +42,7 @@ SHARED = ("up", "cluster", "bgp", "traffic", "rights", "secrets", "verify", "fau
 ORDER = (*SHARED, "partly", "killed", "damaged", "plain_vagrant", "designs", "ha", "class", "upstream")
 
 # What takes longer, or has not yet passed often enough to be relied on: `make lab-more` runs these, too.
-MORE = ("bench", "changed", "killed", "damaged", "designs", "ha", "class")
+MORE = ("bench", "changed", "killed", "damaged", "designs", "ha")
 WITH_MORE = "LABCTL_LAB_MORE"
 
 Host = dict[str, list[str]]
