@@ -65,7 +65,7 @@ unit: .venv/dev .venv/tools ## tests that need no lab: a minute
 # Container images are fetched into a cache by skopeo.
 lint unit lab lab-more: PACKAGES += skopeo
 
-lab: .venv/dev .venv/tools ## tests on a real lab of LXC machines, as root: ten minutes, the first time five more
+lab: .venv/dev .venv/tools ## tests on a real lab of LXC machines, as root: a quarter of an hour or more, the first time five more
 	$(SUDO) $(WITH_TOOLS) python -m pytest -p no:cacheprovider tests/lab
 
 lab-more: .venv/dev .venv/tools ## the tests of lab, and those that take longer: half an hour
