@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 
 from labctl.config.build import build
@@ -25,9 +26,14 @@ def halt(lab: Lab, files: LabDirectory) -> None:
     """Stop the machines; ``up`` starts them again. Raises LabctlError if one does not stop."""
     files.require()
     end_leftovers(lab, files.folder, by_labctl=True)
-    VagrantMachines(lab, files).halt()
-    if lab.provider is Provider.LXC:
-        lxc.stop(lab, lxc.running(lab))  # Vagrant stops those that it knows
+    if lab.provider is not Provider.LXC:
+        VagrantMachines(lab, files).halt()
+        return
+    with suppress(
+        LabctlError
+    ):  # it stops those that it knows, where its own notes are whole; vagrant.log has its words
+        VagrantMachines(lab, files).halt()
+    lxc.stop(lab, lxc.running(lab))
 
 
 def lab_named(name: str) -> Lab:

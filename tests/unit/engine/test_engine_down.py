@@ -10,7 +10,7 @@ import pytest
 from labctl.config.choices import write_choices
 from labctl.config.loader import Overrides
 from labctl.engine.applied import applied_lab, remember
-from labctl.engine.down import destroy, labs_to_destroy
+from labctl.engine.down import destroy, halt, labs_to_destroy
 from labctl.engine.lock import lab_lock
 from labctl.errors import HostError, LabctlError, LockedError
 from labctl.host.marks import HostMarks
@@ -130,3 +130,25 @@ def test_a_lab_that_a_killed_bench_left_goes_first_and_one_at_work_stops_everyth
     assert left.folder.is_dir()
     assert destroy([], files) == [str(left.folder.resolve()), str(files.folder)]
     assert not files.folder.exists()
+
+
+def test_containers_are_stopped_although_vagrant_stumbles(
+    files: LabDirectory, make_lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own notes may be damaged; for virtual machines there is nobody else who could stop them."""
+
+    def stumble(_: object) -> None:
+        raise LabctlError("vagrant halt failed")
+
+    stopped: list[frozenset[str]] = []
+    monkeypatch.setattr("labctl.engine.down.VagrantMachines.halt", stumble)
+    monkeypatch.setattr("labctl.engine.down.end_leftovers", lambda *_, **__: 0)
+    monkeypatch.setattr("labctl.engine.down.lxc.running", lambda _: frozenset({"worker1"}))
+    monkeypatch.setattr("labctl.engine.down.lxc.stop", lambda _, names: stopped.append(names))
+    files.ssh_key.parent.mkdir(parents=True)
+    files.ssh_key.write_text("")
+    halt(make_lab(), files)
+    assert stopped == [frozenset({"worker1"})]
+    with pytest.raises(LabctlError, match="vagrant halt failed"):
+        halt(make_lab("provider: virtualbox\n"), files)
+    assert len(stopped) == 1
