@@ -31,10 +31,11 @@ def rendered_files(lab: LabUnderTest) -> dict[str, int]:
 
 
 def containers(lab: LabUnderTest, *options: str) -> set[str]:
-    """Machines that LXC has, by their names in the lab."""
+    """Machines that LXC has, by their names in the lab; not those of a lab whose name begins with this one's."""
     prefix = f"labctl-{lab.model.name}-"
     names = run(["lxc-ls", "-1", *options]).stdout.split()
-    return {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
+    mine = {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
+    return {name for name in mine if "-" not in name}
 
 
 def test_a_second_up_changes_nothing(lab: LabUnderTest) -> None:
