@@ -16,6 +16,12 @@ from labctl.remote.result import CommandResult
 Text = Callable[[str], str]
 Items = Callable[[list[dict[str, Any]]], None]
 
+# A firewall rule of somebody's own, as nft lists it.
+RULE = (
+    "table ip mine {\n\tchain c {\n\t\ttype filter hook input priority 0; policy accept;\n"
+    "\t\ttcp dport 8080 drop\n\t}\n}\n"
+)
+
 
 def with_machine(facts: Facts, machine: MachineFacts) -> Facts:
     return replace(facts, machines={**facts.machines, machine.name: machine})
@@ -133,3 +139,8 @@ def without_session(facts: Facts, name: str, peer: str) -> Facts:
         return text[: at[0]] + "".join(kept)
 
     return with_text(facts, name, "protocols", edit)
+
+
+def said(stdout: str, status: int = 0) -> CommandResult:
+    """What a command printed."""
+    return CommandResult("asked", status, stdout, "", 0.01)
