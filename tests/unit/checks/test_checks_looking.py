@@ -35,7 +35,10 @@ def silent(state: str, **results: str) -> Callable[[Facts], Facts]:
     def edit(facts: Facts) -> Facts:
         usual = {
             **facts.on("worker1").results,
-            "units": said("Id=ssh.service\nLoadState=loaded\nActiveState=inactive\n"),
+            "units": said(
+                "Id=ssh.service\nLoadState=loaded\nActiveState=inactive\n"
+                "StateChangeTimestamp=Mon 2026-11-23 12:00:00 UTC\n"
+            ),
         }
         seen = {**usual, **{name.replace("_", "-"): said(text) for name, text in results.items()}, "state": said(state)}
         facts = without_machine(facts, "worker1")
