@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 import shutil
 from dataclasses import replace
 from pathlib import Path
 
 from labctl.engine.prepare import prepare
-from labctl.errors import LabctlError, StepError
+from labctl.errors import LabctlError
 from labctl.files import write_atomically
 from labctl.host.marks import HostMarks
 from labctl.lab_directory import LabDirectory
@@ -16,11 +15,8 @@ from labctl.machines import lxc
 from labctl.machines.processes import end_leftovers
 from labctl.machines.vagrant import VagrantMachines
 from labctl.model.lab import Lab, Provider
-from labctl.remote.ssh import Connections
 from labctl.render.values import container_prefix
 from labctl.secrets.lost import locked_out
-
-_DEADLINE = 60.0
 
 
 def strays(lab: Lab, files: LabDirectory) -> frozenset[str]:
@@ -104,12 +100,3 @@ def _is_known(lab: Lab, files: LabDirectory, machine: str) -> bool:
 def _id_file(files: LabDirectory, machine: str) -> Path:
     """Where Vagrant keeps which container a machine is (Vagrant 2.3.4, lib/vagrant/machine.rb, id=)."""
     return files.folder / ".vagrant" / "machines" / machine / "lxc" / "id"
-
-
-def forget_nodes(lab: Lab, connections: Connections, names: frozenset[str]) -> None:
-    """Take those nodes out of the cluster; their pods start elsewhere. Raises StepError if the cluster refuses."""
-    nodes = shlex.join(sorted(names))
-    command = f"kubectl --kubeconfig /etc/kubernetes/admin.conf delete node --ignore-not-found {nodes}"
-    done = connections.to(lab.controlplane.name).run(command, deadline=_DEADLINE)
-    if not done.ok:
-        raise StepError("a node that is gone cannot be taken out of the cluster", why=done.stderr.strip())

@@ -6,9 +6,10 @@ from labctl.engine.boot import Boot
 from labctl.engine.events import Listener
 from labctl.engine.keep_pins import keep_pins
 from labctl.engine.machine_steps import MachineSteps
+from labctl.engine.nodes import drain_nodes, forget_nodes
 from labctl.engine.prepare import prepare_host
 from labctl.engine.runner import Outcome, run_plan
-from labctl.engine.strays import agree_with_vagrant, forget_nodes, remove_strays, strays
+from labctl.engine.strays import agree_with_vagrant, remove_strays, strays
 from labctl.errors import RemoteError
 from labctl.lab_directory import LabDirectory
 from labctl.machines import lxc
@@ -30,6 +31,7 @@ def bring_up(
     """
     end_leftovers(lab, files.folder, by_labctl=True)
     gone = strays(lab, files)
+    drain_nodes(lab, connections, gone)
     remove_strays(lab, files, gone)
     sleeping = asleep(lab, files, connections)
     agree_with_vagrant(lab, files, sleeping)
@@ -49,8 +51,8 @@ def bring_up(
     keep_pins(lab, files, connections)
     if outcome.ok:
         boot.finish()
-        if gone and not until:
-            forget_nodes(lab, connections, gone)
+        if not until:
+            forget_nodes(lab, connections)
     return outcome
 
 

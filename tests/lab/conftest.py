@@ -41,8 +41,8 @@ NAMES = (
 SHARED = ("up", "cluster", "bgp", "traffic", "rights", "secrets", "verify", "faults", "again", "changed", "destroy")
 ORDER = (*SHARED, "partly", "killed", "damaged", "plain_vagrant", "designs", "ha", "class", "upstream")
 
-# What takes longer, or has not yet passed often enough to be relied on: `make lab-more` runs these, too.
-MORE = ("bench", "changed", "killed", "damaged", "designs")
+# What takes longer: `make lab-more` runs these, too.
+MORE = ("bench", "damaged")
 WITH_MORE = "LABCTL_LAB_MORE"
 
 Host = dict[str, list[str]]

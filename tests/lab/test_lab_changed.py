@@ -37,11 +37,19 @@ def test_plan_shows_what_up_then_applies(lab: LabUnderTest) -> None:
             assert line in shown
         assert lab.up()[-1]["ok"] is True
         assert [node["metadata"]["name"] for node in lab.objects("nodes")] == ["controlplane", "worker1"]
+        assert {pod["spec"].get("nodeName") for pod in lab.objects("pods")} == {"worker1"}
         assert re.search(r"Neighbor AS: +65010", lab.birdc("ingress", "show", "protocols", "all", "worker1"))
     finally:
         config.write_text(text)
         assert lab.up()[-1]["ok"] is True
     assert lab.verify()["ok"] is True
+
+
+def test_a_node_whose_machine_went_while_labctl_was_killed_is_forgotten(lab: LabUnderTest) -> None:
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "worker9"}}
+    lab.labctl("kubectl", "create", "-f", "-", stdin=json.dumps(node))
+    assert lab.up()[-1]["ok"] is True
+    assert [one["metadata"]["name"] for one in lab.objects("nodes")] == ["controlplane", "worker1", "worker2"]
 
 
 def test_a_machine_that_was_rebuilt_by_hand_is_provisioned_again(lab: LabUnderTest) -> None:

@@ -9,6 +9,7 @@ bridge=labctl-lab
 subnet=192.168.50.0/24
 pods=172.16.0.0/16
 address=192.168.50.1/24
+mac=$(printf '02:00:%02x:%02x:%02x:%02x' 192 168 50 1)
 table=labctl-lab
 containers=labctl-lab-
 machines='(ingress2?|router1|controlplane|worker[0-9]+)'
@@ -30,7 +31,8 @@ fi
 
 up() {
   if ! ip link show "$bridge" >/dev/null 2>&1; then
-    ip link add "$bridge" type bridge forward_delay 0
+    # A MAC address of its own: else the bridge takes one of a machine's, and another one when that machine goes.
+    ip link add "$bridge" address "$mac" type bridge forward_delay 0
     plug_in
   fi
   ip address replace "$address" dev "$bridge"

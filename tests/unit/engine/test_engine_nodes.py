@@ -1,0 +1,94 @@
+"""Nodes that leave the cluster: what kubectl is asked, over real SSH to a server that plays the control plane."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from ssh_server import Behaviour, SshServer, ssh_server
+
+from labctl.engine.nodes import drain_nodes, forget_nodes
+from labctl.errors import RemoteError, StepError
+from labctl.model.lab import Lab
+from labctl.remote.ssh import Connections
+
+KUBECTL = "kubectl --kubeconfig /etc/kubernetes/admin.conf "
+
+
+class Cluster:
+    """A control plane whose kubectl prints what stands in a file, and refuses what another file names."""
+
+    def __init__(self, folder: Path, server: SshServer, lab: Lab) -> None:
+        self._folder = folder
+        self._server = server
+        self.connections = Connections({lab.controlplane.name: server.access})
+        # Nothing listens there.
+        self.silent = Connections({lab.controlplane.name: replace(server.access, port=1)})
+        self.answers(nodes="")
+
+    def answers(self, *, nodes: str, refuses: str = "nothing") -> None:
+        (self._folder / "kubectl").write_text(
+            f'case "$*" in *" {refuses} "*) echo "no: {refuses}" >&2; exit 1;; esac\n'
+            f'case "$*" in *" get nodes "*) printf "{nodes}";; esac\n'
+        )
+
+    @property
+    def asked(self) -> list[str]:
+        return [command.removeprefix(KUBECTL) for command in self._server.commands]
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, article_lab: Lab) -> Iterator[Cluster]:
+    behaviour = Behaviour(rewrite=lambda command: command.replace("kubectl ", f"sh {tmp_path}/kubectl ", 1))
+    with ssh_server(tmp_path, behaviour) as server:
+        made = Cluster(tmp_path, server, article_lab)
+        yield made
+        made.connections.close()
+
+
+def test_workers_are_drained_before_they_go_and_nothing_else_is(cluster: Cluster, article_lab: Lab) -> None:
+    drain_nodes(article_lab, cluster.connections, {"worker10", "ingress2", "router1", "worker3", "worker3; reboot"})
+    assert cluster.asked == [
+        "drain --ignore-daemonsets --delete-emptydir-data --force --timeout=15s worker10 worker3",
+    ]
+    drain_nodes(article_lab, cluster.connections, {"ingress2"})
+    assert len(cluster.asked) == 1
+
+
+def test_a_cluster_that_does_not_drain_or_does_not_answer_keeps_no_machine(cluster: Cluster, article_lab: Lab) -> None:
+    cluster.answers(nodes="", refuses="drain")
+    drain_nodes(article_lab, cluster.connections, {"worker3"})
+    assert len(cluster.asked) == 1
+    drain_nodes(article_lab, cluster.silent, {"worker3"})
+
+
+def test_only_workers_that_the_lab_does_not_have_are_forgotten(cluster: Cluster, article_lab: Lab) -> None:
+    cluster.answers(nodes=r"\ncontrolplane\nworker1\nworker2\nworker3\nlaptop-of-a-student\nworker10\n")
+    forget_nodes(article_lab, cluster.connections)
+    listed, *deleted = cluster.asked
+    assert listed == "get nodes --output custom-columns=:.metadata.name"
+    pods = "delete pods --all-namespaces --field-selector spec.nodeName={} --force --grace-period=0 --wait=false"
+    node = "delete node --ignore-not-found {}"
+    assert deleted == [words.format(name) for name in ("worker10", "worker3") for words in (node, pods)]
+
+
+def test_a_lab_whose_nodes_are_its_own_is_left_alone(cluster: Cluster, article_lab: Lab) -> None:
+    cluster.answers(nodes=r"\ncontrolplane\nworker1\nworker2\n")
+    forget_nodes(article_lab, cluster.connections)
+    assert len(cluster.asked) == 1
+
+
+@pytest.mark.parametrize("refused", ["get", "delete"])
+def test_what_the_cluster_refuses_is_told(cluster: Cluster, article_lab: Lab, refused: str) -> None:
+    cluster.answers(nodes=r"worker3\n", refuses=refused)
+    with pytest.raises(StepError) as caught:
+        forget_nodes(article_lab, cluster.connections)
+    assert caught.value.why == f"no: {refused}"
+    assert refused in caught.value.where
+
+
+def test_a_cluster_that_does_not_answer_is_told(cluster: Cluster, article_lab: Lab) -> None:
+    with pytest.raises(RemoteError):
+        forget_nodes(article_lab, cluster.silent)
