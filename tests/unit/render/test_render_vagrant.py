@@ -108,6 +108,7 @@ def expected(lab: Lab, name: str) -> dict[str, Any]:
         "box": box,
         "box_version": lab.box.version or None,
         "box_url": [f"file://{BOX_FILE}"] if own else None,
+        "box_architecture": ":auto",
         "box_check_update": False,
         "boot_timeout": 300 if container else 600 * lab.patience,
         "allow_hosts": False,
