@@ -41,6 +41,7 @@ def plan(app: Application, until: tuple[str, ...], output: str) -> None:
     from labctl.engine.applied import applied_lab
     from labctl.engine.changes import machines_to_remove, require_same_lab
     from labctl.engine.other_labs import require_free_networks
+    from labctl.engine.strays import nobody_gets_into
     from labctl.plan.plan import make_plan
 
     files = app.lab_files()
@@ -49,24 +50,36 @@ def plan(app: Application, until: tuple[str, ...], output: str) -> None:
     require_free_networks(lab, files)
     made = make_plan(lab, until=known_steps(until))
     before = applied_lab(files) if files.is_lab() else None
-    states = _pending(app, lab, files) if before is not None else {}
+    anew = nobody_gets_into(lab, files)
+    states = _pending(app, lab, files, anew) if before is not None else {}
     gone = machines_to_remove(before, lab) if before is not None else []
     if output == "json":
-        app.write(
-            json.dumps([*_rows(made, states), *({"machine": name, "state": "remove"} for name in gone)], indent=2)
-        )
-        app.write("\n")
+        rows = [*_rows(made, states), *({"machine": name, "state": "remove"} for name in gone)]
+        rows += [{"machine": name, "state": "anew", "why": f"{secret} is lost"} for name, secret in anew.items()]
+        app.write(json.dumps(rows, indent=2) + "\n")
         return
     _table(app, made, states)
+    lines = _made_anew(lab, anew)
     if before is not None:
-        _changes(app, before, lab, states, gone)
+        lines = [*lines, *_changes(before, lab, states, gone)] or ["nothing to change"]
+    app.write("".join(f"{line}\n" for line in ("", *lines) if lines))
 
 
-def _pending(app: Application, lab: Lab, files: LabDirectory) -> dict[str, Pending]:
+def _made_anew(lab: Lab, anew: Mapping[str, str]) -> list[str]:
+    """The machines that nobody gets into any more, and what becomes of them."""
+    from labctl.model.lab import Provider
+
+    after = "" if lab.provider is Provider.LXC else "; `labctl up` refuses until `labctl destroy`"
+    return [
+        f"anew     {name}: it was made with {secret}, which is lost or damaged{after}" for name, secret in anew.items()
+    ]
+
+
+def _pending(app: Application, lab: Lab, files: LabDirectory, anew: Mapping[str, str]) -> dict[str, Pending]:
     from labctl.engine.pending import pending
 
     with app.connections(lab, deadline=_CONNECT_SECONDS) as connections, app.working("asking the machines"):
-        return pending(lab, files, connections)
+        return pending(lab, files, connections, anew)
 
 
 def _rows(made: Plan, states: Mapping[str, Pending]) -> list[dict[str, object]]:
@@ -108,7 +121,7 @@ def _table(app: Application, made: Plan, states: Mapping[str, Pending]) -> None:
     app.out.print(table)
 
 
-def _changes(app: Application, before: Lab, lab: Lab, states: Mapping[str, Pending], gone: list[str]) -> None:
+def _changes(before: Lab, lab: Lab, states: Mapping[str, Pending], gone: list[str]) -> list[str]:
     """What differs from the lab as it was last brought up."""
     from labctl.engine.changes import applied_changes
 
@@ -119,5 +132,5 @@ def _changes(app: Application, before: Lab, lab: Lab, states: Mapping[str, Pendi
         if state.answers and state.files:
             shown = ", ".join(state.files[:6]) + (f" and {len(state.files) - 6} more" if len(state.files) > 6 else "")
             lines.append(f"differs  {name}: {shown}")
-    lines += [f"silent   {name}: it is made, or booted" for name, state in states.items() if not state.answers]
-    app.write("\n" + "".join(f"{line}\n" for line in lines or ["nothing to change"]))
+    silent = (name for name, state in states.items() if not state.answers and not state.anew)
+    return lines + [f"silent   {name}: it is made, or booted" for name in silent]

@@ -21,10 +21,13 @@ def render(app: Application, out: Path | None) -> None:
     """Write the Vagrantfile, the scripts and every other file; touch nothing else."""
     from labctl.cli.boxes import box_file_of
     from labctl.engine.prepare import prepare
+    from labctl.engine.strays import require_known_secrets
     from labctl.lab_directory import LabDirectory
 
     lab = app.lab(tell=app.note)
     folder = out.resolve() if out else app.lab_files().folder
+    if out is None:  # files elsewhere have secrets of their own
+        require_known_secrets(lab, app.lab_files())
     changed = prepare(lab, LabDirectory(app.lab_files().base, folder), box_file=box_file_of(lab))
     for path in changed:
         app.write(f"{folder / path}\n")

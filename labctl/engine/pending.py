@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -21,25 +22,39 @@ _STAMPS = 'cd /var/lib/labctl/steps 2>/dev/null && for step in *; do echo "$step
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """What is to do on a machine. answers: whether it could be asked. steps: those to run. files: those that differ."""
+    """What is to do on a machine. answers: whether it could be asked. steps: those to run. files: those that differ.
+
+    anew: the secret for whose loss it is made anew; empty where it stays.
+    """
 
     answers: bool
     steps: frozenset[str]
     files: tuple[str, ...]
+    anew: str = ""
 
     def why(self, step: str) -> str:
         """Why a step would run; empty where it would not."""
+        if self.anew:
+            return "the machine is made anew"
         if not self.answers:
             return "the machine does not answer: it is made, or booted"
         return "its files differ, or it was not done" if step in self.steps else ""
 
 
-def pending(lab: Lab, files: LabDirectory, connections: Connections) -> dict[str, Pending]:
-    """For each machine of the lab, as labctl.yaml wants it now, what `up` would do there. Changes nothing."""
+def pending(lab: Lab, files: LabDirectory, connections: Connections, anew: Mapping[str, str]) -> dict[str, Pending]:
+    """For each machine of the lab, as labctl.yaml wants it now, what `up` would do there. Changes nothing.
+
+    anew: the machines that nobody gets into any more, each with the secret that is lost.
+    """
     join_hash = SecretStore(files.secrets).join_hash()
     with Pool(max_workers=len(lab.machines)) as pool:
-        asked = [pool.submit(_one, lab, machine, files, connections, join_hash) for machine in lab.machines]
-        return {machine.name: future.result() for machine, future in zip(lab.machines, asked, strict=True)}
+        asked = {
+            machine.name: pool.submit(_one, lab, machine, files, connections, join_hash)
+            for machine in lab.machines
+            if machine.name not in anew
+        }
+        found = {name: future.result() for name, future in asked.items()}
+    return found | {name: Pending(False, frozenset(), (), secret) for name, secret in anew.items()}
 
 
 def _one(lab: Lab, machine: Machine, files: LabDirectory, connections: Connections, join_hash: str) -> Pending:

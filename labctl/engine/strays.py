@@ -35,24 +35,43 @@ def remove_strays(lab: Lab, files: LabDirectory, names: frozenset[str]) -> None:
         shutil.rmtree(files.folder / ".vagrant" / "machines" / name, ignore_errors=True)
 
 
-def remove_locked_out(lab: Lab, files: LabDirectory) -> dict[str, str]:
-    """Remove the machines that were made with a secret that is lost or damaged now: `up` makes them anew.
+def nobody_gets_into(lab: Lab, files: LabDirectory) -> dict[str, str]:
+    """The machines that exist and were made with a secret that is lost or damaged now, each with that secret.
 
-    Call it before the secrets are made. Returns those machines, each with what was lost. Raises LabctlError.
+    Changes nothing. Once the secrets were made anew nobody can tell any more: ask before.
     """
+    marks = HostMarks()
     lost = locked_out(files.secrets, [machine.name for machine in lab.machines])
+    if not lost or marks.owner(lab.name, files) is not None:
+        return {}
     if lab.provider is Provider.LXC:
-        made = lxc.left_of(lab) if lost else frozenset()
+        made = marks.machines(lab.name)
     else:
         made = frozenset(name for name in lost if any((files.folder / ".vagrant" / "machines" / name).glob("*/id")))
-    lost = {name: secret for name, secret in lost.items() if name in made}
-    if lost and lab.provider is not Provider.LXC:
+    return {name: secret for name, secret in lost.items() if name in made}
+
+
+def require_known_secrets(lab: Lab, files: LabDirectory) -> None:
+    """Raise LabctlError if secrets would be made anew under machines that exist: they would not know them."""
+    lost = nobody_gets_into(lab, files)
+    if lost:
         raise LabctlError(
             f"nobody can get into {', '.join(lost)} any more",
             where=str(files.secrets),
             why=f"{next(iter(lost.values()))} is lost or damaged, and the machines were made with it",
-            next_step="labctl destroy, then labctl up",
+            next_step="labctl up makes them anew" if lab.provider is Provider.LXC else "labctl destroy, then labctl up",
         )
+
+
+def remove_locked_out(lab: Lab, files: LabDirectory) -> dict[str, str]:
+    """Remove the machines that nobody gets into any more: `up` makes them anew. Virtual ones are not removed unasked.
+
+    Call it before the secrets are made. Returns those machines, each with what was lost. Raises LabctlError.
+    """
+    if lab.provider is not Provider.LXC:
+        require_known_secrets(lab, files)
+        return {}
+    lost = nobody_gets_into(lab, files)
     if lost:
         end_leftovers(lab, files.folder, by_labctl=True)
         remove_strays(lab, files, frozenset(lost))

@@ -50,7 +50,9 @@ class SecretStore:
         return self.folder / "admin.kubeconfig"
 
     def join_hash(self) -> str:
-        """The hash of the cluster's CA for kubeadm join."""
+        """The hash of the cluster's CA for kubeadm join; empty where that CA is lost or damaged. Makes nothing."""
+        if not lost.is_whole_authority(self.folder, "ca"):
+            return ""
         return pki.join_hash(self._authority("ca"))
 
     def ensure(self, lab: Lab) -> None:

@@ -15,6 +15,7 @@ from labctl.checks.layers.shared import owners
 from labctl.checks.verify import wait
 from labctl.engine.events import Event
 from labctl.engine.prepare import prepare
+from labctl.engine.strays import require_known_secrets
 from labctl.engine.up import bring_up
 from labctl.errors import LabctlError
 from labctl.lab_directory import LabDirectory
@@ -53,6 +54,7 @@ class Bench:
 
         Raises LabctlError if the lab can't be brought back, or is not whole before a case.
         """
+        require_known_secrets(self.lab, self.files)
         found: list[Measured] = []
         try:
             for one in timers:
