@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,6 @@ from labctl.errors import ConfigError, HostError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from contextlib import AbstractContextManager
 
     from labctl.lab_directory import LabDirectory
     from labctl.model.lab import Lab
@@ -30,6 +28,7 @@ def destroy(app: Application, yes: bool, name: str | None) -> None:
     """
     from labctl.cli.as_root import become_root
     from labctl.engine import down
+    from labctl.engine.lock import lock_where_one_can_be
 
     labs, files = _named(app, name) if name is not None else _here(app)
     names = ", ".join(lab.name for lab in labs)
@@ -37,7 +36,7 @@ def destroy(app: Application, yes: bool, name: str | None) -> None:
         raise click.Abort
     for lab in labs[:1]:
         become_root(app, lab, "remove the lab's containers, its bridge and its NAT rules", more=["--yes"])
-    with _lock(files):
+    with lock_where_one_can_be(files):
         removed = down.destroy(labs, files)
     for what in removed:
         app.note(f"removed {what}")
@@ -95,12 +94,3 @@ def _named(app: Application, name: str) -> tuple[Sequence[Lab], LabDirectory]:
     if known[name] is None or applied is not None:  # nobody knows where its files were, or another lab's are there
         files = LabDirectory(directory, Path("/run/labctl") / f"no-files-of-{name}")
     return [lab_named(name)], files
-
-
-def _lock(files: LabDirectory) -> AbstractContextManager[None]:
-    """The lab's lock, where a lock can be: not without a folder, and not on a disk that takes no more files."""
-    from labctl.engine.lock import lab_lock
-
-    if not files.folder.is_dir() or files.folder.is_symlink():
-        return nullcontext()
-    return lab_lock(files.lock, needed=False)

@@ -23,17 +23,26 @@ from labctl.model.lab import Lab, Provider
 
 
 def halt(lab: Lab, files: LabDirectory) -> None:
-    """Stop the machines; ``up`` starts them again. Raises LabctlError if one does not stop."""
-    files.require()
+    """Stop the machines; ``up`` starts them again. Raises LabctlError if one does not stop.
+
+    Containers are found by the lab's name, also where the lab's files are gone.
+    """
+    if lab.provider is not Provider.LXC:
+        files.require()
     end_leftovers(lab, files.folder, by_labctl=True)
     if lab.provider is not Provider.LXC:
         VagrantMachines(lab, files).halt()
         return
-    with suppress(
-        LabctlError
-    ):  # it stops those that it knows, where its own notes are whole; vagrant.log has its words
-        VagrantMachines(lab, files).halt()
+    if files.is_lab():
+        # Vagrant stops those that it knows, where its own notes are whole; vagrant.log has its words.
+        with suppress(LabctlError):
+            VagrantMachines(lab, files).halt()
     lxc.stop(lab, lxc.running(lab))
+
+
+def labs_without_files(files: LabDirectory, marks: HostMarks) -> list[Lab]:
+    """The labs that were made from a directory and have machines, as this host's marks alone tell."""
+    return [lab_named(name) for name in marks.labs_of(files.base) if marks.machines(name)]
 
 
 def lab_named(name: str) -> Lab:

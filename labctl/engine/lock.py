@@ -6,7 +6,7 @@ import json
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import filelock
@@ -14,6 +14,7 @@ import psutil
 
 from labctl.errors import HostError, LockedError
 from labctl.files import write_atomically
+from labctl.lab_directory import LabDirectory
 from labctl.log import start_log
 from labctl.parse.json_text import read_json
 
@@ -53,6 +54,16 @@ def lab_lock(path: Path, *, needed: bool = True) -> Iterator[None]:
         with suppress(OSError):
             holder.unlink(missing_ok=True)
         lock.release()
+
+
+def lock_where_one_can_be(files: LabDirectory) -> AbstractContextManager[None]:
+    """The lab's lock; nothing where there is no folder for one, and none is made: `destroy` and `halt` work there, too.
+
+    Nor is one needed on a disk that takes no more files. Raises LockedError.
+    """
+    if not files.folder.is_dir() or files.folder.is_symlink():
+        return nullcontext()
+    return lab_lock(files.lock, needed=False)
 
 
 def own_folder(folder: Path) -> None:

@@ -78,6 +78,16 @@ class DamageTrials:
         shutil.rmtree(self.lab.own)
         return self.converges()
 
+    def files_are_gone_and_halt(self) -> str:
+        """.labctl deleted while the lab runs, then `halt`, then `up`"""
+        self.is_up()
+        shutil.rmtree(self.lab.own)
+        self.is_clean(self.lab.labctl("halt", seconds=300), "halt")
+        left = check(run(["lxc-ls", "-1", "--running"])).stdout.split()
+        if any(name.startswith(f"labctl-{self.lab.folder.name}-") for name in left):
+            raise WrongError(f"halt left these running: {left}")
+        return f"halted, {self.converges()}"
+
     def config_is_gone(self) -> str:
         """labctl.yaml deleted while the lab runs, then `destroy`"""
         self.is_up()
@@ -315,8 +325,9 @@ def check(done: Done) -> Done:
 TRIALS = {
     trial.__name__.replace("_", "-"): trial
     for trial in (
-        DamageTrials.files_are_gone, DamageTrials.files_are_gone_and_up, DamageTrials.config_is_gone,
-        DamageTrials.all_files_are_gone, DamageTrials.state_is_damaged, DamageTrials.a_host_key_is_damaged,
+        DamageTrials.files_are_gone, DamageTrials.files_are_gone_and_up, DamageTrials.files_are_gone_and_halt,
+        DamageTrials.config_is_gone, DamageTrials.all_files_are_gone, DamageTrials.state_is_damaged,
+        DamageTrials.a_host_key_is_damaged,
         DamageTrials.an_authority_is_damaged, DamageTrials.everything_is_damaged, DamageTrials.the_host_reboots,
         DamageTrials.the_host_reboots_and_destroy, DamageTrials.the_disk_is_full, DamageTrials.two_labs_at_once,
         DamageTrials.the_connection_is_lost, DamageTrials.sshd_is_killed,

@@ -10,7 +10,7 @@ import pytest
 from labctl.config.choices import write_choices
 from labctl.config.loader import Overrides
 from labctl.engine.applied import applied_lab, remember
-from labctl.engine.down import destroy, halt, labs_to_destroy
+from labctl.engine.down import destroy, halt, labs_to_destroy, labs_without_files
 from labctl.engine.lock import lab_lock
 from labctl.errors import HostError, LabctlError, LockedError
 from labctl.host.marks import HostMarks
@@ -152,3 +152,28 @@ def test_containers_are_stopped_although_vagrant_stumbles(
     with pytest.raises(LabctlError, match="vagrant halt failed"):
         halt(make_lab("provider: virtualbox\n"), files)
     assert len(stopped) == 1
+
+
+def test_a_lab_whose_files_are_gone_is_known_by_its_machines(files: LabDirectory, tmp_path: Path) -> None:
+    marks = HostMarks(tmp_path / "notes", tmp_path / "lxc")
+    (marks.containers / "labctl-mine-worker7").mkdir(parents=True)
+    (marks.containers / "labctl-other-worker1").mkdir()
+    marks.notes.mkdir()
+    for name, base in (("mine", files.base), ("without-machines", files.base), ("other", tmp_path / "other")):
+        (marks.notes / name).write_text(f"{base}\n")
+    assert [lab.name for lab in labs_without_files(files, marks)] == ["mine"]
+
+
+def test_containers_are_stopped_without_any_files_and_none_is_made(
+    files: LabDirectory, make_lab: Callable[..., Lab], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stopped: list[frozenset[str]] = []
+    monkeypatch.setattr("labctl.engine.down.VagrantMachines", None)  # who knows nothing is not asked
+    monkeypatch.setattr("labctl.engine.down.end_leftovers", lambda *_, **__: 0)
+    monkeypatch.setattr("labctl.engine.down.lxc.running", lambda _: frozenset({"worker7"}))
+    monkeypatch.setattr("labctl.engine.down.lxc.stop", lambda _, names: stopped.append(names))
+    halt(make_lab(), files)
+    assert stopped == [frozenset({"worker7"})]
+    assert not files.folder.exists()
+    with pytest.raises(HostError, match="there is no lab in"):
+        halt(make_lab("provider: virtualbox\n"), files)

@@ -1,0 +1,51 @@
+"""``labctl halt`` in a directory that lost its .labctl, or never had one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import Result
+
+from labctl.host.marks import HostMarks
+
+
+@pytest.fixture
+def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, frozenset[str]]]:
+    """What was stopped: lab and machines. One lab on this host was made from ./mine."""
+    found: list[tuple[str, frozenset[str]]] = []
+    marks = HostMarks(tmp_path / "notes", tmp_path / "lxc")
+    (marks.containers / "labctl-one-worker1").mkdir(parents=True)
+    marks.notes.mkdir()
+    (marks.notes / "one").write_text(f"{tmp_path / 'mine'}\n")
+    for name in ("mine", "other"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr("labctl.host.marks.HostMarks", lambda: marks)
+    monkeypatch.setattr("labctl.cli.as_root.become_root", lambda *_: None)
+    monkeypatch.setattr("labctl.engine.down.lxc.running", lambda lab: marks.machines(lab.name))
+    monkeypatch.setattr("labctl.engine.down.lxc.stop", lambda lab, names: found.append((lab.name, names)))
+    return found
+
+
+def test_the_machines_are_found_by_their_marks(
+    run: Callable[..., Result], stopped: list[tuple[str, frozenset[str]]], tmp_path: Path
+) -> None:
+    done = run("-C", str(tmp_path / "mine"), "halt")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert done.stderr == (
+        "the machines of the lab one are stopped; their keys are gone, so `labctl up` makes them anew\n"
+    )
+    assert stopped == [("one", frozenset({"worker1"}))]
+    assert list((tmp_path / "mine").iterdir()) == []
+
+
+def test_where_no_machine_is_this_directorys_there_is_no_lab(
+    run: Callable[..., Result], stopped: list[tuple[str, frozenset[str]]], tmp_path: Path
+) -> None:
+    done = run("-C", str(tmp_path / "other"), "halt")
+    assert (done.exit_code, done.stderr) == (
+        3,
+        f"error: there is no lab in {tmp_path / 'other'}\n  next:  labctl up\n",
+    )
+    assert stopped == []
