@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,6 +17,7 @@ import vagrant
 from labctl.errors import HostError, LabctlError
 from labctl.lab_directory import LabDirectory
 from labctl.log import lab_log, logged
+from labctl.machines.deadline import TIMED_OUT, with_deadline
 from labctl.machines.known_errors import find_known_error
 from labctl.machines.processes import MARK
 from labctl.model.lab import Lab, Provider
@@ -32,7 +34,6 @@ _WRITTEN_OVER = re.compile(r"\r|\x1b\[K")
 # Seconds per call. Virtual machines may have to download their box first.
 _DEADLINES = {"up": 900, "halt": 300, "destroy": 300, "status": 60, "validate": 60}
 _DEADLINES_OF_VMS = {"up": 5400, "halt": 900, "destroy": 900, "status": 120, "validate": 120}
-_TIMED_OUT = 124
 _LOG_BYTES = 1_000_000
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
@@ -43,9 +44,9 @@ class _Tool(vagrant.Vagrant):
     deadline = 600
 
     def _make_vagrant_command(self, args: list[str | None]) -> list[str]:
-        """The command under timeout(1), which ends Vagrant with all that it started and exits with 124."""
+        """The command, ended with all that it started when its time is over; it exits with 124 then."""
         command: list[str] = super()._make_vagrant_command(args)  # type: ignore[no-untyped-call]
-        return ["timeout", "--kill-after=10", str(self.deadline), *command]
+        return with_deadline(command, self.deadline, platform=sys.platform)
 
 
 class VagrantMachines:
@@ -155,7 +156,7 @@ class VagrantMachines:
         said = _said_since(self._said, begin)
         known = find_known_error(said)
         why = "\n".join(said.splitlines()[-_LAST_LINES:]) or f"exit status {status}"
-        if status == _TIMED_OUT:
+        if status == TIMED_OUT:
             why = f"it did not end within {self._deadline(what)} s; the last that it said:\n{why}"
         return LabctlError(
             f"vagrant {what} failed" + (f": {known.meaning} ({known.id})" if known else ""),

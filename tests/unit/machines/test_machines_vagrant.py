@@ -197,9 +197,11 @@ def test_an_index_that_vagrant_would_stumble_over_is_dropped(
     assert index.exists() is stays
 
 
+@pytest.mark.parametrize("platform", ["linux", "darwin"])
 def test_a_vagrant_that_hangs_is_ended_and_says_how_long_it_was_waited_for(
-    programs: StandIns, files: LabDirectory, article_lab: Lab, monkeypatch: pytest.MonkeyPatch
+    programs: StandIns, files: LabDirectory, article_lab: Lab, monkeypatch: pytest.MonkeyPatch, platform: str
 ) -> None:
+    monkeypatch.setattr(vagrant_module.sys, "platform", platform)
     monkeypatch.setitem(vagrant_module._DEADLINES, "halt", 1)
     programs.add("vagrant", "import time; print('==> worker1: Stopping', flush=True); time.sleep(60)")
     with pytest.raises(LabctlError) as caught:
