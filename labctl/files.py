@@ -8,6 +8,8 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
+from labctl.privileges import is_root
+
 _THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
@@ -22,7 +24,8 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> bool:
     Returns whether anything changed: a file that already holds data with that mode is left alone.
     """
     if path.is_file() and not path.is_symlink() and path.read_bytes() == data:
-        if path.stat().st_mode & 0o777 != mode:
+        # Windows keeps of a mode only whether a file may be written.
+        if os.name == "posix" and path.stat().st_mode & 0o777 != mode:
             path.chmod(mode)
             return True
         return False
@@ -48,7 +51,7 @@ def write_private(path: Path, data: bytes, *, like: Path) -> None:
     path is in that folder, or below it. Raises OSError.
     """
     write_atomically(path, data, mode=0o600)
-    if os.geteuid() != 0:
+    if not is_root():
         return
     owner = like.stat()
     for mine in (path, *(folder for folder in path.parents if like in folder.parents)):

@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from labctl import __version__
+from labctl.load import load_average
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Watch:
 
 def load() -> float:
     """The load average of the last minute (proc_loadavg(5))."""
-    return round(os.getloadavg()[0], 2)
+    return round(load_average(), 2)
 
 
 def command_line(argv: list[str]) -> str:

@@ -20,6 +20,7 @@ from labctl.box.pieces import Build, remove, remove_partial
 from labctl.box.progress import Listener, Progress, silent
 from labctl.box.spec import BoxSpec
 from labctl.errors import BoxError, HostError
+from labctl.privileges import is_root
 
 # LXC's default; vagrant-lxc has no other.
 LXC_PATH = Path("/var/lib/lxc")
@@ -148,7 +149,7 @@ class BoxStore:
         box = self.find(spec)
         if box:
             return box
-        if os.geteuid() != 0:
+        if not is_root():
             raise HostError("Building the box needs root", next_step="sudo labctl up")
         with self._locked(progress):
             box = self.find(spec)

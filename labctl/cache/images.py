@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import pwd
 import re
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ from labctl.cache.words import no_end
 from labctl.errors import CacheError, HostError
 from labctl.model.lab import Lab
 from labctl.model.sources import image_parts
+from labctl.privileges import is_root
 
 FOLDER = "images"
 BLOBS = "blobs"
@@ -91,7 +91,7 @@ def _mirror(lab: Lab, registry: str) -> str:
 
 def _run(line: list[str], what: str, *, unprivileged: bool = False) -> str:
     """What a program prints. unprivileged: not as root, and without this user's files. Raises CacheError."""
-    nobody = pwd.getpwnam("nobody").pw_uid if unprivileged and os.geteuid() == 0 else None
+    nobody = "nobody" if unprivileged and is_root() else None
     environment = {"PATH": os.environ["PATH"], "HOME": "/"} if unprivileged else None
     try:
         done = subprocess.run(

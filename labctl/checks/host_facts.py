@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Sequence
 from ipaddress import IPv4Address
@@ -10,7 +9,9 @@ from ipaddress import IPv4Address
 from labctl.checks.facts import HostFacts
 from labctl.checks.inside import look_inside_all
 from labctl.checks.run_here import run_here
+from labctl.load import load_average
 from labctl.model.lab import Lab, Machine
+from labctl.privileges import is_root
 from labctl.threads import Pool
 
 _SECONDS = 2.0
@@ -54,8 +55,8 @@ def ask_host(lab: Lab, silent: Sequence[Machine] = ()) -> HostFacts:
         links=run_here(("ip", "-json", "-details", "link"), _SECONDS),
         clock=time.time(),
         inside=inside,
-        firewall=run_here(("nft", "list", "ruleset"), _SECONDS) if os.geteuid() == 0 else None,
-        load=os.getloadavg()[0],
+        firewall=run_here(("nft", "list", "ruleset"), _SECONDS) if is_root() else None,
+        load=load_average(),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
 from labctl.checks.facts import MachineFacts
@@ -10,6 +9,7 @@ from labctl.checks.frames import INTERPRETER, parse_frames, program
 from labctl.checks.probes import network_probes
 from labctl.checks.run_here import NOT_FOUND, run_here
 from labctl.model.lab import Lab, Machine, Provider
+from labctl.privileges import is_root
 from labctl.render.values import container_prefix
 from labctl.threads import Pool
 
@@ -20,7 +20,7 @@ _SECONDS = 2.0
 
 def look_inside_all(lab: Lab, machines: Sequence[Machine]) -> dict[str, MachineFacts]:
     """What is found in these machines, by name, all at once; nothing where there is no way in."""
-    if not machines or lab.provider is not Provider.LXC or os.geteuid() != 0:
+    if not machines or lab.provider is not Provider.LXC or not is_root():
         return {}
     with Pool(max_workers=len(machines)) as pool:
         found = pool.map(lambda machine: look_inside(container_prefix(lab), machine.name), machines)

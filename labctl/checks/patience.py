@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from labctl.load import load_average
 from labctl.model.lab import Lab
 
 CONNECT_SECONDS = 1.0
@@ -42,7 +43,7 @@ def _processors() -> int:
 
 def _last_minute() -> float:
     with suppress(OSError):
-        return os.getloadavg()[0]
+        return load_average()
     return 0.0
 
 

@@ -8,7 +8,8 @@ import psutil
 
 from labctl.classroom.seats import Seat
 from labctl.errors import HostError
-from labctl.host.overlaps import HostRoute, find_overlaps, host_routes
+from labctl.host.overlaps import find_overlaps
+from labctl.host.routes import HostRoute, host_routes
 
 MIB = 1024 * 1024
 # For the server's own programs.

@@ -14,6 +14,7 @@ import click
 from labctl.errors import HostError
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Provider
+from labctl.privileges import is_root
 
 if TYPE_CHECKING:
     from labctl.cli.app import Application
@@ -26,7 +27,7 @@ def become_root(app: Application, lab: Lab, purpose: str, *, more: Sequence[str]
     """
     if lab.provider is not Provider.LXC and not always:
         return
-    if os.geteuid() == 0:
+    if is_root():
         _give_back_at_the_end(app)
         return
     sudo = shutil.which("sudo")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from labctl.config.build import OWN_BOX
 from labctl.errors import HostError
 from labctl.model.lab import Lab, Provider
+from labctl.privileges import is_root
 
 if TYPE_CHECKING:
     from labctl.box.mirror import Mirror
@@ -50,7 +50,7 @@ def ensure_box(app: Application, lab: Lab) -> Path | None:
         mirror = replace(mirror, archive=lab.box.mirror)
     if lab.provider is Provider.LXC:
         return _ensure_lxc_box(app, spec, mirror).file
-    if os.geteuid() != 0:
+    if not is_root():
         raise HostError("Building the box needs root", next_step=f"labctl box build --provider {lab.provider.value}")
     require_programs(spec.arch)
     box = _ensure_lxc_box(app, spec, mirror)

@@ -6,7 +6,7 @@ import os
 import platform as python_platform
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,15 +16,26 @@ from labctl.host.facts import AskProgram, ask_program
 def _can_open(path: Path) -> bool:
     """Whether a device file can be opened for reading and writing; some exist without anything behind them."""
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CLOEXEC))
+        os.close(os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0)))
     except OSError:
         return False
     return True
 
 
+def _memory() -> tuple[int, int]:
+    """Bytes of memory: all of it, and what is free for new programs."""
+    import psutil  # noqa: PLC0415 - few commands ask
+
+    found = psutil.virtual_memory()
+    return found.total, found.available
+
+
 @dataclass(frozen=True, slots=True)
 class Host:
-    """The host. root: where absolute paths are looked up. platform: as in ``sys.platform``. release: the kernel's."""
+    """The host. root: where absolute paths are looked up. platform: as in ``sys.platform``. release: the kernel's.
+
+    memory: bytes in all, bytes free.
+    """
 
     root: Path = Path("/")
     home: Path = field(default_factory=Path.home)
@@ -37,6 +48,8 @@ class Host:
     ask: AskProgram = ask_program
     can_open: Callable[[Path], bool] = _can_open
     free_disk: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free
+    memory: Callable[[], tuple[int, int]] = _memory
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
     @property
     def is_linux(self) -> bool:

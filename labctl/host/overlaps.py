@@ -4,25 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from typing import Any
 
-from labctl.host.facts import AskProgram, ask_program
+from labctl.host.routes import HostRoute
 from labctl.model.lab import Lab, Provider
-from labctl.parse.json_text import read_json
 
-_DEADLINE = 5.0
-# Route types that do not lead to a network of their own (ip-route(8), "Route types").
-_NO_NETWORK = {"local", "broadcast", "multicast", "anycast", "unreachable", "prohibit", "blackhole", "throw", "nat"}
-# A provider's own interfaces for the lab network; LXC's bridge carries the lab's name instead.
-_PROVIDER_INTERFACES = {Provider.VIRTUALBOX: "vboxnet", Provider.LIBVIRT: "virbr"}
-
-
-@dataclass(frozen=True, slots=True)
-class HostRoute:
-    """A network that the host routes, and the interface it leaves by ("" where the route names none)."""
-
-    network: IPv4Network
-    interface: str
+# A provider's own interfaces for the lab network; LXC's bridge carries the lab's name instead. VirtualBox's are called
+# vboxnet0, "VirtualBox Host-Only Ethernet Adapter" on Windows, and bridge100 on macOS, where vmnet makes them.
+_PROVIDER_INTERFACES = {
+    Provider.VIRTUALBOX: ("vboxnet", "VirtualBox Host-Only", "bridge"),
+    Provider.LIBVIRT: ("virbr",),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,32 +27,6 @@ class Overlap:
     def __str__(self) -> str:
         by = f" by {self.route.interface}" if self.route.interface else ""
         return f"{self.key} {self.network} overlaps {self.route.network}, which this host routes{by}"
-
-
-def host_routes(ask: AskProgram = ask_program) -> list[HostRoute]:
-    """The networks that this host routes, from all of its route tables (``ip -json route``, iproute2).
-
-    Default routes are left out. Empty where there is no ``ip`` program.
-    """
-    printed = ask(["ip", "-json", "-4", "route", "show", "table", "all"], _DEADLINE)
-    try:
-        rows = read_json(printed or "[]")
-    except ValueError:
-        return []
-    routes = [_route(row) for row in rows if isinstance(row, dict)] if isinstance(rows, list) else []
-    return [route for route in routes if route is not None]
-
-
-def _route(row: dict[str, Any]) -> HostRoute | None:
-    if row.get("type") in _NO_NETWORK or row.get("dev") == "lo":
-        return None
-    try:
-        network = IPv4Network(str(row.get("dst")), strict=False)
-    except ValueError:
-        return None  # "default"
-    if network.prefixlen <= 1:
-        return None  # 0.0.0.0/1 and 128.0.0.0/1 together are a VPN's default route
-    return HostRoute(network, str(row.get("dev", "")))
 
 
 def find_overlaps(lab: Lab, routes: list[HostRoute]) -> list[Overlap]:
@@ -81,7 +46,8 @@ def find_overlaps(lab: Lab, routes: list[HostRoute]) -> list[Overlap]:
 
 
 def _is_own(lab: Lab, route: HostRoute) -> bool:
+    """Whether the lab's own interface brought the route. Windows has one for each address of the host, too."""
     if route.interface == lab.bridge:
         return True
-    prefix = _PROVIDER_INTERFACES.get(lab.provider)
-    return prefix is not None and route.interface.startswith(prefix) and route.network == lab.network.subnet
+    named = _PROVIDER_INTERFACES.get(lab.provider, ())
+    return route.interface.startswith(named) and route.network.subnet_of(lab.network.subnet)

@@ -22,9 +22,20 @@ _DEADLINE = 20.0
 
 def virtualbox_version(host: Host) -> Version | None:
     """What ``VBoxManage --version`` prints, warnings about its driver aside; None where VirtualBox is not installed."""
-    printed = host.ask(["VBoxManage", "--version"], _DEADLINE) or ""
+    printed = host.ask([_program(host), "--version"], _DEADLINE) or ""
     lines = (line for line in printed.splitlines() if re.match(r"\d+\.\d+\.\d+", line))
     return version_in(next(lines, None))
+
+
+def _program(host: Host) -> str:
+    """VBoxManage. On Windows it is not on the PATH; Vagrant looks in the same places (driver/base.rb)."""
+    name = "VBoxManage"
+    if not host.is_windows or host.find(name):
+        return name
+    told = host.environment.get("VBOX_INSTALL_PATH") or host.environment.get("VBOX_MSI_INSTALL_PATH") or ""
+    usual = host.environment.get("PROGRAMFILES", r"C:\Program Files") + r"\Oracle\VirtualBox"
+    places = [folder.rstrip("\\") + rf"\{name}.exe" for folder in (*told.split(";"), usual) if folder]
+    return next((place for place in places if host.exists(place)), name)
 
 
 def allowed_ranges(host: Host) -> tuple[IPv4Network, ...] | None:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from labctl.host.host import Host
-from labctl.host.overlaps import find_overlaps, host_routes
+from labctl.host.overlaps import find_overlaps
 from labctl.host.probe import Finding, Probe, fail, ok, warn
+from labctl.host.routes import host_routes
 from labctl.model.lab import Lab, Provider
 
 _MIB = 1 << 20
@@ -17,14 +18,6 @@ _LXC_BASE, _LXC_WORKER = 1000, 160
 _DISK_PER_MACHINE = {Provider.LXC: _GIB // 4, Provider.VIRTUALBOX: 4 * _GIB, Provider.LIBVIRT: 4 * _GIB}
 
 
-def _megabytes(meminfo: str, key: str) -> int | None:
-    """A line of /proc/meminfo, in MiB."""
-    for line in meminfo.splitlines():
-        if line.startswith(f"{key}:"):
-            return int(line.split()[1]) // 1024
-    return None
-
-
 def memory_wanted(lab: Lab) -> int:
     """MiB that the lab's machines take."""
     if lab.provider is Provider.LXC:
@@ -33,10 +26,7 @@ def memory_wanted(lab: Lab) -> int:
 
 
 def _memory(lab: Lab, host: Host) -> Finding | None:
-    meminfo = host.read("/proc/meminfo")
-    total, free = _megabytes(meminfo, "MemTotal"), _megabytes(meminfo, "MemAvailable")
-    if total is None or free is None:
-        return None
+    total, free = (size // _MIB for size in host.memory())
     wanted = memory_wanted(lab)
     remedy = "fewer workers or less memory in labctl.yaml (workers, memory), or end other programs"
     if total < wanted + _HOST_MEMORY:
@@ -62,7 +52,7 @@ def _disk(lab: Lab, host: Host) -> Finding | None:
 
 
 def _routes(lab: Lab, host: Host) -> Finding | None:
-    overlaps = find_overlaps(lab, host_routes(host.ask))
+    overlaps = find_overlaps(lab, host_routes(host.ask, platform=host.platform))
     if not overlaps:
         return ok("this host routes none of the lab's networks elsewhere")
     keys = ", ".join(dict.fromkeys(overlap.key for overlap in overlaps))

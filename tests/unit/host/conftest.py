@@ -12,10 +12,8 @@ from labctl.host.host import Host
 
 MakeHost = Callable[..., Host]
 
-MEMINFO = "MemTotal:       16384000 kB\nMemFree:  100 kB\nMemAvailable:   12288000 kB\n"
 # A Debian 12 machine with cgroup v2 alone.
 FILES = {
-    "proc/meminfo": MEMINFO,
     "proc/filesystems": "nodev\tproc\nnodev\toverlay\n\text4\n",
     "proc/self/mounts": "/dev/sda1 / ext4 rw 0 0\ncgroup2 /sys/fs/cgroup cgroup2 rw 0 0\n",
     "proc/sys/net/ipv4/ip_forward": "0\n",
@@ -55,7 +53,7 @@ def make_host(tmp_path: Path) -> MakeHost:
             "root": root, "home": root / "home", "platform": "linux", "machine": "x86_64", "release": "6.1.0-30-amd64",
             "cpus": 4, "user": 0, "find": lambda name: None if name in missing else f"/usr/bin/{name}",
             "ask": lambda words, _: said.get(" ".join(words)), "can_open": lambda path: path.exists(),
-            "free_disk": lambda _: 100 << 30,
+            "free_disk": lambda _: 100 << 30, "memory": lambda: (16000 << 20, 12000 << 20), "environment": {},
         }  # fmt: skip
         return Host(**{**settings, **others})
 

@@ -1,15 +1,19 @@
 import errno
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from labctl.config import load
 from labctl.errors import HostError
 from labctl.host import hosts_file
 from labctl.host.facts import ask_program
-from labctl.host.overlaps import find_overlaps, host_routes
+from labctl.host.overlaps import find_overlaps
+from labctl.host.routes import host_routes
 from labctl.model.lab import Lab, Provider
 
 
@@ -39,6 +43,62 @@ def test_routes_of_a_host():
         ("10.1.2.3/32", "tun0"),
         ("10.2.0.0/16", ""),
     ]
+
+
+# In the form of macOS 14's netstat: a neighbour, a host of a VPN, networks short and long, VirtualBox's own.
+NETSTAT = """\
+Routing tables
+
+Internet:
+Destination        Gateway            Flags               Netif Expire
+default            192.168.1.1        UGScg                 en0
+10.8/16            10.8.0.5           UGSc                utun4
+10.9.1.2           10.8.0.5           UGHS                utun4
+127                127.0.0.1          UCS                   lo0
+192.168.1          link#6             UCS                   en0      !
+192.168.1.1        0:11:22:33:44:55   UHLWIir               en0   1176
+192.168.50/24      link#20            UC              bridge100      !
+224.0.0/4          link#6             UmCS                  en0      !
+"""
+
+
+def test_routes_of_a_mac(lab):
+    asked = []
+    found = host_routes(lambda command, _: asked.append(command[0]) or NETSTAT, platform="darwin")
+    assert asked == ["netstat"]
+    assert [(str(route.network), route.interface) for route in found] == [
+        ("10.8.0.0/16", "utun4"),
+        ("10.9.1.2/32", "utun4"),
+        ("192.168.1.0/24", "en0"),
+        ("192.168.50.0/24", "bridge100"),
+        ("224.0.0.0/4", "en0"),
+    ]
+    assert find_overlaps(replace(lab, provider=Provider.VIRTUALBOX), found) == []
+
+
+# PowerShell writes one row without brackets around it.
+ROW = {"DestinationPrefix": "172.16.0.0/12", "InterfaceAlias": "VPN"}
+WINDOWS = [
+    {"DestinationPrefix": "255.255.255.255/32", "InterfaceAlias": "Ethernet"},
+    {"DestinationPrefix": "192.168.50.255/32", "InterfaceAlias": "VirtualBox Host-Only Ethernet Adapter"},
+    {"DestinationPrefix": "192.168.50.1/32", "InterfaceAlias": "VirtualBox Host-Only Ethernet Adapter"},
+    {"DestinationPrefix": "192.168.50.0/24", "InterfaceAlias": "VirtualBox Host-Only Ethernet Adapter"},
+    {"DestinationPrefix": "127.0.0.0/8", "InterfaceAlias": "Loopback Pseudo-Interface 1"},
+    {"DestinationPrefix": "0.0.0.0/0", "InterfaceAlias": "Ethernet"},
+]
+
+
+@pytest.mark.parametrize(("rows", "obstacles"), [(WINDOWS, []), (ROW, ["VPN"]), ([*WINDOWS, ROW], ["VPN"])])
+def test_routes_of_windows(lab, rows, obstacles):
+    found = host_routes(lambda command, _: json.dumps(rows), platform="win32")
+    overlaps = find_overlaps(replace(lab, provider=Provider.VIRTUALBOX), found)
+    assert [overlap.route.interface for overlap in overlaps] == obstacles
+
+
+@pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
+@given(printed=st.text())
+def test_no_output_is_too_strange(platform, printed):
+    host_routes(lambda *_: printed, platform=platform)
 
 
 @pytest.mark.parametrize("printed", [None, "", "no json", "{}", "[1]", '[{"dst": null}]'])

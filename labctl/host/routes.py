@@ -1,0 +1,88 @@
+"""The networks that this host routes, on Linux, macOS and Windows."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Network
+from typing import Any
+
+from labctl.host.facts import AskProgram, ask_program
+from labctl.parse.json_text import read_json
+
+_DEADLINE, _DEADLINE_OF_POWERSHELL = 5.0, 20.0
+# Route types that do not lead to a network of their own (ip-route(8), "Route types").
+_NO_NETWORK = {"local", "broadcast", "multicast", "anycast", "unreachable", "prohibit", "blackhole", "throw", "nat"}
+_LINUX = ("ip", "-json", "-4", "route", "show", "table", "all")
+_MACOS = ("netstat", "-rn", "-f", "inet")
+_WINDOWS = (
+    "powershell",
+    "-NoProfile",
+    "-Command",
+    "Get-NetRoute -AddressFamily IPv4 | Select-Object DestinationPrefix, InterfaceAlias | ConvertTo-Json",
+)
+_LOOPBACKS = ("lo", "lo0", "Loopback Pseudo-Interface 1")
+
+
+@dataclass(frozen=True, slots=True)
+class HostRoute:
+    """A network that the host routes, and the interface it leaves by ("" where the route names none)."""
+
+    network: IPv4Network
+    interface: str
+
+
+def host_routes(ask: AskProgram = ask_program, *, platform: str = sys.platform) -> list[HostRoute]:
+    """The networks that this host routes, from all of its route tables. platform: as ``sys.platform``.
+
+    Default routes are left out, and so is this host itself. Empty where the program that tells is not there.
+    """
+    if platform == "darwin":
+        found = _of_netstat(ask(_MACOS, _DEADLINE) or "")
+    elif platform == "win32":
+        found = _of_json(ask(_WINDOWS, _DEADLINE_OF_POWERSHELL), "DestinationPrefix", "InterfaceAlias")
+    else:
+        found = _of_json(ask(_LINUX, _DEADLINE), "dst", "dev")
+    return [route for route in (_route(words, interface) for words, interface in found) if route is not None]
+
+
+def _of_json(printed: str | None, network: str, interface: str) -> Iterator[tuple[str, str]]:
+    """Of ``ip -json route`` or PowerShell's ConvertTo-Json, which writes one row without brackets."""
+    try:
+        read: Any = read_json(printed or "[]")
+    except ValueError:
+        return
+    for row in read if isinstance(read, list) else [read]:
+        if isinstance(row, dict) and row.get("type") not in _NO_NETWORK:
+            yield str(row.get(network)), str(row.get(interface, ""))
+
+
+def _of_netstat(printed: str) -> Iterator[tuple[str, str]]:
+    """Of macOS's netstat(1): destination, gateway, flags, interface. A neighbour (flags H and L) is no network."""
+    for line in printed.splitlines():
+        fields = line.split()
+        if len(fields) >= 4 and not {"H", "L"} <= set(fields[2]):
+            yield _spelled_out(fields[0]), fields[3]
+
+
+def _spelled_out(destination: str) -> str:
+    """macOS leaves out a network's last zeros, and a prefix that follows from how many numbers are left."""
+    address, _, prefix = destination.partition("/")
+    if not re.fullmatch(r"\d+(\.\d+){0,3}", address):
+        return destination  # "default"
+    numbers = address.split(".")
+    return ".".join([*numbers, *["0"] * (4 - len(numbers))]) + f"/{prefix or 8 * len(numbers)}"
+
+
+def _route(destination: str, interface: str) -> HostRoute | None:
+    if interface in _LOOPBACKS:
+        return None
+    try:
+        network = IPv4Network(destination, strict=False)
+    except ValueError:
+        return None  # "default"
+    if network.prefixlen <= 1:
+        return None  # 0.0.0.0/1 and 128.0.0.0/1 together are a VPN's default route
+    return HostRoute(network, interface)
