@@ -159,15 +159,17 @@ def _copy(source: io.BufferedReader, send: Callable[[bytes], None]) -> None:
 
 
 @contextmanager
-def ssh_server(folder: Path, behaviour: Behaviour | None = None, *, machine: str = "worker1") -> Iterator[SshServer]:
-    """Run a server on a free port of 127.0.0.1; the keys and known_hosts that open it are written to folder."""
+def ssh_server(
+    folder: Path, behaviour: Behaviour | None = None, *, machine: str = "worker1", address: str = "127.0.0.1"
+) -> Iterator[SshServer]:
+    """Run a server on a free port of that address; the keys and known_hosts that open it are written to folder."""
     own, host = new_ssh_key(), new_ssh_key()
     key_file, known_hosts = folder / "key", folder / "known_hosts"
     key_file.write_bytes(own)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with socket.create_server((address, 0)) as listener:
         port = int(listener.getsockname()[1])
-        known_hosts.write_text(f"[127.0.0.1]:{port} {ssh_public_key(host, machine)}\n")
-        access = SshAccess(machine, "127.0.0.1", "root", key_file, known_hosts, port)
+        known_hosts.write_text(f"[{address}]:{port} {ssh_public_key(host, machine)}\n")
+        access = SshAccess(machine, address, "root", key_file, known_hosts, port)
         server = SshServer(access, behaviour or Behaviour())
         allowed = ssh_public_key(own, "").split()[1]
         _start(_accept, server, listener, host, allowed)
