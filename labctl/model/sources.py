@@ -76,9 +76,10 @@ REGISTRIES = {
 # Where `labctl cache serve` and `labctl up` serve a cache.
 CACHE_PORT = 8950
 
-# The distribution's own packages that each step wants.
+# The distribution's own packages that each step wants; "time" is for base, on machines where nothing keeps the time.
 DISTRIBUTION_PACKAGES = {
     "base": ("ca-certificates", "curl", "iproute2", "kmod", "procps"),
+    "time": ("systemd-timesyncd",),
     "runtime": ("containerd", "runc", "iptables", "conntrack", "ethtool", "socat"),
     "bird": ("bird2",),
     "keepalived": ("keepalived",),
