@@ -1,193 +1,21 @@
 """What Vagrant, VirtualBox, libvirt and LXC print when they fail, what it means, what to do: a table, and one look-up.
 
 Vagrant's own words are from its templates/locales/en.yml (2.3.4, and 2.4 as of August 2026), vagrant-libvirt's and
-vagrant-lxc's from theirs; VirtualBox's codes from reports of its users.
+vagrant-lxc's from theirs.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from labctl.machines.known_error import KnownError
+from labctl.machines.virtualbox_errors import VIRTUALBOX_ERRORS
 
 _DOCTOR = "labctl doctor tells which and how"
-_ALLOW_SUBNET = "leave network.subnet out of labctl.yaml, or: labctl doctor --provider virtualbox --fix"
-_VBOXCONFIG = "sudo /sbin/vboxconfig; labctl doctor --provider virtualbox tells what it lacks"
-
-
-@dataclass(frozen=True, slots=True)
-class KnownError:
-    """One known error. pattern: found in the output with every run of white space as one space, in any case."""
-
-    id: str
-    pattern: str
-    meaning: str
-    remedy: str
-
 
 # The first that fits counts: what is special stands before what is general.
 KNOWN_ERRORS: tuple[KnownError, ...] = (
-    # The host-only network of VirtualBox.
-    KnownError(
-        "virtualbox-subnet",
-        r"not within the allowed ranges|hostonlyif\W+ipconfig.*E_ACCESSDENIED"
-        r"|Network configuration not allowed",
-        "VirtualBox does not allow the lab's subnet between this host and its machines",
-        _ALLOW_SUBNET,
-    ),
-    KnownError(
-        "virtualbox-vmnet",
-        r"vmnet_start_interface returned 1001|VERR_INVALID_PARAMETER.*hostonly",
-        "macOS refuses a host-only network outside 192.168.56.0/21",
-        "leave network.subnet out of labctl.yaml, or use 192.168.56.0/24",
-    ),
-    KnownError(
-        "virtualbox-hostonlyif-gone",
-        r"Host-only adapters are no longer supported",
-        "this Vagrant is too old for VirtualBox 7 on macOS",
-        "install Vagrant 2.3.3 or newer",
-    ),
-    KnownError(
-        "virtualbox-network-driver",
-        r"failed to open /dev/vboxnetctl|VERR_INTNET_FLT_IF_NOT_FOUND|Failed to create the host-only adapter"
-        r"|Interface \('[^']*'\) is not a Host-Only Adapter",
-        "VirtualBox's driver for host-only networks is not loaded",
-        "Linux: sudo /sbin/vboxconfig; macOS: allow Oracle in System Settings, Privacy & Security; Windows: repair "
-        "VirtualBox with its installer",
-    ),
-    KnownError(
-        "network-collision",
-        r"host network.*collides with a non-hostonly network|The specified host network collides",
-        "another interface of this host has the lab's subnet",
-        "another network.subnet in labctl.yaml; `labctl doctor` names the interface",
-    ),
-    # The processor's virtualization.
-    KnownError(
-        "virtualbox-kvm-holds",
-        r"VERR_VMX_IN_VMX_ROOT_MODE|VERR_SVM_IN_USE",
-        "Linux's KVM holds the processor's virtualization, which VirtualBox before 7.2.10 wants for itself",
-        "sudo modprobe --remove kvm_intel (or kvm_amd); for good: options kvm enable_virt_at_load=0 in "
-        "/etc/modprobe.d/kvm.conf",
-    ),
-    KnownError(
-        "virtualbox-kvm-shy",
-        r"VERR_SVM_HOST_SVME_NOT_ENABLED",
-        "VirtualBox 7.2.10 and newer want KVM to switch the processor's virtualization on",
-        "remove enable_virt_at_load=0 from /etc/modprobe.d, then boot this host again",
-    ),
-    KnownError(
-        "virtualbox-hyper-v",
-        r"VERR_NEM_VM_CREATE_FAILED|WHvSetupPartition failed|VERR_SUPDRV_NO_RAW_MODE_HYPER_V_ROOT"
-        r"|Hyper-V and VirtualBox cannot be used together|Vagrant has detected that (?:you have )?.*Hyper-V",
-        "Hyper-V (also WSL 2 and Device Guard) holds the processor's virtualization",
-        "as administrator: bcdedit /set hypervisorlaunchtype off, then boot Windows again",
-    ),
-    KnownError(
-        "no-virtualization",
-        r"VERR_VMX_NO_VMX|VERR_SVM_NO_SVM|VERR_VMX_MSR_(?:ALL_)?VMX(?:ON)?_DISABLED|VERR_SVM_DISABLED"
-        r"|VT-x is (?:disabled|not available)|AMD-V is (?:disabled|not available)",
-        "the processor's virtualization (VT-x, AMD-V) is off, or missing on this host",
-        "switch it on in the firmware; or use --provider lxc on Linux",
-    ),
-    KnownError(
-        "kvm-missing",
-        r"Could not access KVM kernel module|failed to initialize kvm|does not support virt type 'kvm'"
-        r"|could not find capabilities for (?:arch|domaintype)[^.]*kvm",
-        "KVM is not to be had on this host",
-        "emulated: true in labctl.yaml (slow), or --provider lxc",
-    ),
-    KnownError(
-        "kvm-denied",
-        r"/dev/kvm.{0,40}Permission denied|Permission denied.{0,40}/dev/kvm",
-        "you may not use KVM",
-        "sudo adduser $USER kvm, then log in again",
-    ),
-    # VirtualBox's kernel modules and its installation.
-    KnownError(
-        "virtualbox-secure-boot",
-        r"sign the kernel modules|Key was rejected by service|Required key not available",
-        "Secure Boot refuses VirtualBox's kernel modules",
-        "sudo /sbin/vboxconfig tells how to sign them; or switch off Secure Boot in the firmware",
-    ),
-    KnownError(
-        "virtualbox-module",
-        r"vboxdrv kernel module is not loaded|Kernel driver not installed|rc=-1908"
-        r"|VirtualBox is complaining that the kernel module is not loaded|VERR_VM_DRIVER_NOT_INSTALLED",
-        "VirtualBox's kernel module is not loaded",
-        _VBOXCONFIG,
-    ),
-    KnownError(
-        "virtualbox-module-version",
-        r"VERR_VM_DRIVER_VERSION_MISMATCH|rc=-1912|VERR_SUPDRV_INTERFACE_NOT_SUPPORTED",
-        "VirtualBox's kernel module is of another version than VirtualBox",
-        "boot this host again, or: sudo /sbin/vboxconfig",
-    ),
-    KnownError(
-        "virtualbox-unknown-version",
-        r"not supported by this version of Vagrant",
-        "this Vagrant does not know the installed VirtualBox",
-        "install a newer Vagrant; labctl doctor --provider virtualbox tells which",
-    ),
-    KnownError(
-        "virtualbox-absent",
-        r"Vagrant could not detect VirtualBox|VBoxManage. (?:could not be found|binary.*not found)",
-        "VirtualBox is not installed",
-        "install it, or use --provider lxc on Linux",
-    ),
-    KnownError(
-        "virtualbox-incomplete",
-        r"VirtualBox is complaining that the installation is incomplete",
-        "VirtualBox is only half installed",
-        "install VirtualBox again",
-    ),
-    KnownError(
-        "virtualbox-user",
-        r"VirtualBox VM was created with a user that doesn't match",
-        "the machines belong to another user",
-        "run labctl as the user who ran `labctl up` first",
-    ),
-    # A machine of VirtualBox.
-    KnownError(
-        "virtualbox-locked",
-        r"is already locked (?:for|by) a session|VBOX_E_INVALID_OBJECT_STATE",
-        "VirtualBox still works on a machine",
-        "wait a moment, then: labctl up",
-    ),
-    KnownError(
-        "virtualbox-inaccessible",
-        r"has become \"?inaccessible",
-        "VirtualBox has lost a machine's files",
-        "remove the machine in VirtualBox's window, then: labctl up",
-    ),
-    KnownError(
-        "virtualbox-name",
-        r"VM with that name already exists|VERR_ALREADY_EXISTS.*rename|already exists.*createvm",
-        "a machine or a folder of that name is left over",
-        "labctl destroy; if it stays, remove it in VirtualBox's window",
-    ),
-    KnownError(
-        "virtualbox-arm",
-        r"Cannot run the machine because its platform architecture|VBOX_E_PLATFORM_ARCH_NOT_SUPPORTED",
-        "the box is for another processor than this host's",
-        "choose a box with a build for it (box.name, box.version in labctl.yaml)",
-    ),
-    KnownError(
-        "virtualbox-memory",
-        r"VERR_NO_MEMORY|VERR_NO_LOW_MEMORY|NS_ERROR_OUT_OF_MEMORY|Cannot allocate memory",
-        "this host has too little memory left",
-        "fewer workers or less memory in labctl.yaml, or end other programs",
-    ),
-    KnownError(
-        "disk-full",
-        r"VERR_DISK_FULL|No space left on device|not enough free space",
-        "the disk is full",
-        "free some space; `labctl box list` and `vagrant box list` show what is kept",
-    ),
-    KnownError(
-        "virtualbox-object",
-        r"VBOX_E_OBJECT_NOT_FOUND",
-        "VirtualBox does not know a machine that Vagrant believes in",
-        "labctl destroy, then: labctl up",
-    ),
+    *VIRTUALBOX_ERRORS,
     # The box.
     KnownError(
         "box-checksum",
@@ -205,7 +33,8 @@ KNOWN_ERRORS: tuple[KnownError, ...] = (
     ),
     KnownError(
         "box-provider",
-        r"box you're attempting to add doesn't support the provider|doesn't match the provider you specified",
+        r"box you're attempting to add doesn't support the provider|doesn't match the provider you specified"
+        r"|isn't installed for the provider '",
         "the box has no build for the provider, or not in this version",
         "another box.version or box.name in labctl.yaml",
     ),
@@ -225,7 +54,8 @@ KNOWN_ERRORS: tuple[KnownError, ...] = (
     ),
     KnownError(
         "download",
-        r"An error occurred while downloading the remote file|Could not resolve host|Failed to connect to .* port",
+        r"An error occurred while downloading the remote file|Could not resolve host|Failed to connect to .* port"
+        r"|error while downloading the metadata for this box|download was interrupted by an external signal",
         "the box could not be downloaded",
         "check the connection and the proxy (HTTPS_PROXY), then labctl up: it goes on where it stopped",
     ),
@@ -350,7 +180,9 @@ KNOWN_ERRORS: tuple[KnownError, ...] = (
     # Vagrant itself.
     KnownError(
         "vagrant-busy",
-        r"another process is already executing an action|lock is being held by another instance of Vagrant",
+        r"another process is already executing an action|lock is being held by another instance of Vagrant"
+        r"|it is locked! This means that another Vagrant process|requested Vagrant action is locked"
+        r"|Download to global Vagrant location already in progress",
         "another Vagrant works on the machine",
         "wait for it, then: labctl up",
     ),
@@ -362,9 +194,29 @@ KNOWN_ERRORS: tuple[KnownError, ...] = (
     ),
     KnownError(
         "boot-timeout",
-        r"Timed out while waiting for the machine to boot|Vagrant was unable to communicate with the guest machine",
+        r"Timed out while waiting for the machine to boot|Vagrant was unable to communicate with the guest machine"
+        r"|Vagrant timed out while attempting to connect via SSH|SSH connection was (?:refused|reset)"
+        r"|attempting to connect with SSH, a \"|SSH connection was unexpectedly closed",
         "the machine started, but did not answer over SSH in time",
         "labctl up goes on; a slow host may want fewer workers at first (--workers 1)",
+    ),
+    KnownError(
+        "boot-ended",
+        r"entered an invalid state while waiting for it to boot",
+        "a machine stopped while it booted",
+        "labctl up again; if it stays: labctl doctor, and the machine's console",
+    ),
+    KnownError(
+        "other-provider",
+        r"active machine was found with a different provider",
+        "the lab has machines of another provider",
+        "labctl destroy with the provider that they have, then: labctl up",
+    ),
+    KnownError(
+        "key-owner",
+        r"must be owned by the user running Vagrant|private key to connect to this box via SSH has invalid permissions",
+        "the key that Vagrant made for a machine belongs to another user, or others may read it",
+        "run labctl as the user who ran `labctl up` first, in a folder on a disk that keeps permissions",
     ),
     KnownError(
         "port-collision",
@@ -378,7 +230,13 @@ KNOWN_ERRORS: tuple[KnownError, ...] = (
         "Vagrant is installed twice, from different places",
         "remove one of them",
     ),
-    # VBoxManage failed with something else.
+    # Something else failed, in a machine or in VBoxManage.
+    KnownError(
+        "command-in-machine",
+        r"SSH command responded with a non-zero exit status",
+        "a command that Vagrant ran in a machine failed",
+        "the lines above name it; labctl up again, or labctl destroy and then up",
+    ),
     KnownError(
         "virtualbox-other",
         r"There was an error while executing `VBoxManage`|VBoxManage: error:",
