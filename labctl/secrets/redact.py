@@ -16,6 +16,8 @@ _NAMED = re.compile(
     re.IGNORECASE,
 )
 _SHORTEST = 12
+# Files of the lab's secrets that are one word.
+_WORDS = ("bootstrap-token", "bgp-password")
 
 
 class Redactor:
@@ -48,7 +50,7 @@ class Redactor:
 
 
 def known_secrets(folder: Path) -> set[str]:
-    """The secret texts in a lab's secrets: lines of private keys, those keys in base64, tokens."""
+    """The secret texts in a lab's secrets: lines of private keys, tokens, passwords; all of them in base64, too."""
     found: set[str] = set()
     for file in folder.rglob("*"):
         try:
@@ -59,6 +61,7 @@ def known_secrets(folder: Path) -> set[str]:
             found.update(line.strip() for line in match[1].splitlines())
             found.add(base64.b64encode(f"{match[0]}\n".encode()).decode())
         found.update(match[1] for match in _KEY_DATA.finditer(text))
-        if file.name == "bootstrap-token":
+        if file.name in _WORDS:
             found.update((text.strip(), text.strip().rpartition(".")[2]))
+            found.add(base64.b64encode(text.encode()).decode())  # as a Secret has it
     return {value for value in found if len(value) >= _SHORTEST}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,10 @@ from labctl.secrets.store import SecretStore
 
 
 @pytest.fixture(scope="module")
-def secrets(article_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def secrets(make_lab: Callable[..., Lab], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of a lab that has every kind of them."""
     folder = tmp_path_factory.mktemp("lab") / "secrets"
-    SecretStore(folder).ensure(article_lab)
+    SecretStore(folder).ensure(make_lab("bgp: {password: true}\n"))
     return folder
 
 
@@ -52,6 +54,13 @@ def test_secrets_are_found_in_base64_and_without_their_files(secrets: Path, tmp_
     assert stranger("kubeadm join --token abcdef.0123456789abcdef ok") == "kubeadm join --token (secret) ok"
     assert stranger("password: hunter2hunter2, user: me") == "password: (secret), user: me"
     assert stranger("Authorization: Bearer abcdefghijkl") == "Authorization: Bearer (secret)"
+
+
+@pytest.mark.parametrize("name", ["bootstrap-token", "bgp-password"])
+def test_tokens_and_passwords_are_taken_out_wherever_they_stand(secrets: Path, name: str) -> None:
+    redact, word = Redactor(secrets), (secrets / name).read_text()
+    assert redact(f"kubectl said <{word.strip()}>") == "kubectl said <(secret)>"
+    assert redact(f"data: {base64.b64encode(word.encode()).decode()}") == "data: (secret)"
 
 
 def test_secrets_made_later_are_known_too(tmp_path: Path, article_lab: Lab) -> None:
