@@ -22,6 +22,7 @@ from labctl.cache.images import calico_images, kubernetes_images, pull_image
 from labctl.cache.packages import pull_packages
 from labctl.cache.words import Words
 from labctl.errors import CacheError
+from labctl.model.kubernetes import kubernetes_facts
 from labctl.model.lab import Lab
 from labctl.model.sources import Kind, cache_path, upstream_named
 from labctl.pins import add_pins, read_pins
@@ -97,7 +98,8 @@ class Pull:
             return calico_images(self._lab, self._place(upstream_named(self._lab)["calico-operator"].origin))
         if self._kubeadm is None:
             raise CacheError("there is no package of kubeadm")
-        return kubernetes_images(self._kubeadm)
+        # containerd starts every pod with the image that it is told, should kubeadm name another.
+        return list(dict.fromkeys([*kubernetes_images(self._kubeadm), kubernetes_facts(self._lab).pause_image]))
 
     def _file(self, name: str) -> list[Path]:
         """A publisher's file, with its list of sums, which the machines ask for as well."""

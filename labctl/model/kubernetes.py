@@ -50,10 +50,9 @@ def _kubeadm_api(minor: int) -> str:
 
 
 def _pause_tag(minor: int) -> str:
-    """The tag that ``kubeadm config images list`` prints."""
-    if minor >= 34:
-        return "3.10.1"
-    return "3.10" if minor >= 31 else "3.2"
+    """The tag that ``kubeadm config images list`` prints (kubernetes/kubernetes, cmd/kubeadm/app/constants)."""
+    since = ((36, "3.10.2"), (34, "3.10.1"), (31, "3.10"), (26, "3.9"), (25, "3.8"), (24, "3.7"))
+    return next((tag for first, tag in since if minor >= first), "3.2")
 
 
 def _skipped_phases(lab: Lab) -> str:

@@ -69,6 +69,21 @@ def test_what_changed_between_versions(
     assert facts.pause_image.startswith(f"{registry}/pause:")
 
 
+@pytest.mark.parametrize(
+    ("version", "tag"),
+    [
+        ("1.24.1", "3.7"),
+        ("1.25.0", "3.8"),
+        ("1.30.2", "3.9"),
+        ("1.33.0", "3.10"),
+        ("1.34", "3.10.1"),
+        ("1.36", "3.10.2"),
+    ],
+)
+def test_the_pause_image_is_kubeadm_s(article_lab: Lab, version: str, tag: str) -> None:
+    assert facts_of(article_lab, version).pause_image.endswith(f"/pause:{tag}")
+
+
 @pytest.mark.parametrize(("provider", "skipped"), [(Provider.LXC, "preflight"), (Provider.VIRTUALBOX, "")])
 def test_upstream_skips_what_a_container_cannot_answer(article_lab: Lab, provider: Provider, skipped: str) -> None:
     facts = facts_of(replace(article_lab, provider=provider), "1.33.1")

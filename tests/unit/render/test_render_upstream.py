@@ -8,12 +8,13 @@ import tomllib
 from collections.abc import Callable
 from ipaddress import IPv4Address
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import ValidationError
+from upstream_schemas import ApiServer, BgpConfiguration, BgpPeer, Cluster, Init, Installation, Join, Kubelet, KubeProxy
 
 from labctl.config.build import UPSTREAM
 from labctl.model.lab import Internet, Lab
@@ -25,6 +26,8 @@ LABS = {
     "libvirt, emulated": "provider: libvirt\nemulated: true\n",
     "virtualbox": "provider: virtualbox\nnetwork: {subnet: 192.168.56.0/24}\n",
     "mirrors": "provider: lxc\nsources: {kubernetes: 'http://m.example/a', images: 'https://i.example', haproxy: 'http://h'}\n",
+    "other designs": "provider: lxc\nrouter: true\nbgp: {password: true, next_hop: keep, mesh: reflector}\n"
+    "network: {ingress_as_number: 4200000000, encapsulation: vxlan}\ningress: {count: 2}\n",
     "cache": "provider: lxc\nsources: {cache: 'http://192.168.50.1:8950/'}\n",
 }
 INTERNET = Internet((("http_proxy", 'http://me:pa$s"w`ord@proxy:3128'), ("no_proxy", "a,b")), (IPv4Address("9.9.9.9"),))
@@ -72,93 +75,6 @@ def test_a_field_that_kubernetes_does_not_know_is_seen() -> None:
         kubernetes_validate.validate(wrong, UPSTREAM.kubernetes, strict=True)
 
 
-class Strict(BaseModel):
-    """Part of a configuration whose fields are all known and of their own type."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class Argument(Strict):
-    """kubeadm v1beta4, Arg."""
-
-    name: str
-    value: str
-
-
-class Component(Strict):
-    """kubeadm v1beta4, ControlPlaneComponent."""
-
-    extraArgs: list[Argument]  # noqa: N815
-
-
-class Registration(Strict):
-    """kubeadm v1beta4, NodeRegistrationOptions."""
-
-    name: str
-    criSocket: str = Field(pattern="^unix:///")  # noqa: N815
-
-
-class Init(Strict):
-    """kubeadm v1beta4, InitConfiguration."""
-
-    apiVersion: Literal["kubeadm.k8s.io/v1beta4"]  # noqa: N815
-    kind: Literal["InitConfiguration"]
-    bootstrapTokens: list[dict[Literal["token", "ttl"], str]]  # noqa: N815
-    localAPIEndpoint: dict[Literal["advertiseAddress", "bindPort"], str | int]  # noqa: N815
-    nodeRegistration: Registration  # noqa: N815
-    timeouts: dict[Literal["controlPlaneComponentHealthCheck", "kubeletHealthCheck"], str] = Field(default_factory=dict)
-
-
-class Cluster(Strict):
-    """kubeadm v1beta4, ClusterConfiguration."""
-
-    apiVersion: Literal["kubeadm.k8s.io/v1beta4"]  # noqa: N815
-    kind: Literal["ClusterConfiguration"]
-    clusterName: str  # noqa: N815
-    kubernetesVersion: Literal["KUBERNETES_VERSION"]  # noqa: N815
-    controlPlaneEndpoint: str  # noqa: N815
-    networking: dict[Literal["podSubnet", "serviceSubnet"], str]
-    controllerManager: Component  # noqa: N815
-    scheduler: Component
-
-
-class Join(Strict):
-    """kubeadm v1beta4, JoinConfiguration."""
-
-    apiVersion: Literal["kubeadm.k8s.io/v1beta4"]  # noqa: N815
-    kind: Literal["JoinConfiguration"]
-    discovery: dict[Literal["bootstrapToken"], dict[str, Any]]
-    nodeRegistration: Registration  # noqa: N815
-
-
-class Pool(Strict):
-    """operator.tigera.io/v1, IPPool."""
-
-    name: str
-    cidr: str
-    blockSize: int = Field(ge=20, le=32)  # noqa: N815
-    encapsulation: Literal["IPIP", "IPIPCrossSubnet", "VXLAN", "VXLANCrossSubnet", "None"]
-    natOutgoing: Literal["Enabled", "Disabled"]  # noqa: N815
-    nodeSelector: str  # noqa: N815
-
-
-class CalicoNetwork(Strict):
-    """operator.tigera.io/v1, CalicoNetworkSpec."""
-
-    bgp: Literal["Enabled", "Disabled"]
-    nodeAddressAutodetectionV4: dict[Literal["cidrs"], list[str]]  # noqa: N815
-    ipPools: list[Pool] = Field(min_length=1)  # noqa: N815
-
-
-class Installation(Strict):
-    """operator.tigera.io/v1, Installation."""
-
-    apiVersion: Literal["operator.tigera.io/v1"]  # noqa: N815
-    kind: Literal["Installation"]
-    metadata: dict[Literal["name"], Literal["default"]]
-    spec: dict[Literal["calicoNetwork"], CalicoNetwork]
-
-
 def test_kubeadm_s_files_have_the_fields_of_v1beta4(tree: Tree, lab: Lab) -> None:
     found = documents(tree, "controlplane", "kubeadm-init.yaml")
     Init.model_validate(found["InitConfiguration"])
@@ -171,9 +87,26 @@ def test_kubeadm_s_files_have_the_fields_of_v1beta4(tree: Tree, lab: Lab) -> Non
     assert pool.ipPools[0].cidr == cluster.networking["podSubnet"] == str(lab.network.pod_cidr)
     assert pool.nodeAddressAutodetectionV4["cidrs"] == [str(lab.network.subnet)]
     in_container = lab.provider.value == "lxc"
+    KubeProxy.model_validate(found["KubeProxyConfiguration"])
     kubelet = found["KubeletConfiguration"]
+    Kubelet.model_validate(kubelet)
     assert kubelet["cgroupDriver"] == ("cgroupfs" if in_container else "systemd")
     assert ("failSwapOn" in kubelet, "failCgroupV1" in kubelet) == (in_container, in_container)
+
+
+def test_calico_s_objects_have_the_fields_of_its_kinds(tree: Tree, lab: Lab) -> None:
+    ApiServer.model_validate(documents(tree, "controlplane", "calico-installation.yaml")["APIServer"])
+    content = tree[PurePosixPath("machines/controlplane/files/bgp-peers.yaml")].content
+    configuration, *peers = yaml.safe_load_all(content)
+    assert BgpConfiguration.model_validate(configuration).spec.asNumber == lab.network.as_number
+    assert [BgpPeer.model_validate(peer).spec.peerIP for peer in peers] == [str(peer.address) for peer in lab.peers]
+
+
+def test_a_field_that_calico_does_not_know_is_seen() -> None:
+    spec = {"peerIP": "192.0.2.1", "asNumber": 65000, "nexthopMode": "Keep"}
+    wrong = {"apiVersion": "projectcalico.org/v3", "kind": "BGPPeer", "metadata": {"name": "x"}, "spec": spec}
+    with pytest.raises(ValidationError):
+        BgpPeer.model_validate(wrong)
 
 
 def test_both_containerds_are_told_the_same(tree: Tree, lab: Lab) -> None:
