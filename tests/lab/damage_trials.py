@@ -1,8 +1,8 @@
 """What can happen to a lab's files and its host, done to a real lab: does `up` converge, does `destroy` get everything?
 
 `python tests/lab/damage_trials.py` (as root) makes a lab of its own and does every trial, or those that are named, in
-turn. Each ends in a verified lab or in a host as it was before. The table goes to standard output; with --report FILE
-the file's part between two marks is written anew.
+turn. Each ends in a verified lab or in a host as it was before. What followed goes to standard output; with --report
+FILE these trials' rows between two marks of the file are written anew.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from kill_trials import CONFIG, write_report
 from lab_under_test import Done, LabUnderTest, run, wait_until
 
 _MARKS = ("<!-- damage_trials begin -->", "<!-- damage_trials end -->")
+# A file on a machine that a machine made anew has not.
+_WITNESS = "/var/lib/labctl-trial"
 _GARBAGE = bytes(range(256)) * 3
 _KINDS: dict[str, Callable[[bytes], bytes]] = {
     "cut off": lambda content: content[: len(content) // 2],
@@ -104,6 +106,8 @@ class DamageTrials:
     def state_is_damaged(self) -> str:
         """16 files of .labctl cut off, emptied or overwritten in turn, `up` after each; then `halt` and `up`"""
         self.is_up()
+        for machine in self.lab.model.machines:
+            self.lab.on(machine.name, f"touch {_WITNESS}")
         for number, name in enumerate(STATE):
             self.damage(name, list(_KINDS)[number % len(_KINDS)])
             self.converges(f"{name} damaged")
@@ -111,7 +115,10 @@ class DamageTrials:
             self.damage(name, "garbage")
         self.is_clean(self.lab.labctl("halt", seconds=300), "halt")
         self.converges("after halt")
-        return f"{len(STATE)} times: converged, no machine made anew"
+        for machine in self.lab.model.machines:
+            if self.lab.labctl("ssh", machine.name, "--", f"test -e {_WITNESS}", status=None).status != 0:
+                raise WrongError(f"{machine.name} was made anew")
+        return f"converged, {len(STATE)} times; no machine made anew"
 
     def everything_is_damaged(self) -> str:
         """every file of .labctl but Vagrant's boxes and labctl.log overwritten with garbage, then `destroy`"""
@@ -146,7 +153,7 @@ class DamageTrials:
         return self.leaves_nothing()
 
     def the_disk_is_full(self) -> str:
-        """the disk with .labctl full before `up`, and at `destroy`"""
+        """0, 40, 400 and 4000 KiB of disk left for .labctl before `up`, then enough, then 0 at `destroy`"""
         self.is_absent()
         with suppress(FileNotFoundError):
             shutil.rmtree(self.lab.own)
@@ -159,18 +166,17 @@ class DamageTrials:
                 fill(filler, left)
                 done = self.lab.labctl("up", status=None, seconds=600)
                 self.is_clean(done, "up on a full disk")
-                seen.append(f"{left} KiB left: exit {done.status}")
+                seen.append(str(done.status))
                 filler.unlink(missing_ok=True)
             self.converges()
             fill(filler, 0)
             done = self.lab.labctl("destroy", "--yes", status=None, seconds=300)
             self.is_clean(done, "destroy on a full disk")
-            seen.append(f"destroy: exit {done.status}")
             if done.status != 0 or self.lab.own.exists():
                 raise WrongError(f"destroy on a full disk: {done.text}")
         finally:
             run(["umount", "--lazy", str(self.lab.folder)])
-        return f"{'; '.join(seen)}; {self.leaves_nothing()}"
+        return f"exit {', '.join(seen)}; converged; {self.leaves_nothing()}"
 
     def two_labs_at_once(self) -> str:
         """`up` of two labs with overlapping networks in the same second"""
@@ -346,10 +352,12 @@ def one_row(trials: DamageTrials, trial: Callable[[DamageTrials], str]) -> Row:
     return Row(what, seen, wrong, time.monotonic() - begin)
 
 
-def table(rows: list[Row]) -> str:
-    """The rows, as a part of docs/reliability.md."""
-    lines = ["| what happened | what followed |", "|---|---|"]
-    return "\n".join([*lines, *(f"| {row.what} | {row.seen} |" for row in rows)]) + "\n"
+def table(rows: list[Row], before: str = "") -> str:
+    """The rows, as a part of docs/reliability.md. before: that part as it was; trials not done now keep their row."""
+    kept = {line.split(" | ")[0]: line for line in before.splitlines() if line.startswith("| ")}
+    now = {f"| {row.what}": f"| {row.what} | {row.seen} | {time.strftime('%Y-%m-%d')} |" for row in rows}
+    lines = [(kept | now).get(f"| {(trial.__doc__ or '').strip()}") for trial in TRIALS.values()]
+    return "\n".join(["| what happened | what followed | on |", "|---|---|---|", *filter(None, lines)]) + "\n"
 
 
 def main() -> int:
@@ -377,7 +385,8 @@ def main() -> int:
         for one in (lab, other):
             one.destroy()
     if asked.report:
-        write_report(asked.report, table(rows), _MARKS)
+        before = asked.report.read_text(encoding="utf-8").partition(_MARKS[0])[2].partition(_MARKS[1])[0]
+        write_report(asked.report, table(rows, before), _MARKS)
     return 1 if any(row.wrong for row in rows) else 0
 
 
