@@ -15,13 +15,18 @@ import psutil
 from labctl import __version__
 from labctl.load import load_average
 
+_SAMPLE_SECONDS = 1.0
+_IDLE_PERCENT = 30.0
+"""A lab at rest takes less, on two processors."""
+
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
     """The circumstances of a measurement.
 
-    load_before, load_after: the kernel's load average of the last minute; it says whether others were at work, but
-    what is measured adds to it. busy: there was more to do than this host has processors, before anything was measured.
+    used_before: how much of this host's processors was in use just before, percent; busy: it was more than a lab that
+    nobody uses needs. load_before, load_after: the kernel's load average of the last minute; what is measured adds to
+    it, and so do programs that stand still in a freezer.
     """
 
     command: str
@@ -30,7 +35,12 @@ class Conditions:
     labctl: str
     load_before: float
     load_after: float
-    busy: bool = False
+    used_before: float = 0.0
+
+    @property
+    def busy(self) -> bool:
+        """Whether other work was going on."""
+        return self.used_before > _IDLE_PERCENT
 
     def as_json(self) -> dict[str, str | float | bool]:
         """For --output json."""
@@ -41,15 +51,17 @@ class Conditions:
             "labctl": self.labctl,
             "load_before": self.load_before,
             "load_after": self.load_after,
+            "used_before": self.used_before,
             "busy": self.busy,
         }
 
 
 class Watch:
-    """Notes the load when it is made and when the measurement has ended."""
+    """Notes the load when it is made, which takes a second, and when the measurement has ended."""
 
     def __init__(self) -> None:
         self._before = load()
+        self._used = psutil.cpu_percent(interval=_SAMPLE_SECONDS)
 
     def conditions(self) -> Conditions:
         """The conditions from then to now."""
@@ -60,7 +72,7 @@ class Watch:
             labctl=__version__,
             load_before=self._before,
             load_after=load(),
-            busy=self._before > cores(),
+            used_before=self._used,
         )
 
 

@@ -107,18 +107,23 @@ def _figures(conditions: Conditions, found: list[Size], left_out: list[int]) -> 
 
 
 def growth(found: list[Size]) -> list[str]:
-    """Where a quantity grew faster than the number of workers between two sizes; one sentence for each."""
-    sentences = []
+    """Where a quantity grew faster than the number of workers between two sizes, one sentence for each; where none
+    did by more than the slack, what grew most. Nothing is said of a single size.
+    """
+    grown = []
     for small, large in pairwise(found):
         more = large.workers / small.workers
+        span = f"from {small.workers} to {large.workers} workers"
         for what, before, after in (
             ("up", small.up, large.up),
             ("verify", small.verify, large.verify),
             ("memory", small.total, large.total),
         ):
-            if after / before > more * _SLACK:
-                sentences.append(
-                    f"{what} grows faster than the lab from {small.workers} to {large.workers} workers: "
-                    f"{number(after / before)} times for {number(more)} times the workers."
-                )
-    return sentences or ["Nothing grew faster than the number of workers."]
+            times = f"{number(after / before)} times for {number(more)} times the workers."
+            grown.append(
+                (after / before / more, f"{what} grows faster than the lab {span}: {times}", f"{what} {span}: {times}")
+            )
+    faster = [sentence for share, sentence, _ in grown if share > _SLACK]
+    if faster or not grown:
+        return faster
+    return [f"Nothing grew faster than the number of workers by more than a tenth. What grew most is {max(grown)[2]}"]

@@ -75,6 +75,7 @@ def circumstances(conditions: Conditions) -> tuple[str, ...]:
     """When, where and beside which load, as sentences."""
     lines = (
         f"{conditions.date}, labctl {conditions.labctl}, on {conditions.machine}.",
-        f"Load average {conditions.load_before:.1f} before, {conditions.load_after:.1f} after.",
+        f"Just before, {conditions.used_before:.0f} % of the processors were in use; load average "
+        f"{conditions.load_before:.1f} before, {conditions.load_after:.1f} after.",
     )
     return (*lines, _BUSY) if conditions.busy else lines

@@ -84,7 +84,11 @@ def test_growth_tells_what_grows_faster_than_the_lab() -> None:
         "memory grows faster than the lab from 2 to 4 workers: 2.50 times for 2.00 times the workers.",
         "up grows faster than the lab from 4 to 8 workers: 2.25 times for 2.00 times the workers.",
     ]
-    assert growth([size(2, 30, 1, 1000), size(4, 60, 2, 2000)]) == ["Nothing grew faster than the number of workers."]
+    assert growth([size(2, 30, 1, 1000), size(4, 63, 2, 2000), size(8, 90, 3, 3000)]) == [
+        "Nothing grew faster than the number of workers by more than a tenth. "
+        "What grew most is up from 2 to 4 workers: 2.10 times for 2.00 times the workers."
+    ]
+    assert growth([size(2, 30, 1, 1000)]) == []
 
 
 def test_a_lab_that_might_not_fit_is_not_brought_up() -> None:

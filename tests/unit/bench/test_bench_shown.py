@@ -18,7 +18,7 @@ from labctl.bench.figures import Figures, Table
 from labctl.bench.show import as_json, as_markdown, as_text
 from labctl.errors import LabctlError
 
-CONDITIONS = Conditions("labctl bench x", "2026-01-02 03:04", "2 cores", "0.1.0", 0.25, 1.75)
+CONDITIONS = Conditions("labctl bench x", "2026-01-02 03:04", "2 cores", "0.1.0", 0.25, 1.75, 4.2)
 FIGURES = Figures(
     name="x",
     title="The x of y",
@@ -39,7 +39,8 @@ MARKDOWN = """\
 
 * So it [is].
 
-*2026-01-02 03:04, labctl 0.1.0, on 2 cores. Load average 0.2 before, 1.8 after.*
+*2026-01-02 03:04, labctl 0.1.0, on 2 cores. Just before, 4 % of the processors were in use; load average 0.2 before, \
+1.8 after.*
 """
 
 
@@ -59,13 +60,14 @@ def test_json() -> None:
             "labctl": "0.1.0",
             "load_before": 0.25,
             "load_after": 1.75,
+            "used_before": 4.2,
             "busy": False,
         },
     }
 
 
 def test_a_busy_host_is_told() -> None:
-    busy = replace(FIGURES, conditions=replace(CONDITIONS, busy=True))
+    busy = replace(FIGURES, conditions=replace(CONDITIONS, used_before=31.0))
     assert "Other work kept this host busy" in as_markdown(busy)
     assert "Other work" not in as_markdown(FIGURES)
 
@@ -85,7 +87,8 @@ def test_text() -> None:
         "",
         "• So it [is].",
         "2026-01-02 03:04, labctl 0.1.0, on 2 cores.",
-        "Load average 0.2 before, 1.8 after.",
+        "Just before, 4 % of the processors were in use; load average 0.2 before, 1.8",
+        "after.",
     ]
 
 
@@ -107,6 +110,7 @@ def test_conditions_are_those_of_this_machine() -> None:
     found = Watch().conditions()
     assert " cores of " in found.machine
     assert found.load_before >= 0
+    assert 0 <= found.used_before <= 100
 
 
 # Text without the marks themselves, on lines of its own as it is in a page.
