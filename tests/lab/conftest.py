@@ -63,6 +63,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items[:] = [item for item in items if item not in mine] + mine
 
 
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Make room for a lab of a test's own: where only some files are run, the shared one may still be up."""
+    if topic(item) in ORDER[len(SHARED) :] and not item.get_closest_marker("skip"):
+        shared = LabUnderTest("labtest", CONFIG)
+        if shared.own.exists():
+            shared.destroy()
+
+
 def place(item: pytest.Item) -> int:
     """When the tests of a file have their turn; of a file that is not in the order: while the first lab is up."""
     return ORDER.index(topic(item) if topic(item) in ORDER else "verify")
