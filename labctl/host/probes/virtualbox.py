@@ -114,6 +114,9 @@ def _kvm(lab: Lab, host: Host) -> Finding | None:
         found = f"KVM's option enable_virt_at_load=0 is set, which VirtualBox {written(version)} no longer wants"
         return warn(found, "if machines do not start, remove it from /etc/modprobe.d and boot again")
     if kernel < _GREEDY_KERNEL or shy:
+        # Every machine of KVM's holds the module that runs it.
+        if host.read(f"/sys/module/{loaded[0]}/refcnt").strip() not in {"", "0"}:
+            return fail(f"a machine of KVM's runs, and holds VT-x or AMD-V by {loaded[0]}", "end it, then: labctl up")
         return ok(f"{loaded[0]} leaves the processor alone until one of its machines runs")
     found = f"{loaded[0]} of Linux {host.release} holds VT-x or AMD-V"
     for_good = "options kvm enable_virt_at_load=0 in /etc/modprobe.d/kvm.conf"
