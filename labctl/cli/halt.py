@@ -19,14 +19,14 @@ def halt(app: Application) -> None:
     from labctl.cli.as_root import become_root
     from labctl.engine import down
     from labctl.engine.applied import applied_lab
-    from labctl.engine.lock import lock_where_one_can_be
+    from labctl.engine.lock import lab_lock, lock_where_one_can_be
 
     files = app.lab_files()
     whole = files.is_lab()
     labs = [applied_lab(files) or app.lab()] if whole else _by_their_marks(app)
     for lab in labs[:1]:
         become_root(app, lab, "stop the lab's containers")
-    with lock_where_one_can_be(files):
+    with lab_lock(files.lock, needed=False) if whole else lock_where_one_can_be(files):
         for lab in labs:
             down.halt(lab, files)
     if whole:

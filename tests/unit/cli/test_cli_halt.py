@@ -49,3 +49,19 @@ def test_where_no_machine_is_this_directorys_there_is_no_lab(
         f"error: there is no lab in {tmp_path / 'other'}\n  next:  labctl up\n",
     )
     assert stopped == []
+
+
+def test_a_link_in_place_of_labctls_folder_is_refused(
+    run: Callable[..., Result], stopped: list[tuple[str, frozenset[str]]], tmp_path: Path
+) -> None:
+    """What is written there, root would write elsewhere."""
+    key = tmp_path / "elsewhere" / "secrets" / "ssh" / "lab_ed25519"
+    key.parent.mkdir(parents=True)
+    key.touch()
+    (tmp_path / "mine/.labctl").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "mine/labctl.yaml").write_text("name: one\nprovider: lxc\n")
+    done = run("-C", str(tmp_path / "mine"), "halt")
+    assert done.exit_code == 3
+    assert "is not a folder of labctl's own" in done.stderr
+    assert stopped == []
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["secrets"]
