@@ -1,8 +1,8 @@
 """labctl killed at random moments on a real lab: does the next `up` converge, does `destroy` get everything?
 
-`python tests/lab/kill_trials.py --trials 50 --seed 1` (as root) makes a lab of its own, interrupts one command a trial,
-and then either brings the lab up to a verified one or destroys it and compares the host with what it was before. The
-table goes to standard output; with --report FILE, the file's part between two marks is written anew.
+`python tests/lab/kill_trials.py --trials 50 --seed 1` (as root) makes a lab of its own, kills one command a trial until
+so many were hit, and then either brings the lab up to a verified one or destroys it and compares the host with what it
+was before. The table goes to standard output; with --report FILE, the file's part between two marks is written anew.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ CONFIG = "provider: lxc\nsource: debian\nworkers: 1\nnetwork:\n  subnet: {subnet
 
 @dataclass(frozen=True)
 class Trial:
-    """One kill. command: what ran. whom: which process got the signal. after: seconds from the command's start.
-
-    answered: seconds from the signal until labctl had ended. then: what ran next; wrong: what was wrong after that.
+    """One kill. command: what ran. whom: who got the signal, "" where the command had ended before. after: seconds from
+    the command's start. answered: seconds from the signal until labctl had ended. then: what ran next; wrong: what was
+    wrong after that.
     """
 
     number: int
@@ -51,10 +51,15 @@ class Trial:
     wrong: str
 
     @property
+    def hit(self) -> bool:
+        """Whether anybody got the signal."""
+        return bool(self.whom)
+
+    @property
     def line(self) -> str:
         """For somebody who watches."""
         verdict = f"WRONG: {self.wrong}" if self.wrong else {"up": "converged", "destroy": "nothing left"}[self.then]
-        sent = f"{self.command:8} {self.number_of_signal.name:8} to {self.whom:8} after {self.after:5.1f} s"
+        sent = f"{self.command:8} {self.number_of_signal.name:8} to {self.whom or 'nobody':8} after {self.after:5.1f} s"
         return f"{self.number:3}  {sent}, exit {self.status:4} {self.answered:5.2f} s later; {self.then}: {verdict}"
 
 
@@ -78,7 +83,7 @@ class KillTrials:
         sign, whom = self.draw.choice(_SIGNALS), self.draw.choice(("labctl", "labctl", "vagrant", "group"))
         after = self.draw.uniform(0.05, _LONGEST[command])
         then = "destroy" if self.draw.random() < 0.45 else "up"
-        answered, status, errors = self._kill(command, sign, whom, after)
+        whom, answered, status, errors = self._kill(command, sign, whom, after)
         wrong = self._is_wrong(status, errors, answered, whom)
         begin = time.monotonic()
         wrong = wrong or (self._converges() if then == "up" else self._leaves_nothing())
@@ -89,8 +94,18 @@ class KillTrials:
             return "up"
         return self.draw.choice(("again", "halt", "destroy", "break", "up"))
 
-    def _kill(self, command: str, sign: signal.Signals, whom: str, after: float) -> tuple[float, int, str]:
-        """Run a command, send the signal, wait for labctl's end: the seconds that took, its status, its last words."""
+    def many(self, kills: int) -> list[Trial]:
+        """Trials until so many signals hit somebody, or three times as many were sent."""
+        trials: list[Trial] = []
+        while len(trials) < 3 * kills and sum(trial.hit for trial in trials) < kills:
+            trials.append(self.try_one(len(trials) + 1))
+            print(trials[-1].line, flush=True)
+        return trials
+
+    def _kill(self, command: str, sign: signal.Signals, whom: str, after: float) -> tuple[str, float, int, str]:
+        """Run a command, send the signal, wait for labctl's end: who was hit, the seconds that took, its status, its
+        last words.
+        """
         words = {
             "up": ["up"], "again": ["up"], "halt": ["halt"], "destroy": ["destroy", "--yes"],
             "break": ["break", "--random", "--seed", str(self.draw.randrange(1000))],
@@ -98,14 +113,15 @@ class KillTrials:
         if command == "up" and self.state == "up":
             self.lab.labctl("halt", seconds=180)
         started = self.lab.start(*words, own_group=True)
+        hit = ""
         try:
             started.wait(timeout=after)
         except subprocess.TimeoutExpired:
-            _send(started, sign, whom)
+            hit = _send(started, sign, whom)
         begin = time.monotonic()
         # Where only Vagrant was hit, labctl goes on as long as it needs.
-        _, errors = started.communicate(timeout=600 if whom == "vagrant" else 120)
-        return time.monotonic() - begin, started.returncode, errors
+        _, errors = started.communicate(timeout=600 if hit == "vagrant" else 120)
+        return hit, time.monotonic() - begin, started.returncode, errors
 
     def _is_wrong(self, status: int, errors: str, answered: float, whom: str) -> str:
         if "Traceback" in errors or "labctl itself failed" in errors:
@@ -143,39 +159,53 @@ class KillTrials:
         return done
 
 
-def _send(started: subprocess.Popen[str], sign: signal.Signals, whom: str) -> None:
-    """Send the signal to labctl, to the Vagrant that it started (if there is one now), or to everything it started."""
-    if whom == "vagrant":
-        for child in psutil.Process(started.pid).children(recursive=True):
-            try:
-                if "vagrant" in " ".join(child.cmdline()):
-                    child.send_signal(sign)
-            except psutil.Error:
-                continue
-        return
+def _send(started: subprocess.Popen[str], sign: signal.Signals, whom: str) -> str:
+    """Send the signal to labctl, to the Vagrant that it started, or to everything it started; returns who was hit.
+
+    Where there is no Vagrant at that moment, labctl is.
+    """
+    if whom == "vagrant" and _send_to_vagrant(started, sign):
+        return whom
     if whom == "group":
         os.killpg(started.pid, sign)
-    else:
-        started.send_signal(sign)
+        return whom
+    started.send_signal(sign)
+    return "labctl"
+
+
+def _send_to_vagrant(started: subprocess.Popen[str], sign: signal.Signals) -> bool:
+    """Whether there was a Vagrant to send it to."""
+    hit = False
+    for child in psutil.Process(started.pid).children(recursive=True):
+        try:
+            if "vagrant" in " ".join(child.cmdline()):
+                child.send_signal(sign)
+                hit = True
+        except psutil.Error:
+            continue
+    return hit
 
 
 def table(trials: list[Trial], seed: int) -> str:
     """The figures of all trials, as a part of docs/reliability.md."""
-    wrong = [trial for trial in trials if trial.wrong]
+    wrong, missed = [trial for trial in trials if trial.wrong], sum(not trial.hit for trial in trials)
     up, down = (sum(1 for trial in trials if trial.then == then and not trial.wrong) for then in ("up", "destroy"))
-    asked = [trial.answered for trial in trials if trial.whom == "labctl" and trial.number_of_signal != signal.SIGKILL]
+    told = [trial for trial in trials if trial.whom == "labctl" and trial.number_of_signal != signal.SIGKILL]
+    asked = [trial.answered for trial in told]
     lines = [
-        f"{len(trials)} kills (seed {seed}): {up} converged to a verified lab, {down} left nothing behind, "
-        f"{len(wrong)} went wrong.",
+        f"{len(trials) - missed} kills (seed {seed}), and {missed} commands that ended before they were to be killed: "
+        f"{up} converged to a verified lab, {down} left nothing behind, {len(wrong)} went wrong.",
         "",
-        "| command | kills | converged | nothing left | wrong |",
-        "|---|---|---|---|---|",
+        "| command | kills | ended before | converged | nothing left | wrong |",
+        "|---|---|---|---|---|---|",
     ]
     for command in _LONGEST:
         rows = [trial for trial in trials if trial.command == command]
         counts = Counter((trial.then, bool(trial.wrong)) for trial in rows)
         bad = counts["up", True] + counts["destroy", True]
-        lines.append(f"| {command} | {len(rows)} | {counts['up', False]} | {counts['destroy', False]} | {bad} |")
+        hits = sum(trial.hit for trial in rows)
+        before = len(rows) - hits
+        lines.append(f"| {command} | {hits} | {before} | {counts['up', False]} | {counts['destroy', False]} | {bad} |")
     if asked:
         lines += ["", f"After SIGINT or SIGTERM labctl itself ended within {max(asked):.1f} s at most."]
     lines += [f"\n    {trial.line}" for trial in wrong]
@@ -193,7 +223,7 @@ def write_report(file: Path, text: str, marks: tuple[str, str]) -> None:
 def main() -> int:
     """Run the trials; exit status 1 if one went wrong."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=50)
+    parser.add_argument("--trials", type=int, default=50, help="signals that hit somebody")
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--name", default="labtest-kill")
     parser.add_argument("--subnet", default="192.168.77.0/24")
@@ -205,11 +235,8 @@ def main() -> int:
     lab = LabUnderTest(asked.name, CONFIG.format(subnet=asked.subnet, services=asked.services))
     lab.destroy()
     killer = KillTrials(lab, asked.seed)
-    trials: list[Trial] = []
     try:
-        for number in range(1, asked.trials + 1):
-            trials.append(killer.try_one(number))
-            print(trials[-1].line, flush=True)
+        trials = killer.many(asked.trials)
     finally:
         lab.destroy()
     text = table(trials, asked.seed)

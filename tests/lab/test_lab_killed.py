@@ -14,7 +14,7 @@ def test_what_was_killed_converges_or_is_destroyed(host_before: dict[str, list[s
     lab.destroy()
     killer = KillTrials(lab, seed)
     try:
-        trials = [killer.try_one(number) for number in range(1, 4)]
+        trials = killer.many(3)
     finally:
         lab.destroy()
     assert [trial.line for trial in trials if trial.wrong] == [], f"python tests/lab/kill_trials.py --seed {seed}"
