@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from pathlib import Path
 
 from lab_under_test import LabUnderTest, run
 
@@ -57,6 +58,28 @@ def test_a_machine_that_was_rebuilt_by_hand_is_provisioned_again(lab: LabUnderTe
     events = lab.up()
     done = {event["step"] for event in events[:-1] if event["machine"] == "worker1" and event["state"] == "done"}
     assert {"machines", "base", "runtime", "join", "calico"} <= done
+    assert lab.verify()["ok"] is True
+
+
+def test_a_machine_that_was_rolled_back_by_hand_is_provisioned_again(lab: LabUnderTest, tmp_path: Path) -> None:
+    """What the machine wrote itself is put back to an older state: its notes of steps done are old ones, too."""
+    config, container = lab.folder / "labctl.yaml", "labctl-labtest-ingress"
+    text, written, kept = config.read_text(), Path("/var/lib/lxc", container, "delta"), tmp_path / "kept"
+    try:
+        run(["lxc-stop", "--name", container])
+        run(["cp", "-a", str(written), str(kept)])
+        config.write_text(f"{text}bgp: {{hold_time: 45}}\n")
+        assert lab.up()[-1]["ok"] is True
+        run(["lxc-stop", "--name", container])
+        shutil.rmtree(written)
+        run(["cp", "-a", str(kept), str(written)])
+        events = lab.up()
+        done = {event["step"] for event in events[:-1] if event["machine"] == "ingress" and event["state"] == "done"}
+        assert "bird" in done
+        assert "hold time 45;" in lab.on("ingress", "cat /etc/bird/bird.conf")
+    finally:
+        config.write_text(text)
+        assert lab.up()[-1]["ok"] is True
     assert lab.verify()["ok"] is True
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import signal
+import socket
 from collections.abc import Iterator
+from pathlib import Path
 
+import psutil
 import pytest
-from lab_under_test import LabUnderTest
+from lab_under_test import LabUnderTest, wait_until
 
 from labctl.secrets import pki
 from labctl.secrets.pki import KeyPair, Subject
@@ -86,3 +90,33 @@ def test_etcd_refuses_whoever_its_own_authority_does_not_know(lab: LabUnderTest,
     put(lab, shown, own if whose.startswith("this") else etcd_client_of_another_lab())
     refused = lab.labctl("ssh", "controlplane", "--", f"{ETCD} --cert {shown}", status=None)
     assert refused.status in (35, 52, 55, 56), refused.text  # curl(1): refused in, or just after, the handshake
+
+
+def listening(folder: Path) -> list[str]:
+    """Where on this host a program listens that works on the lab of that folder; machines have their own networks."""
+    found = []
+    for connection in psutil.net_connections("inet"):
+        waits = connection.status == psutil.CONN_LISTEN or connection.type == socket.SOCK_DGRAM
+        if connection.pid and waits and str(folder) in words_of(connection.pid):
+            found.append(str(connection.laddr.ip))
+    return found
+
+
+def words_of(pid: int) -> str:
+    """A process's command line and folder; nothing where it has ended."""
+    try:
+        process = psutil.Process(pid)
+        return " ".join([*process.cmdline(), process.cwd()])
+    except psutil.Error:
+        return ""
+
+
+def test_nothing_of_the_lab_listens_on_this_host_and_what_is_asked_for_on_its_loopback_alone(lab: LabUnderTest) -> None:
+    assert listening(lab.folder) == []
+    watch = lab.start("watch", "--port", "0")
+    try:
+        assert wait_until("the page is served", lambda: listening(lab.folder)) == ["127.0.0.1"]
+    finally:
+        watch.send_signal(signal.SIGINT)
+        watch.communicate(timeout=60)
+    assert listening(lab.folder) == []
