@@ -153,7 +153,7 @@ class DamageTrials:
         return self.leaves_nothing()
 
     def the_disk_is_full(self) -> str:
-        """0, 40, 400 and 4000 KiB of disk left for .labctl before `up`, then enough, then 0 at `destroy`"""
+        """a disk with 0, 40, 400 and 4000 KiB left for .labctl before `up`"""
         self.is_absent()
         with suppress(FileNotFoundError):
             shutil.rmtree(self.lab.own)
@@ -176,7 +176,7 @@ class DamageTrials:
                 raise WrongError(f"destroy on a full disk: {done.text}")
         finally:
             run(["umount", "--lazy", str(self.lab.folder)])
-        return f"exit {', '.join(seen)}; converged; {self.leaves_nothing()}"
+        return f"exit {', '.join(seen)}; converged; {self.leaves_nothing()}"  # also at `destroy` it was full
 
     def two_labs_at_once(self) -> str:
         """`up` of two labs with overlapping networks in the same second"""
@@ -380,13 +380,13 @@ def main() -> int:
         for name in asked.trials or TRIALS:
             rows.append(one_row(trials, TRIALS[name]))
             print(f"{name}: {rows[-1].seen} ({rows[-1].seconds:.0f} s) {rows[-1].wrong}", flush=True)
+            if asked.report:  # now: those that follow may be interrupted
+                before = asked.report.read_text(encoding="utf-8").partition(_MARKS[0])[2].partition(_MARKS[1])[0]
+                write_report(asked.report, table(rows, before), _MARKS)
     finally:
         (lab.folder / "labctl.yaml").write_text(f"name: {asked.name}\n{config}")
         for one in (lab, other):
             one.destroy()
-    if asked.report:
-        before = asked.report.read_text(encoding="utf-8").partition(_MARKS[0])[2].partition(_MARKS[1])[0]
-        write_report(asked.report, table(rows, before), _MARKS)
     return 1 if any(row.wrong for row in rows) else 0
 
 
