@@ -209,7 +209,7 @@ class SourcesSection(Section):
     distribution: MirrorText | None = _mirror_of(
         "http://deb.debian.org (or http://archive.ubuntu.com), for the machines' own packages"
     )
-    boxes: MirrorText | None = _mirror_of("https://vagrantcloud.com, for `cache pull`")
+    boxes: MirrorText | None = _mirror_of("https://vagrantcloud.com (as application/json)")
 
 
 class BoxSection(Section):

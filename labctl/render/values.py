@@ -79,7 +79,7 @@ def _upstream_values(lab: Lab, internet: Internet) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class VagrantBox:
-    """What Vagrant is told of the lab's box. Without a url Vagrant looks it up in its catalogue."""
+    """What Vagrant is told of the lab's box. url: a file, or a catalogue; without one Vagrant asks its own."""
 
     name: str
     version: str
@@ -99,7 +99,8 @@ def vagrant_box(lab: Lab, box_file: Path | None) -> VagrantBox:
     if mirrors.offline and lab.provider is not Provider.LXC:
         where = f"file://{mirrors.folder}" if mirrors.folder else mirrors.cache
         return VagrantBox(f"{box.name}-{box.version}", "", f"{where}/{cached_box(lab)}")
-    return VagrantBox(box.name, box.version, "")
+    mirror = dict(mirrors.single).get("boxes")
+    return VagrantBox(box.name, box.version, f"{mirror}/{box.name}" if mirror and box.version else "")
 
 
 # The priority of the first ingress machine (VRRP: 1 to 254, the higher one wins); the second one's is one less.

@@ -20,11 +20,12 @@ from labctl.engine.prepare import prepare
 from labctl.host.host import Host
 from labctl.host.vagrant_programs import has_plugin
 from labctl.lab_directory import LabDirectory
-from labctl.model.lab import Box, Lab, Network, Provider
+from labctl.model.lab import Box, Lab, Mirrors, Network, Provider
 from labctl.plan.plan import make_plan
 
 BOX_FILE = Path("/var/cache/labctl/disks/0123456789ab/it's a.box")
 CONFIG = "name: my-lab\nworkers: 1\nmemory: {worker: 3000}\ncpus: {ingress: 3}\nnetwork: {subnet: 192.168.56.64/26}\n"
+MIRROR = Mirrors("", (("boxes", "http://boxes.example/b"),), "", offline=False)
 EVALUATE = Path(__file__).with_name("eval_vagrantfile.rb")
 
 
@@ -36,12 +37,15 @@ def labs(make_lab: Callable[[str], Lab]) -> dict[str, Lab]:
         "lxc": base,
         "virtualbox": replace(base, provider=Provider.VIRTUALBOX, box=public),
         "virtualbox, own box": replace(base, provider=Provider.VIRTUALBOX),
+        "virtualbox, mirror": replace(base, provider=Provider.VIRTUALBOX, box=public, mirrors=MIRROR),
         "libvirt": replace(base, provider=Provider.LIBVIRT, box=public),
         "libvirt, emulated": replace(base, provider=Provider.LIBVIRT, emulated=True),
     }
 
 
-@pytest.fixture(params=["lxc", "virtualbox", "virtualbox, own box", "libvirt", "libvirt, emulated"])
+@pytest.fixture(
+    params=["lxc", "virtualbox", "virtualbox, own box", "virtualbox, mirror", "libvirt", "libvirt, emulated"]
+)
 def lab(labs: dict[str, Lab], request: pytest.FixtureRequest) -> Lab:
     return labs[request.param]
 
@@ -99,7 +103,7 @@ def expected(lab: Lab, name: str) -> dict[str, Any]:
     """What the model says that Vagrant should make of a machine."""
     machine, container = lab.machine(name), lab.provider is Provider.LXC
     steps = [task.step.name for task in make_plan(lab).for_machine(name)][1:]
-    own = not lab.box.version
+    own, mirrored = not lab.box.version, bool(lab.mirrors.single)
     box = lab.box.name if container or not own else f"{lab.box.name}-0123456789ab"
     uploads = ["files", "secrets"] if container else ["copy-keys", "keys", "files", "secrets", "lab"]
     return {
@@ -107,7 +111,7 @@ def expected(lab: Lab, name: str) -> dict[str, Any]:
         "hostname": name,
         "box": box,
         "box_version": lab.box.version or None,
-        "box_url": [f"file://{BOX_FILE}"] if own else None,
+        "box_url": [f"file://{BOX_FILE}"] if own else ["http://boxes.example/b/bento/debian-13"] if mirrored else None,
         "box_architecture": ":auto",
         "box_check_update": False,
         "boot_timeout": 300 if container else 600 * lab.patience,
