@@ -10,6 +10,10 @@ from typing import IO
 from host_state import left_behind
 from lab_under_test import LabUnderTest
 
+from labctl.config import Overrides
+from labctl.engine.claim import claim
+from labctl.lab_directory import LabDirectory
+
 
 def test_until_a_step_then_interrupted_then_destroyed(
     new_lab: Callable[..., LabUnderTest], host_before: dict[str, list[str]]
@@ -29,6 +33,16 @@ def test_until_a_step_then_interrupted_then_destroyed(
     interrupt(lab, signal.SIGINT)
     assert "base" in lab.labctl("up", "--until", "base").stderr  # goes on
     interrupt(lab, signal.SIGTERM)
+    lab.destroy()
+    assert left_behind(host_before) == []
+
+
+def test_a_lab_that_came_no_further_than_its_claim_leaves_nothing(
+    new_lab: Callable[..., LabUnderTest], host_before: dict[str, list[str]]
+) -> None:
+    lab = new_lab("labtest-partly", "workers: 1\n")
+    claim(lab.model, LabDirectory(lab.folder), Overrides(provider="lxc", source="debian"))
+    assert left_behind(host_before) != [], "the note of the claim is seen"
     lab.destroy()
     assert left_behind(host_before) == []
 

@@ -120,7 +120,9 @@ down() {
   # The last lab puts the host's own settings back.
   if [ -d "$notes/labs" ] && [ -z "$(ls -A "$notes/labs")" ]; then
     restore_kernel
-    rmdir "$notes/labs" "$notes/kernel"
+    # Notes of the kernel there are only if a lab got as far as its bridge.
+    [ ! -d "$notes/kernel" ] || rmdir "$notes/kernel"
+    rmdir "$notes/labs"
     rmdir --ignore-fail-on-non-empty "$notes"
   fi
 }
