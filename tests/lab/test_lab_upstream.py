@@ -39,6 +39,8 @@ IMAGES = [
     *("k8s.gcr.io/pause:3.2", "k8s.gcr.io/etcd:3.4.13-0", "k8s.gcr.io/coredns:1.7.0"),
     *(f"quay.io/calico/{name}:v3.32.1" for name in CALICO),
     OPERATOR,
+    # What containerd is told for Kubernetes 1.34, beside what the 1.20.2 in the packages lists.
+    "registry.k8s.io/pause:3.10.1",
     "docker.io/jmalloc/echo-server:latest",
 ]
 
