@@ -51,6 +51,10 @@ def _kubectl(lab: Lab, connections: Connections, words: str, deadline: int = _SE
     command = f"kubectl --kubeconfig /etc/kubernetes/admin.conf {words}"
     done = connections.to(lab.controlplane.name).run(command, deadline=deadline * lab.patience)
     if not done.ok:
-        why = done.stderr.strip()
-        raise StepError("the cluster does not let go of a node", where=words, why=why, next_step="labctl verify")
+        raise StepError(
+            "the cluster does not let go of a node",
+            where=f"{lab.controlplane.name}: kubectl {words}",
+            why=done.stderr.strip(),
+            next_step="labctl verify",
+        )
     return done.stdout
