@@ -38,11 +38,35 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> bool:
             os.fsync(file.fileno())
         Path(temporary).chmod(mode)
         Path(temporary).replace(path)
+        _sync_folder(path.parent)
     except BaseException:
         with suppress(FileNotFoundError):
             Path(temporary).unlink()
         raise
     return True
+
+
+def move_whole(made: Path, path: Path) -> None:
+    """Give a folder that is complete its final name, once all that is in it is on the disk.
+
+    So whatever has a final name is whole, also after a power cut. Raises OSError.
+    """
+    if hasattr(os, "sync"):
+        os.sync()
+    made.rename(path)
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Have a folder's names on the disk. Windows opens no folders, and some file systems of networks sync none."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_private(path: Path, data: bytes, *, like: Path) -> None:

@@ -19,6 +19,7 @@ from labctl.box.mirror import Mirror
 from labctl.box.run import Commands
 from labctl.box.store import Box, bytes_on_disk, default_cache
 from labctl.errors import BoxError, HostError
+from labctl.files import move_whole
 
 # GRUB in the disk's first sectors is a PC's; the other programs are Debian's packages on the host.
 ARCHITECTURES = {"amd64": "x86_64"}
@@ -114,7 +115,7 @@ class DiskStore:
             now = datetime.now(UTC).isoformat(timespec="seconds")
             about = {"provider": provider, "created": now, "box": box.digest}
             (partial / "box.json").write_text(json.dumps(about) + "\n", encoding="utf-8")
-            partial.rename(home)
+            move_whole(partial, home)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise

@@ -15,6 +15,7 @@ from pathlib import Path
 from labctl.box.progress import Listener, PieceProgress, Progress, State, seconds_left, silent
 from labctl.box.run import Commands, StoppedError
 from labctl.errors import BoxError
+from labctl.files import move_whole
 
 PARTIAL = ".partial"
 TELL_EVERY = 0.25
@@ -154,7 +155,7 @@ class Build:
         needs = {name: self.path(name) for name in piece.needs}
         try:
             piece.make(Work(partial, needs, Commands(log, self._stop, lambda line: self._heard(piece.name, line))))
-            partial.rename(final)
+            move_whole(partial, final)
         except BaseException:
             shutil.rmtree(partial, ignore_errors=True)
             raise

@@ -20,6 +20,7 @@ from labctl.box.pieces import Build, remove, remove_partial
 from labctl.box.progress import Listener, Progress, silent
 from labctl.box.spec import BoxSpec
 from labctl.errors import BoxError, HostError
+from labctl.files import move_whole
 from labctl.privileges import is_root
 
 # LXC's default; vagrant-lxc has no other.
@@ -161,7 +162,7 @@ class BoxStore:
         self._boxes.mkdir(parents=True, exist_ok=True)
         remove_partial(self._boxes)
         made = Build(pieces(spec, mirror, home), self._pieces, progress).make("box")
-        made.rename(home)
+        move_whole(made, home)
         self._keep_pieces(f"kubernetes-{spec.kubernetes_digest}")
         return Box(spec.digest, home)
 
