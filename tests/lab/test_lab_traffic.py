@@ -7,6 +7,7 @@ import urllib.error
 import urllib.request
 from collections import Counter
 
+import pytest
 from lab_under_test import LabUnderTest, wait_until
 
 BACKEND = "default_svc_app_port-1"
@@ -69,6 +70,27 @@ def test_the_pod_sees_the_client_and_what_it_asked(lab: LabUnderTest) -> None:
     assert status == 200
     assert "GET /some/path?x=1" in body
     assert re.search(rf"^X-Forwarded-For: {re.escape(str(lab.model.network.gateway))}\s*$", body, re.MULTILINE | re.I)
+
+
+def test_a_pod_hangs_up_on_a_slow_client(lab: LabUnderTest) -> None:
+    half = "GET / HTTP/1.1\\r\\nHost: test.local\\r\\n"
+    address = next(iter(pods(lab).values()))
+    ask = f"exec 3<>/dev/tcp/{address}/8080; printf '{half}' >&3; timeout 30 cat <&3"
+    # timeout(1): 124 if it had to end cat.
+    assert lab.on("ingress", f'bash -c "{ask}"; echo $?').strip() == "0"
+
+
+@pytest.mark.parametrize(
+    ("begin", "size", "option", "status"),
+    [("X-Large: ", 90_000, "--header", "431"), ("", 1_100_000, "--data-binary", "413")],
+)
+def test_a_pod_refuses_a_client_that_sends_too_much(
+    lab: LabUnderTest, begin: str, size: int, option: str, status: str
+) -> None:
+    large, address = "/run/labctl-test-large", next(iter(pods(lab).values()))
+    made = f"{{ printf '{begin}'; head -c {size} /dev/zero | tr '\\0' x; }} >{large}"
+    curl = f"curl --silent --max-time 20 --output /dev/null --write-out '%{{http_code}}' {option} @{large}"
+    assert lab.on("ingress", f"{made}; {curl} http://{address}:8080/; rm -f {large}") == status
 
 
 def test_an_unknown_host_gets_404(lab: LabUnderTest) -> None:

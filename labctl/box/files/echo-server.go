@@ -8,6 +8,16 @@ import (
 	"net/http"
 	"os"
 	"sort"
+	"time"
+)
+
+// What one client may take: a slow one is hung up on, and one that sends too much is told so (431, 413).
+const (
+	headersWithin  = 5 * time.Second
+	requestWithin  = 30 * time.Second
+	idleFor        = 60 * time.Second
+	largestHeaders = 64 << 10
+	largestBody    = 1 << 20
 )
 
 func headers(request *http.Request) []string {
@@ -27,14 +37,20 @@ func echo(answer http.ResponseWriter, request *http.Request) {
 		host = "unknown"
 	}
 	log.Printf("%s | %s %s", request.RemoteAddr, request.Method, request.URL)
+	body, err := io.ReadAll(http.MaxBytesReader(answer, request.Body, largestBody))
+	if err != nil {
+		log.Printf("%s | body: %v", request.RemoteAddr, err)
+		http.Error(answer, err.Error(), http.StatusRequestEntityTooLarge)
+		return
+	}
 	answer.Header().Set("Content-Type", "text/plain")
 	fmt.Fprintf(answer, "Request served by %s\n\n%s %s %s\n\n", host, request.Method, request.URL, request.Proto)
 	for _, line := range headers(request) {
 		fmt.Fprintln(answer, line)
 	}
 	fmt.Fprintln(answer)
-	if _, err := io.Copy(answer, request.Body); err != nil {
-		log.Printf("%s | body: %v", request.RemoteAddr, err)
+	if _, err := answer.Write(body); err != nil {
+		log.Printf("%s | answer: %v", request.RemoteAddr, err)
 	}
 }
 
@@ -43,6 +59,15 @@ func main() {
 	if port == "" {
 		port = "8080"
 	}
+	server := &http.Server{
+		Addr:              ":" + port,
+		Handler:           http.HandlerFunc(echo),
+		ReadHeaderTimeout: headersWithin,
+		ReadTimeout:       requestWithin,
+		WriteTimeout:      requestWithin,
+		IdleTimeout:       idleFor,
+		MaxHeaderBytes:    largestHeaders,
+	}
 	log.Printf("Echo server listening on port %s.", port)
-	log.Fatal(http.ListenAndServe(":"+port, http.HandlerFunc(echo)))
+	log.Fatal(server.ListenAndServe())
 }
