@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import psutil
@@ -94,12 +95,13 @@ class KillTrials:
             return "up"
         return self.draw.choice(("again", "halt", "destroy", "break", "up"))
 
-    def many(self, kills: int) -> list[Trial]:
-        """Trials until so many signals hit somebody, or three times as many were sent."""
+    def many(self, kills: int, tell: Callable[[list[Trial]], None] = lambda _: None) -> list[Trial]:
+        """Trials until so many signals hit somebody, or three times as many were sent. tell: hears of all so far."""
         trials: list[Trial] = []
         while len(trials) < 3 * kills and sum(trial.hit for trial in trials) < kills:
             trials.append(self.try_one(len(trials) + 1))
             print(trials[-1].line, flush=True)
+            tell(trials)
         return trials
 
     def _kill(self, command: str, sign: signal.Signals, whom: str, after: float) -> tuple[str, float, int, str]:
@@ -193,8 +195,9 @@ def table(trials: list[Trial], seed: int) -> str:
     told = [trial for trial in trials if trial.whom == "labctl" and trial.number_of_signal != signal.SIGKILL]
     asked = [trial.answered for trial in told]
     lines = [
-        f"{len(trials) - missed} kills (seed {seed}), and {missed} commands that ended before they were to be killed: "
-        f"{up} converged to a verified lab, {down} left nothing behind, {len(wrong)} went wrong.",
+        f"{date.today().isoformat()}: {len(trials) - missed} kills (seed {seed}), and {missed} commands that ended "
+        f"before they were to be killed: {up} converged to a verified lab, {down} left nothing behind, "
+        f"{len(wrong)} went wrong.",
         "",
         "| command | kills | ended before | converged | nothing left | wrong |",
         "|---|---|---|---|---|---|",
@@ -235,14 +238,16 @@ def main() -> int:
     lab = LabUnderTest(asked.name, CONFIG.format(subnet=asked.subnet, services=asked.services))
     lab.destroy()
     killer = KillTrials(lab, asked.seed)
+
+    def report(so_far: list[Trial]) -> None:  # at once: those that follow may be interrupted
+        if asked.report:
+            write_report(asked.report, table(so_far, asked.seed), _MARKS)
+
     try:
-        trials = killer.many(asked.trials)
+        trials = killer.many(asked.trials, report)
     finally:
         lab.destroy()
-    text = table(trials, asked.seed)
-    print(text)
-    if asked.report:
-        write_report(asked.report, text, _MARKS)
+    print(table(trials, asked.seed))
     return 1 if any(trial.wrong for trial in trials) else 0
 
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
+from step_in_folder import StepInFolder
 
-from labctl.engine.prepare import prepare
-from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
 
 # Each notes how it was called; kubeadm also what its file holds, who may read that, and what lies in its way.
@@ -29,49 +26,13 @@ exit "$(cat status 2>/dev/null || echo 0)"
 }
 
 
-class Machine:
-    """The step, with every path of the machine's below a folder."""
-
-    def __init__(self, folder: Path, lab: Lab) -> None:
-        self.folder = folder
-        files = LabDirectory(folder / "lab")
-        prepare(lab, files, box_file=None)
-        here = files.machines / "controlplane"
-        (here / "secrets").symlink_to(files.secrets / "machines/controlplane")
-        self.token = (here / "secrets/bootstrap-token").read_text().strip()
-        step = here / "steps/control-plane.sh"
-        text = step.read_text()
-        for place in ("/etc/kubernetes", "/root/.kube", "/run/labctl", "/var/lib/etcd"):
-            text = text.replace(place, f"{folder}/root{place}")
-        step.write_text(text)
-        self.step = step
-        for place in ("etc/kubernetes/manifests", "var/lib/etcd"):
-            (folder / "root" / place).mkdir(parents=True)
-        (folder / "bin").mkdir()
-        for name, script in PROGRAMS.items():
-            program = folder / "bin" / name
-            program.write_text(f'#!/bin/bash\ncd {folder}\necho "{name} $*" >>calls\n{script}\n')
-            program.chmod(0o755)
-
-    def run(self) -> tuple[int, list[str]]:
-        """The step's exit status, and what it called."""
-        environment = {**os.environ, "PATH": f"{self.folder}/bin:{os.environ['PATH']}"}
-        done = subprocess.run(["bash", self.step], env=environment, capture_output=True, check=False, timeout=60)
-        calls = (self.folder / "calls").read_text().splitlines()
-        (self.folder / "calls").unlink()
-        return done.returncode, calls
-
-    def read(self, name: str) -> str:
-        return (self.folder / name).read_text()
-
-
 @pytest.fixture
-def machine(tmp_path: Path, make_lab: Callable[[str], Lab]) -> Machine:
+def machine(tmp_path: Path, make_lab: Callable[[str], Lab]) -> StepInFolder:
     config = "source: upstream\nprovider: virtualbox\nnetwork: {subnet: 192.168.56.0/24}\n"
-    return Machine(tmp_path, make_lab(config))
+    return StepInFolder(tmp_path, make_lab(config), "controlplane", "control-plane", PROGRAMS)
 
 
-def test_the_token_is_in_a_file_of_root_s_alone_and_only_while_kubeadm_runs(machine: Machine) -> None:
+def test_the_token_is_in_a_file_of_root_s_alone_and_only_while_kubeadm_runs(machine: StepInFolder) -> None:
     status, calls = machine.run()
     assert status == 0
     assert machine.read("mode") == "600\n"
@@ -84,12 +45,12 @@ def test_the_token_is_in_a_file_of_root_s_alone_and_only_while_kubeadm_runs(mach
     assert modes == {0o600}
 
 
-def test_a_second_run_leaves_the_control_plane_alone(machine: Machine) -> None:
+def test_a_second_run_leaves_the_control_plane_alone(machine: StepInFolder) -> None:
     assert [call for call in machine.run()[1] if call.startswith("kubeadm init")]
     assert [call.split()[0] for call in machine.run()[1]] == ["kubeadm", "kubectl", "kubectl"]
 
 
-def test_nothing_of_an_attempt_that_failed_is_in_the_next_one_s_way(machine: Machine) -> None:
+def test_nothing_of_an_attempt_that_failed_is_in_the_next_one_s_way(machine: StepInFolder) -> None:
     (machine.folder / "status").write_text("1\n")
     assert machine.run()[0] == 1
     (machine.folder / "status").unlink()

@@ -1,0 +1,52 @@
+"""A step run in a folder, with every path of the machine's below that. The programs that it calls are STAND-INS."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+
+from labctl.engine.prepare import prepare
+from labctl.lab_directory import LabDirectory
+from labctl.model.lab import Lab
+
+# Folders of a machine, of which each step here sees its own.
+_PLACES = ("/etc/kubernetes", "/root/.kube", "/run/labctl", "/var/lib/etcd")
+
+
+class StepInFolder:
+    """A machine's step. programs: scripts by the names of the programs that take them; each also notes how it was
+    called. They run in folder; the machine's own paths are below folder/root.
+    """
+
+    def __init__(self, folder: Path, lab: Lab, machine: str, step: str, programs: Mapping[str, str]) -> None:
+        self.folder = folder
+        files = LabDirectory(folder / "lab")
+        prepare(lab, files, box_file=None)
+        here = files.machines / machine
+        (here / "secrets").symlink_to(files.secrets / "machines" / machine)
+        self.token = (here / "secrets/bootstrap-token").read_text().strip()
+        self.step = here / f"steps/{step}.sh"
+        text = self.step.read_text()
+        for place in _PLACES:
+            text = text.replace(place, f"{folder}/root{place}")
+            (folder / f"root{place}").mkdir(parents=True)
+        self.step.write_text(text)
+        (folder / "bin").mkdir()
+        for name, script in programs.items():
+            program = folder / "bin" / name
+            program.write_text(f'#!/bin/bash\ncd {folder}\necho "{name} $*" >>calls\n{script}\n')
+            program.chmod(0o755)
+
+    def run(self) -> tuple[int, list[str]]:
+        """The step's exit status, and what it called."""
+        environment = {**os.environ, "PATH": f"{self.folder}/bin:{os.environ['PATH']}"}
+        done = subprocess.run(["bash", self.step], env=environment, capture_output=True, check=False, timeout=60)
+        calls = (self.folder / "calls").read_text().splitlines()
+        (self.folder / "calls").unlink()
+        return done.returncode, calls
+
+    def read(self, name: str) -> str:
+        """A file that a program wrote into the folder."""
+        return (self.folder / name).read_text()
