@@ -9,6 +9,7 @@ from concurrent.futures import Executor, Future
 from functools import cached_property
 
 from labctl.checks.ask_machine import RemoteMachines, ask_machine
+from labctl.checks.collector import AT_ONCE
 from labctl.checks.facts import Facts, HostFacts, HttpFacts, MachineFacts
 from labctl.checks.host_facts import ask_host
 from labctl.checks.patience import patience
@@ -19,6 +20,8 @@ from labctl.remote.result import CommandResult
 OnAnswer = Callable[[str], None]
 LATE_SECONDS = 0.4
 """A machine that is not reached by then may never be: the host looks for the reason while SSH still waits."""
+# On an emulated machine so many probes run side by side, that none is late for want of a processor.
+_AT_ONCE_EMULATED = 2
 
 
 class FirstRound:
@@ -57,8 +60,8 @@ class FirstRound:
 
     def _ask(self, machine: Machine) -> MachineFacts:
         probes = probes_for(self._lab, machine, self.patience)
-        reached = self._reached[machine.name].set
-        return ask_machine(self._remote, machine.name, probes, self.patience, on_reached=reached)
+        reached, at_once = self._reached[machine.name].set, _AT_ONCE_EMULATED if self._lab.emulated else AT_ONCE
+        return ask_machine(self._remote, machine.name, probes, self.patience, at_once=at_once, on_reached=reached)
 
     def _ask_host(self) -> tuple[HostFacts, set[str]]:
         """What the host knows, and for which machines it looked as they were late."""

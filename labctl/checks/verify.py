@@ -115,4 +115,5 @@ def wait(
         left = until - time.monotonic()
         if report.ok or left <= 0:
             return report
-        time.sleep(min(PAUSE_SECONDS, left))
+        # An emulated machine is busy with answering; it needs time for itself to become well.
+        time.sleep(min(max(PAUSE_SECONDS, report.seconds if lab.emulated else 0.0), left))
