@@ -68,7 +68,7 @@ lint unit lab lab-more: PACKAGES += skopeo
 lab: .venv/dev .venv/tools ## tests on a real lab of LXC machines, as root: a quarter of an hour or more, the first time five more
 	$(SUDO) $(WITH_TOOLS) python -m pytest -p no:cacheprovider tests/lab
 
-lab-more: .venv/dev .venv/tools ## the tests of lab, and those that take longer: half an hour
+lab-more: .venv/dev .venv/tools ## the tests of lab, and those that take longer: three quarters of an hour
 	$(SUDO) env LABCTL_LAB_MORE=1 $(WITH_TOOLS) python -m pytest -p no:cacheprovider tests/lab
 
 # At night: kills at random moments, damage, and a lab that lives on; an hour and more each. The figures go to docs/reliability.md.
@@ -81,7 +81,7 @@ test-vm: .venv/dev ## four virtual machines of libvirt, emulated in software, as
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends $(VM_PACKAGES) >/dev/null
 	$(SUDO) env PATH="$(CURDIR)/.venv/bin:$$PATH:/usr/sbin:/sbin" python -m pytest -s -p no:cacheprovider tests/vm/test_vm_libvirt.py
 
-test-vm-lxc: .venv/dev ## a lab of LXC machines on an emulated Debian 12 with cgroup v2 alone, as root: half an hour
+test-vm-lxc: .venv/dev ## a lab of LXC machines on an emulated Debian 12 with cgroup v2 alone, as root: three quarters of an hour
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends qemu-system-x86 mmdebstrap >/dev/null
 	$(SUDO) env PATH="$(CURDIR)/.venv/bin:$$PATH:/usr/sbin:/sbin" python -m pytest -s -p no:cacheprovider tests/vm/test_vm_lxc_host.py
 

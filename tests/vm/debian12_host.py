@@ -84,7 +84,7 @@ def _newest(root: Path, name: str) -> Path:
 
 
 def run_machine(work: Path, disk: Path, heard: Callable[[str], None], *, seconds: float) -> list[str]:
-    """Boot the machine and listen until it powers itself off, or for seconds; returns what it said."""
+    """Boot the machine and listen until it ends or starts anew, or for seconds; returns what it said."""
     line = [
         "timeout", "--kill-after=10", str(int(seconds)), "nice", "-n", "10", "qemu-system-x86_64",
         "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", str(_PROCESSORS), "-m", str(_MEGABYTES),

@@ -1,8 +1,10 @@
 #!/bin/bash
-# Runs on a stock Debian 12 (debian12_host.py) and says over the serial port what came of it: a lab is brought up on LXC,
-# verified, used, brought up again and destroyed, and the host compared with what it was before.
+# Runs at each boot of a stock Debian 12 (debian12_host.py) and says over the serial port what came of it. First boot: a lab
+# is brought up on LXC, verified, used, brought up again and destroyed, and the host compared with what it was before; then
+# the power goes in the middle of an `up`. Second boot: `up` again, and the power goes while the lab is up. Third boot: `up`
+# again, then the lab is destroyed and the host compared once more.
 set -uo pipefail
-cd /root
+cd /root || exit 1
 export PATH=/root/labctl/.venv/bin:/usr/sbin:/usr/bin LC_ALL=C.UTF-8
 
 say() { echo "PROVE $*"; }
@@ -11,35 +13,63 @@ must() { # NAME COMMAND…: run it, say how it ended and how long it took
   shift
   "$@" || status=$?
   say "$name: exit $status after $((SECONDS - began)) s"
-  failed=$((failed + (status != 0)))
 }
-failed=0
-
-say "kernel $(uname -r), Debian $(cat /etc/debian_version), $(nproc) processors, $(systemd-detect-virt)"
-say "cgroups: $(stat -fc %T /sys/fs/cgroup); version 1 mounts: $(grep -c ' cgroup ' /proc/mounts)"
 install() {
   git -c advice.detachedHead=false clone --quiet labctl.bundle labctl && cd labctl && python3 -m venv .venv &&
     .venv/bin/pip install --quiet --no-index --find-links /root/wheels labctl
 }
-must install install
-mkdir -p /root/lab && cd /root/lab || exit 1
-echo 'workers: 1' >labctl.yaml
-must doctor labctl doctor --provider lxc
-PYTHONPATH=/root/tests /usr/bin/python3 -c 'import host_state, json; print(json.dumps(host_state.look_at_host()))' >/root/before
-must up labctl --no-color up
-must verify labctl --no-color verify --wait 300
-must request curl --silent --show-error --fail --max-time 20 --output /dev/null --header 'Host: test.local' http://192.168.50.21/
-say "on worker1: cgroups $(labctl ssh worker1 -- stat -fc %T /sys/fs/cgroup), $(labctl ssh worker1 -- systemctl is-system-running)"
-must again labctl --no-color up
-must destroy labctl --no-color destroy --yes
-# What the host had before, and has now: nothing may be left behind and nothing be missing.
-compare() {
-  PYTHONPATH=/root/tests /usr/bin/python3 - <<'PYTHON'
-import json, sys, host_state
-found = host_state.differences(json.load(open("/root/before")), host_state.look_at_host())
-print("\n".join(found))
-sys.exit(bool(found))
-PYTHON
+host_state() { PYTHONPATH=/root/tests /usr/bin/python3 -c "import host_state, json, sys; $1"; }
+compare() { # What the host had before, and has now: nothing may be left behind and nothing be missing.
+  host_state 'found = host_state.differences(json.load(open("/root/before")), host_state.look_at_host())
+print("\n".join(found)); sys.exit(bool(found))'
 }
-must compare compare
-say "done, failed: $failed"
+request() {
+  curl --silent --show-error --fail --max-time 20 --output /dev/null --header 'Host: test.local' http://192.168.50.21/
+}
+power_cut() { # what is not on the disk by now is lost; the machine starts anew
+  say "power cut"
+  echo 1 >/proc/sys/kernel/sysrq
+  echo b >/proc/sysrq-trigger
+}
+
+say "kernel $(uname -r), Debian $(cat /etc/debian_version), $(nproc) processors, $(systemd-detect-virt)"
+boot=$(($(cat boot 2>/dev/null || echo 0) + 1))
+echo "$boot" >boot
+sync
+case $boot in
+1)
+  say "cgroups: $(stat -fc %T /sys/fs/cgroup); version 1 mounts: $(grep -c ' cgroup ' /proc/mounts)"
+  must install install
+  mkdir -p /root/lab && cd /root/lab || exit 1
+  echo 'workers: 1' >labctl.yaml
+  must doctor labctl doctor --provider lxc
+  host_state 'print(json.dumps(host_state.look_at_host()))' >/root/before
+  must up labctl --no-color up
+  must verify labctl --no-color verify --wait 300
+  must request request
+  say "on worker1: cgroups $(labctl ssh worker1 -- stat -fc %T /sys/fs/cgroup), $(labctl ssh worker1 -- systemctl is-system-running)"
+  must again labctl --no-color up
+  must destroy labctl --no-color destroy --yes
+  must compare compare
+  sync
+  labctl up --output json >/root/events 2>&1 &
+  # kubeadm and etcd are at work by then.
+  timeout 600 bash -c 'until grep -q "\"control-plane\".*\"running\"" /root/events; do sleep 1; done; sleep 25'
+  power_cut
+  ;;
+2)
+  cd /root/lab || exit 1
+  must up_after_power_cut labctl --no-color up
+  must verify_after_power_cut labctl --no-color verify --wait 300
+  power_cut
+  ;;
+*)
+  cd /root/lab || exit 1
+  must up_after_second_power_cut labctl --no-color up
+  must verify_after_second_power_cut labctl --no-color verify --wait 300
+  must request_after_power_cuts request
+  must destroy_after_power_cuts labctl --no-color destroy --yes
+  must compare_after_power_cuts compare
+  say "done"
+  ;;
+esac

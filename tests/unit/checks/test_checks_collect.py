@@ -242,6 +242,20 @@ def test_wait_ends_when_all_is_well_or_time_is_up(
     assert time.monotonic() - started < 15
 
 
+@pytest.mark.parametrize(("emulated", "rest"), [(True, 40.0), (False, verifying.PAUSE_SECONDS)])
+def test_emulated_machines_get_as_long_a_rest_between_two_tries_as_a_try_took(
+    lab: Lab, healthy: Facts, monkeypatch: Any, emulated: bool, rest: float
+) -> None:
+    lab, rests = replace(lab, emulated=emulated), list[float]()
+    well = Report(lab.name, "libvirt", "debian", (), 40.0)
+    bad = Check("bgp.x", Layer.BGP, "ingress", "", "", "", lambda _facts, _lab: failed("down", "because"))
+    tries = iter([replace(well, results=judge((bad,), healthy, lab)), well])
+    monkeypatch.setattr(verifying, "verify", lambda *_, **__: next(tries))
+    monkeypatch.setattr(verifying.time, "sleep", rests.append)
+    assert verifying.wait(lab, FakeMachines(healthy), 300).ok
+    assert rests == [rest]
+
+
 def test_a_machine_without_python_is_said_to_lack_it(lab: Lab) -> None:
     class Bare:
         def to(self, _machine: str, /) -> Bare:
