@@ -5,12 +5,13 @@ Sources: OCI distribution specification 1.1, "Pull"; containerd, docs/hosts.md (
 
 from __future__ import annotations
 
+import errno
 import json
 import socket
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from ipaddress import IPv4Address
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from labctl.http_server import server_config
 # linux/in.h: bind to an address that this host gets only when the lab's network is made. Python has no name for it.
 _IP_FREEBIND = 15
 _SECONDS = 10
+_AGAIN_SECONDS = 0.5
 _HEX = frozenset("0123456789abcdef")
 
 
@@ -100,6 +102,17 @@ def _unknown(code: str) -> Response:
 
 def listen(address: IPv4Address, port: int) -> socket.socket:
     """A socket on one address of this host, which it need not have yet (Linux). Raises HostError if it is taken."""
+    try:
+        return _bound(address, port)
+    except OSError as error:
+        raise HostError(
+            f"the cache cannot be served at {address}:{port}",
+            why=error.strerror or "",
+            next_step="labctl cache serve --address … --port …, and its URL as sources.cache in labctl.yaml",
+        ) from error
+
+
+def _bound(address: IPv4Address, port: int) -> socket.socket:
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -107,13 +120,9 @@ def listen(address: IPv4Address, port: int) -> socket.socket:
             listener.setsockopt(socket.IPPROTO_IP, _IP_FREEBIND, 1)
         listener.bind((str(address), port))
         listener.listen()
-    except OSError as error:
+    except OSError:
         listener.close()
-        raise HostError(
-            f"the cache cannot be served at {address}:{port}",
-            why=error.strerror or "",
-            next_step="labctl cache serve --address … --port …, and its URL as sources.cache in labctl.yaml",
-        ) from error
+        raise
     return listener
 
 
@@ -124,16 +133,41 @@ def make_server(folder: Path) -> uvicorn.Server:
 
 @contextmanager
 def serving(folder: Path, address: IPv4Address, port: int) -> Iterator[None]:
-    """Serve a cache while the block runs. Raises HostError if the address or the port cannot be used."""
-    with listen(address, port) as listener:
-        server = make_server(folder)
-        thread = threading.Thread(target=server.run, args=([listener],), name="cache", daemon=True)
-        thread.start()
-        until = time.monotonic() + _SECONDS
-        while not server.started and time.monotonic() < until:
-            time.sleep(0.02)
-        try:
-            yield
-        finally:
-            server.should_exit = True
-            thread.join()
+    """Serve a cache while the block runs: from the start, or from when this host has the address.
+
+    VirtualBox gives it the address of a network when the first machine of it starts, and only Linux lets a program
+    listen before. Raises HostError if the port is taken.
+    """
+    ended, server = threading.Event(), make_server(folder)
+    try:
+        listener = _bound(address, port)
+    except OSError as error:
+        if error.errno != errno.EADDRNOTAVAIL:
+            listen(address, port)
+        listener = None
+
+    def serve() -> None:
+        mine = listener or _bound_later(address, port, ended)
+        if mine:
+            with mine:
+                server.run([mine])
+
+    thread = threading.Thread(target=serve, name="cache", daemon=True)
+    thread.start()
+    until = time.monotonic() + _SECONDS
+    while listener and not server.started and time.monotonic() < until:
+        time.sleep(0.02)
+    try:
+        yield
+    finally:
+        ended.set()
+        server.should_exit = True
+        thread.join()
+
+
+def _bound_later(address: IPv4Address, port: int, ended: threading.Event) -> socket.socket | None:
+    """A socket there as soon as this host has the address; None if it all ended before."""
+    while not ended.wait(_AGAIN_SECONDS):
+        with suppress(OSError):
+            return _bound(address, port)
+    return None

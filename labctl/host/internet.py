@@ -26,8 +26,23 @@ def host_internet(
     return Internet(_proxies(lab, environment), servers)
 
 
+def proxies_on_loopback(environment: Mapping[str, str]) -> dict[str, str]:
+    """Variables that name a proxy on this host's loopback, which no machine reaches: its host and port alone."""
+    found = {}
+    for name, value in _named(environment).items():
+        parts = urlsplit(value if "//" in value else f"//{value}")
+        address = _address(parts.hostname or "")
+        if parts.hostname in {"localhost", "::1"} or (address and address.is_loopback):
+            found[name] = parts.netloc.rpartition("@")[2]
+    return found
+
+
+def _named(environment: Mapping[str, str]) -> dict[str, str]:
+    return {name: environment.get(name) or environment.get(name.upper(), "") for name in _PROXIES}
+
+
 def _proxies(lab: Lab, environment: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
-    found = {name: environment.get(name) or environment.get(name.upper(), "") for name in _PROXIES}
+    found = _named(environment)
     if not any(found.values()):
         return ()
     network = lab.network

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from labctl.host.host import Host
+from labctl.host.internet import proxies_on_loopback
 from labctl.host.overlaps import find_overlaps
 from labctl.host.probe import Finding, Probe, fail, ok, warn
 from labctl.host.routes import host_routes
-from labctl.model.lab import Lab, Provider
+from labctl.model.lab import Lab, Provider, Source
 
 _MIB = 1 << 20
 _GIB = 1 << 30
@@ -59,9 +60,24 @@ def _routes(lab: Lab, host: Host) -> Finding | None:
     return fail("\n".join(map(str, overlaps)), f"choose another network in labctl.yaml ({keys})")
 
 
+def _proxy(lab: Lab, host: Host) -> Finding | None:
+    """The machines are told this host's proxies (internet.py); its loopback is another one than theirs."""
+    if lab.source is not Source.UPSTREAM or lab.mirrors.offline:
+        return None
+    found = ", ".join(f"{name} is {where}" for name, where in proxies_on_loopback(host.environment).items())
+    if not found:
+        return None
+    say = warn if lab.mirrors.cache else fail
+    return say(
+        f"{found}: this host's loopback, which the lab's machines do not reach",
+        "name the proxy by an address that the machines reach, or unset the variable, or labctl cache pull",
+    )
+
+
 PROBES = (
     Probe("memory", "memory", _memory),
     Probe("cpus", "processors", _cpus),
     Probe("disk", "disk", _disk),
     Probe("routes", "networks in use", _routes),
+    Probe("proxy", "proxies", _proxy),
 )

@@ -270,9 +270,39 @@ def test_a_tunnel_needs_a_kernel_that_has_it(
     assert (seen.status, said in seen.found) == (status, True), seen
 
 
+@pytest.mark.parametrize(
+    ("config", "proxies", "status", "said"),
+    [
+        (
+            "upstream",
+            {"http_proxy": "http://teacher:secret@127.0.0.1:3128/"},
+            Status.FAIL,
+            "http_proxy is 127.0.0.1:3128: ",
+        ),
+        ("upstream", {"HTTPS_PROXY": "localhost:8080"}, Status.FAIL, "https_proxy is localhost:8080: "),
+        ("upstream", {"http_proxy": "http://[::1]:3128"}, Status.FAIL, "http_proxy is [::1]:3128: "),
+        ("upstream\nsources: {cache: http://192.0.2.9:1}", {"http_proxy": "127.8.0.1:1"}, Status.WARN, "127.8.0.1:1"),
+        ("upstream", {"http_proxy": "http://192.0.2.9:3128", "https_proxy": "http://proxy.school.example"}, None, ""),
+        ("upstream", {"no_proxy": "localhost,127.0.0.1"}, None, ""),
+        ("debian", {"http_proxy": "http://127.0.0.1:3128"}, None, ""),
+    ],
+)
+def test_a_proxy_on_the_host_s_loopback_is_none_for_the_machines(
+    make_lab: Callable[[str], Lab], make_host: MakeHost, config: str, proxies: dict[str, str], status: Status | None,
+    said: str,
+) -> None:  # fmt: skip
+    seen = finding(make_lab(f"source: {config}\n"), make_host(environment=proxies), "proxy")
+    assert (seen and seen.status) == status
+    assert seen is None or (said in seen.found and "secret" not in seen.found), seen
+
+
 def test_each_probe_can_find_something_wrong() -> None:
     """No probe is there that the table above has not seen complain (or a test of its own)."""
-    complained = {case[1] for case in CASES if case[3] is not Status.OK} | {"virtualbox.networks", "lxc.tunnel"}
+    complained = {case[1] for case in CASES if case[3] is not Status.OK} | {
+        "virtualbox.networks",
+        "lxc.tunnel",
+        "proxy",
+    }
     assert complained == {probe.name for probes in PROBES.values() for probe in probes}
 
 
