@@ -1,6 +1,6 @@
 """`provider: libvirt, source: debian` for real: four machines, emulated in software, brought up and verified.
 
-Apart from the other tests, as it takes a quarter of an hour of two processors: make test-vm. What it prints goes to
+Apart from the other tests, as it takes half an hour of two processors: make test-vm. What it prints goes to
 docs/verified.md.
 """
 
