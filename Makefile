@@ -77,9 +77,10 @@ reliability: .venv/dev .venv/tools ## labctl killed 60 times, its files damaged,
 	$(SUDO) $(WITH_TOOLS) python tests/lab/damage_trials.py --report docs/reliability.md
 	$(SUDO) $(WITH_TOOLS) python tests/lab/long_life.py --minutes $(or $(MINUTES),60) --report docs/reliability.md
 
-test-vm: .venv/dev ## four virtual machines of libvirt, emulated in software, as root: half an hour or more
+test-vm: .venv/dev ## VirtualBox's disk, then four machines of libvirt, emulated in software, as root: half an hour or more
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends $(VM_PACKAGES) >/dev/null
-	$(SUDO) env PATH="$(CURDIR)/.venv/bin:$$PATH:/usr/sbin:/sbin" python -m pytest -s -p no:cacheprovider tests/vm/test_vm_libvirt.py
+	$(SUDO) env PATH="$(CURDIR)/.venv/bin:$$PATH:/usr/sbin:/sbin" python -m pytest -s -p no:cacheprovider \
+	  tests/vm/test_vm_virtualbox_disk.py tests/vm/test_vm_libvirt.py
 
 test-vm-lxc: .venv/dev ## a lab of LXC machines on an emulated Debian 12 with cgroup v2 alone, as root: three quarters of an hour
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends qemu-system-x86 mmdebstrap >/dev/null

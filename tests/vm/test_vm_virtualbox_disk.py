@@ -1,0 +1,148 @@
+"""The disk of `labctl box build --provider virtualbox`, without VirtualBox: qemu, emulated in software, gives it a disk
+controller and network cards of the kinds that VirtualBox would (AHCI, virtio). It boots, Vagrant's key opens it, and
+then it is provisioned as ingress of a lab, with the lab's own files.
+
+Part of make test-vm; four minutes. That VirtualBox takes the box is not shown by this.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import subprocess
+import sys
+import tarfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from labctl.config import load
+from labctl.engine.bundle import make_bundle, unpack_command
+from labctl.engine.prepare import prepare
+from labctl.lab_directory import LabDirectory
+
+CONFIG = "name: labtest-vbox\nprovider: virtualbox\nsource: debian\nnetwork: {subnet: 192.168.56.0/24}\n"
+ADDRESS = "192.168.56.21"
+# What Vagrant writes for the second card (plugins/guests/debian/cap/configure_networks.rb, systemd-networkd).
+SECOND_CARD = f"[Match]\nName=eth1\n[Network]\nAddress={ADDRESS}/24\n"
+_VAGRANT_KEY = "usr/share/rubygems-integration/all/gems/vagrant-[0-9]*/keys/vagrant"
+_BOOT_SECONDS, _STEP_SECONDS = 600, 900
+
+
+class Machine:
+    """The machine, by way of a port of this host's loopback. who: the options with which SSH gets in."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.who: list[str] = []
+
+    def run(self, command: str, *, stdin: bytes = b"", seconds: float = 120) -> subprocess.CompletedProcess[bytes]:
+        line = ["ssh", "-F", "none", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "-o", "LogLevel=ERROR"]
+        line += ["-o", "IdentitiesOnly=yes", "-p", str(self.port), *self.who, command]
+        return subprocess.run(line, input=stdin, capture_output=True, timeout=seconds, check=False)
+
+    def must(self, command: str, *, stdin: bytes = b"", seconds: float = 120) -> str:
+        done = self.run(command, stdin=stdin, seconds=seconds)
+        assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
+        return done.stdout.decode()
+
+    def boots(self) -> float:
+        """Wait until somebody gets in; returns the seconds."""
+        began = time.monotonic()
+        while self.run("true", seconds=60).returncode != 0:
+            assert time.monotonic() - began < _BOOT_SECONDS, "nobody answers"
+            time.sleep(3)
+        return time.monotonic() - began
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> LabDirectory:
+    """The directory of a lab for VirtualBox, as `up` would have it before it starts the first machine."""
+    folder = tmp_path_factory.mktemp("vbox")
+    (folder / "labctl.yaml").write_text(CONFIG)
+    files = LabDirectory(folder)
+    # Emulated: its steps wait longer. Nothing else of it depends on that.
+    prepare(replace(load(folder), emulated=True), files, box_file=None)
+    return files
+
+
+@pytest.fixture(scope="module")
+def disk(tmp_path_factory: pytest.TempPathFactory, lab: LabDirectory) -> Path:
+    """The box's disk, below a layer that takes what is written."""
+    build = [sys.executable, "-m", "labctl", "-C", str(lab.base), "box", "build", "--provider", "virtualbox"]
+    done = subprocess.run(build, capture_output=True, text=True, timeout=3600, check=False)
+    assert done.returncode == 0, done.stderr
+    box = Path((done.stdout + done.stderr).strip().rpartition("the box is ")[2].strip())
+    folder = tmp_path_factory.mktemp("disk")
+    with tarfile.open(box) as archive:
+        archive.extract("disk.vmdk", folder, filter="data")
+    line = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", "disk.vmdk", "-F", "vmdk", "disk.qcow2"]
+    subprocess.run(line, cwd=folder, check=True, timeout=60)
+    return folder / "disk.qcow2"
+
+
+@pytest.fixture(scope="module")
+def machine(disk: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """The machine, switched on; Vagrant's well-known key opens it."""
+    with closing(socket.socket()) as one:
+        one.bind(("127.0.0.1", 0))
+        port = int(one.getsockname()[1])
+    line = [
+        *("nice", "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-m", "768", "-smp", "1", "-display", "none"),
+        *("-device", "ahci,id=sata", "-drive", f"file={disk},if=none,id=root,cache=unsafe"),
+        *("-device", "ide-hd,bus=sata.0,drive=root"),
+        *("-nic", f"user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:{port}-:22"),
+        *("-nic", "user,model=virtio-net-pci,net=192.168.56.0/24,restrict=on"),
+        *("-serial", "null", "-monitor", "none"),
+    ]
+    key = tmp_path_factory.mktemp("key") / "vagrant"
+    shutil.copy(sorted(Path("/").glob(_VAGRANT_KEY))[-1], key)
+    key.chmod(0o600)
+    made = Machine(port)
+    made.who = ["-i", str(key), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
+    made.who.append("vagrant@127.0.0.1")
+    with subprocess.Popen(line, stdin=subprocess.DEVNULL) as qemu:
+        try:
+            yield made
+        finally:
+            qemu.terminate()
+
+
+def test_it_boots_from_virtualbox_s_disk_controller_and_vagrant_s_key_opens_it(machine: Machine) -> None:
+    print(f"\nsomebody gets in after {machine.boots():.0f} s")
+    assert machine.must("sudo -n id -u").strip() == "0"
+    seen = machine.must("findmnt -no SOURCE /; readlink /sys/class/net/eth0/device/driver; ls /sys/class/ata_device")
+    disk, driver, *ata = seen.split()
+    assert (disk.startswith("/dev/sda"), driver.rpartition("/")[2], bool(ata)) == (True, "virtio_net", True), seen
+    print(machine.must("uname -r").strip())
+
+
+def test_it_takes_the_lab_s_keys_and_becomes_ingress(machine: Machine, lab: LabDirectory, tmp_path: Path) -> None:
+    machine.must("sudo tee /etc/systemd/network/50-vagrant-eth1.network", stdin=SECOND_CARD.encode())
+    machine.must("sudo systemctl restart systemd-networkd")
+    keys = subprocess.run(
+        ["tar", "-C", str(lab.secrets / "ssh/ingress"), "-cf", "-", "."], capture_output=True, check=True
+    )
+    machine.must("mkdir /tmp/labctl-keys && tar -C /tmp/labctl-keys -xf -", stdin=keys.stdout)
+    machine.must("sudo bash -s /tmp/labctl-keys", stdin=(lab.folder / "keys.sh").read_bytes())
+
+    # From here on as labctl gets in: with the lab's key, and only where the machine shows the key that labctl made.
+    known = tmp_path / "known_hosts"
+    known.write_text(f"[127.0.0.1]:{machine.port} {(lab.secrets / 'ssh/ingress/host_ed25519.pub').read_text()}")
+    machine.who = ["-i", str(lab.ssh_key), "-o", "StrictHostKeyChecking=yes"]
+    machine.who += ["-o", f"UserKnownHostsFile={known}", "root@127.0.0.1"]
+    bundle = make_bundle(lab.machines / "ingress", lab.secrets / "machines/ingress")
+    machine.must(unpack_command(), stdin=bundle.archive)
+    for step in ("base", "haproxy", "bird", "controller"):
+        began = time.monotonic()
+        machine.must(f"bash /root/lab/run {step}", seconds=_STEP_SECONDS)
+        print(f"{step:<12} done {time.monotonic() - began:7.1f} s")
+    state = machine.must("bash /root/lab/run --state", seconds=_STEP_SECONDS)
+    assert sorted(state.splitlines()) == ["done base", "done bird", "done controller", "done haproxy"]
+    assert machine.must("hostname").strip() == "ingress"
+    assert ADDRESS in machine.must("ip -brief -4 address show dev eth1")
+    assert machine.must("systemctl is-active bird haproxy-ingress").split() == ["active", "active"]
