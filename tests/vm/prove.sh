@@ -2,7 +2,7 @@
 # Runs at each boot of a stock Debian 12 (debian12_host.py) and says over the serial port what came of it. First boot: a lab
 # is brought up on LXC, verified, used, brought up again and destroyed, and the host compared with what it was before; then
 # the power goes in the middle of an `up`. Second boot: `up` again, and the power goes while the lab is up. Third boot: `up`
-# again, then the lab is destroyed and the host compared once more.
+# again, its limits are tried, then the lab is destroyed and the host compared once more.
 set -uo pipefail
 cd /root || exit 1
 export PATH=/root/labctl/.venv/bin:/usr/sbin:/usr/bin LC_ALL=C.UTF-8
@@ -25,6 +25,13 @@ print("\n".join(found)); sys.exit(bool(found))'
 }
 request() {
   curl --silent --show-error --fail --max-time 20 --output /dev/null --header 'Host: test.local' http://192.168.50.21/
+}
+limits_hold() { # in the kernel, also after systemd has set its own again; a program that wants more memory is ended
+  local group=/sys/fs/cgroup/labctl-lab status=0
+  systemctl daemon-reload
+  [ "$(cat $group/memory.max)" = $((1536 << 20)) ] && [ "$(cat $group/cpu.max)" = '190000 100000' ] || return 1
+  labctl ssh ingress -- "python3 -c 'bytearray(2 << 30)'" || status=$?
+  [ "$status" = 137 ] && labctl --no-color verify --wait 300
 }
 power_cut() { # what is not on the disk by now is lost; the machine starts anew
   say "power cut"
@@ -51,6 +58,7 @@ case $boot in
   must again labctl --no-color up
   must destroy labctl --no-color destroy --yes
   must compare compare
+  echo 'limits: {memory: 1536, cpus: 1.9}' >>labctl.yaml
   sync
   labctl up --output json >/root/events 2>&1 &
   # kubeadm and etcd are at work by then.
@@ -68,6 +76,7 @@ case $boot in
   must up_after_second_power_cut labctl --no-color up
   must verify_after_second_power_cut labctl --no-color verify --wait 300
   must request_after_power_cuts request
+  must limits_hold limits_hold
   must destroy_after_power_cuts labctl --no-color destroy --yes
   must compare_after_power_cuts compare
   say "done"

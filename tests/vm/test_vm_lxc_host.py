@@ -34,7 +34,7 @@ def test_a_lab_on_a_host_with_cgroup_v2_alone_that_loses_its_power_twice(tmp_pat
         *("install", "doctor", "up", "verify", "request", "again", "destroy", "compare"),
         *("up_after_power_cut", "verify_after_power_cut"),
         *("up_after_second_power_cut", "verify_after_second_power_cut", "request_after_power_cuts"),
-        *("destroy_after_power_cuts", "compare_after_power_cuts"),
+        *("limits_hold", "destroy_after_power_cuts", "compare_after_power_cuts"),
     ], said[-80:]
     assert {match[2] for match in ended} == {"0"}, told
     assert (told.count("power cut"), told[-1]) == (2, "done"), told
