@@ -22,7 +22,7 @@ PROVE = Path(__file__).with_name("prove.sh")
 PACKAGES = (
     *("systemd-sysv", "linux-image-cloud-amd64", "initramfs-tools", "dbus", "udev", "kmod", "procps", "iproute2"),
     *("vagrant", "vagrant-lxc", "lxc", "nftables", "iptables", "python3-venv", "openssh-client", "curl", "git", "make"),
-    *("ca-certificates", "gpg", "mmdebstrap", "debian-archive-keyring", "sudo", "python3-psutil"),
+    *("ca-certificates", "gpg", "mmdebstrap", "debian-archive-keyring", "sudo", "apparmor", "python3-psutil"),
 )
 _DISK_GIGABYTES = 12
 _MEGABYTES, _PROCESSORS = 6144, 2
