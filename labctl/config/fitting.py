@@ -19,7 +19,10 @@ def fitting_subnet(config: Config, provider: Provider, host: Host) -> IPv4Networ
 
 
 def is_emulated(config: Config, provider: Provider, host: Host) -> bool:
-    """Whether the machines are emulated in software: as labctl.yaml says, else on libvirt without KVM."""
-    if provider is not Provider.LIBVIRT:
+    """Whether the machines are emulated in software: as labctl.yaml says, else on libvirt without KVM.
+
+    VirtualBox emulates none; LXC's are where the host is, which only its user knows.
+    """
+    if provider is Provider.VIRTUALBOX:
         return False
-    return config.emulated if config.emulated is not None else not kvm_works(host)
+    return config.emulated if config.emulated is not None else provider is Provider.LIBVIRT and not kvm_works(host)

@@ -294,7 +294,8 @@ class Config(Section):
     )
     emulated: bool | None = _field(
         None,
-        "Whether libvirt's machines are emulated in software, about ten times slower. Default: only without KVM.",
+        "Whether the machines are emulated in software, so that all gets more time: libvirt's, or LXC's on a host that"
+        " is. Default: libvirt's without KVM.",
         "true or false",
     )
     workers: int = _number(2, 1, MAX_WORKERS, "How many workers the cluster has.")

@@ -188,7 +188,7 @@ class Internet:
 class Lab:
     """Everything that is known about a lab before anything exists.
 
-    emulated: whether the machines' processors are emulated in software (libvirt without KVM).
+    emulated: whether the machines' processors are emulated in software (libvirt without KVM, or the host itself).
     """
 
     name: str

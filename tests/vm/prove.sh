@@ -48,7 +48,7 @@ case $boot in
   say "cgroups: $(stat -fc %T /sys/fs/cgroup); version 1 mounts: $(grep -c ' cgroup ' /proc/mounts)"
   must install install
   mkdir -p /root/lab && cd /root/lab || exit 1
-  echo 'workers: 1' >labctl.yaml
+  printf 'workers: 1\nemulated: true\n' >labctl.yaml
   must doctor labctl doctor --provider lxc
   host_state 'print(json.dumps(host_state.look_at_host()))' >/root/before
   must up labctl --no-color up

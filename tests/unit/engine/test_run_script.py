@@ -79,6 +79,17 @@ def test_a_step_whose_check_fails_is_done_again(machine: Machine) -> None:
     assert machine.run("bird")[0] == "work bird"
 
 
+def test_a_check_is_asked_again_where_what_the_step_started_is_too_busy_at_first(machine: Machine) -> None:
+    machine.write("steps/bird.check.sh", f'echo asked >>"{machine.result}/asked"; [ -e "{machine.result}/ready" ]')
+    machine.write("steps/bird.sh", f'(sleep 1; touch "{machine.result}/ready") >/dev/null 2>&1 &')
+    assert machine.run("bird") == ["labctl: ingress: bird is done"]
+    assert (machine.result / "asked").read_text().split() == ["asked"] * 2
+    (machine.result / "ready").unlink()
+    machine.write("steps/bird.sh", ":")
+    assert machine.run("bird", status=1) == ["labctl: ingress: the check after bird failed"]
+    assert (machine.result / "asked").read_text().split() == ["asked"] * (2 + 1 + 3), "before the step, and after it"
+
+
 def test_a_check_that_holds_by_chance_does_not_make_a_step_done(machine: Machine) -> None:
     (machine.result / "bird").touch()
     assert machine.state()["bird"] == "open"
