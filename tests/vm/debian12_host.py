@@ -44,8 +44,11 @@ WantedBy=multi-user.target
 """
 
 
-def make_disk(work: Path) -> Path:
-    """The machine's disk, with kernel and initrd beside it in work. Needs root, Debian's mirror and PyPI."""
+def make_disk(work: Path, what: str) -> Path:
+    """The machine's disk, with kernel and initrd beside it in work. Needs root, Debian's mirror and PyPI.
+
+    what: what prove.sh is to do there.
+    """
     root, disk = work / "root", work / "disk.ext4"
     mirror = host_mirror()
     (work / "sources.list").write_text(mirror.lines("bookworm"))
@@ -59,6 +62,7 @@ def make_disk(work: Path) -> Path:
     box = BoxStore().file_for(BoxSpec(host_arch()))
     assert box.is_file(), "the box is not built: labctl box build"
     shutil.copy(PROVE, root / "root/prove.sh")
+    (root / "root/what").write_text(what)
     (root / "root/tests").mkdir()
     shutil.copy(ROOT / "tests/lab/host_state.py", root / "root/tests/host_state.py")
     target = root / str(box.parent.relative_to("/"))

@@ -1,8 +1,8 @@
 #!/bin/bash
-# Runs at each boot of a stock Debian 12 (debian12_host.py) and says over the serial port what came of it. First boot: a lab
-# is brought up on LXC, verified, used, brought up again and destroyed, and the host compared with what it was before; then
-# the power goes in the middle of an `up`. Second boot: `up` again, and the power goes while the lab is up. Third boot: `up`
-# again, its limits are tried, then the lab is destroyed and the host compared once more.
+# Runs at each boot of a stock Debian 12 (debian12_host.py) and says over the serial port what came of it. `whole`: a lab is
+# brought up on LXC, verified, used, brought up again and destroyed, and the host compared with what it was before.
+# `power`: the power goes in the middle of an `up`; at the second boot, `up` again, and it goes while the lab is up; at the
+# third, `up` again, the lab's limits are tried, it is destroyed and the host compared.
 set -uo pipefail
 cd /root || exit 1
 export PATH=/root/labctl/.venv/bin:/usr/sbin:/usr/bin LC_ALL=C.UTF-8
@@ -43,14 +43,18 @@ say "kernel $(uname -r), Debian $(cat /etc/debian_version), $(nproc) processors,
 boot=$(($(cat boot 2>/dev/null || echo 0) + 1))
 echo "$boot" >boot
 sync
-case $boot in
-1)
+if [ "$boot" = 1 ]; then
   say "cgroups: $(stat -fc %T /sys/fs/cgroup); version 1 mounts: $(grep -c ' cgroup ' /proc/mounts)"
   must install install
-  mkdir -p /root/lab && cd /root/lab || exit 1
-  printf 'workers: 1\nemulated: true\n' >labctl.yaml
-  must doctor labctl doctor --provider lxc
+  mkdir -p /root/lab
+  printf 'workers: 1\nemulated: true\n' >/root/lab/labctl.yaml
+  must doctor labctl -C /root/lab doctor --provider lxc
   host_state 'print(json.dumps(host_state.look_at_host()))' >/root/before
+fi
+cd /root/lab || exit 1
+
+case $(cat /root/what)$boot in
+whole1)
   must up labctl --no-color up
   must verify labctl --no-color verify --wait 300
   must request request
@@ -58,6 +62,9 @@ case $boot in
   must again labctl --no-color up
   must destroy labctl --no-color destroy --yes
   must compare compare
+  say "done"
+  ;;
+power1)
   echo 'limits: {memory: 1536, cpus: 1.9}' >>labctl.yaml
   sync
   labctl up --output json >/root/events 2>&1 &
@@ -65,20 +72,18 @@ case $boot in
   timeout 600 bash -c 'until grep -q "\"control-plane\".*\"running\"" /root/events; do sleep 1; done; sleep 25'
   power_cut
   ;;
-2)
-  cd /root/lab || exit 1
+power2)
   must up_after_power_cut labctl --no-color up
   must verify_after_power_cut labctl --no-color verify --wait 300
   power_cut
   ;;
-*)
-  cd /root/lab || exit 1
+power3)
   must up_after_second_power_cut labctl --no-color up
   must verify_after_second_power_cut labctl --no-color verify --wait 300
-  must request_after_power_cuts request
+  must request request
   must limits_hold limits_hold
-  must destroy_after_power_cuts labctl --no-color destroy --yes
-  must compare_after_power_cuts compare
+  must destroy labctl --no-color destroy --yes
+  must compare compare
   say "done"
   ;;
 esac

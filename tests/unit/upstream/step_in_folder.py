@@ -12,7 +12,7 @@ from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
 
 # Folders of a machine, of which each step here sees its own.
-_PLACES = ("/etc/kubernetes", "/root/.kube", "/run/labctl", "/var/lib/etcd")
+_PLACES = ("/etc/kubernetes", "/root/.kube", "/run/labctl", "/var/lib/etcd", "/var/lib/kubelet")
 
 
 class StepInFolder:

@@ -64,5 +64,16 @@ def test_nothing_of_an_attempt_that_failed_is_in_the_next_one_s_way(machine: Ste
         "crictl pods --quiet",
         "crictl rmp --force aaa bbb",
     ]
-    assert calls[begin + 3].startswith("kubeadm init --config ")
+    later = [call for call in calls[begin + 3 :] if call.startswith(("kubeadm init", "systemctl", "crictl"))]
+    assert [call.split(" --")[0] for call in later] == ["kubeadm init"]
     assert [line for line in machine.read("in-the-way").splitlines() if line and not line.endswith(":")] == []
+
+
+def test_what_a_power_cut_emptied_is_in_nobody_s_way(machine: StepInFolder) -> None:
+    places = [machine.folder / "root" / name for name in ("etc/kubernetes/pki", "var/lib/kubelet/pki")]
+    emptied = [place / "apiserver.crt" for place in places] + [machine.folder / "root/etc/kubernetes/kubelet.conf"]
+    for file in emptied:
+        file.parent.mkdir(exist_ok=True)
+        file.touch()
+    assert machine.run()[0] == 0
+    assert [file for file in emptied if file.exists()] == []

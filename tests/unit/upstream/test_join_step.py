@@ -23,8 +23,9 @@ cat cluster-info
 """,
     "kubeadm": """\
 cp "$3" seen.yaml; stat --format=%a "$3" >mode
-ls -A root/etc/kubernetes root/etc/kubernetes/pki | grep -v -e : -e '^pki$' -e '^$' >in-the-way
-mkdir -p root/etc/kubernetes/pki; touch root/etc/kubernetes/{kubelet.conf,bootstrap-kubelet.conf,pki/ca.crt}
+find root/etc/kubernetes root/var/lib/kubelet -type f ! -name labctl-joined >in-the-way
+mkdir -p root/etc/kubernetes/pki root/var/lib/kubelet/pki
+touch root/etc/kubernetes/{kubelet.conf,bootstrap-kubelet.conf,pki/ca.crt} root/var/lib/kubelet/pki/kubelet.crt
 read -r how <answers; sed -i 1d answers
 echo "$how"; [ "$how" = joined ]
 """,

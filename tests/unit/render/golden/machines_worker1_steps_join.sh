@@ -31,7 +31,7 @@ if [ ! -e /etc/kubernetes/labctl-joined ]; then
   for _ in $(seq 20); do
     # An attempt that failed, or was cut off, leaves half a worker behind.
     systemctl stop kubelet.service
-    rm -f /etc/kubernetes/kubelet.conf /etc/kubernetes/bootstrap-kubelet.conf /etc/kubernetes/pki/ca.crt
+    rm -rf /etc/kubernetes/kubelet.conf /etc/kubernetes/bootstrap-kubelet.conf /etc/kubernetes/pki/ca.crt /var/lib/kubelet/pki
     kubeadm join --config /run/labctl/kubeadm-join.yaml --skip-phases=preflight 2>&1 |
       tee /run/labctl/kubeadm-join.log && joined=yes && break
     grep -q -e 'already exists in the cluster' -e 'Client.Timeout exceeded' /run/labctl/kubeadm-join.log || break
@@ -39,6 +39,7 @@ if [ ! -e /etc/kubernetes/labctl-joined ]; then
     sleep 5
   done
   [ "${joined:-}" = yes ] || exit 1
+  sync --file-system /etc/kubernetes # all of it is on the disk before this says so
   touch /etc/kubernetes/labctl-joined
 fi
 systemctl start kubelet.service
