@@ -25,7 +25,8 @@ import psutil
 from host_state import left_behind, look_at_host
 from lab_under_test import Done, LabUnderTest
 
-# How long a command that is left alone takes here, seconds: a kill comes at any moment of that.
+# How long a command that is left alone takes at most, seconds: a kill comes at any moment of that. One that ends before
+# it was to be killed shows how long that is on this host.
 _LONGEST = {"up": 35.0, "again": 4.0, "halt": 15.0, "destroy": 12.0, "break": 2.0}
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 _ENDED_WITHIN = 30.0
@@ -77,12 +78,13 @@ class KillTrials:
         )
         self.before = look_at_host()
         self.state = "absent"
+        self.longest = dict(_LONGEST)
 
     def try_one(self, number: int) -> Trial:
         """One trial: a command that suits the lab's state, killed at a random moment, and what comes after it."""
         command = self._command()
         sign, whom = self.draw.choice(_SIGNALS), self.draw.choice(("labctl", "labctl", "vagrant", "group"))
-        after = self.draw.uniform(0.05, _LONGEST[command])
+        after = self.draw.uniform(0.05, self.longest[command])
         then = "destroy" if self.draw.random() < 0.45 else "up"
         whom, answered, status, errors = self._kill(command, sign, whom, after)
         wrong = self._is_wrong(status, errors, answered, whom)
@@ -116,8 +118,10 @@ class KillTrials:
             self.lab.labctl("halt", seconds=180)
         started = self.lab.start(*words, own_group=True)
         hit = ""
+        begin = time.monotonic()
         try:
             started.wait(timeout=after)
+            self.longest[command] = time.monotonic() - begin
         except subprocess.TimeoutExpired:
             hit = _send(started, sign, whom)
         begin = time.monotonic()
