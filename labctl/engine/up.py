@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from labctl.engine.boot import Boot
 from labctl.engine.events import Listener
 from labctl.engine.keep_pins import keep_pins
@@ -20,6 +22,10 @@ from labctl.plan.plan import make_plan
 from labctl.remote.ssh import Connections
 from labctl.render.values import READY_MARK
 
+# systemd gives a service 90 s to end (systemd-system.conf(5), DefaultTimeoutStopSec).
+_ENDS_WITHIN = 100.0
+_POLL_SECONDS = 0.5
+
 
 def bring_up(
     lab: Lab, files: LabDirectory, connections: Connections, *, until: tuple[str, ...], listener: Listener
@@ -33,9 +39,9 @@ def bring_up(
     gone = strays(lab, files)
     drain_nodes(lab, connections, gone)
     remove_strays(lab, files, gone)
+    prepare_host(lab, files)  # nobody answers without the lab's bridge
     sleeping = asleep(lab, files, connections)
     agree_with_vagrant(lab, files, sleeping)
-    prepare_host(lab, files)
     ready_mark = "" if lab.provider is Provider.LXC else READY_MARK
     boot = Boot(VagrantMachines(lab, files), sleeping, listener, ready_mark=ready_mark)
     steps = MachineSteps(files, connections, boot, listener, patience=lab.patience)
@@ -60,7 +66,7 @@ def asleep(lab: Lab, files: LabDirectory, connections: Connections) -> frozenset
     """The machines that Vagrant has to boot: those that do not run, and those whose first boot was cut off."""
     names = frozenset(machine.name for machine in lab.machines)
     if lab.provider is Provider.LXC:
-        return names - lxc.running(lab)
+        return names - _staying(lab, connections)
     vagrant = VagrantMachines(lab, files)
     states = vagrant.states()
     running = frozenset(name for name in names if states.get(name) == "running")
@@ -70,6 +76,16 @@ def asleep(lab: Lab, files: LabDirectory, connections: Connections) -> frozenset
         vagrant.power_off(sorted(cut_off))
     # A machine that runs and was not given its keys gets them by `vagrant up`, too.
     return names - frozenset(name for name in running - cut_off if _answers(connections, name))
+
+
+def _staying(lab: Lab, connections: Connections) -> frozenset[str]:
+    """The containers that run and go on running: one that a killed `halt` told to end answers no more, and ends."""
+    names, until = {machine.name for machine in lab.machines}, time.monotonic() + _ENDS_WITHIN
+    while True:
+        running = lxc.running(lab) & names
+        if all(_answers(connections, name) for name in running) or time.monotonic() > until:
+            return running
+        time.sleep(_POLL_SECONDS)
 
 
 def _answers(connections: Connections, name: str) -> bool:
