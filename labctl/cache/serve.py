@@ -105,11 +105,15 @@ def listen(address: IPv4Address, port: int) -> socket.socket:
     try:
         return _bound(address, port)
     except OSError as error:
-        raise HostError(
-            f"the cache cannot be served at {address}:{port}",
-            why=error.strerror or "",
-            next_step="labctl cache serve --address … --port …, and its URL as sources.cache in labctl.yaml",
-        ) from error
+        raise _taken(address, port, error) from error
+
+
+def _taken(address: IPv4Address, port: int, error: OSError) -> HostError:
+    return HostError(
+        f"the cache cannot be served at {address}:{port}",
+        why=error.strerror or "",
+        next_step="labctl cache serve --address … --port …, and its URL as sources.cache in labctl.yaml",
+    )
 
 
 def _bound(address: IPv4Address, port: int) -> socket.socket:
@@ -143,7 +147,7 @@ def serving(folder: Path, address: IPv4Address, port: int) -> Iterator[None]:
         listener = _bound(address, port)
     except OSError as error:
         if error.errno != errno.EADDRNOTAVAIL:
-            listen(address, port)
+            raise _taken(address, port, error) from error
         listener = None
 
     def serve() -> None:
