@@ -14,7 +14,7 @@ import paramiko
 from labctl.cli.local_terminal import raw_terminal, watch_size
 from labctl.errors import RemoteError
 from labctl.log import logged
-from labctl.remote.ssh import Connection
+from labctl.remote.ssh import ENDED_BY_SIGNAL, Connection
 
 _CHUNK = 65536
 _OPEN_DEADLINE = 10.0
@@ -84,6 +84,9 @@ def _run(connection: Connection, channel: paramiko.Channel, command: str | None,
         if output.failed is not None:
             raise output.failed
     status = channel.recv_exit_status()
+    if status < 0 and connection.stands():
+        machine = connection.access.machine
+        raise RemoteError(f"a signal ended the command on {machine}", where=machine, why=ENDED_BY_SIGNAL)
     if status < 0:
         raise _broken(connection, "the machine sent no exit status")
     return status

@@ -151,5 +151,5 @@ class LiveProgress:
         return text
 
     def _last_of(self, name: str) -> str:
-        running = any(event.state is State.RUNNING for (machine, _), event in self._states.items() if machine == name)
-        return self._lines.get(name, "") if running else ""
+        states = [event.state for (machine, _), event in self._states.items() if machine == name]
+        return self._lines.get(name, "") if State.RUNNING in states or not states else ""

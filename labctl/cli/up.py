@@ -152,7 +152,7 @@ def _report(app: Application, lab: Lab, outcome: Outcome) -> bool:
     for error in outcome.failed.values():
         print_error(error, app)
     if outcome.left:
-        app.note(f"{len(outcome.left)} steps were not started because of that; `labctl up` goes on from here")
+        app.note(f"{len(outcome.left)} steps wait for what failed and are left; `labctl up` goes on from here")
     return outcome.ok
 
 

@@ -42,13 +42,16 @@ class MachineSteps:
         self._held: dict[str, frozenset[str]] = {}
         self._lock = threading.Lock()
 
-    def do(self, task: Task) -> bool:
-        """Do one task; returns whether there was anything to do. Raises StepError or RemoteError."""
+    def do(self, task: Task, hopeless: threading.Event) -> bool:
+        """Do one task; returns whether there was anything to do. hopeless: when set, wait no longer for its end.
+
+        Raises StepError or RemoteError.
+        """
         if task.step.name == MACHINES:
             return self._boot_machine(task)
         if task.step.name in self._held[task.machine.name]:
             return False
-        return self._run_step(task)
+        return self._run_step(task, hopeless)
 
     def _boot_machine(self, task: Task) -> bool:
         connection, booted = self._boot.wait_for(task, self._connections)
@@ -64,7 +67,7 @@ class MachineSteps:
             self._held[name] = held
         return booted or changed
 
-    def _run_step(self, task: Task) -> bool:
+    def _run_step(self, task: Task, hopeless: threading.Event) -> bool:
         machine, step = task.machine.name, task.step
         last: deque[str] = deque(maxlen=_LAST_LINES)
         with StepLog(self._files.logs / machine / f"{step.name}.log") as log:
@@ -81,6 +84,7 @@ class MachineSteps:
                     f"timeout {step.deadline} bash {FOLDER}/run {step.name}",
                     deadline=step.deadline + _GRACE,
                     on_line=hear,
+                    give_up=hopeless,
                 )
             except RemoteError as error:
                 log.line(f"labctl: {error.what}: {error.why}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from graphlib import TopologicalSorter
@@ -12,13 +13,17 @@ from labctl.engine.events import Listener, State, StepEvent
 from labctl.errors import LabctlError
 from labctl.plan.plan import Plan, Task, TaskName
 
-# Does one task; returns whether there was anything to do. Raises LabctlError if the task failed.
-DoTask = Callable[[Task], bool]
+# Does one task; returns whether there was anything to do. Raises LabctlError if the task failed. The event is set when
+# the task can't come to its end any more: one that it waits for has failed.
+DoTask = Callable[[Task, threading.Event], bool]
 
 
 @dataclass(slots=True)
 class Outcome:
-    """How a run of a plan ended. failed: the errors, in the order in which they came. left: what was never started."""
+    """How a run of a plan ended. failed: the errors, in the order in which they came.
+
+    left: what was not started, or was given up, because it waits for something that failed.
+    """
 
     done: list[TaskName] = field(default_factory=list)
     skipped: list[TaskName] = field(default_factory=list)
@@ -36,19 +41,23 @@ def run_plan(plan: Plan, do_task: DoTask, listener: Listener) -> Outcome:
     outcome = Outcome()
     order: TopologicalSorter[TaskName] = TopologicalSorter({task.name: task.needs for task in plan.tasks})
     order.prepare()
+    hopeless = {task.name: threading.Event() for task in plan.tasks}
     running: dict[Future[bool], TaskName] = {}
     pool = ThreadPoolExecutor(max_workers=max(4, len(plan.tasks)), thread_name_prefix="step")
     try:
         while order.is_active():
             for name in order.get_ready():
-                running[pool.submit(_do, do_task, plan.task(name), listener)] = name
+                if not hopeless[name].is_set():
+                    running[pool.submit(_do, do_task, plan.task(name), hopeless[name], listener)] = name
             if not running:
                 break
             finished, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in finished:
                 name = running.pop(future)
-                if _record(outcome, name, future):
+                if _record(outcome, name, future, given_up=hopeless[name].is_set()):
                     order.done(name)
+                else:
+                    _give_up(hopeless[other] for other in plan.waiting_for(name))
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         raise
@@ -58,7 +67,12 @@ def run_plan(plan: Plan, do_task: DoTask, listener: Listener) -> Outcome:
     return outcome
 
 
-def _do(do_task: DoTask, task: Task, listener: Listener) -> bool:
+def _give_up(tasks: Iterable[threading.Event]) -> None:
+    for task in tasks:
+        task.set()
+
+
+def _do(do_task: DoTask, task: Task, hopeless: threading.Event, listener: Listener) -> bool:
     started = time.monotonic()
 
     def tell(state: State) -> None:
@@ -66,7 +80,7 @@ def _do(do_task: DoTask, task: Task, listener: Listener) -> bool:
 
     tell(State.RUNNING)
     try:
-        changed = do_task(task)
+        changed = do_task(task, hopeless)
     except LabctlError:
         tell(State.FAILED)
         raise
@@ -74,12 +88,13 @@ def _do(do_task: DoTask, task: Task, listener: Listener) -> bool:
     return changed
 
 
-def _record(outcome: Outcome, name: TaskName, future: Future[bool]) -> bool:
+def _record(outcome: Outcome, name: TaskName, future: Future[bool], *, given_up: bool) -> bool:
     """Note how a task ended; returns whether what depends on it may run. Only a LabctlError is noted; others pass."""
     try:
         changed = future.result()
     except LabctlError as error:
-        outcome.failed[name] = error
+        if not given_up:
+            outcome.failed[name] = error
         return False
     (outcome.done if changed else outcome.skipped).append(name)
     return True

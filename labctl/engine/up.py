@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from labctl.engine.boot import Boot
-from labctl.engine.events import Listener
+from labctl.engine.events import LineEvent, Listener
 from labctl.engine.keep_pins import keep_pins
 from labctl.engine.machine_steps import MachineSteps
 from labctl.engine.nodes import drain_nodes, forget_nodes
@@ -19,6 +19,7 @@ from labctl.machines.processes import end_children, end_leftovers
 from labctl.machines.vagrant import VagrantMachines
 from labctl.model.lab import Lab, Provider
 from labctl.plan.plan import make_plan
+from labctl.plan.steps import MACHINES
 from labctl.remote.ssh import Connections
 from labctl.render.values import READY_MARK
 
@@ -40,7 +41,7 @@ def bring_up(
     drain_nodes(lab, connections, gone)
     remove_strays(lab, files, gone)
     prepare_host(lab, files)  # nobody answers without the lab's bridge
-    sleeping = asleep(lab, files, connections)
+    sleeping = asleep(lab, files, connections, listener)
     agree_with_vagrant(lab, files, sleeping)
     ready_mark = "" if lab.provider is Provider.LXC else READY_MARK
     boot = Boot(VagrantMachines(lab, files), sleeping, listener, ready_mark=ready_mark)
@@ -62,11 +63,11 @@ def bring_up(
     return outcome
 
 
-def asleep(lab: Lab, files: LabDirectory, connections: Connections) -> frozenset[str]:
+def asleep(lab: Lab, files: LabDirectory, connections: Connections, listener: Listener) -> frozenset[str]:
     """The machines that Vagrant has to boot: those that do not run, and those whose first boot was cut off."""
     names = frozenset(machine.name for machine in lab.machines)
     if lab.provider is Provider.LXC:
-        return names - _staying(lab, connections)
+        return names - _staying(lab, connections, listener)
     vagrant = VagrantMachines(lab, files)
     states = vagrant.states()
     running = frozenset(name for name in names if states.get(name) == "running")
@@ -78,13 +79,18 @@ def asleep(lab: Lab, files: LabDirectory, connections: Connections) -> frozenset
     return names - frozenset(name for name in running - cut_off if _answers(connections, name))
 
 
-def _staying(lab: Lab, connections: Connections) -> frozenset[str]:
+def _staying(lab: Lab, connections: Connections, listener: Listener) -> frozenset[str]:
     """The containers that run and go on running: one that a killed `halt` told to end answers no more, and ends."""
     names, until = {machine.name for machine in lab.machines}, time.monotonic() + _ENDS_WITHIN
+    told = frozenset[str]()
     while True:
         running = lxc.running(lab) & names
-        if all(_answers(connections, name) for name in running) or time.monotonic() > until:
+        silent = frozenset(name for name in running if not _answers(connections, name))
+        if not silent or time.monotonic() > until:
             return running
+        for name in sorted(silent - told):
+            listener(LineEvent(name, MACHINES, f"it runs and does not answer: given {_ENDS_WITHIN:.0f} s to end"))
+        told |= silent
         time.sleep(_POLL_SECONDS)
 
 

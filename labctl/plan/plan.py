@@ -48,6 +48,13 @@ class Plan:
                 return task
         raise KeyError(str(name))
 
+    def waiting_for(self, name: TaskName) -> frozenset[TaskName]:
+        """The tasks that never come to their end without this one: those that need it or wait for it, and so on."""
+        found = {name}
+        while more := {task.name for task in self.tasks if (task.needs | task.beside) & found} - found:
+            found |= more
+        return frozenset(found - {name})
+
 
 def make_plan(lab: Lab, *, until: tuple[str, ...] = ()) -> Plan:
     """The plan for lab; with until, only those steps, what they need and what they wait for as they run.

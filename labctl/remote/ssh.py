@@ -24,6 +24,7 @@ ROOT = "root"
 # What paramiko raises for a key, or a known_hosts, that is damaged.
 _DAMAGED = (paramiko.hostkeys.InvalidHostKey, ValueError, LookupError, TypeError)
 _POLL_SECONDS = 0.01
+_BREAKS_WITHIN = 0.2
 _CHUNK = 65536
 # After a command's end its last output may still be on the way. It is waited for, but not for ever: a program that the
 # command left running may hold the output open.
@@ -39,6 +40,9 @@ _SILENCE = {
     "TCP_KEEPCNT": _TIMES,
     "TCP_USER_TIMEOUT": 1000 * (_SILENT_SECONDS + _ASK_AGAIN_SECONDS * _TIMES),
 }
+
+# A command that ends so has no exit status (RFC 4254, 6.10), and paramiko does not tell which signal it was.
+ENDED_BY_SIGNAL = "somebody killed it, or there was no memory left for it"
 
 # paramiko reports a refused connection with a traceback of its own; ours says it in words, and keeps the rest for -v.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
@@ -112,32 +116,51 @@ class Connection:
         transport = self.client.get_transport()
         return transport is not None and transport.is_active()
 
+    def stands(self) -> bool:
+        """Whether it stands a moment from now: of one that breaks, paramiko closes the channels first."""
+        transport = self.client.get_transport()
+        if transport is not None:
+            transport.join(_BREAKS_WITHIN)
+        return self.alive
+
     def run(
-        self, command: str, *, deadline: float, stdin: bytes = b"", on_line: LineHandler | None = None
+        self,
+        command: str,
+        *,
+        deadline: float,
+        stdin: bytes = b"",
+        on_line: LineHandler | None = None,
+        give_up: threading.Event | None = None,
     ) -> CommandResult:
         """Run one shell command line as the machine's root and wait for its end, deadline seconds at most.
 
         on_line gets each finished line of output (stdout and stderr) as it arrives.
-        Raises RemoteError if the connection breaks or the deadline passes; the remote command is then hung up on.
+        Raises RemoteError if the connection breaks, the deadline passes or give_up is set; the remote command is then
+        hung up on. Also if a signal ended the command.
         """
+        wanted = _Wanted(time.monotonic() + deadline, on_line, give_up or threading.Event())
         with logged(f"ssh {self.access.machine}", command, self.log):
-            result = self._run(command, deadline, stdin, on_line)
+            result = self._run(command, deadline, stdin, wanted)
         self.log.debug("ssh %s: exit status %d: %s", self.access.machine, result.status, shown(result.stderr))
         return result
 
-    def _run(self, command: str, deadline: float, stdin: bytes, on_line: LineHandler | None) -> CommandResult:
+    def _run(self, command: str, deadline: float, stdin: bytes, wanted: _Wanted) -> CommandResult:
         started = time.monotonic()
         try:
             channel = self._start(command, deadline)
             try:
-                stdout, stderr = _pump(channel, stdin, started + deadline, on_line)
+                stdout, stderr = _pump(channel, stdin, wanted)
                 status = channel.recv_exit_status()
             finally:
                 channel.close()
+        except _GivenUpError as error:
+            raise self._failure("given up", command, "it waits for a step that failed") from error
         except TimeoutError as error:
             raise self._failure(f"no end after {deadline:.0f} s", command, str(error)) from error
         except (OSError, EOFError, paramiko.SSHException) as error:
             raise self._failure("the SSH connection broke", command, str(error) or type(error).__name__) from error
+        if status < 0 and self.stands():
+            raise self._failure("a signal ended it", command, ENDED_BY_SIGNAL)
         if status < 0:
             raise self._failure("the SSH connection broke", command, "the machine sent no exit status")
         return CommandResult(command, status, stdout, stderr, time.monotonic() - started)
@@ -205,10 +228,23 @@ def _notice_silence(client: paramiko.SSHClient) -> None:
             transport.sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
-def _pump(channel: paramiko.Channel, stdin: bytes, until: float, on_line: LineHandler | None) -> tuple[str, str]:
-    """Send stdin, collect both outputs until the command ends. Raises TimeoutError after the moment ``until``."""
+class _GivenUpError(Exception):
+    """Nobody waits for the command any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What the caller wants of a command that runs. until: the moment of its deadline."""
+
+    until: float
+    on_line: LineHandler | None
+    give_up: threading.Event
+
+
+def _pump(channel: paramiko.Channel, stdin: bytes, wanted: _Wanted) -> tuple[str, str]:
+    """Send stdin, collect both outputs until the command ends. Raises TimeoutError at its deadline, _GivenUpError."""
     threading.Thread(target=_send, args=(channel, stdin), daemon=True).start()
-    out, err = _Stream(on_line), _Stream(on_line)
+    out, err = _Stream(wanted.on_line), _Stream(wanted.on_line)
     status_seen: float | None = None
     while True:
         if status_seen is None and channel.exit_status_ready():
@@ -217,7 +253,9 @@ def _pump(channel: paramiko.Channel, stdin: bytes, until: float, on_line: LineHa
         moved = _feed_both(channel, out, err)
         if ended and not moved:
             break
-        if time.monotonic() > until:
+        if wanted.give_up.is_set():
+            raise _GivenUpError
+        if time.monotonic() > wanted.until:
             last = (err.last_line or out.last_line)[-200:]
             raise TimeoutError(f"the last line was: {last}" if last else "it printed nothing")
         if not moved and status_seen is None:

@@ -94,6 +94,8 @@ def test_ssh_has_the_semantics_of_ssh(lab: LabUnderTest) -> None:
     assert lab.on("worker2", "hostname").strip() == "worker2"
     done = lab.labctl("ssh", "worker1", "--", "cat; echo two words >&2; exit 7", stdin="sent", status=7)
     assert (done.stdout, done.stderr) == ("sent", "two words\n")
+    killed = lab.labctl("ssh", "worker1", "--", "kill -KILL $$", status=1)
+    assert "a signal ended the command on worker1" in killed.stderr
 
 
 def test_the_hosts_own_ssh_gets_in_by_ssh_config(lab: LabUnderTest, tmp_path: Path) -> None:

@@ -116,7 +116,7 @@ def _serve(channel: paramiko.Channel, command: str, server: SshServer, greeting:
     with suppress(OSError, EOFError, paramiko.SSHException):  # the client may be gone
         channel.sendall(greeting.encode())
         if behaviour.status_first:
-            channel.send_exit_status(_status(process))
+            _send_status(channel, process)
             time.sleep(behaviour.gap)
         copies = [
             _start(_copy, process.stdout, channel.sendall),
@@ -126,15 +126,16 @@ def _serve(channel: paramiko.Channel, command: str, server: SshServer, greeting:
             for copy in copies:
                 copy.join()
         if not behaviour.status_first:
-            channel.send_exit_status(_status(process))
+            _send_status(channel, process)
         if not behaviour.keep_open:
             channel.close()
 
 
-def _status(process: subprocess.Popen[bytes]) -> int:
-    """The exit status as a shell gives it: 128 and the signal's number for a command that a signal ended."""
+def _send_status(channel: paramiko.Channel, process: subprocess.Popen[bytes]) -> None:
+    """As sshd does: no exit status of a command that a signal ended."""
     status = process.wait()
-    return status if status >= 0 else 128 - status
+    if status >= 0:
+        channel.send_exit_status(status)
 
 
 def _start(function: Callable[..., None], *arguments: object) -> threading.Thread:

@@ -30,7 +30,7 @@ limits_hold() { # in the kernel, also after systemd has set its own again; a pro
   local group=/sys/fs/cgroup/labctl-lab status=0
   systemctl daemon-reload
   [ "$(cat $group/memory.max)" = $((1536 << 20)) ] && [ "$(cat $group/cpu.max)" = '190000 100000' ] || return 1
-  labctl ssh ingress -- "python3 -c 'bytearray(2 << 30)'" || status=$?
+  labctl ssh ingress -- "python3 -c 'bytearray(2 << 30)'; exit \$?" || status=$?
   [ "$status" = 137 ] && labctl --no-color verify --wait 300
 }
 power_cut() { # what is not on the disk by now is lost; the machine starts anew

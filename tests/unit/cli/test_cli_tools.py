@@ -76,6 +76,15 @@ def test_ssh_passes_bytes_both_ways(run, shell_server):
     assert result.stderr == "end\n"
 
 
+def test_ssh_says_so_when_a_signal_ended_the_command(run, shell_server):
+    result = run("ssh", "worker1", "--", "echo begun; kill -KILL $$")
+    assert (result.exit_code, result.stdout) == (1, "begun\n")
+    assert result.stderr == (
+        "error: a signal ended the command on worker1\n"
+        "  why:   somebody killed it, or there was no memory left for it\n"
+    )
+
+
 def test_ssh_without_a_lab(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = run("ssh", "worker1", "--", "true")

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from labctl.engine import up
+from labctl.engine.events import Event, LineEvent
 from labctl.errors import RemoteError
 from labctl.model.lab import Lab
 
@@ -33,27 +34,29 @@ def looked_at(monkeypatch: pytest.MonkeyPatch, *running: frozenset[str]) -> list
 
 
 def test_a_container_that_ends_is_booted(article_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    waited = looked_at(monkeypatch, ALL, ALL, ALL - {"controlplane"})
+    waited, told = looked_at(monkeypatch, ALL, ALL, ALL - {"controlplane"}), list[Event]()
     connections: Any = Answering({"controlplane"})
     files: Any = None
-    assert up.asleep(article_lab, files, connections) == {"controlplane"}
+    assert up.asleep(article_lab, files, connections, told.append) == {"controlplane"}
     assert len(waited) == 2
+    assert told == [LineEvent("controlplane", "machines", "it runs and does not answer: given 100 s to end")]
 
 
 def test_where_all_answer_nothing_is_waited_for(article_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
-    waited = looked_at(monkeypatch, ALL - {"worker2"} | {"another"})
+    waited, told = looked_at(monkeypatch, ALL - {"worker2"} | {"another"}), list[Event]()
     connections: Any = Answering(set())
     files: Any = None
-    assert up.asleep(article_lab, files, connections) == {"worker2"}
-    assert waited == []
+    assert up.asleep(article_lab, files, connections, told.append) == {"worker2"}
+    assert (waited, told) == ([], [])
 
 
 def test_one_that_runs_and_never_answers_is_left_to_the_step_s_own_deadline(
     article_lab: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked_at(monkeypatch, ALL)
+    told = list[Event]()
     clock = iter(range(0, 1000, 30))
     monkeypatch.setattr(up.time, "monotonic", lambda: next(clock))
     connections: Any = Answering({"worker1"})
     files: Any = None
-    assert up.asleep(article_lab, files, connections) == frozenset()
+    assert up.asleep(article_lab, files, connections, told.append) == frozenset()

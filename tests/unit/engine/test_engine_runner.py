@@ -3,32 +3,35 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import pytest
 
 from labctl.engine.events import Event, State, StepEvent
 from labctl.engine.runner import Outcome, run_plan
-from labctl.errors import LabctlError, StepError
+from labctl.errors import LabctlError, RemoteError, StepError
 from labctl.model.lab import Lab
 from labctl.plan.plan import Plan, Task, TaskName, make_plan
 
 
 class Recorder:
-    """Notes events, and in which order tasks began and ended."""
+    """Notes events, and in which order tasks began and ended. waiting: the tasks that never end by themselves."""
 
-    def __init__(self, work: Callable[[Task], bool] = lambda task: True) -> None:
+    def __init__(self, work: Callable[[Task], bool] = lambda task: True, *, waiting: Collection[str] = ()) -> None:
         self.events: list[Event] = []
         self.began: list[TaskName] = []
         self.ended: list[TaskName] = []
-        self._work = work
+        self._work, self._waiting = work, waiting
         self._lock = threading.Lock()
 
-    def do(self, task: Task) -> bool:
+    def do(self, task: Task, hopeless: threading.Event) -> bool:
         with self._lock:
             self.began.append(task.name)
             assert task.needs <= set(self.ended), f"{task.name} began too early"
         changed = self._work(task)
+        if str(task.name) in self._waiting:
+            assert hopeless.wait(60)
+            raise RemoteError("given up")
         with self._lock:
             self.ended.append(task.name)
         return changed
@@ -103,16 +106,37 @@ def test_events_tell_what_was_done_and_what_held_already(article_lab: Lab) -> No
 
 
 def test_a_failure_stops_only_what_depends_on_it(article_lab: Lab) -> None:
-    recorder = Recorder(failing("controlplane/control-plane"))
+    recorder = Recorder(failing("controlplane/bgp-peers"))
     plan = make_plan(article_lab)
     outcome = run(plan, recorder)
     assert not outcome.ok
-    assert as_text(outcome.failed) == ["controlplane/control-plane"]
-    assert as_text(outcome.left) == ["controlplane/app", "controlplane/bgp-peers", "controlplane/calico"]
-    assert recorder.states("controlplane/control-plane") == [State.RUNNING, State.FAILED]
-    assert recorder.states("controlplane/calico") == []
+    assert as_text(outcome.failed) == ["controlplane/bgp-peers"]
+    assert as_text(outcome.left) == ["controlplane/app"]
+    assert recorder.states("controlplane/bgp-peers") == [State.RUNNING, State.FAILED]
+    assert recorder.states("controlplane/app") == []
     assert {"worker1/calico", "worker2/join", "ingress/bird", "ingress/controller"} <= set(as_text(outcome.done))
     assert len(outcome.done) + len(outcome.failed) + len(outcome.left) == len(plan.tasks)
+
+
+def test_what_waits_for_a_failure_as_it_runs_is_given_up(article_lab: Lab) -> None:
+    """Workers begin to join before the API answers: where it never will, they are not waited for, nor said to fail."""
+    both = threading.Event()
+
+    def work(task: Task) -> bool:
+        if str(task.name) == "worker1/join":
+            both.set()
+        if str(task.name) == "controlplane/control-plane":
+            assert both.wait(60)
+            raise StepError("no API")
+        return True
+
+    recorder = Recorder(work, waiting={"worker1/join", "worker2/join", "worker1/calico", "worker2/calico"})
+    outcome = run(make_plan(article_lab), recorder)
+    assert as_text(outcome.failed) == ["controlplane/control-plane"]
+    nodes = ["controlplane/app", "controlplane/bgp-peers", "controlplane/calico"]
+    assert as_text(outcome.left) == [*nodes, "worker1/calico", "worker1/join", "worker2/calico", "worker2/join"]
+    assert recorder.states("worker1/join") == [State.RUNNING, State.FAILED]
+    assert "ingress/bird" in as_text(outcome.done)
 
 
 def test_several_failures_are_all_kept(article_lab: Lab) -> None:

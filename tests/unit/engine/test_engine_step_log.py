@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from pathlib import Path
 from typing import Any, cast
 
@@ -42,7 +43,7 @@ def test_a_boot_or_new_files_are_a_change(
     bundle = make_bundle(files.machines / "worker1", files.secrets / "machines" / "worker1")
     machine = cast(Any, BootedMachine(bundle.digest if has_files else "", booted=booted))
     steps = MachineSteps(files, machine, machine, lambda event: None)
-    assert steps.do(make_plan(article_lab).task(TaskName("worker1", "machines"))) is changed
+    assert steps.do(make_plan(article_lab).task(TaskName("worker1", "machines")), threading.Event()) is changed
 
 
 def test_a_log_has_the_time_on_each_line_at_once_and_replaces_the_one_before(tmp_path: Path) -> None:

@@ -65,8 +65,11 @@ class Bench:
     def task(self, step: Step) -> Task:
         return Task(TaskName(self.machine.name, step.name), step, self.machine, frozenset())
 
+    def do(self, task: Task, hopeless: threading.Event | None = None) -> bool:
+        return self.steps.do(task, hopeless or threading.Event())
+
     def boot(self) -> bool:
-        return self.steps.do(self.task(step_named(MACHINES)))
+        return self.do(self.task(step_named(MACHINES)))
 
     def log(self, step: str) -> str:
         return (self.files.logs / self.machine.name / f"{step}.log").read_text()
@@ -102,8 +105,8 @@ def test_a_step_that_holds_is_not_run_and_one_that_does_not_is(bench: Bench) -> 
     opened = bench.step("opened", "echo runs")
     (bench.disk / "done/held").touch()
     bench.boot()
-    assert bench.steps.do(held) is False
-    assert bench.steps.do(opened) is True
+    assert bench.do(held) is False
+    assert bench.do(opened) is True
     assert [command for command in bench.server.commands if "run held" in command] == []
     assert bench.server.commands[-1] == f"timeout 20 bash {FOLDER}/run opened"
 
@@ -111,7 +114,7 @@ def test_a_step_that_holds_is_not_run_and_one_that_does_not_is(bench: Bench) -> 
 def test_each_line_is_told_and_kept(bench: Bench) -> None:
     task = bench.step("talk", "echo first; echo; echo to stderr >&2; printf 'no newline'")
     bench.boot()
-    bench.steps.do(task)
+    bench.do(task)
     lines = [event.line for event in bench.events if isinstance(event, LineEvent)]
     assert sorted(lines) == ["first", "no newline", "to stderr"]
     assert {(event.machine, event.step) for event in bench.events} == {("worker1", "talk")}
@@ -126,7 +129,7 @@ def test_a_failed_step_carries_its_last_lines_and_the_next_command(bench: Bench)
     task = bench.step("fails", "seq 20; echo the reason >&2; sleep 0.2; exit 3")
     bench.boot()
     with pytest.raises(StepError) as caught:
-        bench.steps.do(task)
+        bench.do(task)
     error = caught.value
     assert error.what == "step fails failed on worker1: exit status 3"
     assert error.where == "worker1/fails"
@@ -143,7 +146,7 @@ def test_a_failed_step_that_printed_nothing_says_so(bench: Bench) -> None:
     task = bench.step("silent", "exit 1")
     bench.boot()
     with pytest.raises(StepError) as caught:
-        bench.steps.do(task)
+        bench.do(task)
     assert caught.value.why == "it printed nothing"
 
 
@@ -154,7 +157,7 @@ def test_a_step_that_exceeds_its_deadline_is_ended_on_the_machine(bench: Bench) 
     bench.boot()
     started = time.monotonic()
     with pytest.raises(StepError) as caught:
-        bench.steps.do(slow)
+        bench.do(slow)
     assert time.monotonic() - started < 15
     assert caught.value.what == "step slow failed on worker1: no end within 1 s"
     assert caught.value.why == "waiting for something"
@@ -168,7 +171,7 @@ def test_a_step_that_cannot_be_ended_is_given_up(bench: Bench, monkeypatch: pyte
     stuck = bench.task(Step("stuck", "", frozenset({bench.machine.role}), deadline=1))
     bench.boot()
     with pytest.raises(RemoteError) as caught:
-        bench.steps.do(stuck)
+        bench.do(stuck)
     assert caught.value.what.startswith("no end after 2 s: timeout 1 bash")
     assert caught.value.why == "the last line was: deaf"
     assert "no end after 2 s" in bench.log("stuck")
@@ -179,12 +182,25 @@ def test_a_cut_connection_is_an_error_of_that_machine_and_the_next_step_connects
     bench.boot()
     threading.Timer(0.5, bench.server.cut).start()
     with pytest.raises(RemoteError) as caught:
-        bench.steps.do(cut)
+        bench.do(cut)
     assert caught.value.where == "worker1"
     assert "the SSH connection broke" in caught.value.what
     assert "begun" in bench.log("cut")
     assert "the SSH connection broke" in bench.log("cut").splitlines()[-1]
-    assert bench.steps.do(after) is True
+    assert bench.do(after) is True
+
+
+def test_a_step_that_waits_for_one_that_failed_is_given_up(bench: Bench) -> None:
+    join = bench.step("join", "echo waiting for the API; sleep 60")
+    bench.boot()
+    hopeless = threading.Event()
+    threading.Timer(0.5, hopeless.set).start()
+    started = time.monotonic()
+    with pytest.raises(RemoteError) as caught:
+        bench.do(join, hopeless)
+    assert time.monotonic() - started < 15
+    assert caught.value.why == "it waits for a step that failed"
+    assert "given up" in bench.log("join").splitlines()[-1]
 
 
 def test_a_machine_that_cannot_say_what_is_done_is_an_error(bench: Bench) -> None:
@@ -210,4 +226,4 @@ def test_noise_from_the_machine_s_shell_is_not_taken_for_a_step(bench: Bench) ->
     bench.write("run", 'echo "Welcome to the machine"; echo done; echo "not done base"; [ "$1" = --state ]')
     bench.boot()
     with pytest.raises(StepError):
-        bench.steps.do(task)  # it is not held, so it is run
+        bench.do(task)  # it is not held, so it is run

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -377,5 +378,6 @@ def test_a_first_boot_that_was_cut_off_is_begun_again(
             if name == "worker2":
                 raise RemoteError("worker2 does not answer")
 
-    assert asleep(lab, files, Answering()) == {"worker1", "worker2"}  # type: ignore[arg-type]
+    connections: Any = Answering()
+    assert asleep(lab, files, connections, lambda _event: None) == {"worker1", "worker2"}
     assert [call for call in programs.calls if "halt" in call] == [["halt", "/^(worker1)$/", "--force"]]

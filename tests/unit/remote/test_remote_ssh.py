@@ -136,6 +136,14 @@ def test_a_machine_that_hangs_when_asked_meets_the_deadline(new_server: NewServe
     assert (caught.value.what, caught.value.why) == ("no end after 0 s: true", "the machine does not answer")
 
 
+def test_a_command_that_a_signal_ended_is_told_from_a_broken_connection(connection: Connection) -> None:
+    with pytest.raises(RemoteError) as caught:
+        connection.run("kill -KILL $$", deadline=5)
+    assert caught.value.what == "a signal ended it: kill -KILL $$"
+    assert caught.value.why == "somebody killed it, or there was no memory left for it"
+    assert connection.run("echo alive", deadline=5).stdout == "alive\n"
+
+
 def test_a_long_command_is_shown_shortened(connection: Connection) -> None:
     with pytest.raises(RemoteError) as caught:
         connection.run("sleep 30 # " + "x" * 1000, deadline=0.2)
