@@ -12,7 +12,10 @@ from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
 
 # Folders of a machine, of which each step here sees its own.
-_PLACES = ("/etc/kubernetes", "/root/.kube", "/run/labctl", "/var/lib/etcd", "/var/lib/kubelet")
+_PLACES = (
+    *("/etc/default", "/etc/etcd-pki", "/etc/kubernetes", "/root/.kube", "/run/labctl", "/var/lib/etcd"),
+    "/var/lib/kubelet",
+)
 
 
 class StepInFolder:
@@ -28,7 +31,7 @@ class StepInFolder:
         (here / "secrets").symlink_to(files.secrets / "machines" / machine)
         self.token = (here / "secrets/bootstrap-token").read_text().strip()
         self.step = here / f"steps/{step}.sh"
-        text = self.step.read_text()
+        text = self.step.read_text().replace(" -o etcd -g etcd ", " ")  # a machine's user, who is not here
         for place in _PLACES:
             text = text.replace(place, f"{folder}/root{place}")
             (folder / f"root{place}").mkdir(parents=True)
