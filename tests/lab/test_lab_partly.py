@@ -33,6 +33,7 @@ def test_until_a_step_then_interrupted_then_destroyed(
     interrupt(lab, signal.SIGINT)
     assert "base" in lab.labctl("up", "--until", "base").stderr  # goes on
     interrupt(lab, signal.SIGTERM)
+    without_a_control_plane(lab)
     lab.destroy()
     assert left_behind(host_before) == []
 
@@ -45,6 +46,16 @@ def test_a_lab_that_came_no_further_than_its_claim_leaves_nothing(
     assert differences(host_before, look_at_host()), "the note of the claim is seen"
     lab.destroy()
     assert left_behind(host_before) == []
+
+
+def without_a_control_plane(lab: LabUnderTest) -> None:
+    """The worker waits for an API that never comes: `up` does not wait for it, nor says that it failed."""
+    lab.on("controlplane", "mv /usr/bin/kubeadm /usr/bin/kubeadm.away")
+    said = lab.labctl("up", status=1).stderr
+    assert "step control-plane failed on controlplane: exit status 127" in said
+    assert "steps wait for what failed and are left; `labctl up` goes on from here" in said
+    assert "step join failed" not in said
+    assert "it waits for a step that failed" in lab.labctl("logs", "worker1", "join").stdout
 
 
 def interrupt(lab: LabUnderTest, number: signal.Signals) -> None:
