@@ -63,6 +63,25 @@ def test_a_machine_that_was_stopped_is_brought_back(lab: LabUnderTest) -> None:
     assert lab.verify()["ok"] is True
 
 
+def test_a_machine_that_is_on_its_way_down_as_up_begins_is_brought_back(lab: LabUnderTest) -> None:
+    """As a `halt` leaves it that was killed when it had told the machine to end: it runs, and answers no more."""
+    slow = "systemd-run --quiet --property=TimeoutStopSec=10 bash -c 'trap \"\" TERM; exec sleep 100'"
+    lab.on("worker2", slow)
+    lab.labctl("ssh", "worker2", "--", "systemctl poweroff", status=None)
+    wait_until(
+        "worker2 answers no more",
+        lambda: lab.labctl("ssh", "worker2", "--", "true", status=None).status,
+        lambda status: status != 0,
+        seconds=20,
+    )
+    assert "worker2" in containers(lab, "--running")
+    events = lab.up()
+    assert events[-1]["ok"] is True
+    booted = [event["machine"] for event in events if event.get("step") == "machines" and event["state"] == "done"]
+    assert booted == ["worker2"]
+    assert lab.verify()["ok"] is True
+
+
 def test_halt_holds_the_lock_and_up_goes_on_where_it_stopped(lab: LabUnderTest) -> None:
     halt = lab.start("halt")
     holder = lab.own / "lock.json"
