@@ -22,7 +22,7 @@ from labctl.machines.known_errors import find_known_error
 from labctl.machines.processes import MARK
 from labctl.model.lab import Lab, Provider
 from labctl.parse.json_text import read_json
-from labctl.remote.ssh import LineHandler
+from labctl.remote.pump import LineHandler
 
 _LAST_LINES = 12
 # Vagrant 2.3.4, templates/locales/en.yml, machine_action_locked.

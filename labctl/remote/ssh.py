@@ -8,7 +8,7 @@ import shlex
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,19 +17,14 @@ import paramiko
 
 from labctl.errors import RemoteError
 from labctl.log import lab_log, logged, shown
+from labctl.remote.pump import GivenUpError, LineHandler, Wanted, pump, send
 from labctl.remote.result import CommandResult
 
-LineHandler = Callable[[str], None]
 ROOT = "root"
 # What paramiko raises for a key, or a known_hosts, that is damaged.
 _DAMAGED = (paramiko.hostkeys.InvalidHostKey, ValueError, LookupError, TypeError)
-_POLL_SECONDS = 0.01
 _BREAKS_WITHIN = 0.2
 _CHUNK = 65536
-# After a command's end its last output may still be on the way. It is waited for, but not for ever: a program that the
-# command left running may hold the output open.
-_DRAIN_SECONDS = 1.0
-_DRAIN_POLL_SECONDS = 0.001
 
 # A machine that is gone without a word is noticed after 15 + 4 * 15 seconds, also by a command that waits for ever. A
 # network that is away for a minute is no reason to give up. (tcp(7); macOS has other names for some of these.)
@@ -138,22 +133,22 @@ class Connection:
         Raises RemoteError if the connection breaks, the deadline passes or give_up is set; the remote command is then
         hung up on. Also if a signal ended the command.
         """
-        wanted = _Wanted(time.monotonic() + deadline, on_line, give_up or threading.Event())
+        wanted = Wanted(time.monotonic() + deadline, on_line, give_up or threading.Event())
         with logged(f"ssh {self.access.machine}", command, self.log):
             result = self._run(command, deadline, stdin, wanted)
         self.log.debug("ssh %s: exit status %d: %s", self.access.machine, result.status, shown(result.stderr))
         return result
 
-    def _run(self, command: str, deadline: float, stdin: bytes, wanted: _Wanted) -> CommandResult:
+    def _run(self, command: str, deadline: float, stdin: bytes, wanted: Wanted) -> CommandResult:
         started = time.monotonic()
         try:
             channel = self._start(command, deadline)
             try:
-                stdout, stderr = _pump(channel, stdin, wanted)
+                stdout, stderr = pump(channel, stdin, wanted)
                 status = channel.recv_exit_status()
             finally:
                 channel.close()
-        except _GivenUpError as error:
+        except GivenUpError as error:
             raise self._failure("given up", command, "it waits for a step that failed") from error
         except TimeoutError as error:
             raise self._failure(f"no end after {deadline:.0f} s", command, str(error)) from error
@@ -174,7 +169,7 @@ class Connection:
         try:
             channel = self._start(command, silence)
             try:
-                threading.Thread(target=_send, args=(channel, stdin), daemon=True).start()
+                threading.Thread(target=send, args=(channel, stdin), daemon=True).start()
                 channel.settimeout(silence)
                 while data := channel.recv(_CHUNK):
                     *lines, pending = (pending + decoder.decode(data)).split("\n")
@@ -228,104 +223,9 @@ def _notice_silence(client: paramiko.SSHClient) -> None:
             transport.sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
-class _GivenUpError(Exception):
-    """Nobody waits for the command any more."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """What the caller wants of a command that runs. until: the moment of its deadline."""
-
-    until: float
-    on_line: LineHandler | None
-    give_up: threading.Event
-
-
-def _pump(channel: paramiko.Channel, stdin: bytes, wanted: _Wanted) -> tuple[str, str]:
-    """Send stdin, collect both outputs until the command ends. Raises TimeoutError at its deadline, _GivenUpError."""
-    threading.Thread(target=_send, args=(channel, stdin), daemon=True).start()
-    out, err = _Stream(wanted.on_line), _Stream(wanted.on_line)
-    status_seen: float | None = None
-    while True:
-        if status_seen is None and channel.exit_status_ready():
-            status_seen = time.monotonic()
-        ended = _ended(channel, status_seen)
-        moved = _feed_both(channel, out, err)
-        if ended and not moved:
-            break
-        if wanted.give_up.is_set():
-            raise _GivenUpError
-        if time.monotonic() > wanted.until:
-            last = (err.last_line or out.last_line)[-200:]
-            raise TimeoutError(f"the last line was: {last}" if last else "it printed nothing")
-        if not moved and status_seen is None:
-            channel.status_event.wait(_POLL_SECONDS)
-        elif not moved:
-            time.sleep(_DRAIN_POLL_SECONDS)
-    return out.finish(), err.finish()
-
-
-def _ended(channel: paramiko.Channel, status_seen: float | None) -> bool:
-    """Whether no more output can come: asked before the output is read, so that nothing slips in between."""
-    if channel.closed or status_seen is None:
-        return channel.closed
-    return bool(channel.eof_received) or time.monotonic() > status_seen + _DRAIN_SECONDS
-
-
-def _feed_both(channel: paramiko.Channel, out: _Stream, err: _Stream) -> bool:
-    """Pass on what has arrived; returns whether anything had."""
-    moved = False
-    if channel.recv_ready():
-        out.feed(channel.recv(_CHUNK))
-        moved = True
-    if channel.recv_stderr_ready():
-        err.feed(channel.recv_stderr(_CHUNK))
-        moved = True
-    return moved
-
-
 def _hang_up(channel: paramiko.Channel) -> None:
     with suppress(OSError, EOFError, paramiko.SSHException):
         channel.close()
-
-
-def _send(channel: paramiko.Channel, data: bytes) -> None:
-    with suppress(OSError, EOFError):
-        if data:
-            channel.sendall(data)
-        channel.shutdown_write()
-
-
-class _Stream:
-    """Bytes of one output as text, handed on line by line."""
-
-    def __init__(self, on_line: LineHandler | None) -> None:
-        self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        self._parts: list[str] = []
-        self._pending = ""
-        self._on_line = on_line
-        self.last_line = ""
-
-    def feed(self, data: bytes, *, final: bool = False) -> None:
-        text = self._decoder.decode(data, final)
-        self._parts.append(text)
-        *lines, self._pending = (self._pending + text).split("\n")
-        for line in lines:
-            self._emit(line)
-
-    def finish(self) -> str:
-        self.feed(b"", final=True)
-        if self._pending:
-            self._emit(self._pending)
-            self._pending = ""
-        return "".join(self._parts)
-
-    def _emit(self, line: str) -> None:
-        line = line.rstrip("\r")
-        if line.strip():
-            self.last_line = line
-        if self._on_line is not None:
-            self._on_line(line)
 
 
 class Connections:
