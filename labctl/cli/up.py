@@ -147,12 +147,13 @@ def _progress(app: Application, lab: Lab, output: str) -> Progress:
 
 def _report(app: Application, lab: Lab, outcome: Outcome) -> bool:
     """Show each failure; returns whether there was none."""
+    from labctl.checks.check import counted
     from labctl.cli.show_error import print_error
 
     for error in outcome.failed.values():
         print_error(error, app)
     if outcome.left:
-        app.note(f"{len(outcome.left)} steps wait for what failed and are left; `labctl up` goes on from here")
+        app.note(f"{counted(len(outcome.left), 'step')} left, waiting for what failed; `labctl up` goes on from here")
     return outcome.ok
 
 

@@ -130,6 +130,7 @@ class Connection:
         """Run one shell command line as the machine's root and wait for its end, deadline seconds at most.
 
         on_line gets each finished line of output (stdout and stderr) as it arrives.
+        give_up: set when the command can't come to its end any more.
         Raises RemoteError if the connection breaks, the deadline passes or give_up is set; the remote command is then
         hung up on. Also if a signal ended the command.
         """
@@ -149,7 +150,7 @@ class Connection:
             finally:
                 channel.close()
         except GivenUpError as error:
-            raise self._failure("given up", command, "it waits for a step that failed") from error
+            raise self._failure("given up", command, "what it waits for does not come any more") from error
         except TimeoutError as error:
             raise self._failure(f"no end after {deadline:.0f} s", command, str(error)) from error
         except (OSError, EOFError, paramiko.SSHException) as error:

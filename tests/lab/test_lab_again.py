@@ -65,7 +65,7 @@ def test_a_machine_that_was_stopped_is_brought_back(lab: LabUnderTest) -> None:
 
 def test_a_machine_that_is_on_its_way_down_as_up_begins_is_brought_back(lab: LabUnderTest) -> None:
     """As a `halt` leaves it that was killed when it had told the machine to end: it runs, and answers no more."""
-    slow = "systemd-run --quiet --property=TimeoutStopSec=10 bash -c 'trap \"\" TERM; exec sleep 100'"
+    slow = "systemd-run --quiet --property=TimeoutStopSec=20 bash -c 'trap \"\" TERM; exec sleep 100'"
     lab.on("worker2", slow)
     lab.labctl("ssh", "worker2", "--", "systemctl poweroff", status=None)
     wait_until(
