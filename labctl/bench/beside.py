@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from labctl.bench.run import Timed, must, own_environment, own_labctl, timed
 from labctl.config import load
 from labctl.errors import HostError
-from labctl.files import write_atomically
+from labctl.host.files import write_atomically
 from labctl.host.routes import host_routes
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 
 from labctl import __version__
-from labctl.load import load_average
+from labctl.host.load import load_average
 
 _SAMPLE_SECONDS = 1.0
 _IDLE_PERCENT = 30.0

@@ -1,7 +1,7 @@
 """Where the seconds of ``labctl up`` went: its events, and the chain of steps that nothing could have made shorter.
 
 Each step on the chain waited for the one before it. A step counts from when its last need was done, as some start
-earlier and wait by themselves (``beside`` in labctl/plan/steps.py).
+earlier and wait by themselves (``beside`` in labctl/steps/catalogue.py).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from labctl.model.lab import Lab
-from labctl.plan.plan import Plan, Task, TaskName, make_plan
+from labctl.steps.plan import Plan, Task, TaskName, make_plan
 
 
 @dataclass(frozen=True, slots=True)

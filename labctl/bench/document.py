@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from labctl.errors import LabctlError
-from labctl.files import write_atomically
+from labctl.host.files import write_atomically
 
 
 def write_section(page: Path, name: str, text: str) -> None:

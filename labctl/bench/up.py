@@ -14,8 +14,8 @@ from labctl.bench.run import Progress, must, own_environment, own_labctl, timed
 from labctl.bench.statistics import ratios, spread
 from labctl.errors import LabctlError
 from labctl.lab_directory import LabDirectory
-from labctl.machines.vagrant import vagrant_environment
 from labctl.model.lab import Lab
+from labctl.providers.vagrant import vagrant_environment
 
 _LAST_LINES = 8
 

@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from labctl.errors import HostError, LabctlError
-from labctl.machines import lxc
 from labctl.model.lab import Lab, Machine, Provider
+from labctl.providers.lxc import containers as lxc
 
 _NANO, _MICRO = 1e-9, 1e-6
 

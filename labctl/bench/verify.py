@@ -11,8 +11,8 @@ from labctl.bench.statistics import Spread, spread
 from labctl.checks.report import Report
 from labctl.errors import LabctlError
 from labctl.lab_directory import LabDirectory
-from labctl.machines.vagrant import vagrant_environment
 from labctl.model.lab import Lab
+from labctl.providers.vagrant import vagrant_environment
 
 _DEADLINE = 120.0
 _TURNS = 5

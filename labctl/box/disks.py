@@ -19,7 +19,7 @@ from labctl.box.mirror import Mirror
 from labctl.box.run import Commands
 from labctl.box.store import Box, bytes_on_disk, default_cache
 from labctl.errors import BoxError, HostError
-from labctl.files import move_whole
+from labctl.host.files import move_whole
 
 # GRUB in the disk's first sectors is a PC's; the other programs are Debian's packages on the host.
 ARCHITECTURES = {"amd64": "x86_64"}

@@ -15,7 +15,7 @@ from pathlib import Path
 from labctl.box.progress import Listener, PieceProgress, Progress, State, seconds_left, silent
 from labctl.box.run import Commands, StoppedError
 from labctl.errors import BoxError
-from labctl.files import move_whole
+from labctl.host.files import move_whole
 
 PARTIAL = ".partial"
 TELL_EVERY = 0.25

@@ -20,8 +20,8 @@ from labctl.box.pieces import Build, remove, remove_partial
 from labctl.box.progress import Listener, Progress, silent
 from labctl.box.spec import BoxSpec
 from labctl.errors import BoxError, HostError
-from labctl.files import move_whole
-from labctl.privileges import is_root
+from labctl.host.files import move_whole
+from labctl.host.privileges import is_root
 
 # LXC's default; vagrant-lxc has no other.
 LXC_PATH = Path("/var/lib/lxc")

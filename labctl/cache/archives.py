@@ -17,7 +17,7 @@ from urllib.parse import quote, unquote
 
 from labctl.cache.words import Words
 from labctl.errors import CacheError
-from labctl.model.sources import cache_path
+from labctl.sources.upstream import cache_path
 
 # deb(5), sources.list(5), and apt's own order of compressions.
 _COMPRESSED = (".xz", ".gz", "")

@@ -8,7 +8,7 @@ from pathlib import Path
 from labctl.cache.words import Words
 from labctl.errors import CacheError
 from labctl.model.lab import Lab
-from labctl.model.sources import cached_box, upstream_named
+from labctl.sources.upstream import cached_box, upstream_named
 
 
 def pull_box(lab: Lab, words: Words, folder: Path, architecture: str) -> list[Path]:

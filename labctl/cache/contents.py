@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from labctl.errors import HostError
-from labctl.files import write_atomically
+from labctl.host.files import write_atomically
 from labctl.model.lab import Lab, Provider
-from labctl.model.sources import Kind, upstreams
+from labctl.sources.upstream import Kind, upstreams
 
 FILE = "contents.json"
 _SECONDS = 20

@@ -13,9 +13,9 @@ from pathlib import Path
 
 from labctl.cache.words import no_end
 from labctl.errors import CacheError, HostError
+from labctl.host.privileges import is_root
 from labctl.model.lab import Lab
-from labctl.model.sources import image_parts
-from labctl.privileges import is_root
+from labctl.sources.upstream import image_parts
 
 FOLDER = "images"
 BLOBS = "blobs"

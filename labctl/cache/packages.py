@@ -11,7 +11,7 @@ from labctl.cache.contents import distribution_of, has_distribution
 from labctl.cache.words import Words
 from labctl.errors import HostError
 from labctl.model.lab import Lab
-from labctl.model.sources import DISTRIBUTION_PACKAGES, Upstream, cache_path, upstream_named
+from labctl.sources.upstream import DISTRIBUTION_PACKAGES, Upstream, cache_path, upstream_named
 
 
 def pull_packages(lab: Lab, words: Words, folder: Path, architecture: str, status: Path | None) -> list[Path]:

@@ -22,10 +22,10 @@ from labctl.cache.images import calico_images, kubernetes_images, pull_image
 from labctl.cache.packages import pull_packages
 from labctl.cache.words import Words
 from labctl.errors import CacheError
-from labctl.model.kubernetes import kubernetes_facts
 from labctl.model.lab import Lab
-from labctl.model.sources import Kind, cache_path, upstream_named
-from labctl.pins import add_pins, read_pins
+from labctl.sources.kubernetes import kubernetes_facts
+from labctl.sources.pins import add_pins, read_pins
+from labctl.sources.upstream import Kind, cache_path, upstream_named
 
 _BLOCK = 1 << 20
 

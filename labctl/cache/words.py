@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from labctl.errors import CacheError
-from labctl.render.templates import render_template, templates_folder
-from labctl.render.values import FETCH
+from labctl.steps.templates import render_template, templates_folder
+from labctl.steps.values import FETCH
 
 _SECONDS = 7200
 

@@ -12,21 +12,21 @@ from labctl.checks.facts import NO_PYTHON, MachineFacts
 from labctl.checks.frames import INTERPRETER, parse_frames, program
 from labctl.checks.probes import Probe
 from labctl.errors import RemoteError
-from labctl.remote.result import CommandResult
+from labctl.ssh.result import CommandResult
 
 ROUND_TRIP_SECONDS = 8.0
 """How long one round trip may take, all probes of a machine together."""
 
 
 class RemoteMachine(Protocol):
-    """One machine, as far as verify needs it (labctl.remote.ssh.Connection)."""
+    """One machine, as far as verify needs it (labctl.ssh.connections.Connection)."""
 
     def run(self, command: str, *, deadline: float, stdin: bytes = b"") -> CommandResult:
         """Run a command line; raises RemoteError."""
 
 
 class RemoteMachines(Protocol):
-    """The machines by name (labctl.remote.ssh.Connections)."""
+    """The machines by name (labctl.ssh.connections.Connections)."""
 
     def to(self, machine: str, /) -> RemoteMachine:
         """The machine of that name; raises RemoteError if it can't be reached."""

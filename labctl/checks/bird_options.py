@@ -7,8 +7,8 @@ from ipaddress import IPv4Address
 
 from labctl.checks.check import Cause
 from labctl.checks.facts import Facts, MissingFact
+from labctl.facts.bgp_sessions import BgpSession
 from labctl.model.lab import Machine
-from labctl.parse.bgp_sessions import BgpSession
 
 _LINE = re.compile(r"^(\d+):\s*(.*?)\s*$")
 _PORT = re.compile(r"^(?:neighbor|local)\b.*\bport (\d+)")

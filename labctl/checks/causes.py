@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labctl.checks.check import Cause
 from labctl.checks.facts import Facts, MissingFact
-from labctl.parse.systemctl import Unit
+from labctl.facts.systemctl import Unit
 
 
 def unit_state(facts: Facts, machine: str, name: str) -> Unit | None:

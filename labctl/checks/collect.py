@@ -17,8 +17,8 @@ from labctl.checks.http_requests import ask_through_ingress
 from labctl.checks.patience import patience
 from labctl.checks.probes import closer_look
 from labctl.checks.subjects import ready_endpoints
+from labctl.host.threads import Pool
 from labctl.model.lab import Lab
-from labctl.threads import Pool
 
 Troubled = Callable[[Facts], Iterable[str]]
 """The machines that deserve a closer look, by the facts that are there."""

@@ -10,12 +10,12 @@ from ipaddress import IPv4Address
 from labctl.checks.cluster_objects import Cluster
 from labctl.checks.collector import TIMED_OUT
 from labctl.checks.read_api import read_cluster
-from labctl.parse.bgp_sessions import BgpSession, parse_sessions
-from labctl.parse.birdc import Route, parse_routes
-from labctl.parse.figures import Filesystem, parse_df, parse_meminfo, parse_sysctls
-from labctl.parse.firewall import DropRule, parse_drop_rules
-from labctl.parse.haproxy import ConfigServer, ServerStatus, parse_config_servers, parse_server_status
-from labctl.parse.iproute import (
+from labctl.facts.bgp_sessions import BgpSession, parse_sessions
+from labctl.facts.birdc import Route, parse_routes
+from labctl.facts.figures import Filesystem, parse_df, parse_meminfo, parse_sysctls
+from labctl.facts.firewall import DropRule, parse_drop_rules
+from labctl.facts.haproxy import ConfigServer, ServerStatus, parse_config_servers, parse_server_status
+from labctl.facts.iproute import (
     KernelRoute,
     Neighbour,
     Nic,
@@ -25,10 +25,10 @@ from labctl.parse.iproute import (
     parse_nics,
     parse_rules,
 )
-from labctl.parse.json_text import read_json
-from labctl.parse.sockets import Listener, parse_listeners
-from labctl.parse.systemctl import Unit, parse_unit_names, parse_units
-from labctl.remote.result import CommandResult
+from labctl.facts.sockets import Listener, parse_listeners
+from labctl.facts.systemctl import Unit, parse_unit_names, parse_units
+from labctl.json_text import read_json
+from labctl.ssh.result import CommandResult
 
 NO_PYTHON = "python3 does not run there"
 _SYSTEMD_SAYS = ("Started ", "Stopped ", "Stopping ", "Starting ", "Failed to start ")  # in every unit's journal

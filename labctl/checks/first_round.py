@@ -15,7 +15,7 @@ from labctl.checks.host_facts import ask_host
 from labctl.checks.patience import patience
 from labctl.checks.probes import probes_for
 from labctl.model.lab import Lab, Machine
-from labctl.remote.result import CommandResult
+from labctl.ssh.result import CommandResult
 
 OnAnswer = Callable[[str], None]
 LATE_SECONDS = 0.4

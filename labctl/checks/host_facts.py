@@ -9,10 +9,10 @@ from ipaddress import IPv4Address
 from labctl.checks.facts import HostFacts
 from labctl.checks.inside import look_inside_all
 from labctl.checks.run_here import run_here
-from labctl.load import load_average
+from labctl.host.load import load_average
+from labctl.host.privileges import is_root
+from labctl.host.threads import Pool
 from labctl.model.lab import Lab, Machine
-from labctl.privileges import is_root
-from labctl.threads import Pool
 
 _SECONDS = 2.0
 _PING_SECONDS = "0.7"  # a kernel on the next bridge answers within milliseconds

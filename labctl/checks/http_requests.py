@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from labctl.checks.facts import HttpAnswer, HttpFacts
 from labctl.checks.patience import ANSWER_SECONDS, CONNECT_SECONDS
+from labctl.host.threads import Pool
 from labctl.model.lab import Lab
-from labctl.threads import Pool
 
 UNKNOWN_HOST = "nobody.invalid"  # RFC 2606: no such name
 HTTP_PORT = 80

@@ -8,10 +8,10 @@ from labctl.checks.facts import MachineFacts
 from labctl.checks.frames import INTERPRETER, parse_frames, program
 from labctl.checks.probes import network_probes
 from labctl.checks.run_here import NOT_FOUND, run_here
+from labctl.host.privileges import is_root
+from labctl.host.threads import Pool
 from labctl.model.lab import Lab, Machine, Provider
-from labctl.privileges import is_root
-from labctl.render.values import container_prefix
-from labctl.threads import Pool
+from labctl.steps.values import container_prefix
 
 STATE = "state"
 """The result that says in what state the machine's container is: RUNNING, STOPPED, FROZEN (lxc-info(1))."""

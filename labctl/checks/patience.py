@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from labctl.load import load_average
+from labctl.host.load import load_average
 from labctl.model.lab import Lab
 
 CONNECT_SECONDS = 1.0

@@ -9,8 +9,8 @@ from labctl.checks.check import Cause
 from labctl.checks.cluster_objects import Pod
 from labctl.checks.facts import Facts, MissingFact
 from labctl.checks.probes import MOST_NAMESPACES, PODS_INSIDE
-from labctl.parse.firewall import DropRule, parse_drop_rules
-from labctl.parse.iproute import KernelRoute, Nic, parse_kernel_routes, parse_nics
+from labctl.facts.firewall import DropRule, parse_drop_rules
+from labctl.facts.iproute import KernelRoute, Nic, parse_kernel_routes, parse_nics
 
 GATEWAY = IPv4Address("169.254.1.1")
 """Every pod's gateway: no machine has it, the node's end of the pod's cable answers for it (Calico: proxy ARP)."""

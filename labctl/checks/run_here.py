@@ -6,7 +6,7 @@ import subprocess
 import time
 
 from labctl.checks.collector import TIMED_OUT
-from labctl.remote.result import CommandResult
+from labctl.ssh.result import CommandResult
 
 NOT_FOUND = 127
 

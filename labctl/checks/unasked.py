@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from labctl.checks.facts import Facts, HostFacts, HttpFacts, MachineFacts
 from labctl.model.lab import Lab
-from labctl.remote.result import CommandResult
+from labctl.ssh.result import CommandResult
 
 
 def unasked(lab: Lab) -> Facts:

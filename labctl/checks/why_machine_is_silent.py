@@ -5,10 +5,10 @@ from __future__ import annotations
 from labctl.checks.check import Cause
 from labctl.checks.facts import NO_PYTHON, Facts
 from labctl.checks.why_seen_inside import why_seen_inside
+from labctl.facts.iproute import parse_neighbours
+from labctl.json_text import read_objects
 from labctl.model.lab import Lab, Machine, Provider
-from labctl.parse.iproute import parse_neighbours
-from labctl.parse.json_text import read_objects
-from labctl.render.values import container_prefix
+from labctl.steps.values import container_prefix
 
 
 def why_machine_is_silent(facts: Facts, lab: Lab, machine: Machine) -> Cause:

@@ -9,9 +9,9 @@ from labctl.checks.check import Cause, listed
 from labctl.checks.cluster_objects import BlockAffinity
 from labctl.checks.facts import Facts, MachineFacts, MissingFact
 from labctl.checks.why_no_session import session_at
+from labctl.facts.birdc import Route
+from labctl.facts.iproute import KernelRoute
 from labctl.model.lab import Lab, Machine
-from labctl.parse.birdc import Route
-from labctl.parse.iproute import KernelRoute
 
 
 def kernel_route(facts: MachineFacts, block: IPv4Network) -> KernelRoute | None:

@@ -8,8 +8,8 @@ from labctl.checks.check import Cause
 from labctl.checks.facts import Facts, MissingFact
 from labctl.checks.layers.packets import foreign_drop_rules
 from labctl.checks.probes import AGENT_UNIT, BIRD_UNIT
+from labctl.facts.bgp_sessions import BgpSession
 from labctl.model.lab import Lab, Machine
-from labctl.parse.bgp_sessions import BgpSession
 
 BGP_PORT = 179
 

@@ -17,7 +17,7 @@ from labctl.checks.layers.processes import processes
 from labctl.checks.layers.route import rules
 from labctl.checks.probes import SSH_UNIT
 from labctl.model.lab import Lab, Machine
-from labctl.render.values import container_prefix
+from labctl.steps.values import container_prefix
 
 
 def _rules(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from labctl.errors import LabctlError
-from labctl.parse.json_text import read_json
+from labctl.json_text import read_json
 
 _LAST_LINES = 6
 

@@ -11,7 +11,7 @@ from ruamel.yaml import YAML
 from labctl.classroom.seats import FOLDER, Seat, seat_values
 from labctl.config.problems import FILE_NAME
 from labctl.errors import HostError, LabctlError
-from labctl.files import write_atomically
+from labctl.host.files import write_atomically
 
 KUBECONFIG, SSH_CONFIG = "kubeconfig", "ssh_config"
 _HEAD = """\

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from labctl.faults import state
 from labctl.host.cgroups import usage
 from labctl.lab_directory import LabDirectory
-from labctl.machines import lxc
 from labctl.model.lab import Lab
+from labctl.providers.lxc import containers as lxc
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Machine
-from labctl.remote.ssh import SshAccess
+from labctl.ssh.connections import SshAccess
 
 
 def ssh_access(lab: Lab, machine: Machine, files: LabDirectory) -> SshAccess:
     """The access to one machine with the lab's own key and pinned host keys, as the user that Vagrant logs in as."""
-    from labctl.render.values import ssh_user
+    from labctl.steps.values import ssh_user
 
     return SshAccess(machine.name, str(machine.address), ssh_user(lab), files.ssh_key, files.known_hosts)

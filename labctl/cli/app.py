@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from labctl.config import Overrides
     from labctl.lab_directory import LabDirectory
     from labctl.model.lab import Lab, Machine
-    from labctl.remote.ssh import Connections
+    from labctl.ssh.connections import Connections
 
 # Columns for tables that go to a file or another program.
 _WIDTH_OF_FILES = 160
@@ -132,7 +132,7 @@ class Application:
         from labctl.checks.patience import patience
         from labctl.cli.access import ssh_access
         from labctl.log import start_log
-        from labctl.remote.ssh import Connections
+        from labctl.ssh.connections import Connections
 
         files = self.lab_files()
         files.require()

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 import click
 
 from labctl.errors import HostError
+from labctl.host.privileges import is_root
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Provider
-from labctl.privileges import is_root
 
 if TYPE_CHECKING:
     from labctl.cli.app import Application

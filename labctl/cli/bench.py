@@ -194,7 +194,7 @@ def _ready_for_more(app: Application) -> Lab:
     """The lab, once this host can bring up another one like it, its box built."""
     from labctl.cli.as_root import become_root
     from labctl.cli.boxes import ensure_box
-    from labctl.host.doctor import require
+    from labctl.providers.doctor import require
 
     lab = app.lab()
     require(lab)

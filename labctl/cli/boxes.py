@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from labctl.config.build import OWN_BOX
 from labctl.errors import HostError
+from labctl.host.privileges import is_root
 from labctl.model.lab import Lab, Provider
-from labctl.privileges import is_root
 
 if TYPE_CHECKING:
     from labctl.box.mirror import Mirror

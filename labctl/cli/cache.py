@@ -11,7 +11,7 @@ from labctl.cli.app import Application, pass_app
 from labctl.cli.lazy import LazyGroup
 from labctl.cli.table import Row
 from labctl.model.lab import Lab, Provider, Source
-from labctl.model.sources import CACHE_PORT
+from labctl.sources.upstream import CACHE_PORT
 
 TABLE = {
     "pull": Row("labctl.cli.cache:pull", "Fetch everything that the lab needs into a folder; run again, continue."),

@@ -35,8 +35,8 @@ def up(app: Application, seats: int | None, at_once: int | None, dry_run: bool) 
     from labctl.cli.as_root import become_root
     from labctl.cli.boxes import ensure_box
     from labctl.engine.lock import lab_lock
-    from labctl.host.doctor import require
-    from labctl.machines import lxc
+    from labctl.providers.doctor import require
+    from labctl.providers.lxc import containers as lxc
 
     planned = _planned(app, seats)
     if dry_run:
@@ -89,7 +89,7 @@ def _bring_up(app: Application, seats: Sequence[Path], at_once: int) -> bool:
     from labctl.classroom.bring_up import bring_seat_up
     from labctl.classroom.side_by_side import as_they_end
     from labctl.cli.seats import say_errors
-    from labctl.machines.processes import end_children
+    from labctl.providers.processes import end_children
 
     started, failed = time.monotonic(), []
     try:
@@ -132,7 +132,7 @@ def _hand_over(app: Application, directory: Path) -> None:
     from labctl.classroom.seat_files import KUBECONFIG, SSH_CONFIG
     from labctl.cli.seats import seat_app
     from labctl.cli.ssh_config import ssh_config_text
-    from labctl.files import write_atomically
+    from labctl.host.files import write_atomically
 
     seat = seat_app(app, directory)
     files = seat.lab_files()

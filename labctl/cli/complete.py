@@ -28,7 +28,7 @@ def machine_names(ctx: click.Context, _param: click.Parameter | None = None, inc
 
 def step_names(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Steps of the plan."""
-    from labctl.plan.steps import STEPS
+    from labctl.steps.catalogue import STEPS
 
     return _beginning((step.name for step in STEPS), incomplete)
 

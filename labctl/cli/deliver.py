@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 def deliver(app: Application, text: str, out: Path | None) -> None:
     """Write the text, as UTF-8. Raises LabctlError if the file cannot be written."""
-    from labctl.files import write_atomically
+    from labctl.host.files import write_atomically
 
     if out is None:
         app.write(text)

@@ -46,7 +46,7 @@ def destroy(app: Application, yes: bool, name: str | None) -> None:
 def _here(app: Application) -> tuple[Sequence[Lab], LabDirectory]:
     """The labs of this directory, with or without a labctl.yaml that can be read."""
     from labctl.engine.down import labs_to_destroy
-    from labctl.host.marks import HostMarks
+    from labctl.providers.lxc.marks import HostMarks
 
     files, marks = app.lab_files(), HostMarks()
     wanted: Lab | None = None
@@ -79,8 +79,8 @@ def _named(app: Application, name: str) -> tuple[Sequence[Lab], LabDirectory]:
     """The lab of that name, and the directory that it was made from, or else this one without any of its files."""
     from labctl.engine.applied import applied_lab
     from labctl.engine.down import lab_named
-    from labctl.host.marks import HostMarks
     from labctl.lab_directory import LabDirectory
+    from labctl.providers.lxc.marks import HostMarks
 
     known = HostMarks().labs()
     if name not in known:

@@ -11,8 +11,8 @@ from labctl.cli.app import Application, pass_app
 from labctl.errors import ExitCode
 
 if TYPE_CHECKING:
-    from labctl.host.doctor import Examined
     from labctl.model.lab import Lab
+    from labctl.providers.doctor import Examined
 
 _STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -26,7 +26,7 @@ _STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
 def doctor(app: Application, provider: str | None, fix: bool, yes: bool, output: str) -> int:
     """Say what this host lacks for a provider, with the remedy of each."""
     from labctl.config import Overrides
-    from labctl.host.doctor import examine, failures
+    from labctl.providers.doctor import examine, failures
 
     lab = app.lab(Overrides(provider=provider), tell=app.note)
     examined = examine(lab)
@@ -42,8 +42,8 @@ def doctor(app: Application, provider: str | None, fix: bool, yes: bool, output:
 
 def _fix(app: Application, examined: list[Examined], yes: bool) -> bool:
     """Apply the safe fixes of what is wrong, after asking; returns whether anything was done."""
-    from labctl.host.fixes import apply, described
     from labctl.host.host import Host
+    from labctl.providers.fixes import apply, described
 
     fixes = [one.finding.fix for one in examined if one.finding.fix is not None]
     if not fixes:
@@ -58,7 +58,7 @@ def _fix(app: Application, examined: list[Examined], yes: bool) -> bool:
 
 
 def _as_json(lab: Lab, examined: list[Examined]) -> dict[str, object]:
-    from labctl.host.doctor import failures
+    from labctl.providers.doctor import failures
 
     return {
         "provider": lab.provider.value,
@@ -93,7 +93,7 @@ def _print(app: Application, examined: list[Examined]) -> None:
 
 
 def _say_result(app: Application, lab: Lab, examined: list[Examined]) -> None:
-    from labctl.host.doctor import failures
+    from labctl.providers.doctor import failures
 
     failed = failures(examined)
     if not failed:

@@ -11,7 +11,7 @@ from labctl.cli.app import Application, pass_app
 if TYPE_CHECKING:
     from labctl.graph.picture import Picture
     from labctl.model.lab import Lab
-    from labctl.remote.ssh import Connections
+    from labctl.ssh.connections import Connections
 
 
 @click.command()

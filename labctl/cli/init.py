@@ -14,7 +14,7 @@ from labctl.errors import HostError, UsageError
 def init(app: Application, force: bool) -> None:
     """Write a labctl.yaml in which every key stands with its meaning and its default, commented out."""
     from labctl.config.init_text import init_text
-    from labctl.files import write_atomically
+    from labctl.host.files import write_atomically
 
     file = app.directory / "labctl.yaml"
     if (file.exists() or file.is_symlink()) and not force:

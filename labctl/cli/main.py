@@ -106,7 +106,7 @@ def main() -> NoReturn:
 
 def _leave() -> NoReturn:
     """End at once: what labctl started is ended, and threads that wait for a machine are not waited for."""
-    from labctl.machines.processes import end_children
+    from labctl.providers.processes import end_children
 
     try:
         sys.stdout.flush()

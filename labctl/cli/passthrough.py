@@ -14,7 +14,7 @@ import paramiko
 from labctl.cli.local_terminal import raw_terminal, watch_size
 from labctl.errors import RemoteError
 from labctl.log import logged
-from labctl.remote.ssh import ENDED_BY_SIGNAL, Connection
+from labctl.ssh.connections import ENDED_BY_SIGNAL, Connection
 
 _CHUNK = 65536
 _OPEN_DEADLINE = 10.0

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from labctl.engine.pending import Pending
     from labctl.lab_directory import LabDirectory
     from labctl.model.lab import Lab
-    from labctl.plan.plan import Plan
+    from labctl.steps.plan import Plan
 
 _CONNECT_SECONDS = 3.0
 
@@ -42,7 +42,7 @@ def plan(app: Application, until: tuple[str, ...], output: str) -> None:
     from labctl.engine.changes import machines_to_remove, require_same_lab
     from labctl.engine.other_labs import require_free_networks
     from labctl.engine.strays import nobody_gets_into
-    from labctl.plan.plan import make_plan
+    from labctl.steps.plan import make_plan
 
     files = app.lab_files()
     require_same_lab(files, Overrides())
@@ -99,7 +99,7 @@ def _rows(made: Plan, states: Mapping[str, Pending]) -> list[dict[str, object]]:
 
 
 def _why(state: Pending, step: str) -> str:
-    from labctl.plan.steps import MACHINES
+    from labctl.steps.catalogue import MACHINES
 
     if step != MACHINES or not state.answers:
         return state.why(step)

@@ -80,7 +80,7 @@ def print_error(error: LabctlError, app: Application) -> None:
 
 
 def _show_unexpected(error: BaseException, app: Application) -> None:
-    from labctl.files import remedy
+    from labctl.host.files import remedy
 
     if isinstance(error, OSError) and (next_step := remedy(error)):
         what = f"{error.filename or 'a file'} can't be written: {error.strerror}"

@@ -12,7 +12,7 @@ from labctl.cli.app import Application, pass_app
 if TYPE_CHECKING:
     from labctl.lab_directory import LabDirectory
     from labctl.model.lab import Lab
-    from labctl.remote.ssh import SshAccess
+    from labctl.ssh.connections import SshAccess
 
 
 @click.command("ssh-config")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labctl.plan.steps import STEPS
+from labctl.steps.catalogue import STEPS
 
 
 def known_steps(wanted: tuple[str, ...]) -> tuple[str, ...]:

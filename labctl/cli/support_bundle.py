@@ -24,8 +24,8 @@ def support_bundle(app: Application, out: Path | None) -> None:
 
     Keys, certificates' keys and tokens are left out, and taken out of every text. Look into it before you send it.
     """
-    from labctl.files import write_atomically
-    from labctl.support.bundle import support_bundle as pack
+    from labctl.host.files import write_atomically
+    from labctl.report.support_bundle import support_bundle as pack
 
     files = app.lab_files()
     if not files.folder.is_dir():

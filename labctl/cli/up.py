@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from labctl.checks.report import Report
     from labctl.cli.progress import Progress
     from labctl.engine.runner import Outcome
-    from labctl.host.doctor import Examined
     from labctl.lab_directory import LabDirectory
     from labctl.model.lab import Lab
+    from labctl.providers.doctor import Examined
 
 # How long routes and health checks may take to settle after the last step.
 _SETTLE_SECONDS = 60
@@ -70,8 +70,8 @@ def up(
     from labctl.engine.claim import claim
     from labctl.engine.lock import lab_lock
     from labctl.engine.other_labs import require_free_networks
-    from labctl.host.doctor import require
-    from labctl.host.marks import require_own_name
+    from labctl.providers.doctor import require
+    from labctl.providers.lxc.marks import require_own_name
 
     started = time.monotonic()
     told, files = Overrides(provider, source, workers), app.lab_files()
@@ -125,14 +125,14 @@ def _cache(lab: Lab) -> AbstractContextManager[None]:
     if not lab.mirrors.folder:
         return nullcontext()
     from labctl.cache.serve import serving
-    from labctl.model.sources import CACHE_PORT
+    from labctl.sources.upstream import CACHE_PORT
 
     return serving(Path(lab.mirrors.folder), lab.network.gateway, CACHE_PORT)
 
 
 def _progress(app: Application, lab: Lab, output: str) -> Progress:
     from labctl.cli.progress import JsonProgress, LiveProgress, PlainProgress, SilentProgress
-    from labctl.plan.plan import make_plan
+    from labctl.steps.plan import make_plan
 
     if output == "json":
         return JsonProgress(app.write)

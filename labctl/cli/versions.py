@@ -17,8 +17,8 @@ def versions(app: Application, output: str) -> None:
 
     from labctl.config.build import UPSTREAM
     from labctl.model.lab import Source
-    from labctl.model.sources import upstreams, warnings
     from labctl.report.sources import markdown, rows
+    from labctl.sources.upstream import upstreams, warnings
 
     lab = app.lab()
     if lab.source is not Source.UPSTREAM:

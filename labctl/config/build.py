@@ -21,9 +21,9 @@ from labctl.model.lab import (
     Versions,
     VirtualAddress,
 )
-from labctl.model.sources import CACHE_PORT
+from labctl.sources.upstream import CACHE_PORT
 
-# Releases of shared fate (labctl/model/sources.py): 1.34 is what Calico 3.32 and the controller 3.2 are tested with.
+# Releases of shared fate (labctl/sources/upstream.py): 1.34 is what Calico 3.32 and the controller 3.2 are tested with.
 UPSTREAM = Versions(kubernetes="1.34", calico="3.32.1", controller="3.2.11", haproxy="3.2")
 DEBIAN = Versions(kubernetes="", calico="", controller="", haproxy="")
 

@@ -10,8 +10,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from labctl.config.loader import Overrides
-from labctl.files import write_atomically
-from labctl.parse.json_text import read_json
+from labctl.host.files import write_atomically
+from labctl.json_text import read_json
 
 
 def read_choices(path: Path) -> Overrides:

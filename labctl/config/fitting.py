@@ -6,9 +6,9 @@ from ipaddress import IPv4Network
 
 from labctl.config.schema import Config
 from labctl.host.host import Host
-from labctl.host.probes.libvirt import kvm_works
-from labctl.host.virtualbox import SUBSTITUTE, allowed_ranges, is_allowed
 from labctl.model.lab import Provider
+from labctl.providers.libvirt.probes import kvm_works
+from labctl.providers.virtualbox.programs import SUBSTITUTE, allowed_ranges, is_allowed
 
 
 def fitting_subnet(config: Config, provider: Provider, host: Host) -> IPv4Network | None:

@@ -18,8 +18,8 @@ from labctl.config.problems import FILE_NAME, Mark, Places, Problem, dotted, fro
 from labctl.config.schema import Config, KeyPath
 from labctl.errors import ConfigError
 from labctl.host.host import Host
-from labctl.host.providers import choose_provider
 from labctl.model.lab import Lab, Provider
+from labctl.providers.choose import choose_provider
 
 MAX_BYTES = 256 * 1024
 

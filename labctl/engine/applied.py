@@ -10,7 +10,7 @@ from labctl.config.build import build
 from labctl.config.choices import read_choices
 from labctl.config.loader import MAX_BYTES
 from labctl.errors import LabctlError
-from labctl.files import write_atomically
+from labctl.host.files import write_atomically
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Provider
 

@@ -15,10 +15,10 @@ from collections.abc import Collection
 
 from labctl.engine.events import LineEvent, Listener
 from labctl.errors import LabctlError, RemoteError, StepError
-from labctl.machines.vagrant import VagrantMachines
-from labctl.plan.plan import Task
-from labctl.plan.steps import MACHINES
-from labctl.remote.ssh import Connection, Connections
+from labctl.providers.vagrant import VagrantMachines
+from labctl.ssh.connections import Connection, Connections
+from labctl.steps.catalogue import MACHINES
+from labctl.steps.plan import Task
 
 _POLL_SECONDS = 0.1
 

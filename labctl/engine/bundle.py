@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from labctl.errors import StepError
-from labctl.remote.ssh import Connection
+from labctl.ssh.connections import Connection
 
 FOLDER = "/root/lab"
 _DIGEST_FILE = "bundle-digest"

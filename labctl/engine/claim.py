@@ -13,10 +13,10 @@ from labctl.config.loader import Overrides
 from labctl.engine.applied import remember
 from labctl.engine.other_labs import require_free_networks
 from labctl.errors import HostError
-from labctl.files import write_atomically
-from labctl.host.marks import HostMarks, require_own_name
+from labctl.host.files import write_atomically
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Provider
+from labctl.providers.lxc.marks import HostMarks, require_own_name
 
 # Whoever holds it reads a few files, or runs scripts/host/prepare.sh, which allows itself a minute, too.
 _DEADLINE = 60.0

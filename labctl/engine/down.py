@@ -14,12 +14,12 @@ from labctl.engine.lock import lab_lock
 from labctl.engine.prepare import prepare, restore_host
 from labctl.errors import LabctlError
 from labctl.host.hosts_file import remove_line
-from labctl.host.marks import HostMarks
 from labctl.lab_directory import LabDirectory
-from labctl.machines import lxc
-from labctl.machines.processes import end_leftovers
-from labctl.machines.vagrant import VagrantMachines
 from labctl.model.lab import Lab, Provider
+from labctl.providers.lxc import containers as lxc
+from labctl.providers.lxc.marks import HostMarks
+from labctl.providers.processes import end_leftovers
+from labctl.providers.vagrant import VagrantMachines
 
 
 def halt(lab: Lab, files: LabDirectory) -> None:

@@ -6,11 +6,11 @@ from contextlib import suppress
 
 from labctl.engine.bundle import bring, make_bundle
 from labctl.errors import RemoteError
-from labctl.files import write_atomically
+from labctl.host.files import write_atomically
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Source
-from labctl.pins import add_pins, parse_pins, pins_text, read_pins
-from labctl.remote.ssh import Connections
+from labctl.sources.pins import add_pins, parse_pins, pins_text, read_pins
+from labctl.ssh.connections import Connections
 
 _SECONDS = 60.0
 # What a machine is told of labctl.lock; scripts/files/fetch.sh reads it.

@@ -13,10 +13,10 @@ import filelock
 import psutil
 
 from labctl.errors import HostError, LockedError
-from labctl.files import write_atomically
+from labctl.host.files import write_atomically
+from labctl.json_text import read_json
 from labctl.lab_directory import LabDirectory
 from labctl.log import start_log
-from labctl.parse.json_text import read_json
 
 # What labctl writes below .labctl; Vagrant's own folders beside it may hold links.
 _ROOMS = ("lock", "labctl.log", "logs", "secrets", "machines", "host", "Vagrantfile", "applied.yaml", "choices.json")

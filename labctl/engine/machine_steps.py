@@ -12,11 +12,11 @@ from labctl.engine.bundle import FOLDER, bring, make_bundle
 from labctl.engine.events import LineEvent, Listener
 from labctl.errors import RemoteError, StepError
 from labctl.lab_directory import LabDirectory
-from labctl.plan.plan import Task
-from labctl.plan.steps import MACHINES
-from labctl.remote.result import CommandResult
-from labctl.remote.ssh import Connections
 from labctl.secrets.redact import Redactor
+from labctl.ssh.connections import Connections
+from labctl.ssh.result import CommandResult
+from labctl.steps.catalogue import MACHINES
+from labctl.steps.plan import Task
 
 _SHORT = 60.0
 _LAST_LINES = 8

@@ -8,7 +8,7 @@ from contextlib import suppress
 
 from labctl.errors import LabctlError, StepError
 from labctl.model.lab import Lab, Role
-from labctl.remote.ssh import Connections
+from labctl.ssh.connections import Connections
 
 _SECONDS = 60
 # In that time other pods have started. That the last one is gone may take a minute: Kubernetes 1.20 forgets at times to

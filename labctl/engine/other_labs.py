@@ -12,9 +12,9 @@ from ipaddress import IPv4Network
 
 from labctl.engine.applied import applied_lab
 from labctl.errors import ConfigError
-from labctl.host.marks import HostMarks
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
+from labctl.providers.lxc.marks import HostMarks
 
 Networks = dict[str, IPv4Network]
 _SUBNET = "network.subnet"

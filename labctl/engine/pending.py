@@ -8,12 +8,12 @@ from pathlib import PurePosixPath
 
 from labctl.engine.changes import changed_files
 from labctl.errors import RemoteError
+from labctl.host.threads import Pool
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Machine
-from labctl.remote.ssh import Connections
-from labctl.render.tree import machine_tree
 from labctl.secrets.store import SecretStore
-from labctl.threads import Pool
+from labctl.ssh.connections import Connections
+from labctl.steps.tree import machine_tree
 
 _DEADLINE = 10.0
 # What scripts/run.sh.j2 notes: a file per step, with the digest of the files that it was done from.

@@ -7,14 +7,14 @@ from pathlib import Path, PurePosixPath
 from labctl.engine.keep_pins import KNOWN_PINS
 from labctl.host.internet import host_internet
 from labctl.lab_directory import LabDirectory
-from labctl.machines import lxc
 from labctl.model.lab import Lab, Provider, Source
-from labctl.pins import pins_text, read_pins
-from labctl.render.templates import render_template, templates_folder
-from labctl.render.tree import RenderedFile, render_tree
-from labctl.render.values import lab_values
-from labctl.render.write import write_tree
+from labctl.providers.lxc import containers as lxc
 from labctl.secrets.store import SecretStore
+from labctl.sources.pins import pins_text, read_pins
+from labctl.steps.templates import render_template, templates_folder
+from labctl.steps.tree import RenderedFile, render_tree
+from labctl.steps.values import lab_values
+from labctl.steps.write import write_tree
 
 
 def prepare(lab: Lab, files: LabDirectory, *, box_file: Path | None) -> list[PurePosixPath]:

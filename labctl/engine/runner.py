@@ -11,7 +11,7 @@ from graphlib import TopologicalSorter
 
 from labctl.engine.events import Listener, State, StepEvent
 from labctl.errors import LabctlError
-from labctl.plan.plan import Plan, Task, TaskName
+from labctl.steps.plan import Plan, Task, TaskName
 
 # Does one task; returns whether there was anything to do. Raises LabctlError if the task failed. The event is set when
 # the task can't come to its end any more: one that it waits for has failed.

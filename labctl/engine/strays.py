@@ -8,15 +8,15 @@ from pathlib import Path
 
 from labctl.engine.prepare import prepare
 from labctl.errors import LabctlError
-from labctl.files import write_atomically
-from labctl.host.marks import HostMarks
+from labctl.host.files import write_atomically
 from labctl.lab_directory import LabDirectory
-from labctl.machines import lxc
-from labctl.machines.processes import end_leftovers
-from labctl.machines.vagrant import VagrantMachines
 from labctl.model.lab import Lab, Provider
-from labctl.render.values import container_prefix
+from labctl.providers.lxc import containers as lxc
+from labctl.providers.lxc.marks import HostMarks
+from labctl.providers.processes import end_leftovers
+from labctl.providers.vagrant import VagrantMachines
 from labctl.secrets.lost import locked_out
+from labctl.steps.values import container_prefix
 
 
 def strays(lab: Lab, files: LabDirectory) -> frozenset[str]:

@@ -14,14 +14,14 @@ from labctl.engine.runner import Outcome, run_plan
 from labctl.engine.strays import agree_with_vagrant, remove_strays, strays
 from labctl.errors import RemoteError
 from labctl.lab_directory import LabDirectory
-from labctl.machines import lxc
-from labctl.machines.processes import end_children, end_leftovers
-from labctl.machines.vagrant import VagrantMachines
 from labctl.model.lab import Lab, Provider
-from labctl.plan.plan import make_plan
-from labctl.plan.steps import MACHINES
-from labctl.remote.ssh import Connections
-from labctl.render.values import READY_MARK
+from labctl.providers.lxc import containers as lxc
+from labctl.providers.processes import end_children, end_leftovers
+from labctl.providers.vagrant import VagrantMachines
+from labctl.ssh.connections import Connections
+from labctl.steps.catalogue import MACHINES
+from labctl.steps.plan import make_plan
+from labctl.steps.values import READY_MARK
 
 # systemd gives a service 90 s to end (systemd-system.conf(5), DefaultTimeoutStopSec).
 _ENDS_WITHIN = 100.0

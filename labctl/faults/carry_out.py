@@ -16,20 +16,20 @@ from labctl.faults.shell import apply_script, undo_script
 from labctl.faults.state import Applied
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Machine
-from labctl.remote.result import CommandResult
+from labctl.ssh.result import CommandResult
 
 _SECONDS = 150.0
 
 
 class RemoteMachine(Protocol):
-    """One machine (labctl.remote.ssh.Connection)."""
+    """One machine (labctl.ssh.connections.Connection)."""
 
     def run(self, command: str, *, deadline: float, stdin: bytes = b"") -> CommandResult:
         """Run a command line; raises RemoteError."""
 
 
 class RemoteMachines(Protocol):
-    """The machines by name (labctl.remote.ssh.Connections)."""
+    """The machines by name (labctl.ssh.connections.Connections)."""
 
     def to(self, machine: str, /) -> RemoteMachine:
         """The machine of that name; raises RemoteError if it can't be reached."""

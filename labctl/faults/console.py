@@ -6,9 +6,9 @@ import subprocess
 from collections.abc import Sequence
 
 from labctl.errors import LabctlError
-from labctl.machines import lxc
 from labctl.model.lab import Lab, Provider
-from labctl.render.values import container_prefix
+from labctl.providers.lxc import containers as lxc
+from labctl.steps.values import container_prefix
 
 _SECONDS = 60.0
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from labctl.errors import LabctlError
-from labctl.files import write_private
+from labctl.host.files import write_private
+from labctl.json_text import read_json
 from labctl.lab_directory import LabDirectory
-from labctl.parse.json_text import read_json
 
 
 @dataclass(frozen=True, slots=True)

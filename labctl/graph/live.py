@@ -8,10 +8,10 @@ from ipaddress import IPv4Network
 from typing import TypeVar
 
 from labctl.checks.facts import Facts, MachineFacts, MissingFact
+from labctl.facts.bgp_sessions import BgpSession
+from labctl.facts.haproxy import ServerStatus
 from labctl.graph.picture import IngressMark, NodeMark, Picture, PodMark, RouteMark, RouterMark, frame, router_of_model
 from labctl.model.lab import Lab, Machine
-from labctl.parse.bgp_sessions import BgpSession
-from labctl.parse.haproxy import ServerStatus
 
 Item = TypeVar("Item")
 

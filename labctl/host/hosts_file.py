@@ -6,7 +6,7 @@ import errno
 from pathlib import Path
 
 from labctl.errors import HostError
-from labctl.files import write_atomically
+from labctl.host.files import write_atomically
 from labctl.model.lab import Lab
 
 HOSTS_FILE = Path("/etc/hosts")

@@ -10,7 +10,7 @@ from ipaddress import IPv4Network
 from typing import Any
 
 from labctl.host.facts import AskProgram, ask_program
-from labctl.parse.json_text import read_json
+from labctl.json_text import read_json
 
 _DEADLINE, _DEADLINE_OF_POWERSHELL = 5.0, 20.0
 # Route types that do not lead to a network of their own (ip-route(8), "Route types").

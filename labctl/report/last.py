@@ -12,10 +12,10 @@ from pydantic import TypeAdapter
 
 from labctl.checks.report import Report, as_dict, from_dict
 from labctl.errors import LabctlError
-from labctl.files import write_private
 from labctl.graph.picture import Picture
+from labctl.host.files import write_private
+from labctl.json_text import read_json
 from labctl.lab_directory import LabDirectory
-from labctl.parse.json_text import read_json
 from labctl.secrets.redact import Redactor
 from labctl.tour.seen import Claim, Shot
 from labctl.tour.stop import Stop, Visit

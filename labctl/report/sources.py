@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from labctl.model.lab import Lab
-from labctl.model.sources import Kind, Upstream, upstreams, warnings
+from labctl.sources.upstream import Kind, Upstream, upstreams, warnings
 
 _HEAD = """\
 # Where upstream software comes from
 
-Made from `labctl/model/sources.py` by `labctl versions --output markdown`; a test compares the two.
+Made from `labctl/sources/upstream.py` by `labctl versions --output markdown`; a test compares the two.
 `%ARCH%` is Debian's word for the machine's architecture (amd64, arm64), `%CPU%` the kernel's (x86_64, arm64).
 
 | name | version | address | `sources:` key | how it is checked |

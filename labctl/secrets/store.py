@@ -17,7 +17,7 @@ from collections.abc import Callable
 from ipaddress import IPv4Address
 from pathlib import Path
 
-from labctl.files import write_atomically
+from labctl.host.files import write_atomically
 from labctl.model.lab import Lab, Machine, Role
 from labctl.secrets import lost, pki
 from labctl.secrets.kubeconfig import kubeconfig

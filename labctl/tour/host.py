@@ -6,7 +6,7 @@ import subprocess
 import time
 
 from labctl.errors import RemoteError
-from labctl.remote.result import CommandResult
+from labctl.ssh.result import CommandResult
 from labctl.tour.call import HOST
 
 

@@ -8,8 +8,8 @@ from ipaddress import IPv4Address
 
 from labctl.checks.probes import HAPROXY_CONFIG
 from labctl.errors import LabctlError
+from labctl.facts.birdc import BirdcError, parse_protocols
 from labctl.model.lab import Lab, Mesh
-from labctl.parse.birdc import BirdcError, parse_protocols
 from labctl.tour.bird_task import configured, one_protocol, what_to_write
 from labctl.tour.call import Call, kubectl, shell
 from labctl.tour.guide import Guide

@@ -21,7 +21,7 @@ AGAIN_SECONDS = 0.7
 
 
 class FollowedMachine(Protocol):
-    """One machine (labctl.remote.ssh.Connection)."""
+    """One machine (labctl.ssh.connections.Connection)."""
 
     def lines(self, command: str, *, silence: float, stdin: bytes = b"") -> Iterator[str]:
         """The lines that a command prints; raises RemoteError."""
@@ -31,7 +31,7 @@ class FollowedMachine(Protocol):
 
 
 class FollowedMachines(Protocol):
-    """The machines by name (labctl.remote.ssh.Connections)."""
+    """The machines by name (labctl.ssh.connections.Connections)."""
 
     def to(self, machine: str, /) -> FollowedMachine:
         """The machine of that name; raises RemoteError if it can't be reached."""

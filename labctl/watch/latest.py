@@ -9,7 +9,7 @@ from dataclasses import replace
 from labctl.checks.facts import Facts, MachineFacts
 from labctl.checks.unasked import unasked
 from labctl.model.lab import Lab
-from labctl.remote.result import CommandResult
+from labctl.ssh.result import CommandResult
 
 
 class Latest:

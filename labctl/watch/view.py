@@ -10,10 +10,10 @@ from typing import TypeVar
 from labctl.checks.cluster_objects import Pod
 from labctl.checks.facts import Facts, MachineFacts, MissingFact
 from labctl.checks.subjects import APP_NAMESPACE, app_endpoints
+from labctl.facts.haproxy import ServerStatus
 from labctl.graph.live import picture_of_facts
 from labctl.graph.picture import Picture
 from labctl.model.lab import Lab, Machine, Role
-from labctl.parse.haproxy import ServerStatus
 from labctl.watch.verdict import Verdict
 
 Item = TypeVar("Item")

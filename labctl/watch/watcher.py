@@ -12,7 +12,7 @@ from pathlib import Path
 from labctl.checks.report import Report
 from labctl.checks.verify import glance, verify
 from labctl.model.lab import Lab
-from labctl.remote.ssh import Connections
+from labctl.ssh.connections import Connections
 from labctl.watch.follow import follow
 from labctl.watch.happened import Event, Happened
 from labctl.watch.judge import Judge

@@ -16,7 +16,7 @@ from labctl.config.build import build
 from labctl.faults.catalogue import FAULTS
 from labctl.faults.fault import Fault
 from labctl.model.lab import Provider, Role, Source
-from labctl.plan.steps import STEPS, Need
+from labctl.steps.catalogue import STEPS, Need
 
 _FACTS = Path(__file__).parents[1] / "unit" / "checks" / "healthy_lab.json.gz"
 

@@ -14,9 +14,9 @@ from lab_under_test import LabUnderTest
 from labctl.config import parse
 from labctl.config.build import build
 from labctl.host.host import Host as HostView
-from labctl.host.probe import Status
-from labctl.host.probes import lxc
 from labctl.model.lab import Provider
+from labctl.providers.lxc import probes as lxc
+from labctl.providers.probe import Status
 
 # They stand beside a user's own lab, so their names, subnet and Services' network are their own.
 CONFIG = """\

@@ -20,7 +20,7 @@ from fault_trials import HEADING, LEFT_OUT_HEADING, WELL_WITHIN, Trials
 from hand_made import HAND_MADE, HARMLESS, HandMade
 
 from labctl.checks.report import Report
-from labctl.render.values import container_prefix
+from labctl.steps.values import container_prefix
 
 NAMED_WITHIN = 20.0
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 from lab_under_test import LabUnderTest
 
-from labctl.machines import lxc
+from labctl.providers.lxc import containers as lxc
 
 
 def test_path_finds_two_proxies_where_the_controller_is_a_pod_and_removes_that_again(

@@ -6,7 +6,7 @@ import json
 
 from lab_under_test import LabUnderTest, wait_until
 
-from labctl.parse.birdc import parse_protocols
+from labctl.facts.birdc import parse_protocols
 
 
 def sessions(lab: LabUnderTest) -> dict[str, bool]:

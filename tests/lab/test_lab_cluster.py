@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from lab_under_test import LabUnderTest, run
 
-from labctl.parse.birdc import parse_protocols
+from labctl.facts.birdc import parse_protocols
 
 # What Calico 3.32 claims for these names in 172.16.0.0/16 with /26, read off a real one (the issue, section 6).
 BLOCKS = {

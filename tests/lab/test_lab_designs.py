@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from lab_under_test import LabUnderTest
 
-from labctl.machines import lxc
+from labctl.providers.lxc import containers as lxc
 
 TWO_AS_NUMBERS = "  as_number: 64512\n  ingress_as_number: 64513\n"
 SMALL = "app: {replicas: 2}\n"

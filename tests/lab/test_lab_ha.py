@@ -11,7 +11,7 @@ from dataclasses import replace
 from host_state import left_behind
 from lab_under_test import LabUnderTest, wait_until
 
-from labctl.machines import lxc
+from labctl.providers.lxc import containers as lxc
 
 CONFIG = "workers: 1\napp: {replicas: 2}\ningress: {count: 2, advert_interval: 0.5}\n"
 

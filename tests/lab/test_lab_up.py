@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from lab_under_test import LabUnderTest
 
-from labctl.plan.plan import make_plan
+from labctl.steps.plan import make_plan
 
 
 def test_every_event_has_the_promised_fields(lab: LabUnderTest) -> None:

@@ -20,8 +20,8 @@ from typing import IO
 
 import paramiko
 
-from labctl.remote.ssh import SshAccess
 from labctl.secrets.ssh_keys import new_ssh_key, ssh_public_key
+from labctl.ssh.connections import SshAccess
 
 
 @dataclass

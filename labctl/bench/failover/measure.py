@@ -20,7 +20,7 @@ from labctl.engine.up import bring_up
 from labctl.errors import LabctlError
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
-from labctl.remote.ssh import Connections
+from labctl.ssh.connections import Connections
 
 _BEFORE = 3.0
 """Seconds of the stream before anything dies."""

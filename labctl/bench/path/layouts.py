@@ -17,7 +17,7 @@ from labctl.box.mirror import host_arch
 from labctl.box.oci import Entry, image, layer_tar, write_archive
 from labctl.errors import HostError, LabctlError
 from labctl.model.lab import Lab, Provider, Source
-from labctl.remote.ssh import Connections
+from labctl.ssh.connections import Connections
 
 NAMESPACE = "labctl-bench"
 IMAGE = "docker.io/labctl/of-the-node:bench"

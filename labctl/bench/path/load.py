@@ -9,7 +9,7 @@ from importlib import resources
 from labctl.bench.path.layouts import Layout
 from labctl.errors import LabctlError
 from labctl.model.lab import Lab, Machine
-from labctl.remote.ssh import Connections
+from labctl.ssh.connections import Connections
 
 THREADS = 8
 """At a fixed rate each of wrk's threads has one connection; paced.lua divides the first requests over them."""

@@ -13,7 +13,7 @@ from labctl.bench.run import Progress
 from labctl.bench.statistics import percentile
 from labctl.bench.usage import cpu_seconds
 from labctl.model.lab import Lab, Machine
-from labctl.remote.ssh import Connections
+from labctl.ssh.connections import Connections
 
 PERCENTILES = (50, 90, 99)
 _WARM_UP = 1

@@ -20,7 +20,7 @@ from labctl.bench.path.layouts import Layout
 from labctl.bench.path.load import client
 from labctl.errors import LabctlError
 from labctl.model.lab import Lab
-from labctl.remote.ssh import Connections
+from labctl.ssh.connections import Connections
 
 _SECONDS = 6
 # Only segments that carry data; none of SSH's, whose output would be seen again and again.

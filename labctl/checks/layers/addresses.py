@@ -7,8 +7,8 @@ from ipaddress import IPv4Interface
 from labctl.checks.check import Outcome, failed, listed, passed
 from labctl.checks.facts import Facts, MissingFact
 from labctl.checks.layers.packets import lab_nic
+from labctl.facts.iproute import Nic
 from labctl.model.lab import Lab, Machine
-from labctl.parse.iproute import Nic
 
 _TUNNELS = ("tunl", "vxlan.calico", "wireguard.cali", "cni0")
 

@@ -13,8 +13,8 @@ from labctl.checks.layers.beneath import machine_ids
 from labctl.checks.probes import BIRD_UNIT, birdc
 from labctl.checks.subjects import of_machine
 from labctl.checks.why_no_session import session_at, why_no_session
+from labctl.facts.birdc import parse_protocols
 from labctl.model.lab import Lab, Machine, Mesh
-from labctl.parse.birdc import parse_protocols
 
 
 def checks(lab: Lab, _facts: Facts) -> list[Check]:

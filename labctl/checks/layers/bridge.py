@@ -7,9 +7,9 @@ from typing import Any
 from labctl.checks.check import Check, Layer, Outcome, counted, failed, listed, passed, skipped
 from labctl.checks.facts import Facts, MissingFact
 from labctl.checks.layers.packets import HARMLESS
+from labctl.facts.firewall import DropRule, parse_drop_rules
+from labctl.json_text import read_objects
 from labctl.model.lab import Lab, Provider
-from labctl.parse.firewall import DropRule, parse_drop_rules
-from labctl.parse.json_text import read_objects
 
 
 def checks(lab: Lab, _facts: Facts) -> list[Check]:

@@ -11,8 +11,8 @@ from labctl.checks.facts import Facts
 from labctl.checks.layers.units import unit_check
 from labctl.checks.probes import AGENT_UNIT
 from labctl.checks.subjects import blocks_of, of_machine, require_api
+from labctl.json_text import read_json
 from labctl.model.lab import Lab, Machine, Mesh, Source
-from labctl.parse.json_text import read_json
 
 _KINDS = ("ippools", "bgpconfigurations", "bgppeers", "blockaffinities")
 

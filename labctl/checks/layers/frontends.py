@@ -8,8 +8,8 @@ from labctl.checks.check import Check, Layer, Outcome, failed, listed, passed, s
 from labctl.checks.facts import Facts
 from labctl.checks.probes import HAPROXY_SOCKET
 from labctl.checks.subjects import of_ingress, views
+from labctl.facts.haproxy import parse_frontends
 from labctl.model.lab import Lab
-from labctl.parse.haproxy import parse_frontends
 
 _HTTP = "http"
 _USABLE_CONNECTIONS = 10

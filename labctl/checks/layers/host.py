@@ -7,8 +7,8 @@ from labctl.checks.facts import Facts
 from labctl.checks.host_facts import name_command, route_command
 from labctl.checks.layers import bridge
 from labctl.checks.run_here import NOT_FOUND
+from labctl.json_text import read_objects
 from labctl.model.lab import Lab, Provider
-from labctl.parse.json_text import read_objects
 
 
 def checks(lab: Lab, facts: Facts) -> list[Check]:

@@ -9,8 +9,8 @@ from labctl.checks.http_requests import UNKNOWN_HOST
 from labctl.checks.layers.beneath import PACKETS, machine_ids
 from labctl.checks.probes import HAPROXY_SOCKET
 from labctl.checks.subjects import app_service, of_ingress, ready_endpoints, views
+from labctl.facts.haproxy import parse_balance
 from labctl.model.lab import Lab
-from labctl.parse.haproxy import parse_balance
 
 _SPREADING = ("roundrobin", "static-rr", "leastconn", "random")
 _MOST_ASKED = 60  # as many as http_requests sends

@@ -5,8 +5,8 @@ from __future__ import annotations
 from labctl.checks.check import Check, Layer, Outcome, failed, listed, passed
 from labctl.checks.facts import Facts, MachineFacts
 from labctl.checks.layers.packets import lab_nic
+from labctl.facts.iproute import KernelRoute
 from labctl.model.lab import Lab, Machine
-from labctl.parse.iproute import KernelRoute
 
 
 def checks(lab: Lab, _facts: Facts) -> list[Check]:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from labctl.checks.check import Outcome, failed, listed, passed
 from labctl.checks.facts import Facts, MachineFacts, MissingFact
 from labctl.checks.layers.ports import LAST_OF_NOBODY, lab_ports
+from labctl.facts.firewall import DropRule
+from labctl.facts.iproute import Nic
 from labctl.model.lab import Lab, Machine
-from labctl.parse.firewall import DropRule
-from labctl.parse.iproute import Nic
 
 # Disciplines that lose nothing on an idle line; whatever else stands there was put there by somebody.
 HARMLESS = ("noqueue", "mq", "pfifo_fast", "fq_codel", "fq", "codel", "sfq", "cake", "fq_pie", "clsact", "ingress")

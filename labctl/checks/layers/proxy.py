@@ -13,8 +13,8 @@ from labctl.checks.layers.beneath import machine_ids
 from labctl.checks.pods_inside import why_pod_is_silent
 from labctl.checks.probes import CONTROLLER_UNIT, HAPROXY_CONFIG, HAPROXY_SOCKET
 from labctl.checks.subjects import app_service, of_ingress, ready_endpoints, require_api, views
+from labctl.facts.haproxy import ServerStatus
 from labctl.model.lab import Lab, Source
-from labctl.parse.haproxy import ServerStatus
 
 _HTTP_PORT = 80
 _CURL_TIMED_OUT = 28

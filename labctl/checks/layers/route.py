@@ -11,8 +11,8 @@ from labctl.checks.cluster_objects import BlockAffinity
 from labctl.checks.facts import Facts
 from labctl.checks.subjects import blocks_of, require_api
 from labctl.checks.why_no_route import Way, kernel_route, why_no_route_on_node, why_no_route_outside
+from labctl.facts.iproute import KernelRoute
 from labctl.model.lab import Encapsulation, Lab, Machine, Mesh
-from labctl.parse.iproute import KernelRoute
 
 _USUAL_RULES = (0, 32766, 32767)  # local, main, default: ip-rule(8)
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from labctl.errors import LabctlError
+from labctl.facts.birdc import BirdcError, Route, parse_routes
 from labctl.model.lab import Machine
-from labctl.parse.birdc import BirdcError, Route, parse_routes
 from labctl.tour.call import birdc, calicoctl, shell
 from labctl.tour.guide import Guide
 from labctl.tour.stop import Stop

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from labctl.bench.critical_path import Span, critical_path, spans
 from labctl.model.lab import Lab
-from labctl.plan.plan import TaskName, make_plan
+from labctl.steps.plan import TaskName, make_plan
 
 
 def test_spans_come_from_the_events_that_end_a_step() -> None:

@@ -26,8 +26,8 @@ from labctl.cache.words import Words
 from labctl.errors import CacheError, HostError
 from labctl.host.internet import host_internet
 from labctl.model.lab import Internet, Lab
-from labctl.model.sources import upstreams
-from labctl.render.values import FETCH
+from labctl.sources.upstream import upstreams
+from labctl.steps.values import FETCH
 
 LOOPBACK = IPv4Address("127.0.0.1")
 KUBEADM = """#!/bin/sh

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from labctl.parse.birdc import parse_protocols, parse_routes
+from labctl.facts.birdc import parse_protocols, parse_routes
 from labctl.standins.calico.bird import Bird, BirdError
 from labctl.standins.calico.bird_config import render_bird_config
 from labctl.standins.calico.objects import Snapshot

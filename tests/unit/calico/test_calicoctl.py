@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from labctl.parse.birdc import ProtocolStatus
+from labctl.facts.birdc import ProtocolStatus
 from labctl.standins.calico.api import BGP_CONFIGURATION, BGP_PEER, NODE
 from labctl.standins.calico.calicoctl.commands import main
 from labctl.standins.calico.calicoctl.errors import CalicoctlError

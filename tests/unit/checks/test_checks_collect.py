@@ -30,7 +30,7 @@ from labctl.checks.report import Report
 from labctl.checks.verdict import judge
 from labctl.errors import RemoteError
 from labctl.model.lab import Lab, Provider
-from labctl.remote.result import CommandResult
+from labctl.ssh.result import CommandResult
 
 
 def run_program(probes: tuple[Probe, ...]) -> str:

@@ -24,7 +24,7 @@ from labctl.checks.table import render_table
 from labctl.checks.verify import judge_facts
 from labctl.graph.live import picture_of_facts
 from labctl.model.lab import Lab, Provider
-from labctl.remote.result import CommandResult
+from labctl.ssh.result import CommandResult
 from labctl.watch.verdict import Verdict
 from labctl.watch.view import make_view
 

@@ -8,7 +8,7 @@ from typing import Any
 from labctl.checks.check import Status
 from labctl.checks.layers.host import route
 from labctl.model.lab import Lab
-from labctl.remote.result import CommandResult
+from labctl.ssh.result import CommandResult
 
 
 def test_without_ip_there_is_nothing_to_say(healthy: Any, article_lab: Lab) -> None:

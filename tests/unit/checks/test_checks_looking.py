@@ -19,7 +19,7 @@ from labctl.checks.pods_inside import read_namespaces
 from labctl.checks.probes import PODS_INSIDE
 from labctl.checks.verify import judge_facts
 from labctl.model.lab import Lab
-from labctl.remote.result import CommandResult
+from labctl.ssh.result import CommandResult
 
 
 def nic(facts: Facts, machine: str, name: str, **changes: Any) -> Facts:

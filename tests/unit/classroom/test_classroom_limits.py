@@ -11,7 +11,7 @@ import pytest
 from labctl.config import parse
 from labctl.errors import ConfigError
 from labctl.host.cgroups import Usage, usage
-from labctl.render.tree import render_tree
+from labctl.steps.tree import render_tree
 
 LIMITED = "name: held\nlimits: {memory: 2048, cpus: 1.5}\n"
 

@@ -13,7 +13,7 @@ from labctl.cli.app import Application
 from labctl.cli.seats import on_seats
 from labctl.errors import LabctlError
 from labctl.log import logged
-from labctl.remote.ssh import Connections
+from labctl.ssh.connections import Connections
 
 SEATS = ["seat01", "seat02", "seat03"]
 

@@ -13,8 +13,8 @@ import labctl
 from labctl.cli.main import cli
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Machine
-from labctl.remote.ssh import SshAccess
 from labctl.secrets.ssh_keys import new_ssh_key
+from labctl.ssh.connections import SshAccess
 
 Run = Callable[..., Result]
 

@@ -6,10 +6,10 @@ import json
 
 import pytest
 
-from labctl.host import doctor, fixes
 from labctl.host.host import Host
-from labctl.host.probe import AptPackages, Finding, Probe, Status
 from labctl.model.lab import Lab, Provider
+from labctl.providers import doctor, fixes
+from labctl.providers.probe import AptPackages, Finding, Probe, Status
 
 INSTALLED: list[str] = []
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from labctl.host.marks import HostMarks
+from labctl.providers.lxc.marks import HostMarks
 
 
 @pytest.fixture
@@ -21,7 +21,7 @@ def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, 
     (marks.notes / "one").write_text(f"{tmp_path / 'mine'}\n")
     for name in ("mine", "other"):
         (tmp_path / name).mkdir()
-    monkeypatch.setattr("labctl.host.marks.HostMarks", lambda: marks)
+    monkeypatch.setattr("labctl.providers.lxc.marks.HostMarks", lambda: marks)
     monkeypatch.setattr("labctl.cli.as_root.become_root", lambda *_: None)
     monkeypatch.setattr("labctl.engine.down.lxc.running", lambda lab: marks.machines(lab.name))
     monkeypatch.setattr("labctl.engine.down.lxc.stop", lambda lab, names: found.append((lab.name, names)))

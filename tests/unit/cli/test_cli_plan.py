@@ -13,10 +13,10 @@ from labctl.config.choices import write_choices
 from labctl.config.loader import Overrides
 from labctl.engine.applied import remember
 from labctl.engine.prepare import prepare
-from labctl.host.marks import HostMarks
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Machine
-from labctl.remote.ssh import SshAccess
+from labctl.providers.lxc.marks import HostMarks
+from labctl.ssh.connections import SshAccess
 
 CONFIG = "name: nowhere\nworkers: 1\nprovider: lxc\nsource: debian\n"
 MACHINES = ("ingress", "controlplane", "worker1")

@@ -13,7 +13,7 @@ import time
 import psutil
 import pytest
 
-from labctl.threads import Pool
+from labctl.host.threads import Pool
 
 PREAMBLE = "import sys; from labctl.cli.main import main; import labctl.cli.app as app\n"
 
@@ -118,7 +118,7 @@ def test_a_reader_that_goes_away_is_no_error_message(lab_folder):
 def test_a_terminal_here_is_a_terminal_there(lab_folder, shell_server, tools):
     """kubectl at a terminal: a terminal of the same size there, keys as they are typed, and the mode as before."""
     code = PREAMBLE + (
-        "import labctl.cli.access as access\nfrom labctl.remote.ssh import SshAccess\n"
+        "import labctl.cli.access as access\nfrom labctl.ssh.connections import SshAccess\n"
         "port = int(sys.argv.pop(1))\n"
         "access.ssh_access = lambda lab, machine, files: SshAccess(\n"
         "    machine.name, '127.0.0.1', 'root', files.ssh_key, files.known_hosts, port)\nmain()\n"
@@ -148,7 +148,7 @@ def test_an_interrupt_waits_for_no_thread_and_leaves_no_child(lab_folder, number
     code = PREAMBLE + (
         "def slow(self, overrides=None):\n"
         "    import subprocess, threading, time\n"
-        "    from labctl.threads import Pool\n"
+        "    from labctl.host.threads import Pool\n"
         "    with Pool(2) as pool:\n"
         "        child = subprocess.Popen(['sleep', '3600'])\n"
         "        pool.submit(child.wait)\n"

@@ -9,7 +9,7 @@ from labctl.config import parse
 from labctl.config.build import build
 from labctl.engine.runner import Outcome
 from labctl.model.lab import Provider
-from labctl.plan.plan import TaskName, make_plan
+from labctl.steps.plan import TaskName, make_plan
 
 EXERCISE = ", or the class by hand: labctl tour --exercise"
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from labctl.render.templates import render_template, templates_folder
 from labctl.standins.controller.watch import resources
+from labctl.steps.templates import render_template, templates_folder
 
 
 def test_systemd_accepts_the_unit(tmp_path: Path) -> None:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from labctl.render.templates import render_template, templates_folder
 from labctl.standins.controller.errors import FlagError
 from labctl.standins.controller.flags import parse_flags
+from labctl.steps.templates import render_template, templates_folder
 
 
 @pytest.mark.parametrize("source", ["debian", "upstream"])

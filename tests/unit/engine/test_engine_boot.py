@@ -14,7 +14,7 @@ from labctl.engine.boot import Boot
 from labctl.engine.events import Event, LineEvent
 from labctl.errors import LabctlError, RemoteError, StepError
 from labctl.model.lab import Lab
-from labctl.plan.plan import Task, TaskName, make_plan
+from labctl.steps.plan import Task, TaskName, make_plan
 
 Hear = Callable[[str], None]
 

@@ -13,9 +13,9 @@ from labctl.engine.applied import applied_lab, remember
 from labctl.engine.down import destroy, halt, labs_to_destroy, labs_without_files
 from labctl.engine.lock import lab_lock
 from labctl.errors import HostError, LabctlError, LockedError
-from labctl.host.marks import HostMarks
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
+from labctl.providers.lxc.marks import HostMarks
 
 
 @pytest.fixture

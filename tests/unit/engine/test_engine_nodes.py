@@ -12,7 +12,7 @@ from ssh_server import Behaviour, SshServer, ssh_server
 from labctl.engine.nodes import drain_nodes, forget_nodes
 from labctl.errors import RemoteError, StepError
 from labctl.model.lab import Lab
-from labctl.remote.ssh import Connections
+from labctl.ssh.connections import Connections
 
 KUBECTL = "kubectl --kubeconfig /etc/kubernetes/admin.conf "
 

@@ -11,7 +11,7 @@ from labctl.engine.events import Event, State, StepEvent
 from labctl.engine.runner import Outcome, run_plan
 from labctl.errors import LabctlError, RemoteError, StepError
 from labctl.model.lab import Lab
-from labctl.plan.plan import Plan, Task, TaskName, make_plan
+from labctl.steps.plan import Plan, Task, TaskName, make_plan
 
 
 class Recorder:

@@ -13,8 +13,8 @@ from labctl.engine.bundle import make_bundle
 from labctl.engine.machine_steps import MachineSteps, StepLog
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
-from labctl.plan.plan import TaskName, make_plan
-from labctl.remote.result import CommandResult
+from labctl.ssh.result import CommandResult
+from labctl.steps.plan import TaskName, make_plan
 
 
 class BootedMachine:

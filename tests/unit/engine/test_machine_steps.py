@@ -18,11 +18,11 @@ from labctl.engine.events import Event, LineEvent
 from labctl.engine.machine_steps import MachineSteps
 from labctl.errors import RemoteError, StepError
 from labctl.lab_directory import LabDirectory
-from labctl.machines.vagrant import VagrantMachines
 from labctl.model.lab import Lab, Machine
-from labctl.plan.plan import Task, TaskName
-from labctl.plan.steps import MACHINES, Step, step_named
-from labctl.remote.ssh import Connections
+from labctl.providers.vagrant import VagrantMachines
+from labctl.ssh.connections import Connections
+from labctl.steps.catalogue import MACHINES, Step, step_named
+from labctl.steps.plan import Task, TaskName
 
 # The machine's own script, small: a step is a file in steps/, and it is done if there is a file of its name in done/.
 RUN = """\

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from labctl.model.lab import Lab
-from labctl.render.tree import machine_tree
+from labctl.steps.tree import machine_tree
 
 
 class Machine:

@@ -21,7 +21,7 @@ from labctl.errors import LabctlError, RemoteError, UsageError
 from labctl.faults import carry_out, choose, grade, state
 from labctl.faults.choose import fault_named
 from labctl.lab_directory import LabDirectory
-from labctl.remote.result import CommandResult
+from labctl.ssh.result import CommandResult
 
 LAB = make_lab()
 WORKER1 = LAB.machine("worker1")

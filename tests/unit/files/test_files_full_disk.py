@@ -24,7 +24,7 @@ from labctl.config.choices import Overrides, write_choices
 from labctl.engine.applied import applied_lab, remember
 from labctl.engine.prepare import prepare
 from labctl.errors import LabctlError
-from labctl.files import write_atomically
+from labctl.host.files import write_atomically
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Provider
 from labctl.secrets.lost import locked_out

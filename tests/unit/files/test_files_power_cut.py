@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import pytest
 
-from labctl.files import move_whole, write_atomically
+from labctl.host.files import move_whole, write_atomically
 
 
 class Disk:

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from labctl.errors import ExitCode, HostError
-from labctl.host.doctor import PROBES, examine, failures, require
 from labctl.host.host import Host
-from labctl.host.probe import AptPackages, Finding, Status, WriteFile
 from labctl.model.lab import Lab, Provider
+from labctl.providers.doctor import PROBES, examine, failures, require
+from labctl.providers.probe import AptPackages, Finding, Status, WriteFile
 
 MakeHost = Callable[..., Host]
 VIRTUALBOX_SUBNET = IPv4Network("192.168.56.0/24")

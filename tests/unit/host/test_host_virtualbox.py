@@ -12,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.config import Overrides, load
-from labctl.host.fixes import apply, described
 from labctl.host.host import Host
-from labctl.host.probe import AptPackages, WriteFile
-from labctl.host.providers import choose_provider, virtualbox_works
-from labctl.host.virtualbox import (
+from labctl.model.lab import Lab, Provider
+from labctl.providers.choose import choose_provider, virtualbox_works
+from labctl.providers.fixes import apply, described
+from labctl.providers.probe import AptPackages, WriteFile
+from labctl.providers.virtualbox.programs import (
     DEFAULT_RANGE,
     allowed_ranges,
     is_allowed,
@@ -24,7 +25,6 @@ from labctl.host.virtualbox import (
     parse_networks_conf,
     virtualbox_version,
 )
-from labctl.model.lab import Lab, Provider
 
 MakeHost = Callable[..., Host]
 ARTICLE = IPv4Network("192.168.50.0/24")

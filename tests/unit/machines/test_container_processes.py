@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from labctl.machines.container_processes import forget_cgroups, kill_container, pids_of
+from labctl.providers.lxc.container_processes import forget_cgroups, kill_container, pids_of
 
 CGROUPS = {
     1: "9:name=systemd:/lxc.monitor.labctl-lab-worker1\n0::/\n",

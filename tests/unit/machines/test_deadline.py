@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from labctl.machines.deadline import with_deadline
+from labctl.providers.vagrant_deadline import with_deadline
 
 
 def run(tmp_path: Path, script: str, seconds: int = 30) -> subprocess.CompletedProcess[str]:

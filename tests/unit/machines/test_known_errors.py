@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.machines.known_errors import KNOWN_ERRORS, find_known_error
+from labctl.providers.known_errors import KNOWN_ERRORS, find_known_error
 
 # One output per line: the id, a tab, and the words; in the programs' own text, names and numbers made up.
 SAMPLES = [

@@ -19,10 +19,10 @@ from labctl.engine.strays import remove_strays, strays
 from labctl.engine.up import asleep
 from labctl.errors import HostError, LabctlError, RemoteError
 from labctl.lab_directory import LabDirectory
-from labctl.machines import lxc
-from labctl.machines import vagrant as vagrant_module
-from labctl.machines.vagrant import VagrantMachines
 from labctl.model.lab import Lab, Provider
+from labctl.providers import vagrant as vagrant_module
+from labctl.providers.lxc import containers as lxc
+from labctl.providers.vagrant import VagrantMachines
 
 # Notes how it was called in calls.json, then does what the test says.
 NOTE = """\
@@ -233,7 +233,7 @@ def test_a_vagrant_that_still_works_is_waited_for(
     noted = programs.folder / "calls.json"
     busy = f"if len(open({str(noted)!r}).readlines()) < 3:\n    print({said!r}, file=sys.stderr)\n    sys.exit(1)"
     programs.add("vagrant", busy)
-    monkeypatch.setattr("labctl.machines.vagrant.time.sleep", lambda _: None)
+    monkeypatch.setattr("labctl.providers.vagrant.time.sleep", lambda _: None)
     VagrantMachines(article_lab, files).halt()
     assert programs.calls == [["halt"]] * 3
 

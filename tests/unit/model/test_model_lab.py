@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from labctl.model.kubernetes import KubernetesFacts, kubernetes_facts
 from labctl.model.lab import Lab, Provider, Role, Source
+from labctl.sources.kubernetes import KubernetesFacts, kubernetes_facts
 
 
 def facts_of(lab: Lab, version: str, source: Source = Source.UPSTREAM) -> KubernetesFacts:

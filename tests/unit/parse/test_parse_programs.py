@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.parse.bgp_sessions import BgpSession, parse_sessions
-from labctl.parse.figures import Filesystem, parse_df, parse_meminfo, parse_sysctls
-from labctl.parse.firewall import parse_drop_rules
-from labctl.parse.haproxy import ConfigServer, ServerStatus, parse_config_servers, parse_server_status
-from labctl.parse.iproute import (
+from labctl.facts.bgp_sessions import BgpSession, parse_sessions
+from labctl.facts.figures import Filesystem, parse_df, parse_meminfo, parse_sysctls
+from labctl.facts.firewall import parse_drop_rules
+from labctl.facts.haproxy import ConfigServer, ServerStatus, parse_config_servers, parse_server_status
+from labctl.facts.iproute import (
     KernelRoute,
     Neighbour,
     NextHop,
@@ -27,8 +27,8 @@ from labctl.parse.iproute import (
     parse_nics,
     parse_rules,
 )
-from labctl.parse.sockets import Listener, parse_listeners
-from labctl.parse.systemctl import Unit, parse_unit_names, parse_units
+from labctl.facts.sockets import Listener, parse_listeners
+from labctl.facts.systemctl import Unit, parse_unit_names, parse_units
 
 PARSERS: tuple[Callable[[str], Any], ...] = (
     parse_sessions,

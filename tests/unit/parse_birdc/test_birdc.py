@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.parse.birdc import BirdcError, NextHop, ProtocolStatus, Route, Session, parse_protocols, parse_routes
+from labctl.facts.birdc import BirdcError, NextHop, ProtocolStatus, Route, Session, parse_protocols, parse_routes
 
 SAMPLES = Path(__file__).parent / "samples"
 

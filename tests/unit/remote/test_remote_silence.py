@@ -21,7 +21,7 @@ import pytest
 from ssh_server import SshServer, ssh_server
 
 from labctl.errors import RemoteError
-from labctl.remote.ssh import Connection
+from labctl.ssh.connections import Connection
 
 T = TypeVar("T")
 HERE, THERE = "198.51.100.1", "198.51.100.2"
@@ -72,7 +72,7 @@ def cable() -> Iterator[tuple[str, str]]:
 def connection(cable: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
     """A connection through the cable; the kernel asks after the server within seconds."""
     here, there = cable
-    monkeypatch.setattr("labctl.remote.ssh._SILENCE", SHORT)
+    monkeypatch.setattr("labctl.ssh.connections._SILENCE", SHORT)
     with ExitStack() as stack:
         server: SshServer = in_namespace(there, lambda: stack.enter_context(ssh_server(tmp_path, address=THERE)))
         opened = in_namespace(here, lambda: Connection.open(server.access, deadline=10))

@@ -1,4 +1,4 @@
-"""labctl/remote/ssh.py against a real SSH server in this process."""
+"""labctl/ssh/connections.py against a real SSH server in this process."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import pytest
 from ssh_server import Behaviour, SshServer, ssh_server
 
 from labctl.errors import RemoteError
-from labctl.remote.ssh import Connection, Connections
 from labctl.secrets.ssh_keys import new_ssh_key, ssh_public_key
+from labctl.ssh.connections import Connection, Connections
 
 NewServer = Callable[..., SshServer]
 

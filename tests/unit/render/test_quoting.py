@@ -24,9 +24,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labctl.errors import LabctlError
-from labctl.render import quoting
-from labctl.render.quoting import QuotingError
-from labctl.render.templates import render_template
+from labctl.steps import quoting
+from labctl.steps.quoting import QuotingError
+from labctl.steps.templates import render_template
 
 HOSTILE = [
     "",

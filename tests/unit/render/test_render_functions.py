@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 import pytest
 
-from labctl.render.tree import render_tree
+from labctl.steps.tree import render_tree
 
 
 @pytest.mark.parametrize("more", ["", "limits: {memory: 2048, cpus: 1.5}\n"])

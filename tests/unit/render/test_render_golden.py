@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 from labctl.model.lab import Lab
-from labctl.render.tree import Tree, render_tree
+from labctl.steps.tree import Tree, render_tree
 
 GOLDEN = Path(__file__).parent / "golden"
 JOIN_HASH = "sha256:" + "0123456789abcdef" * 4

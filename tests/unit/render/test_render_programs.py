@@ -19,8 +19,8 @@ import yaml
 from labctl.engine.prepare import prepare
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import App, Lab
-from labctl.plan.plan import make_plan
-from labctl.render.tree import render_tree
+from labctl.steps.plan import make_plan
+from labctl.steps.tree import render_tree
 
 JOIN_HASH = "sha256:" + "ab" * 32
 

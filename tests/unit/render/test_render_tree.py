@@ -15,9 +15,9 @@ from labctl.engine.prepare import prepare
 from labctl.errors import LabctlError
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
-from labctl.render.templates import render_template
-from labctl.render.tree import RenderedFile, Tree, machine_tree, render_tree, tree_digest
-from labctl.render.write import write_tree
+from labctl.steps.templates import render_template
+from labctl.steps.tree import RenderedFile, Tree, machine_tree, render_tree, tree_digest
+from labctl.steps.write import write_tree
 
 JOIN_HASH = "sha256:" + "ab" * 32
 
@@ -84,7 +84,7 @@ def test_a_changed_program_is_copied_and_what_it_is_started_by_runs_again(
     def changed(machine: str) -> set[str]:
         with monkeypatch.context() as patch:
             before = digests(article_lab, machine)
-            patch.setattr("labctl.render.tree._programs", lambda: small(programs__labctl__new="print()"))
+            patch.setattr("labctl.steps.tree._programs", lambda: small(programs__labctl__new="print()"))
             after = digests(article_lab, machine)
         return {step for step in before if before[step] != after[step]}
 

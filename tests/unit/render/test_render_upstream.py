@@ -18,7 +18,7 @@ from upstream_schemas import ApiServer, BgpConfiguration, BgpPeer, Cluster, Init
 
 from labctl.config.build import UPSTREAM
 from labctl.model.lab import Internet, Lab
-from labctl.render.tree import Tree, render_tree
+from labctl.steps.tree import Tree, render_tree
 
 JOIN_HASH = "sha256:" + "ab" * 32
 LABS = {

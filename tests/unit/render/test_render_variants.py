@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 import labctl
 from labctl.model.lab import Lab, Provider
-from labctl.render.tree import Tree, render_tree
+from labctl.steps.tree import Tree, render_tree
 
 JOIN_HASH = "sha256:" + "ab" * 32
 LABS = {

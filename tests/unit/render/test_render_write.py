@@ -12,10 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labctl.errors import LabctlError
-from labctl.files import write_atomically
-from labctl.render.templates import render_template
-from labctl.render.tree import RenderedFile, Tree
-from labctl.render.write import write_tree
+from labctl.host.files import write_atomically
+from labctl.steps.templates import render_template
+from labctl.steps.tree import RenderedFile, Tree
+from labctl.steps.write import write_tree
 
 # Few names, so that a file of one tree is a folder of the next.
 paths = st.lists(st.sampled_from("abc"), min_size=1, max_size=3).map("/".join)

@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
 
 from labctl.model.lab import Lab, Role
-from labctl.render.tree import render_tree
 from labctl.secrets import pki
 from labctl.secrets.store import SecretStore
+from labctl.steps.tree import render_tree
 
 MakeLab = Callable[..., Lab]
 

@@ -8,9 +8,9 @@ from pathlib import Path
 
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
+from labctl.report.support_bundle import support_bundle
 from labctl.secrets.redact import known_secrets
 from labctl.secrets.store import SecretStore
-from labctl.support.bundle import support_bundle
 
 
 def test_everything_is_packed_and_no_secret(tmp_path: Path, article_lab: Lab) -> None:

@@ -8,8 +8,8 @@ import pytest
 from made_facts import make_lab
 from played_tour import Machines, Watcher
 
-from labctl.remote.result import CommandResult
-from labctl.render.tree import machine_tree
+from labctl.ssh.result import CommandResult
+from labctl.steps.tree import machine_tree
 from labctl.tour.guide import Guide
 from labctl.tour.runner import walk
 from labctl.tour.stops import stops_of

@@ -14,7 +14,7 @@ import pytest
 from publisher import Publisher, publishing
 
 from labctl.model.lab import Mirrors
-from labctl.render.templates import render_template, templates_folder
+from labctl.steps.templates import render_template, templates_folder
 
 CONTENT = bytes(range(256)) * 400
 SUM = hashlib.sha256(CONTENT).hexdigest()

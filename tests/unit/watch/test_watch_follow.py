@@ -15,7 +15,7 @@ from ssh_server import Behaviour, SshServer, ssh_server
 
 from labctl.errors import RemoteError
 from labctl.model.lab import Lab
-from labctl.remote.ssh import Connection, Connections
+from labctl.ssh.connections import Connection, Connections
 from labctl.watch import follow as following
 from labctl.watch.follow import follow
 from labctl.watch.follower import Bird

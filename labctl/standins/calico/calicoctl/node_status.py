@@ -11,7 +11,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from labctl.parse.birdc import BirdcError, ProtocolStatus, parse_protocols
+from labctl.facts.birdc import BirdcError, ProtocolStatus, parse_protocols
 from labctl.standins.calico.calicoctl.errors import CalicoctlError
 from labctl.standins.calico.calicoctl.tables import box
 

@@ -1,0 +1,83 @@
+"""Probes for every provider: memory, processors, disk, and the networks that this host routes already."""
+
+from __future__ import annotations
+
+from labctl.host.host import Host
+from labctl.host.internet import proxies_on_loopback
+from labctl.host.overlaps import find_overlaps
+from labctl.host.routes import host_routes
+from labctl.model.lab import Lab, Provider, Source
+from labctl.providers.probe import Finding, Probe, fail, ok, warn
+
+_MIB = 1 << 20
+_GIB = 1 << 30
+# What the host itself wants beside the lab.
+_HOST_MEMORY = 512
+# A lab of LXC machines shares the page cache: about 1.3 GiB for four machines (docs/performance.md), 150 MiB a worker.
+_LXC_BASE, _LXC_WORKER = 1000, 160
+# Containers' overlays grow by little; a linked clone of a virtual machine grows to 2 to 4 GB with its images.
+_DISK_PER_MACHINE = {Provider.LXC: _GIB // 4, Provider.VIRTUALBOX: 4 * _GIB, Provider.LIBVIRT: 4 * _GIB}
+
+
+def memory_wanted(lab: Lab) -> int:
+    """MiB that the lab's machines take."""
+    if lab.provider is Provider.LXC:
+        return _LXC_BASE + _LXC_WORKER * len(lab.workers)
+    return sum(machine.memory for machine in lab.machines)
+
+
+def _memory(lab: Lab, host: Host) -> Finding | None:
+    total, free = (size // _MIB for size in host.memory())
+    wanted = memory_wanted(lab)
+    remedy = "fewer workers or less memory in labctl.yaml (workers, memory), or end other programs"
+    if total < wanted + _HOST_MEMORY:
+        return fail(f"{total} MiB in all; the lab takes {wanted} MiB", remedy)
+    if free < wanted:
+        return warn(f"{free} MiB of {total} MiB are free; a new lab takes {wanted} MiB", remedy)
+    return ok(f"{free} MiB of {total} MiB are free; the lab takes {wanted} MiB")
+
+
+def _cpus(lab: Lab, host: Host) -> Finding | None:
+    if host.cpus < 2:
+        return warn("1 processor; the control plane alone can use 2", "expect steps to take two to three times longer")
+    return ok(f"{host.cpus} processors")
+
+
+def _disk(lab: Lab, host: Host) -> Finding | None:
+    wanted = _DISK_PER_MACHINE[lab.provider] * len(lab.machines)
+    free = host.free_disk(host.root)
+    found = f"{free / _GIB:.1f} GiB are free; the lab may take {wanted / _GIB:.0f} GiB"
+    if free < _GIB:
+        return fail(found, "free some space on this host's disk")
+    return ok(found) if free > wanted else warn(found, "free some space on this host's disk")
+
+
+def _routes(lab: Lab, host: Host) -> Finding | None:
+    overlaps = find_overlaps(lab, host_routes(host.ask, platform=host.platform))
+    if not overlaps:
+        return ok("this host routes none of the lab's networks elsewhere")
+    keys = ", ".join(dict.fromkeys(overlap.key for overlap in overlaps))
+    return fail("\n".join(map(str, overlaps)), f"choose another network in labctl.yaml ({keys})")
+
+
+def _proxy(lab: Lab, host: Host) -> Finding | None:
+    """The machines are told this host's proxies (internet.py); its loopback is another one than theirs."""
+    if lab.source is not Source.UPSTREAM or lab.mirrors.offline:
+        return None
+    found = ", ".join(f"{name} is {where}" for name, where in proxies_on_loopback(host.environment).items())
+    if not found:
+        return None
+    say = warn if lab.mirrors.cache else fail
+    return say(
+        f"{found}: this host's loopback, which the lab's machines do not reach",
+        "name the proxy by an address that the machines reach, or unset the variable, or labctl cache pull",
+    )
+
+
+PROBES = (
+    Probe("memory", "memory", _memory),
+    Probe("cpus", "processors", _cpus),
+    Probe("disk", "disk", _disk),
+    Probe("routes", "networks in use", _routes),
+    Probe("proxy", "proxies", _proxy),
+)

@@ -1,0 +1,1 @@
+"""Where the software comes from: publishers, versions and the checksums that are pinned."""

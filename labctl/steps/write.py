@@ -1,0 +1,61 @@
+"""Writing a rendered tree: what changed is written, what labctl rendered earlier and no longer renders is removed."""
+
+from __future__ import annotations
+
+import json
+import os
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+
+from labctl.errors import LabctlError
+from labctl.host.files import remedy, write_atomically
+from labctl.json_text import read_json
+from labctl.steps.tree import Tree
+
+_MANIFEST = "rendered.json"
+
+
+def write_tree(folder: Path, tree: Tree) -> list[PurePosixPath]:
+    """Write tree below folder; returns the paths that changed, removed ones included.
+
+    Raises LabctlError where something else is in the way.
+    """
+    changed = [path for path in sorted(_manifest(folder) - set(tree), reverse=True) if _remove(folder, path)]
+    for path, file in sorted(tree.items()):
+        target = folder / path
+        try:
+            if write_atomically(target, file.content, mode=file.mode):
+                changed.append(path)
+        except OSError as error:
+            raise LabctlError(
+                f"{target} cannot be written", where=str(target), why=error.strerror or "", next_step=remedy(error)
+            ) from error
+    names = sorted(str(path) for path in tree)
+    write_atomically(folder / _MANIFEST, (json.dumps(names, indent=1) + "\n").encode())
+    return changed
+
+
+def _manifest(folder: Path) -> set[PurePosixPath]:
+    try:
+        names = read_json((folder / _MANIFEST).read_text())
+    except (OSError, ValueError):
+        return set()
+    paths = {PurePosixPath(name) for name in names if isinstance(name, str)} if isinstance(names, list) else set()
+    return {path for path in paths if not path.is_absolute() and ".." not in path.parts}
+
+
+def _remove(folder: Path, path: PurePosixPath) -> bool:
+    """Remove a file and the folders that it leaves empty; returns whether it was there.
+
+    Nothing that a link leads to outside folder is touched.
+    """
+    with suppress(OSError, ValueError):  # ValueError: a name that no file can have
+        if not Path(os.path.realpath((folder / path).parent)).is_relative_to(os.path.realpath(folder)):
+            return False
+        (folder / path).unlink()
+        with suppress(OSError):
+            for parent in path.parents:
+                if parent != PurePosixPath("."):
+                    (folder / parent).rmdir()
+        return True
+    return False
