@@ -12,7 +12,7 @@ from labctl.checks.facts import NO_PYTHON, MachineFacts
 from labctl.checks.frames import INTERPRETER, parse_frames, program
 from labctl.checks.probes import Probe
 from labctl.errors import RemoteError
-from labctl.ssh.result import CommandResult
+from labctl.host.command import CommandResult
 
 ROUND_TRIP_SECONDS = 8.0
 """How long one round trip may take, all probes of a machine together."""

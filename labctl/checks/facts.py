@@ -27,8 +27,8 @@ from labctl.facts.iproute import (
 )
 from labctl.facts.sockets import Listener, parse_listeners
 from labctl.facts.systemctl import Unit, parse_unit_names, parse_units
+from labctl.host.command import CommandResult
 from labctl.json_text import read_json
-from labctl.ssh.result import CommandResult
 
 NO_PYTHON = "python3 does not run there"
 _SYSTEMD_SAYS = ("Started ", "Stopped ", "Stopping ", "Starting ", "Failed to start ")  # in every unit's journal

@@ -14,8 +14,8 @@ from labctl.checks.facts import Facts, HostFacts, HttpFacts, MachineFacts
 from labctl.checks.host_facts import ask_host
 from labctl.checks.patience import patience
 from labctl.checks.probes import probes_for
+from labctl.host.command import CommandResult
 from labctl.model.lab import Lab, Machine
-from labctl.ssh.result import CommandResult
 
 OnAnswer = Callable[[str], None]
 LATE_SECONDS = 0.4

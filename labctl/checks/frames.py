@@ -9,8 +9,8 @@ from importlib import resources
 
 from labctl.checks.collector import AT_ONCE
 from labctl.checks.probes import Probe
+from labctl.host.command import CommandResult
 from labctl.json_text import read_json
-from labctl.ssh.result import CommandResult
 
 INTERPRETER = "python3 -IS -"
 

@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from labctl.checks import read_objects as read
 from labctl.checks.cluster_objects import Cluster
 from labctl.checks.probes import API_PATHS
+from labctl.host.command import CommandResult
 from labctl.json_text import read_json
-from labctl.ssh.result import CommandResult
 
 _Kind = TypeVar("_Kind")
 _END_OF_BODY = re.compile(r"^labctl-url (\d{3}) (\S+)$", re.MULTILINE)

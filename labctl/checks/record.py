@@ -7,8 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from labctl.checks.facts import Facts, HostFacts, HttpAnswer, HttpFacts, MachineFacts
+from labctl.host.command import CommandResult
 from labctl.json_text import read_json
-from labctl.ssh.result import CommandResult
 
 
 def dump_facts(facts: Facts) -> str:

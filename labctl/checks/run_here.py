@@ -6,7 +6,7 @@ import subprocess
 import time
 
 from labctl.checks.collector import TIMED_OUT
-from labctl.ssh.result import CommandResult
+from labctl.host.command import CommandResult
 
 NOT_FOUND = 127
 

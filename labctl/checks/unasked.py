@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from labctl.checks.facts import Facts, HostFacts, HttpFacts, MachineFacts
+from labctl.host.command import CommandResult
 from labctl.model.lab import Lab
-from labctl.ssh.result import CommandResult
 
 
 def unasked(lab: Lab) -> Facts:

@@ -11,10 +11,10 @@ from labctl.engine.boot import Boot
 from labctl.engine.bundle import FOLDER, bring, make_bundle
 from labctl.engine.events import LineEvent, Listener
 from labctl.errors import RemoteError, StepError
+from labctl.host.command import CommandResult
 from labctl.lab_directory import LabDirectory
 from labctl.secrets.redact import Redactor
 from labctl.ssh.connections import Connections
-from labctl.ssh.result import CommandResult
 from labctl.steps.catalogue import MACHINES
 from labctl.steps.plan import Task
 

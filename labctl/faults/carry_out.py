@@ -14,9 +14,9 @@ from labctl.faults.console import power_off, power_on, run_on_console
 from labctl.faults.fault import Fault, Way
 from labctl.faults.shell import apply_script, undo_script
 from labctl.faults.state import Applied
+from labctl.host.command import CommandResult
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Machine
-from labctl.ssh.result import CommandResult
 
 _SECONDS = 150.0
 

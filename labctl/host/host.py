@@ -1,40 +1,34 @@
-"""How labctl looks at this host: files below a root, programs on the PATH. Tests have hosts of their own."""
+"""This host, as the one object through which labctl reaches it: files, programs, processes. Tests replace it."""
 
 from __future__ import annotations
 
 import os
 import platform as python_platform
 import shutil
+import subprocess
 import sys
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO, TYPE_CHECKING
 
-from labctl.host.facts import AskProgram, ask_program
+from labctl.errors import HostError, LabctlError
+from labctl.host.command import CommandResult
 
+if TYPE_CHECKING:
+    from labctl.host.processes import Process
 
-def _can_open(path: Path) -> bool:
-    """Whether a device file can be opened for reading and writing; some exist without anything behind them."""
-    try:
-        os.close(os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0)))
-    except OSError:
-        return False
-    return True
-
-
-def _memory() -> tuple[int, int]:
-    """Bytes of memory: all of it, and what is free for new programs."""
-    import psutil  # noqa: PLC0415 - few commands ask
-
-    found = psutil.virtual_memory()
-    return found.total, found.available
+# What subprocess takes as a stream: a file, or a constant such as subprocess.PIPE.
+Stream = int | IO[bytes] | None
 
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """The host. root: where absolute paths are looked up. platform: as in ``sys.platform``. release: the kernel's.
+    """The host.
 
-    memory: bytes in all, bytes free.
+    root: where absolute paths are looked up. platform: as in ``sys.platform``. release: the kernel's.
+    user: the effective user id; 0 on Windows. environment: of labctl, and of the programs that it runs.
     """
 
     root: Path = Path("/")
@@ -44,11 +38,6 @@ class Host:
     release: str = field(default_factory=python_platform.release)
     cpus: int = field(default_factory=lambda: os.cpu_count() or 1)
     user: int = field(default_factory=lambda: os.geteuid() if hasattr(os, "geteuid") else 0)
-    find: Callable[[str], str | None] = shutil.which
-    ask: AskProgram = ask_program
-    can_open: Callable[[Path], bool] = _can_open
-    free_disk: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free
-    memory: Callable[[], tuple[int, int]] = _memory
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
     @property
@@ -67,9 +56,23 @@ class Host:
         return self.platform == "darwin"
 
     @property
+    def is_root(self) -> bool:
+        """Whether labctl runs as root. Windows has no root."""
+        return self.user == 0 and not self.is_windows
+
+    @property
     def has_apt(self) -> bool:
         """Whether packages come from apt here."""
         return self.find("apt-get") is not None
+
+    @property
+    def cache(self) -> Path:
+        """The folder for the box: ``$LABCTL_CACHE``, or labctl's folder in the user's cache."""
+        import platformdirs  # noqa: PLC0415 - few commands need it
+
+        return Path(self.environment.get("LABCTL_CACHE") or platformdirs.user_cache_dir("labctl"))
+
+    # Files
 
     def path(self, absolute: str) -> Path:
         """The file at an absolute path of this host."""
@@ -80,8 +83,150 @@ class Host:
         return self.path(absolute).exists()
 
     def read(self, absolute: str) -> str:
-        """A file's text; empty where it cannot be read."""
+        """A file's text; empty where it cannot be read. Bytes that are not UTF-8 become U+FFFD."""
         try:
             return self.path(absolute).read_text(encoding="utf-8", errors="replace")
         except OSError:
             return ""
+
+    def can_open(self, path: Path) -> bool:
+        """Whether a device file can be opened for reading and writing; some exist without anything behind them."""
+        try:
+            os.close(os.open(path, os.O_RDWR | getattr(os, "O_CLOEXEC", 0)))
+        except OSError:
+            return False
+        return True
+
+    def free_disk(self, path: Path) -> int:
+        """Bytes that are free on the disk that holds a path."""
+        return shutil.disk_usage(path).free
+
+    # Programs
+
+    def find(self, program: str) -> str | None:
+        """The path of a program on the ``PATH``; None if it is not installed."""
+        return shutil.which(program, path=self.environment.get("PATH", os.defpath))
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        deadline: float,
+        stdin: str | None = None,
+        folder: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> CommandResult:
+        """Run a program to its end, whatever its exit status.
+
+        deadline: seconds. stdin: its standard input; none without. folder: its working directory.
+        environment: in place of the host's.
+        Raises HostError if the program cannot be started, LabctlError if it has not ended in time.
+        """
+        command_line = " ".join(command)
+        started = time.monotonic()
+        try:
+            done = subprocess.run(
+                command,
+                input=stdin.encode() if stdin is not None else None,
+                stdin=subprocess.DEVNULL if stdin is None else None,
+                capture_output=True,
+                timeout=deadline,
+                cwd=folder,
+                env=self.environment if environment is None else environment,
+                check=False,
+            )
+        except subprocess.TimeoutExpired as error:
+            last = (error.stderr or error.stdout or b"").decode("utf-8", "replace").strip().splitlines()
+            raise LabctlError(
+                f"{command_line} did not end within {deadline:.0f} s",
+                why=f"the last line that it printed: {last[-1]}" if last else "it printed nothing",
+            ) from error
+        except OSError as error:
+            raise _not_started(command, error) from error
+        return CommandResult(
+            command_line,
+            done.returncode if done.returncode >= 0 else 128 - done.returncode,
+            done.stdout.decode("utf-8", "replace"),
+            done.stderr.decode("utf-8", "replace"),
+            time.monotonic() - started,
+        )
+
+    def ask(self, command: Sequence[str], deadline: float) -> str | None:
+        """What a program prints; None if it is not installed, fails, or has not ended after ``deadline`` seconds."""
+        program = self.find(command[0])
+        if program is None:
+            return None
+        try:
+            done = self.run([program, *command[1:]], deadline=deadline)
+        except LabctlError:
+            return None
+        return done.stdout if done.ok else None
+
+    def start(
+        self,
+        command: Sequence[str],
+        *,
+        stdin: Stream = subprocess.DEVNULL,
+        stdout: Stream = None,
+        stderr: Stream = None,
+        folder: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        new_session: bool = False,
+    ) -> subprocess.Popen[bytes]:
+        """Start a program and return at once. new_session: in a process group of its own, which can be ended whole.
+
+        Raises HostError if the program cannot be started.
+        """
+        try:
+            return subprocess.Popen(
+                command,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
+                cwd=folder,
+                env=self.environment if environment is None else environment,
+                start_new_session=new_session,
+            )
+        except OSError as error:
+            raise _not_started(command, error) from error
+
+    # Processes, memory and load
+
+    def processes(self) -> list[Process]:
+        """Every process of this host."""
+        from labctl.host.processes import all_processes  # noqa: PLC0415 - psutil, which few commands need
+
+        return all_processes()
+
+    def children(self) -> list[Process]:
+        """The processes that labctl started, and those that they started."""
+        from labctl.host.processes import child_processes  # noqa: PLC0415
+
+        return child_processes()
+
+    def end(self, processes: Iterable[Process], *, grace: float = 10.0) -> None:
+        """Ask processes to end, and kill those that still run after ``grace`` seconds; 0 kills at once.
+
+        Raises HostError if this user may not end one of them.
+        """
+        from labctl.host.processes import end_processes  # noqa: PLC0415
+
+        end_processes(processes, grace=grace)
+
+    def memory(self) -> tuple[int, int]:
+        """Bytes of memory: all of it, and what is free for new programs."""
+        import psutil  # noqa: PLC0415
+
+        found = psutil.virtual_memory()
+        return found.total, found.available
+
+    def load_average(self) -> float:
+        """Processes that ran or waited to run, over the last minute; 0 on Windows, which does not count."""
+        return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+
+
+def _not_started(command: Sequence[str], error: OSError) -> HostError:
+    """The program is missing; or else its working directory, or the right to run it."""
+    if isinstance(error, FileNotFoundError) and error.filename == command[0]:
+        return HostError(f"{command[0]} is not installed")
+    return HostError(f"{command[0]} cannot be started", why=f"{error.strerror}: {error.filename}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from labctl.host.command import Version, version_in
 from labctl.host.host import Host
-from labctl.host.version import Version, version_in
 
 # Debian's packages of plugins put them here; `vagrant plugin install` lists its own in the user's plugins.json.
 PACKAGED_PLUGINS = "/usr/share/rubygems-integration/all/gems"

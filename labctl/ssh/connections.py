@@ -16,9 +16,9 @@ from pathlib import Path
 import paramiko
 
 from labctl.errors import RemoteError
+from labctl.host.command import CommandResult
 from labctl.log import lab_log, logged, shown
 from labctl.ssh.output import GivenUpError, LineHandler, Wanted, pump, send
-from labctl.ssh.result import CommandResult
 
 ROOT = "root"
 # What paramiko raises for a key, or a known_hosts, that is damaged.

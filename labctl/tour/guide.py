@@ -8,9 +8,9 @@ from typing import Any, Protocol
 
 from labctl.checks.ask_machine import RemoteMachines
 from labctl.errors import LabctlError
+from labctl.host.command import CommandResult
 from labctl.json_text import read_json
 from labctl.model.lab import Lab
-from labctl.ssh.result import CommandResult
 from labctl.tour.call import HOST, Call
 from labctl.tour.host import run_on_host
 from labctl.tour.seen import Claim, Seen, Shot

@@ -6,7 +6,7 @@ import subprocess
 import time
 
 from labctl.errors import RemoteError
-from labctl.ssh.result import CommandResult
+from labctl.host.command import CommandResult
 from labctl.tour.call import HOST
 
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from labctl.checks.facts import Facts, MachineFacts
 from labctl.checks.unasked import unasked
+from labctl.host.command import CommandResult
 from labctl.model.lab import Lab
-from labctl.ssh.result import CommandResult
 
 
 class Latest:

@@ -9,8 +9,8 @@ from labctl.checks.layers.beneath import machine_ids
 from labctl.checks.layers.packets import lab_nic
 from labctl.checks.pods_inside import why_pod_is_silent
 from labctl.checks.subjects import network_pods, of_ingress, views
+from labctl.host.command import CommandResult
 from labctl.model.lab import Lab, Machine
-from labctl.ssh.result import CommandResult
 
 _NOT_FOUND = 127  # the shell's status for a command that is not there
 

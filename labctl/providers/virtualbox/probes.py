@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from labctl.host.command import Version, version_text
 from labctl.host.host import Host
-from labctl.host.version import Version, written
 from labctl.model.lab import Lab
 from labctl.providers.probe import Finding, Probe, WriteFile, fail, ok, warn
 from labctl.providers.vagrant_programs import vagrant_version
@@ -34,7 +34,7 @@ _INSTALL = "install VirtualBox from https://www.virtualbox.org/wiki/Downloads"
 
 def _installed(lab: Lab, host: Host) -> Finding | None:
     version = virtualbox_version(host)
-    return ok(written(version)) if version else fail("VBoxManage is not installed, or does not answer", _INSTALL)
+    return ok(version_text(version)) if version else fail("VBoxManage is not installed, or does not answer", _INSTALL)
 
 
 def _vagrant(lab: Lab, host: Host) -> Finding | None:
@@ -43,15 +43,15 @@ def _vagrant(lab: Lab, host: Host) -> Finding | None:
         return fail("Vagrant is not installed", "install Vagrant from https://developer.hashicorp.com/vagrant/install")
     virtualbox = virtualbox_version(host)
     if virtualbox is None:
-        return ok(written(version))
+        return ok(version_text(version))
     if virtualbox[:2] > _OLDEST_VAGRANT[0][0]:
-        found = f"{written(version)}; VirtualBox {written(virtualbox)} is newer than labctl knows"
-        return warn(found, f"if Vagrant refuses it, install VirtualBox {written(_OLDEST_VAGRANT[0][0])}")
+        found = f"{version_text(version)}; VirtualBox {version_text(virtualbox)} is newer than labctl knows"
+        return warn(found, f"if Vagrant refuses it, install VirtualBox {version_text(_OLDEST_VAGRANT[0][0])}")
     for series, oldest in _OLDEST_VAGRANT:
         if virtualbox[:2] == series and version < oldest:
-            found = f"{written(version)} does not know VirtualBox {written(virtualbox)}"
-            return fail(found, f"install Vagrant {written(oldest)} or newer")
-    return ok(f"{written(version)} knows VirtualBox {written(virtualbox)}")
+            found = f"{version_text(version)} does not know VirtualBox {version_text(virtualbox)}"
+            return fail(found, f"install Vagrant {version_text(oldest)} or newer")
+    return ok(f"{version_text(version)} knows VirtualBox {version_text(virtualbox)}")
 
 
 def _apple(lab: Lab, host: Host) -> Finding | None:
@@ -59,8 +59,8 @@ def _apple(lab: Lab, host: Host) -> Finding | None:
     if not host.is_macos or host.machine != "arm64" or version is None:
         return None
     if version < _OLDEST_ON_APPLE:
-        found = f"VirtualBox {written(version)} runs no machines for Apple's processors"
-        return fail(found, f"install VirtualBox {written(_OLDEST_ON_APPLE)} or newer")
+        found = f"VirtualBox {version_text(version)} runs no machines for Apple's processors"
+        return fail(found, f"install VirtualBox {version_text(_OLDEST_ON_APPLE)} or newer")
     return ok("an ARM machine, with ARM boxes")
 
 
@@ -110,8 +110,8 @@ def _kvm(lab: Lab, host: Host) -> Finding | None:
     shy = host.read("/sys/module/kvm/parameters/enable_virt_at_load").strip() in {"N", "0"}
     if version >= _SHARING_VIRTUALBOX:
         if not shy:
-            return ok(f"VirtualBox {written(version)} shares the processor with {loaded[0]}")
-        found = f"KVM's option enable_virt_at_load=0 is set, which VirtualBox {written(version)} no longer wants"
+            return ok(f"VirtualBox {version_text(version)} shares the processor with {loaded[0]}")
+        found = f"KVM's option enable_virt_at_load=0 is set, which VirtualBox {version_text(version)} no longer wants"
         return warn(found, "if machines do not start, remove it from /etc/modprobe.d and boot again")
     if kernel < _GREEDY_KERNEL or shy:
         # Every machine of KVM's holds the module that runs it.
@@ -120,7 +120,7 @@ def _kvm(lab: Lab, host: Host) -> Finding | None:
         return ok(f"{loaded[0]} leaves the processor alone until one of its machines runs")
     found = f"{loaded[0]} of Linux {host.release} holds VT-x or AMD-V"
     for_good = "options kvm enable_virt_at_load=0 in /etc/modprobe.d/kvm.conf"
-    other = f"VirtualBox {written(_SHARING_VIRTUALBOX)}"
+    other = f"VirtualBox {version_text(_SHARING_VIRTUALBOX)}"
     return fail(found, f"sudo modprobe --remove {loaded[0]}; for good: {for_good}, or {other}")
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from ipaddress import IPv4Network
 
+from labctl.host.command import Version, version_in
 from labctl.host.host import Host
-from labctl.host.version import Version, version_in
 
 NETWORKS_CONF = "/etc/vbox/networks.conf"
 # VirtualBox's manual, "Host-Only Networking"; Vagrant 2.3.4 has the same (providers/virtualbox/action/network.rb).

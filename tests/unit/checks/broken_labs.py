@@ -20,7 +20,7 @@ from edits import (
 from made_facts import session_text, status_row
 
 from labctl.checks.facts import Facts, HttpAnswer, HttpFacts
-from labctl.ssh.result import CommandResult
+from labctl.host.command import CommandResult
 
 INGRESS, CONTROLPLANE, WORKER1, WORKER2 = "192.168.50.21", "192.168.50.22", "192.168.50.23", "192.168.50.24"
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from labctl.checks.facts import Facts, MachineFacts
 from labctl.checks.probes import API_PATHS
-from labctl.ssh.result import CommandResult
+from labctl.host.command import CommandResult
 
 Text = Callable[[str], str]
 Items = Callable[[list[dict[str, Any]]], None]

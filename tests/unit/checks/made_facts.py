@@ -20,8 +20,8 @@ from labctl.checks.facts import Facts, HostFacts, HttpAnswer, HttpFacts, Machine
 from labctl.checks.probes import API_PATHS, UNIT_PROPERTIES, probes_for, reach_probe, units_of
 from labctl.config import parse
 from labctl.config.build import build
+from labctl.host.command import CommandResult
 from labctl.model.lab import Lab, Machine, Mesh, Provider
-from labctl.ssh.result import CommandResult
 
 BLOCKS = {"controlplane": "172.16.49.64/26", "worker1": "172.16.235.128/26", "worker2": "172.16.189.64/26"}
 

@@ -29,8 +29,8 @@ from labctl.checks.record import dump_facts, load_facts
 from labctl.checks.report import Report
 from labctl.checks.verdict import judge
 from labctl.errors import RemoteError
+from labctl.host.command import CommandResult
 from labctl.model.lab import Lab, Provider
-from labctl.ssh.result import CommandResult
 
 
 def run_program(probes: tuple[Probe, ...]) -> str:

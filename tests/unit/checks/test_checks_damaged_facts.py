@@ -23,8 +23,8 @@ from labctl.checks.overview import overview
 from labctl.checks.table import render_table
 from labctl.checks.verify import judge_facts
 from labctl.graph.live import picture_of_facts
+from labctl.host.command import CommandResult
 from labctl.model.lab import Lab, Provider
-from labctl.ssh.result import CommandResult
 from labctl.watch.verdict import Verdict
 from labctl.watch.view import make_view
 

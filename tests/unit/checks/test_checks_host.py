@@ -7,8 +7,8 @@ from typing import Any
 
 from labctl.checks.check import Status
 from labctl.checks.layers.host import route
+from labctl.host.command import CommandResult
 from labctl.model.lab import Lab
-from labctl.ssh.result import CommandResult
 
 
 def test_without_ip_there_is_nothing_to_say(healthy: Any, article_lab: Lab) -> None:

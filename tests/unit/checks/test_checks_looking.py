@@ -18,8 +18,8 @@ from labctl.checks.facts import Facts, HttpAnswer, MachineFacts
 from labctl.checks.pods_inside import read_namespaces
 from labctl.checks.probes import PODS_INSIDE
 from labctl.checks.verify import judge_facts
+from labctl.host.command import CommandResult
 from labctl.model.lab import Lab
-from labctl.ssh.result import CommandResult
 
 
 def nic(facts: Facts, machine: str, name: str, **changes: Any) -> Facts:

@@ -60,7 +60,7 @@ from labctl.checks.facts import Facts
 from labctl.checks.layers.machine import greeting
 from labctl.config import load
 from labctl.checks.facts import MachineFacts
-from labctl.ssh.result import CommandResult
+from labctl.host.command import CommandResult
 
 lab = load(Path())
 worker = lab.machine("worker1")

@@ -11,9 +11,9 @@ import pytest
 
 from labctl.engine.bundle import make_bundle
 from labctl.engine.machine_steps import MachineSteps, StepLog
+from labctl.host.command import CommandResult
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
-from labctl.ssh.result import CommandResult
 from labctl.steps.plan import TaskName, make_plan
 
 

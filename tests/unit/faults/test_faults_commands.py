@@ -20,8 +20,8 @@ from labctl.cli.main import cli
 from labctl.errors import LabctlError, RemoteError, UsageError
 from labctl.faults import carry_out, choose, grade, state
 from labctl.faults.choose import fault_named
+from labctl.host.command import CommandResult
 from labctl.lab_directory import LabDirectory
-from labctl.ssh.result import CommandResult
 
 LAB = make_lab()
 WORKER1 = LAB.machine("worker1")

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.fake_host import FakeHost, fake_host
 
-from labctl.host.host import Host
-
-MakeHost = Callable[..., Host]
+MakeHost = Callable[..., FakeHost]
 
 # A Debian 12 machine with cgroup v2 alone.
 FILES = {
@@ -40,21 +39,9 @@ def make_host(tmp_path: Path) -> MakeHost:
     def make(
         files: Mapping[str, str | bytes | None] = {}, printed: Mapping[str, str | None] = {},
         missing: Sequence[str] = (), **others: Any,
-    ) -> Host:  # fmt: skip
-        root = tmp_path / f"host{len(list(tmp_path.iterdir()))}"
-        root.mkdir()
-        for name, text in {**FILES, **files}.items():
-            if text is not None:
-                path = root / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        said = {**PRINTED, **printed}
-        settings: dict[str, Any] = {
-            "root": root, "home": root / "home", "platform": "linux", "machine": "x86_64", "release": "6.1.0-30-amd64",
-            "cpus": 4, "user": 0, "find": lambda name: None if name in missing else f"/usr/bin/{name}",
-            "ask": lambda words, _: said.get(" ".join(words)), "can_open": lambda path: path.exists(),
-            "free_disk": lambda _: 100 << 30, "memory": lambda: (16000 << 20, 12000 << 20), "environment": {},
-        }  # fmt: skip
-        return Host(**{**settings, **others})
+    ) -> FakeHost:  # fmt: skip
+        found = {name: text for name, text in {**FILES, **files}.items() if text is not None}
+        answers = {line: text for line, text in {**PRINTED, **printed}.items() if text is not None}
+        return fake_host(tmp_path, found, answers=answers, missing=missing, **others)
 
     return make

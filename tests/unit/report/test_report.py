@@ -17,10 +17,10 @@ from labctl.checks.check import Check, CheckResult, Layer, Outcome, Status, fail
 from labctl.checks.report import Report
 from labctl.cli.main import cli
 from labctl.errors import RemoteError
+from labctl.host.command import CommandResult
 from labctl.report.document import render
 from labctl.report.page import cell, code, fenced, html_prose, plain, prose
 from labctl.report.versions import Version, versions
-from labctl.ssh.result import CommandResult
 
 GOLDEN = Path(__file__).parent / "golden"
 

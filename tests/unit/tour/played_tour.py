@@ -7,7 +7,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 
-from labctl.ssh.result import CommandResult
+from labctl.host.command import CommandResult
 from labctl.tour.stop import Visit
 
 Edit = Callable[[str, str], str]

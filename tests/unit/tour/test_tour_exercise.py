@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from played_tour import Machines
 
-from labctl.ssh.result import CommandResult
+from labctl.host.command import CommandResult
 from labctl.tour.bird_task import CONFIG, clear_bird
 from labctl.tour.exercise import practise
 from labctl.tour.guide import Guide

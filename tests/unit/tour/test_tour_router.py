@@ -8,7 +8,7 @@ import pytest
 from made_facts import make_lab
 from played_tour import Machines, Watcher
 
-from labctl.ssh.result import CommandResult
+from labctl.host.command import CommandResult
 from labctl.steps.tree import machine_tree
 from labctl.tour.guide import Guide
 from labctl.tour.runner import walk

@@ -6,7 +6,7 @@ import pytest
 from played_tour import Watcher
 
 from labctl.errors import LabctlError, RemoteError
-from labctl.ssh.result import CommandResult
+from labctl.host.command import CommandResult
 from labctl.tour.call import birdc, kubectl, on_host, shell
 from labctl.tour.guide import Guide
 from labctl.tour.runner import starting_at, walk

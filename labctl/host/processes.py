@@ -1,0 +1,95 @@
+"""Processes of this host: list them and end them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import psutil
+
+from labctl.errors import HostError
+
+# Processes that were killed are waited for this long, so that what they held is free afterwards.
+_KILL_SECONDS = 10.0
+
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """A process. words: its command line. folder: its working directory. started: seconds since the epoch.
+
+    What this user may not see of it is empty.
+    """
+
+    pid: int
+    name: str = ""
+    words: tuple[str, ...] = ()
+    folder: str = ""
+    environment: Mapping[str, str] = field(default_factory=dict)
+    started: float = 0.0
+
+
+def all_processes() -> list[Process]:
+    """Every process of this host."""
+    return list(_described(psutil.process_iter()))
+
+
+def child_processes() -> list[Process]:
+    """The processes that this one started, and those that they started."""
+    return list(_described(psutil.Process().children(recursive=True)))
+
+
+def end_processes(processes: Iterable[Process], *, grace: float) -> None:
+    """Ask processes to end (SIGTERM), and kill those that still run after ``grace`` seconds; 0 kills at once.
+
+    A process id that another process has by now is left alone. Raises HostError if this user may not end one.
+    """
+    found = [process for process in map(_same_process, processes) if process is not None]
+    if grace > 0:
+        for process in found:
+            _signal(process, kill=False)
+        _, found = psutil.wait_procs(found, timeout=grace)
+    for process in found:
+        _signal(process, kill=True)
+    psutil.wait_procs(found, timeout=_KILL_SECONDS)
+
+
+def _described(processes: Iterable[psutil.Process]) -> Iterator[Process]:
+    for process in processes:
+        yield Process(
+            process.pid,
+            _seen(process.name, ""),
+            tuple(_seen(process.cmdline, [])),
+            _seen(process.cwd, ""),
+            _seen(process.environ, {}),
+            _seen(process.create_time, 0.0),
+        )
+
+
+def _seen(read: Callable[[], Value], hidden: Value) -> Value:
+    """What ``read`` finds; ``hidden`` where this user may not see it, or the process has ended."""
+    try:
+        return read() or hidden
+    except psutil.Error:
+        return hidden
+
+
+def _same_process(process: Process) -> psutil.Process | None:
+    try:
+        found = psutil.Process(process.pid)
+        return found if found.create_time() == process.started else None
+    except psutil.NoSuchProcess:
+        return None
+
+
+def _signal(process: psutil.Process, *, kill: bool) -> None:
+    try:
+        process.kill() if kill else process.terminate()
+    except psutil.NoSuchProcess:
+        return
+    except psutil.AccessDenied as error:
+        raise HostError(
+            f"process {process.pid} cannot be ended", why="it belongs to another user", next_step="run labctl as root"
+        ) from error
