@@ -11,7 +11,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from labctl.model.lab import Lab
-from labctl.steps.plan import Plan, Task, TaskName, make_plan
+from labctl.scheduler import TaskName
+from labctl.steps.plan import Plan, Task, make_plan
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from labctl.box.oci import Entry, Image, image, layer_tar, write_archive
-from labctl.box.pieces import Work
+from labctl.box.parts import Workspace
 from labctl.box.registry import add_image, split_name
 from labctl.box.run import Commands
 from labctl.box.spec import CONTROL_PLANE, BoxSpec
@@ -121,8 +121,8 @@ class Maker:
             return libraries(listed.read_text(encoding="utf-8"))
 
 
-def make_images(spec: BoxSpec, work: Work) -> None:
-    """The piece "images": ``images/NAME.tar`` for imports, ``registry/`` for pulls, with the same digests in both."""
+def make_images(spec: BoxSpec, work: Workspace) -> None:
+    """The part "images": ``images/NAME.tar`` for imports, ``registry/`` for pulls, with the same digests in both."""
     (work.out / "images").mkdir()
     for made in Maker(spec, work.needs["kubernetes"], work.needs["rootfs"], work.commands).all():
         _, repository, _ = split_name(made.name)

@@ -1,4 +1,4 @@
-"""The last piece: the root file system gets Kubernetes and the images, and a small Vagrant box that names it.
+"""The last part: the root file system gets Kubernetes and the images, and a small Vagrant box that names it.
 
 Beside it lies containerd's folder with the images unpacked; lxc-template gives every machine a copy of hard links.
 """
@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from labctl.box.files import FILES
-from labctl.box.pieces import Work
+from labctl.box.parts import Workspace
 from labctl.box.spec import CONTROL_PLANE, ON_MACHINES, TOLD_PACKAGES, BoxSpec
 
 VAGRANT_METADATA = {"provider": "lxc", "version": "1.0.0"}
@@ -28,7 +28,7 @@ def _fresh(folder: Path) -> Path:
 
 
 def install(root: Path, programs: Path, images: Path) -> None:
-    """Give a root file system its programs and images, as links to the pieces: no byte is stored twice."""
+    """Give a root file system its programs and images, as links to the parts: no byte is stored twice."""
     for name in ON_MACHINES:
         target = root / "usr/bin" / name
         target.unlink(missing_ok=True)
@@ -37,7 +37,7 @@ def install(root: Path, programs: Path, images: Path) -> None:
     shutil.copytree(images / "registry", _fresh(root / "var/lib/labctl/registry"), copy_function=os.link)
 
 
-def _versions(spec: BoxSpec, root: Path, work: Work) -> dict[str, str]:
+def _versions(spec: BoxSpec, root: Path, work: Workspace) -> dict[str, str]:
     listed = work.out / "versions"
     query = ["dpkg-query", f"--admindir={root}/var/lib/dpkg", "-W", "-f", "${Package} ${Version}\\n", *TOLD_PACKAGES]
     work.commands.run(query, deadline=60, stdout=listed)
@@ -83,8 +83,8 @@ def vagrant_box(root: Path) -> bytes:
     )
 
 
-def make_box(spec: BoxSpec, home: Path, work: Work) -> None:
-    """The piece "box", to be found at home when all is done. The root file system moves in last, whole."""
+def make_box(spec: BoxSpec, home: Path, work: Workspace) -> None:
+    """The part "box", to be found at home when all is done. The root file system moves in last, whole."""
     root = work.needs["rootfs"]
     install(root, work.needs["kubernetes"], work.needs["images"])
     about = description(spec, home.name, _versions(spec, root, work), datetime.now(UTC))

@@ -19,10 +19,6 @@ TICK = 0.2
 TAIL = 12
 
 
-class StoppedError(Exception):
-    """The build was told to stop while a command ran; never shown to a user."""
-
-
 def last_lines(log: Path, count: int = TAIL) -> str:
     """The last lines of a log that say something."""
     if not log.is_file():
@@ -48,7 +44,7 @@ class _Lines:
 
 
 class Commands:
-    """Runs commands for one piece, one after the other."""
+    """Runs commands for one part, one after the other."""
 
     def __init__(self, log: Path, stop: threading.Event, heard: Callable[[str], None]) -> None:
         self.log = log
@@ -64,7 +60,7 @@ class Commands:
     ) -> None:
         """Run argv; its words go to the log (its standard output to a file, where one is named).
 
-        Raises BoxError with the last lines when it fails or exceeds deadline, StoppedError when the build stops.
+        Raises BoxError with the last lines when it fails or exceeds deadline or when the build stops.
         """
         words = [str(word) for word in argv]
         with contextlib.ExitStack() as stack:
@@ -85,7 +81,7 @@ class Commands:
         until = time.monotonic() + deadline
         while True:
             if self._stop.is_set():
-                raise StoppedError
+                raise BoxError("The build was stopped", where=str(self.log))
             if time.monotonic() > until:
                 raise BoxError(
                     f"A command took longer than {deadline:.0f} s", where=str(self.log), why=last_lines(self.log)

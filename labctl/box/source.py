@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from labctl.box.mirror import Mirror
-from labctl.box.pieces import Work
+from labctl.box.parts import Workspace
 from labctl.errors import BoxError
 
 
@@ -21,8 +21,8 @@ def apt_settings(home: Path, mirror: Mirror) -> str:
     )
 
 
-def make_source(package: str, suite: str, mirror: Mirror, work: Work) -> None:
-    """The piece "kubernetes-source": the upstream tarball, as ``orig.tar.gz``."""
+def make_source(package: str, suite: str, mirror: Mirror, work: Workspace) -> None:
+    """The part "kubernetes-source": the upstream tarball, as ``orig.tar.gz``."""
     home = work.out / "apt"
     for folder in ("lists/partial", "archives/partial"):
         (home / folder).mkdir(parents=True)

@@ -6,22 +6,22 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 from filelock import FileLock, Timeout
 
-from labctl.box.build import pieces
+from labctl.box.build import box_parts
 from labctl.box.estimate import Estimate, check_disk, estimate_build
 from labctl.box.mirror import Mirror, host_mirror
-from labctl.box.pieces import Build, remove, remove_partial
-from labctl.box.progress import Listener, Progress, silent
+from labctl.box.parts import BOX, Part, build_parts, remove, remove_partial, required
 from labctl.box.spec import BoxSpec
 from labctl.errors import BoxError, HostError
 from labctl.host.files import move_whole
 from labctl.host.privileges import is_root
+from labctl.scheduler import Event, LineEvent, OnEvent, TaskName
 
 # LXC's default; vagrant-lxc has no other.
 LXC_PATH = Path("/var/lib/lxc")
@@ -49,6 +49,10 @@ class Box:
         """The content of box.json: digest, arch, suite, created, versions, images."""
         found: dict[str, object] = json.loads((self.path / "box.json").read_text(encoding="utf-8"))
         return found
+
+
+def _ignore(_: Event) -> None:
+    """Report nothing."""
 
 
 @dataclass(frozen=True)
@@ -93,11 +97,12 @@ class BoxStore:
     def __init__(self, cache_dir: Path | None = None) -> None:
         self._cache = (cache_dir or default_cache()).absolute()
         self._boxes = self._cache / "boxes"
-        self._pieces = self._cache / "pieces"
+        # The folder has an older name of the parts: under another one, programs that are compiled would not be found.
+        self._parts = self._cache / "pieces"
 
     @property
     def logs(self) -> Path:
-        """Where each piece's full output is: PIECE.log."""
+        """Where each part's full output is: PART.log."""
         return self._cache / "logs"
 
     def find(self, spec: BoxSpec) -> Box | None:
@@ -108,6 +113,10 @@ class BoxStore:
     def file_for(self, spec: BoxSpec) -> Path:
         """Where the box file of that spec is, or will be once it is built."""
         return Box(spec.digest, self._boxes / spec.digest).file
+
+    def parts(self, spec: BoxSpec, mirror: Mirror) -> Sequence[Part]:
+        """The parts that ensure(spec) builds, or finds built."""
+        return required(box_parts(spec, mirror, self._boxes / spec.digest), "box", self._parts)
 
     def list(self) -> list[BoxEntry]:
         """Every finished box, oldest first."""
@@ -133,58 +142,58 @@ class BoxStore:
                 why=f"these containers lie over it: {', '.join(used)}",
                 next_step="labctl destroy, in the lab that they belong to",
             )
-        with self._locked(silent):
+        with self._locked(_ignore):
             remove(path)
             if not self.list():
-                self._keep_pieces("")
+                self._keep_parts("")
 
     def estimate(self, spec: BoxSpec) -> Estimate:
         """What ensure(spec) will take."""
         return Estimate() if self.find(spec) else estimate_build()
 
-    def ensure(self, spec: BoxSpec, progress: Listener = silent, mirror: Mirror | None = None) -> Box:
+    def ensure(self, spec: BoxSpec, on_event: OnEvent = _ignore, mirror: Mirror | None = None) -> Box:
         """The box of that spec: found at once, or built now, or built by another labctl while this one waits.
 
-        Raises HostError when the host cannot build it, BoxError when a piece fails.
+        Raises HostError when the host cannot build it, BoxError when a part fails.
         """
         box = self.find(spec)
         if box:
             return box
         if not is_root():
             raise HostError("Building the box needs root", next_step="sudo labctl up")
-        with self._locked(progress):
+        with self._locked(on_event):
             box = self.find(spec)
-            return box or self._build(spec, progress, mirror or host_mirror())
+            return box or self._build(spec, on_event, mirror or host_mirror())
 
-    def _build(self, spec: BoxSpec, progress: Listener, mirror: Mirror) -> Box:
+    def _build(self, spec: BoxSpec, on_event: OnEvent, mirror: Mirror) -> Box:
         check_disk(self._cache)
         home = self._boxes / spec.digest
         self._boxes.mkdir(parents=True, exist_ok=True)
         remove_partial(self._boxes)
-        made = Build(pieces(spec, mirror, home), self._pieces, progress).make("box")
-        move_whole(made, home)
-        self._keep_pieces(f"kubernetes-{spec.kubernetes_digest}")
+        built = build_parts(box_parts(spec, mirror, home), "box", self._parts, on_event)
+        move_whole(built, home)
+        self._keep_parts(f"kubernetes-{spec.kubernetes_digest}")
         return Box(spec.digest, home)
 
-    def _keep_pieces(self, kept: str) -> None:
-        """Take away every piece but one: the compiled programs, so that a changed package list compiles nothing."""
-        for path in self._pieces.glob("*"):
+    def _keep_parts(self, kept: str) -> None:
+        """Remove every part but one: the compiled programs, so that a changed package list compiles nothing."""
+        for path in self._parts.glob("*"):
             if path.name != kept:
                 remove(path)
 
     @contextlib.contextmanager
-    def _locked(self, progress: Listener) -> Iterator[None]:
+    def _locked(self, on_event: OnEvent) -> Iterator[None]:
         """Hold the cache's lock; while another labctl holds it, say so."""
         self._cache.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self._cache / "lock")
-        waiting = Progress((), 0.0, note="waiting for another labctl that builds a box")
         since = time.monotonic()
         while True:
             try:
                 lock.acquire(timeout=1)
                 break
             except Timeout:
-                progress(replace(waiting, note=f"{waiting.note} ({time.monotonic() - since:.0f} s)"))
+                waited = f"waiting for another labctl that builds a box ({time.monotonic() - since:.0f} s)"
+                on_event(LineEvent(TaskName(BOX, "lock"), waited))
         try:
             yield
         finally:

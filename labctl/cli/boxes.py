@@ -61,17 +61,19 @@ def ensure_box(app: Application, lab: Lab) -> Path | None:
 
 def _ensure_lxc_box(app: Application, spec: BoxSpec, mirror: Mirror) -> Box:
     """The box for LXC, which the boxes for virtual machines are made from, too."""
+    from labctl.box.parts import seconds_left
     from labctl.box.store import BoxStore
-    from labctl.cli.box_progress import box_progress
+    from labctl.cli.progress import show_progress
 
     store = BoxStore()
     found = store.find(spec)
     if found is not None:
         return found
-    expected = store.estimate(spec)
+    parts, expected = store.parts(spec, mirror), store.estimate(spec)
     app.note(
         f"The box is built once: about {expected.seconds / 60:.0f} minutes, {expected.download_bytes / 1e6:.0f} MB to "
         f"download, {expected.kept_bytes / 1e9:.1f} GB of disk. Later labs start from it."
     )
-    with box_progress(app) as progress:
-        return store.ensure(spec, progress, mirror)
+    rows = {part.name.step: [part.name] for part in parts}
+    with show_progress(app, rows, seconds_left=lambda running, ended: seconds_left(parts, running, ended)) as on_event:
+        return store.ensure(spec, on_event, mirror)

@@ -16,11 +16,10 @@ from labctl.cli.complete import step_names, words
 
 if TYPE_CHECKING:
     from labctl.checks.report import Report
-    from labctl.cli.progress import Progress
-    from labctl.engine.runner import Outcome
     from labctl.lab_directory import LabDirectory
     from labctl.model.lab import Lab
     from labctl.providers.doctor import Examined
+    from labctl.scheduler import Outcome
 
 # How long routes and health checks may take to settle after the last step.
 _SETTLE_SECONDS = 60
@@ -109,15 +108,20 @@ def _warn(app: Application, examined: list[Examined]) -> None:
 
 def _bring_up(app: Application, lab: Lab, files: LabDirectory, until: tuple[str, ...], output: str) -> Outcome:
     from labctl.cli.boxes import ensure_box
+    from labctl.cli.progress import show_progress
     from labctl.engine.prepare import prepare
     from labctl.engine.strays import remove_locked_out
     from labctl.engine.up import bring_up
+    from labctl.steps.plan import make_plan
 
     for machine, secret in remove_locked_out(lab, files).items():
         app.note(f"{machine} is made anew: it was made with {secret}, which is lost or damaged in {files.secrets}")
     prepare(lab, files, box_file=ensure_box(app, lab))
-    with _cache(lab), app.connections(lab) as connections, _progress(app, lab, output) as progress:
-        return bring_up(lab, files, connections, until=until, listener=progress)
+    plan = make_plan(lab)
+    rows = {machine.name: [task.name for task in plan.for_machine(machine.name)] for machine in lab.machines}
+    display = show_progress(app, rows, as_json=output == "json")
+    with _cache(lab), app.connections(lab) as connections, display as on_event:
+        return bring_up(lab, files, connections, until=until, on_event=on_event)
 
 
 def _cache(lab: Lab) -> AbstractContextManager[None]:
@@ -128,21 +132,6 @@ def _cache(lab: Lab) -> AbstractContextManager[None]:
     from labctl.sources.upstream import CACHE_PORT
 
     return serving(Path(lab.mirrors.folder), lab.network.gateway, CACHE_PORT)
-
-
-def _progress(app: Application, lab: Lab, output: str) -> Progress:
-    from labctl.cli.progress import JsonProgress, LiveProgress, PlainProgress, SilentProgress
-    from labctl.steps.plan import make_plan
-
-    if output == "json":
-        return JsonProgress(app.write)
-    if app.verbosity < 0:
-        return SilentProgress()
-    if not app.err.is_terminal:
-        return PlainProgress(app.err)
-    plan = make_plan(lab)
-    steps = {machine.name: [task.step.name for task in plan.for_machine(machine.name)] for machine in lab.machines}
-    return LiveProgress(app.err, lab, steps)
 
 
 def _report(app: Application, lab: Lab, outcome: Outcome) -> bool:

@@ -48,7 +48,7 @@ def verify(  # noqa: PLR0917 - click passes the options
     from labctl.checks import verify as checks
     from labctl.checks.check import Layer
     from labctl.cli.kept import keeper
-    from labctl.cli.live_verify import LiveVerify
+    from labctl.cli.progress import LiveVerify
 
     if grading and (layers or ids):
         raise click.UsageError("--grade looks at everything: leave --layer and --check away")

@@ -13,9 +13,9 @@ import time
 from collections import deque
 from collections.abc import Collection
 
-from labctl.engine.events import LineEvent, Listener
 from labctl.errors import LabctlError, RemoteError, StepError
 from labctl.providers.vagrant import VagrantMachines
+from labctl.scheduler import LineEvent, OnEvent, TaskName
 from labctl.ssh.connections import Connection, Connections
 from labctl.steps.catalogue import MACHINES
 from labctl.steps.plan import Task
@@ -27,11 +27,11 @@ class Boot:
     """Boots the machines that do not run; ``wait_for`` returns once one of them answers."""
 
     def __init__(
-        self, vagrant: VagrantMachines, asleep: Collection[str], listener: Listener, *, ready_mark: str = ""
+        self, vagrant: VagrantMachines, asleep: Collection[str], on_event: OnEvent, *, ready_mark: str = ""
     ) -> None:
         self._vagrant = vagrant
         self._asleep = frozenset(asleep)
-        self._listener = listener
+        self._on_event = on_event
         self._ready_mark = ready_mark
         self._ready: set[str] = set()
         self._error: Exception | None = None
@@ -93,7 +93,7 @@ class Boot:
         if self._ready_mark and self._ready_mark in text:
             self._ready.add(machine)
         if machine in self._asleep and text.strip():
-            self._listener(LineEvent(machine, MACHINES, text.strip()))
+            self._on_event(LineEvent(TaskName(machine, MACHINES), text.strip()))
 
     def _give_up_if(self, late: bool, name: str, deadline: int, why: str) -> None:
         if isinstance(self._error, LabctlError):

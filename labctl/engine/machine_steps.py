@@ -9,10 +9,10 @@ from pathlib import Path
 
 from labctl.engine.boot import Boot
 from labctl.engine.bundle import FOLDER, bring, make_bundle
-from labctl.engine.events import LineEvent, Listener
 from labctl.errors import RemoteError, StepError
 from labctl.host.command import CommandResult
 from labctl.lab_directory import LabDirectory
+from labctl.scheduler import LineEvent, OnEvent
 from labctl.secrets.redact import Redactor
 from labctl.ssh.connections import Connections
 from labctl.steps.catalogue import MACHINES
@@ -31,19 +31,19 @@ class MachineSteps:
     """
 
     def __init__(
-        self, files: LabDirectory, connections: Connections, boot: Boot, listener: Listener, *, patience: int = 1
+        self, files: LabDirectory, connections: Connections, boot: Boot, on_event: OnEvent, *, patience: int = 1
     ) -> None:
         self._files = files
         self._connections = connections
         self._boot = boot
-        self._listener = listener
+        self._on_event = on_event
         self._redact = Redactor(files.secrets)
         self._patience = patience
         self._held: dict[str, frozenset[str]] = {}
         self._lock = threading.Lock()
 
-    def do(self, task: Task, hopeless: threading.Event) -> bool:
-        """Do one task; returns whether there was anything to do. hopeless: when set, wait no longer for its end.
+    def do(self, task: Task, given_up: threading.Event) -> bool:
+        """Do one task; returns whether there was anything to do. given_up: when set, wait no longer for its end.
 
         Raises StepError or RemoteError.
         """
@@ -51,7 +51,7 @@ class MachineSteps:
             return self._boot_machine(task)
         if task.step.name in self._held[task.machine.name]:
             return False
-        return self._run_step(task, hopeless)
+        return self._run_step(task, given_up)
 
     def _boot_machine(self, task: Task) -> bool:
         connection, booted = self._boot.wait_for(task, self._connections)
@@ -67,7 +67,7 @@ class MachineSteps:
             self._held[name] = held
         return booted or changed
 
-    def _run_step(self, task: Task, hopeless: threading.Event) -> bool:
+    def _run_step(self, task: Task, given_up: threading.Event) -> bool:
         machine, step = task.machine.name, task.step
         last: deque[str] = deque(maxlen=_LAST_LINES)
         with StepLog(self._files.logs / machine / f"{step.name}.log") as log:
@@ -77,14 +77,14 @@ class MachineSteps:
                 log.line(line)
                 if line.strip():
                     last.append(line)
-                    self._listener(LineEvent(machine, step.name, line))
+                    self._on_event(LineEvent(task.name, line))
 
             try:
                 result = self._connections.to(machine).run(
                     f"timeout {step.deadline} bash {FOLDER}/run {step.name}",
                     deadline=step.deadline + _GRACE,
                     on_line=hear,
-                    give_up=hopeless,
+                    give_up=given_up,
                 )
             except RemoteError as error:
                 log.line(f"labctl: {error.what}: {error.why}")

@@ -5,12 +5,10 @@ from __future__ import annotations
 import time
 
 from labctl.engine.boot import Boot
-from labctl.engine.events import LineEvent, Listener
 from labctl.engine.keep_pins import keep_pins
 from labctl.engine.machine_steps import MachineSteps
 from labctl.engine.nodes import drain_nodes, forget_nodes
 from labctl.engine.prepare import prepare_host
-from labctl.engine.runner import Outcome, run_plan
 from labctl.engine.strays import agree_with_vagrant, remove_strays, strays
 from labctl.errors import RemoteError
 from labctl.lab_directory import LabDirectory
@@ -18,6 +16,7 @@ from labctl.model.lab import Lab, Provider
 from labctl.providers.lxc import containers as lxc
 from labctl.providers.processes import end_children, end_leftovers
 from labctl.providers.vagrant import VagrantMachines
+from labctl.scheduler import LineEvent, OnEvent, Outcome, TaskName, run_tasks
 from labctl.ssh.connections import Connections
 from labctl.steps.catalogue import MACHINES
 from labctl.steps.plan import make_plan
@@ -29,7 +28,7 @@ _POLL_SECONDS = 0.5
 
 
 def bring_up(
-    lab: Lab, files: LabDirectory, connections: Connections, *, until: tuple[str, ...], listener: Listener
+    lab: Lab, files: LabDirectory, connections: Connections, *, until: tuple[str, ...], on_event: OnEvent
 ) -> Outcome:
     """Boot the machines that do not run, do every step that does not hold yet, and remove what the lab no longer has.
 
@@ -41,14 +40,14 @@ def bring_up(
     drain_nodes(lab, connections, gone)
     remove_strays(lab, files, gone)
     prepare_host(lab, files)  # nobody answers without the lab's bridge
-    sleeping = asleep(lab, files, connections, listener)
+    sleeping = asleep(lab, files, connections, on_event)
     agree_with_vagrant(lab, files, sleeping)
     ready_mark = "" if lab.provider is Provider.LXC else READY_MARK
-    boot = Boot(VagrantMachines(lab, files), sleeping, listener, ready_mark=ready_mark)
-    steps = MachineSteps(files, connections, boot, listener, patience=lab.patience)
+    boot = Boot(VagrantMachines(lab, files), sleeping, on_event, ready_mark=ready_mark)
+    steps = MachineSteps(files, connections, boot, on_event, patience=lab.patience)
     boot.start()
     try:
-        outcome = run_plan(make_plan(lab, until=until), steps.do, listener)
+        outcome = run_tasks(make_plan(lab, until=until).tasks, steps.do, on_event)
     except BaseException:
         # Interrupted: what still runs is ended, so that nothing works on in the background.
         boot.stop()
@@ -63,11 +62,11 @@ def bring_up(
     return outcome
 
 
-def asleep(lab: Lab, files: LabDirectory, connections: Connections, listener: Listener) -> frozenset[str]:
+def asleep(lab: Lab, files: LabDirectory, connections: Connections, on_event: OnEvent) -> frozenset[str]:
     """The machines that Vagrant has to boot: those that do not run, and those whose first boot was cut off."""
     names = frozenset(machine.name for machine in lab.machines)
     if lab.provider is Provider.LXC:
-        return names - _staying(lab, connections, listener)
+        return names - _staying(lab, connections, on_event)
     vagrant = VagrantMachines(lab, files)
     states = vagrant.states()
     running = frozenset(name for name in names if states.get(name) == "running")
@@ -79,7 +78,7 @@ def asleep(lab: Lab, files: LabDirectory, connections: Connections, listener: Li
     return names - frozenset(name for name in running - cut_off if _answers(connections, name))
 
 
-def _staying(lab: Lab, connections: Connections, listener: Listener) -> frozenset[str]:
+def _staying(lab: Lab, connections: Connections, on_event: OnEvent) -> frozenset[str]:
     """The containers that run and go on running: one that a killed `halt` told to end answers no more, and ends."""
     names, until = {machine.name for machine in lab.machines}, time.monotonic() + _ENDS_WITHIN
     told = frozenset[str]()
@@ -89,7 +88,9 @@ def _staying(lab: Lab, connections: Connections, listener: Listener) -> frozense
         if not silent or time.monotonic() > until:
             return running
         for name in sorted(silent - told):
-            listener(LineEvent(name, MACHINES, f"it runs and does not answer: given {_ENDS_WITHIN:.0f} s to end"))
+            on_event(
+                LineEvent(TaskName(name, MACHINES), f"it runs and does not answer: given {_ENDS_WITHIN:.0f} s to end")
+            )
         told |= silent
         time.sleep(_POLL_SECONDS)
 

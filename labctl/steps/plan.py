@@ -6,18 +6,8 @@ from dataclasses import dataclass, replace
 from graphlib import TopologicalSorter
 
 from labctl.model.lab import Lab, Machine
+from labctl.scheduler import TaskName
 from labctl.steps.catalogue import STEPS, Need, Step
-
-
-@dataclass(frozen=True, slots=True, order=True)
-class TaskName:
-    """A step on a machine."""
-
-    machine: str
-    step: str
-
-    def __str__(self) -> str:
-        return f"{self.machine}/{self.step}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +37,6 @@ class Plan:
             if task.name == name:
                 return task
         raise KeyError(str(name))
-
-    def waiting_for(self, name: TaskName) -> frozenset[TaskName]:
-        """The tasks that never come to their end without this one: those that need it or wait for it, and so on."""
-        found = {name}
-        while more := {task.name for task in self.tasks if (task.needs | task.beside) & found} - found:
-            found |= more
-        return frozenset(found - {name})
 
 
 def make_plan(lab: Lab, *, until: tuple[str, ...] = ()) -> Plan:

@@ -13,13 +13,13 @@ from labctl.bench.run import Progress
 from labctl.checks.collect import collect
 from labctl.checks.layers.shared import owners
 from labctl.checks.verify import wait
-from labctl.engine.events import Event
 from labctl.engine.prepare import prepare
 from labctl.engine.strays import require_known_secrets
 from labctl.engine.up import bring_up
 from labctl.errors import LabctlError
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
+from labctl.scheduler import Event
 from labctl.ssh.connections import Connections
 
 _BEFORE = 3.0
@@ -92,7 +92,7 @@ class Bench:
         """Everything that `labctl up` does, for the lab with these timers."""
         self.progress(why)
         prepare(lab, self.files, box_file=self.box_file)
-        outcome = bring_up(lab, self.files, self.connections, until=(), listener=_ignore)
+        outcome = bring_up(lab, self.files, self.connections, until=(), on_event=_ignore)
         if not outcome.ok:
             failed = next(iter(outcome.failed.values()), None)
             raise LabctlError("the lab could not be brought back", why=str(failed), next_step="labctl up")

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from labctl.bench.critical_path import Span, critical_path, spans
 from labctl.model.lab import Lab
-from labctl.steps.plan import TaskName, make_plan
+from labctl.scheduler import TaskName
+from labctl.steps.plan import make_plan
 
 
 def test_spans_come_from_the_events_that_end_a_step() -> None:

@@ -8,7 +8,7 @@ from filelock import FileLock
 from labctl.box import estimate, store
 from labctl.box.estimate import check_disk, estimate_build
 from labctl.box.mirror import Mirror
-from labctl.box.pieces import Piece
+from labctl.box.parts import part
 from labctl.box.spec import BoxSpec
 from labctl.box.store import BoxStore, bytes_on_disk, containers_over, default_cache
 from labctl.errors import BoxError, HostError
@@ -18,7 +18,7 @@ SPEC = BoxSpec("amd64")
 
 @pytest.fixture
 def built(tmp_path, monkeypatch):
-    """A store whose pieces are words; the list says which were made."""
+    """A store whose parts are words; the list says which were made."""
     made = []
 
     def make_box(work):
@@ -27,12 +27,12 @@ def built(tmp_path, monkeypatch):
         (work.out / "rootfs").mkdir()
         (work.out / "box.json").write_text(json.dumps({"created": "2026-01-01", "digest": SPEC.digest}))
 
-    def pieces(spec, mirror, home):
-        programs = Piece("kubernetes", spec.kubernetes_digest, lambda work: made.append("kubernetes"))
-        other = Piece("rootfs", spec.rootfs_digest, lambda work: made.append("rootfs"))
-        return [programs, other, Piece("box", spec.digest, make_box, ("kubernetes", "rootfs"))]
+    def parts(spec, mirror, home):
+        programs = part("kubernetes", spec.kubernetes_digest, lambda work: made.append("kubernetes"))
+        other = part("rootfs", spec.rootfs_digest, lambda work: made.append("rootfs"))
+        return [programs, other, part("box", spec.digest, make_box, "kubernetes", "rootfs")]
 
-    monkeypatch.setattr(store, "pieces", pieces)
+    monkeypatch.setattr(store, "box_parts", parts)
     monkeypatch.setattr(store, "check_disk", lambda folder: None)
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     return BoxStore(tmp_path), made
@@ -83,11 +83,11 @@ def test_who_comes_second_waits_and_builds_nothing(built, tmp_path):
     lock = FileLock(tmp_path / "lock")
     notes = []
 
-    def listener(progress):
-        notes.append(progress.note)
+    def note(event):
+        notes.append(event.line)
 
     lock.acquire()
-    second = threading.Thread(target=lambda: boxes.ensure(SPEC, listener, Mirror()))
+    second = threading.Thread(target=lambda: boxes.ensure(SPEC, note, Mirror()))
     second.start()
     while not notes:
         second.join(0.05)

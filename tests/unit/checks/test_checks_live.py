@@ -6,7 +6,7 @@ from broken_labs import etcd_down
 
 from labctl.checks.facts import Facts
 from labctl.checks.verify import judge_facts
-from labctl.cli.live_verify import LiveVerify
+from labctl.cli.progress import LiveVerify
 from labctl.model.lab import Lab
 
 

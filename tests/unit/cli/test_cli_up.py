@@ -7,9 +7,9 @@ import pytest
 from labctl.cli.up import _closing_words
 from labctl.config import parse
 from labctl.config.build import build
-from labctl.engine.runner import Outcome
 from labctl.model.lab import Provider
-from labctl.steps.plan import TaskName, make_plan
+from labctl.scheduler import Outcome, TaskName
+from labctl.steps.plan import make_plan
 
 EXERCISE = ", or the class by hand: labctl tour --exercise"
 

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from labctl.engine import up
-from labctl.engine.events import Event, LineEvent
 from labctl.errors import RemoteError
 from labctl.model.lab import Lab
+from labctl.scheduler import Event, LineEvent, TaskName
 
 ALL = frozenset({"ingress", "controlplane", "worker1", "worker2"})
 
@@ -39,7 +39,7 @@ def test_a_container_that_ends_is_booted(article_lab: Lab, monkeypatch: pytest.M
     files: Any = None
     assert up.asleep(article_lab, files, connections, told.append) == {"controlplane"}
     assert len(waited) == 2
-    assert told == [LineEvent("controlplane", "machines", "it runs and does not answer: given 100 s to end")]
+    assert told == [LineEvent(TaskName("controlplane", "machines"), "it runs and does not answer: given 100 s to end")]
 
 
 def test_where_all_answer_nothing_is_waited_for(article_lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

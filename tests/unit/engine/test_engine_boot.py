@@ -11,10 +11,10 @@ from typing import Any, cast
 import pytest
 
 from labctl.engine.boot import Boot
-from labctl.engine.events import Event, LineEvent
 from labctl.errors import LabctlError, RemoteError, StepError
 from labctl.model.lab import Lab
-from labctl.steps.plan import Task, TaskName, make_plan
+from labctl.scheduler import Event, LineEvent, TaskName
+from labctl.steps.plan import Task, make_plan
 
 Hear = Callable[[str], None]
 
@@ -60,8 +60,8 @@ def stuck() -> Iterator[Callable[[], None]]:
     release.set()
 
 
-def boot_of(vagrant: Vagrant, asleep: Sequence[str], listener: Callable[[Event], None] = lambda event: None) -> Boot:
-    return Boot(cast(Any, vagrant), asleep, listener)
+def boot_of(vagrant: Vagrant, asleep: Sequence[str], on_event: Callable[[Event], None] = lambda event: None) -> Boot:
+    return Boot(cast(Any, vagrant), asleep, on_event)
 
 
 def wait(boot: Boot, task: Task, connections: Connections) -> tuple[Any, bool]:
@@ -114,8 +114,8 @@ def test_vagrants_lines_reach_the_machines_they_are_about(article_lab: Lab) -> N
     boot.start()
     boot.finish()
     assert events == [
-        LineEvent("worker1", "machines", "Importing base box 'labctl/debian-13'..."),
-        LineEvent("worker1", "machines", "Warning: a: b"),
+        LineEvent(TaskName("worker1", "machines"), "Importing base box 'labctl/debian-13'..."),
+        LineEvent(TaskName("worker1", "machines"), "Warning: a: b"),
     ]
 
 

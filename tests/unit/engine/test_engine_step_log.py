@@ -14,7 +14,8 @@ from labctl.engine.machine_steps import MachineSteps, StepLog
 from labctl.host.command import CommandResult
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
-from labctl.steps.plan import TaskName, make_plan
+from labctl.scheduler import TaskName
+from labctl.steps.plan import make_plan
 
 
 class BootedMachine:

@@ -14,15 +14,15 @@ from ssh_server import Behaviour, SshServer, ssh_server
 
 from labctl.engine.boot import Boot
 from labctl.engine.bundle import FOLDER
-from labctl.engine.events import Event, LineEvent
 from labctl.engine.machine_steps import MachineSteps
 from labctl.errors import RemoteError, StepError
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Machine
 from labctl.providers.vagrant import VagrantMachines
+from labctl.scheduler import Event, LineEvent, TaskName
 from labctl.ssh.connections import Connections
 from labctl.steps.catalogue import MACHINES, Step, step_named
-from labctl.steps.plan import Task, TaskName
+from labctl.steps.plan import Task
 
 # The machine's own script, small: a step is a file in steps/, and it is done if there is a file of its name in done/.
 RUN = """\
@@ -65,8 +65,8 @@ class Bench:
     def task(self, step: Step) -> Task:
         return Task(TaskName(self.machine.name, step.name), step, self.machine, frozenset())
 
-    def do(self, task: Task, hopeless: threading.Event | None = None) -> bool:
-        return self.steps.do(task, hopeless or threading.Event())
+    def do(self, task: Task, given_up: threading.Event | None = None) -> bool:
+        return self.steps.do(task, given_up or threading.Event())
 
     def boot(self) -> bool:
         return self.do(self.task(step_named(MACHINES)))
@@ -117,7 +117,7 @@ def test_each_line_is_told_and_kept(bench: Bench) -> None:
     bench.do(task)
     lines = [event.line for event in bench.events if isinstance(event, LineEvent)]
     assert sorted(lines) == ["first", "no newline", "to stderr"]
-    assert {(event.machine, event.step) for event in bench.events} == {("worker1", "talk")}
+    assert {event.task for event in bench.events} == {TaskName("worker1", "talk")}
     words = [line.split(maxsplit=1) for line in bench.log("talk").splitlines()]
     assert all(float(word[0]) >= 0 for word in words)
     said = [word[1] for word in words if len(word) == 2]
@@ -193,11 +193,11 @@ def test_a_cut_connection_is_an_error_of_that_machine_and_the_next_step_connects
 def test_a_step_that_waits_for_one_that_failed_is_given_up(bench: Bench) -> None:
     join = bench.step("join", "echo waiting for the API; sleep 60")
     bench.boot()
-    hopeless = threading.Event()
-    threading.Timer(0.5, hopeless.set).start()
+    given_up = threading.Event()
+    threading.Timer(0.5, given_up.set).start()
     started = time.monotonic()
     with pytest.raises(RemoteError) as caught:
-        bench.do(join, hopeless)
+        bench.do(join, given_up)
     assert time.monotonic() - started < 15
     assert caught.value.why == "what it waits for does not come any more"
     assert "given up" in bench.log("join").splitlines()[-1]

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labctl.model.lab import Lab, Role
+from labctl.scheduler import TaskName
 from labctl.steps.catalogue import STEPS, step_named
-from labctl.steps.plan import Plan, TaskName, make_plan
+from labctl.steps.plan import Plan, make_plan
 
 STEP_NAMES = [step.name for step in STEPS]
 

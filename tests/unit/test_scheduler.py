@@ -1,4 +1,4 @@
-"""Running a plan: order, side by side, and what a failure stops."""
+"""Running tasks: order, side by side, and what a failure stops."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from collections.abc import Callable, Collection
 
 import pytest
 
-from labctl.engine.events import Event, State, StepEvent
-from labctl.engine.runner import Outcome, run_plan
 from labctl.errors import LabctlError, RemoteError, StepError
 from labctl.model.lab import Lab
-from labctl.steps.plan import Plan, Task, TaskName, make_plan
+from labctl.scheduler import Event, Outcome, State, StateEvent, TaskName, run_tasks
+from labctl.steps.plan import Plan, Task, make_plan
 
 
 class Recorder:
@@ -24,13 +23,13 @@ class Recorder:
         self._work, self._waiting = work, waiting
         self._lock = threading.Lock()
 
-    def do(self, task: Task, hopeless: threading.Event) -> bool:
+    def do(self, task: Task, given_up: threading.Event) -> bool:
         with self._lock:
             self.began.append(task.name)
             assert task.needs <= set(self.ended), f"{task.name} began too early"
         changed = self._work(task)
         if str(task.name) in self._waiting:
-            assert hopeless.wait(60)
+            assert given_up.wait(60)
             raise RemoteError("given up")
         with self._lock:
             self.ended.append(task.name)
@@ -41,12 +40,12 @@ class Recorder:
         return [
             event.state
             for event in self.events
-            if isinstance(event, StepEvent) and (event.machine, event.step) == (machine, step)
+            if isinstance(event, StateEvent) and event.task == TaskName(machine, step)
         ]
 
 
 def run(plan: Plan, recorder: Recorder) -> Outcome:
-    return run_plan(plan, recorder.do, recorder.events.append)
+    return run_tasks(plan.tasks, recorder.do, recorder.events.append)
 
 
 def failing(*names: str) -> Callable[[Task], bool]:
@@ -102,7 +101,7 @@ def test_events_tell_what_was_done_and_what_held_already(article_lab: Lab) -> No
     assert recorder.states("ingress/bird") == [State.RUNNING, State.DONE]
     assert as_text(outcome.skipped) == ["ingress/base"]
     assert outcome.ok
-    assert all(event.seconds >= 0 for event in recorder.events if isinstance(event, StepEvent))
+    assert all(event.seconds >= 0 for event in recorder.events if isinstance(event, StateEvent))
 
 
 def test_a_failure_stops_only_what_depends_on_it(article_lab: Lab) -> None:
@@ -162,7 +161,7 @@ def test_other_exceptions_pass_and_nothing_new_begins(article_lab: Lab, kind: ty
 
 
 def test_an_interrupt_is_raised_while_others_still_work(article_lab: Lab) -> None:
-    """labctl ends what still runs itself: the runner must not wait for it."""
+    """labctl ends what still runs itself: the scheduler must not wait for it."""
     release = threading.Event()
     waited: list[bool] = []
 
@@ -182,3 +181,33 @@ def test_an_interrupt_is_raised_while_others_still_work(article_lab: Lab) -> Non
 
 def test_an_empty_plan_is_done() -> None:
     assert run(Plan(()), Recorder()).ok
+
+
+@pytest.mark.parametrize("kind", [StepError, KeyboardInterrupt])
+def test_all_or_nothing_gives_up_the_others_and_waits_for_them(article_lab: Lab, kind: type[BaseException]) -> None:
+    others = threading.Barrier(4, timeout=60)
+    ended: list[bool] = []
+
+    def do(task: Task, given_up: threading.Event) -> bool:
+        others.wait()
+        if task.machine.name == "ingress":
+            raise kind("a failure, or the user")
+        ended.append(given_up.wait(60))
+        raise StepError("given up")
+
+    plan = make_plan(article_lab, until=("machines",))
+    assert len(plan.tasks) == 4
+    try:
+        outcome = run_tasks(plan.tasks, do, lambda event: None, all_or_nothing=True)
+    except KeyboardInterrupt:
+        assert kind is KeyboardInterrupt
+    else:
+        assert as_text(outcome.failed) == ["ingress/machines"]
+        assert len(outcome.left) == 3
+    assert ended == [True, True, True]
+
+
+def test_needs_outside_of_the_run_count_as_done(article_lab: Lab) -> None:
+    plan = make_plan(article_lab)
+    only = [plan.task(TaskName("ingress", "bird"))]
+    assert run_tasks(only, lambda task, given_up: True, lambda event: None).done == [TaskName("ingress", "bird")]
