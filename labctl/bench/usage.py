@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from labctl.errors import HostError, LabctlError
-from labctl.model.lab import Lab, Machine, Provider
+from labctl.model.lab import Lab, Machine
 from labctl.providers.lxc import containers as lxc
 
 _NANO, _MICRO = 1e-9, 1e-6
@@ -28,7 +28,7 @@ class Memory:
 
 def require_containers(lab: Lab) -> None:
     """Raise HostError unless the machines are containers, whose use of this host can be told apart."""
-    if lab.provider is not Provider.LXC:
+    if not lab.provider.traits.shares_host_kernel:
         raise HostError(
             "this measurement needs a lab with provider lxc",
             why=f"what a machine of {lab.provider.value} uses is not counted per machine",

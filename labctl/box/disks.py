@@ -20,6 +20,7 @@ from labctl.box.run import Commands
 from labctl.box.store import Box, bytes_on_disk, default_cache
 from labctl.errors import BoxError, HostError
 from labctl.host.files import move_whole
+from labctl.model.provider import Provider
 
 # GRUB in the disk's first sectors is a PC's; the other programs are Debian's packages on the host.
 ARCHITECTURES = {"amd64": "x86_64"}
@@ -141,13 +142,14 @@ def require_programs(arch: str) -> Path:
 
 def _pack(provider: str, raw: Path, work: Path, out: Path, commands: Commands) -> None:
     """The disk in the format that the provider reads, in a Vagrant box (Vagrant, "Box File Format")."""
-    if provider == "libvirt":
+    disk_format = Provider(provider).traits.disk_format
+    if disk_format == "qcow2":
         disk, options = work / "box.img", ["-O", "qcow2", "-c", "-o", "compression_type=zstd"]
-        small = {"metadata.json": json.dumps({"provider": "libvirt", "format": "qcow2", "virtual_size": GIGABYTES})}
-    elif provider == "virtualbox":
+        small = {"metadata.json": json.dumps({"provider": provider, "format": disk_format, "virtual_size": GIGABYTES})}
+    elif disk_format == "vmdk":
         disk, options = work / "disk.vmdk", ["-O", "vmdk", "-o", "subformat=streamOptimized,adapter_type=lsilogic"]
         small = {
-            "metadata.json": json.dumps({"provider": "virtualbox"}),
+            "metadata.json": json.dumps({"provider": provider}),
             "Vagrantfile": _VAGRANTFILE,
             "box.ovf": (FILES / "box.ovf").read_text(encoding="utf-8"),
         }

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from labctl.errors import HostError
 from labctl.host.files import write_atomically
-from labctl.model.lab import Lab, Provider
+from labctl.model.lab import Lab
 from labctl.sources.upstream import Kind, upstreams
 
 FILE = "contents.json"
@@ -109,7 +109,7 @@ def needs(lab: Lab, architecture: str) -> list[Need]:
 
 def has_distribution(lab: Lab) -> bool:
     """Whether the distribution's own packages are needed: labctl's own box, which containers have, brings them."""
-    return lab.provider is not Provider.LXC
+    return bool(lab.provider.traits.public_box)
 
 
 def missing(lab: Lab, architecture: str) -> list[str]:

@@ -7,7 +7,7 @@ from labctl.checks.facts import NO_PYTHON, Facts
 from labctl.checks.why_seen_inside import why_seen_inside
 from labctl.facts.iproute import parse_neighbours
 from labctl.json_text import read_objects
-from labctl.model.lab import Lab, Machine, Provider
+from labctl.model.lab import Lab, Machine
 from labctl.steps.values import container_prefix
 
 
@@ -92,8 +92,8 @@ def _hidden_by_a_route(facts: Facts, machine: Machine) -> Cause | None:
 
 
 def _loose_cables(facts: Facts, lab: Lab) -> list[str]:
-    """Host ends of containers' cables that are on no bridge, where the containers are labctl's."""
-    if lab.provider is not Provider.LXC or facts.host.links is None:
+    """Host ends of machines' cables that are on no bridge, where the bridge is labctl's."""
+    if not lab.provider.traits.makes_bridge or facts.host.links is None:
         return []
     links = read_objects(facts.host.links.stdout)
     plugged = sum(link.get("master") == lab.bridge for link in links)
@@ -107,6 +107,6 @@ def _loose_cables(facts: Facts, lab: Lab) -> list[str]:
 
 def _console(lab: Lab, machine: Machine, command: str) -> str:
     """How to get in where SSH does not: lxc-attach for a container, the provider's console otherwise."""
-    if lab.provider is not Provider.LXC:
+    if not lab.provider.traits.has_console:
         return "labctl status"
     return f"lxc-attach -n {container_prefix(lab)}{machine.name} -- {command}"

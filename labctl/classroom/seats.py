@@ -81,7 +81,7 @@ def _seat(config: Config, base: Path, number: int) -> Seat:
     default = {"memory": BASE_MEMORY + MEMORY_PER_WORKER * config.workers, "cpus": CPUS}
     limits = config.limits.model_copy(update={k: v for k, v in default.items() if getattr(config.limits, k) is None})
     name = seat_name(number)
-    own = {"name": f"{config.name}-{name}", "provider": "lxc", "network": network, "limits": limits}
+    own = {"name": f"{config.name}-{name}", "provider": Provider.LXC.value, "network": network, "limits": limits}
     kept = {key: getattr(config, key) for key in config.model_fields_set - {"classroom"}}
     return Seat(number, base / FOLDER / name, Config.model_construct(_fields_set={*kept, *own}, **{**kept, **own}))
 
@@ -94,7 +94,7 @@ def _nth(first: IPv4Network, place: int) -> IPv4Network:
 def _outside(config: Config, last: int) -> Iterator[str]:
     """What keeps seats from being planned at all."""
     room = config.classroom
-    if config.provider not in {"auto", "lxc"}:
+    if config.provider != "auto" and not Provider(config.provider).traits.shares_host_kernel:
         yield f"provider: {config.provider}; seats are LXC machines"
     if last > 99:
         yield f"classroom.first_seat: the last seat would be number {last}; allowed: at most 99"

@@ -9,6 +9,5 @@ from labctl.ssh.connections import SshAccess
 
 def ssh_access(lab: Lab, machine: Machine, files: LabDirectory) -> SshAccess:
     """The access to one machine with the lab's own key and pinned host keys, as the user that Vagrant logs in as."""
-    from labctl.steps.values import ssh_user
 
-    return SshAccess(machine.name, str(machine.address), ssh_user(lab), files.ssh_key, files.known_hosts)
+    return SshAccess(machine.name, str(machine.address), lab.provider.traits.ssh_user, files.ssh_key, files.known_hosts)

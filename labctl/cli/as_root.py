@@ -14,7 +14,7 @@ import click
 from labctl.errors import HostError
 from labctl.host.privileges import is_root
 from labctl.lab_directory import LabDirectory
-from labctl.model.lab import Lab, Provider
+from labctl.model.lab import Lab
 
 if TYPE_CHECKING:
     from labctl.cli.app import Application
@@ -25,7 +25,7 @@ def become_root(app: Application, lab: Lab, purpose: str, *, more: Sequence[str]
 
     more: options for that second start. always: whatever the provider. Raises HostError where there is no sudo.
     """
-    if lab.provider is not Provider.LXC and not always:
+    if not lab.provider.traits.needs_root and not always:
         return
     if is_root():
         _give_back_at_the_end(app)

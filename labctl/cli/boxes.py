@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from labctl.config.build import OWN_BOX
 from labctl.errors import HostError
 from labctl.host.privileges import is_root
-from labctl.model.lab import Lab, Provider
+from labctl.model.lab import Lab
 
 if TYPE_CHECKING:
     from labctl.box.mirror import Mirror
@@ -28,7 +28,7 @@ def box_file_of(lab: Lab) -> Path | None:
     from labctl.box.store import BoxStore
 
     spec = BoxSpec(host_arch())
-    if lab.provider is Provider.LXC:
+    if not lab.provider.traits.disk_format:
         return BoxStore().file_for(spec)
     return DiskStore().file_for(spec.digest, lab.provider.value)
 
@@ -48,7 +48,7 @@ def ensure_box(app: Application, lab: Lab) -> Path | None:
     spec, mirror = BoxSpec(host_arch()), host_mirror()
     if lab.box.mirror:
         mirror = replace(mirror, archive=lab.box.mirror)
-    if lab.provider is Provider.LXC:
+    if not lab.provider.traits.disk_format:
         return _ensure_lxc_box(app, spec, mirror).file
     if not is_root():
         raise HostError("Building the box needs root", next_step=f"labctl box build --provider {lab.provider.value}")

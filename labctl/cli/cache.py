@@ -10,7 +10,7 @@ import click
 from labctl.cli.app import Application, pass_app
 from labctl.cli.lazy import LazyGroup
 from labctl.cli.table import Row
-from labctl.model.lab import Lab, Provider, Source
+from labctl.model.lab import Lab, Source
 from labctl.sources.upstream import CACHE_PORT
 
 TABLE = {
@@ -72,7 +72,7 @@ def upstream_lab(app: Application) -> Lab:
 
 def _box_status(lab: Lab) -> Path | None:
     """dpkg's list of what labctl's own box has; a public box counts as empty. Raises HostError if there is no box."""
-    if lab.provider is not Provider.LXC:
+    if lab.provider.traits.public_box:
         return None
     from labctl.cli.boxes import box_file_of
     from labctl.errors import HostError

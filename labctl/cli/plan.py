@@ -67,9 +67,7 @@ def plan(app: Application, until: tuple[str, ...], output: str) -> None:
 
 def _made_anew(lab: Lab, anew: Mapping[str, str]) -> list[str]:
     """The machines that nobody gets into any more, and what becomes of them."""
-    from labctl.model.lab import Provider
-
-    after = "" if lab.provider is Provider.LXC else "; `labctl up` refuses until `labctl destroy`"
+    after = "" if lab.provider.traits.recreates_machines else "; `labctl up` refuses until `labctl destroy`"
     return [
         f"anew     {name}: it was made with {secret}, which is lost or damaged{after}" for name, secret in anew.items()
     ]

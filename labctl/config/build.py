@@ -27,7 +27,6 @@ from labctl.sources.upstream import CACHE_PORT
 UPSTREAM = Versions(kubernetes="1.34", calico="3.32.1", controller="3.2.11", haproxy="3.2")
 DEBIAN = Versions(kubernetes="", calico="", controller="", haproxy="")
 
-VM_BOX, VM_BOX_VERSION = "bento/debian-13", "202510.26.0"
 # The box that labctl builds from Debian's archive: for LXC, and for virtual machines without the internet.
 OWN_BOX = "labctl/debian-13"
 
@@ -56,10 +55,8 @@ def build(config: Config, provider: Provider, *, emulated: bool = False) -> Lab:
 
 
 def choose_source(config: Config, provider: Provider) -> Source:
-    """The source that the configuration names; for ``auto`` debian on LXC, else upstream."""
-    if config.source != "auto":
-        return Source(config.source)
-    return Source.DEBIAN if provider is Provider.LXC else Source.UPSTREAM
+    """The source that the configuration names; for ``auto`` the provider's default."""
+    return provider.traits.default_source if config.source == "auto" else Source(config.source)
 
 
 def _network(config: Config) -> Network:
@@ -126,9 +123,10 @@ def _mirrors(config: Config, source: Source) -> Mirrors:
 
 
 def _box(config: Config, provider: Provider, source: Source) -> Box:
-    box = config.box
-    own = provider is Provider.LXC or source is Source.DEBIAN
-    name, version = (OWN_BOX, "") if own else (VM_BOX, VM_BOX_VERSION)
+    box, traits = config.box, provider.traits
+    name, version = OWN_BOX, ""
+    if source is Source.UPSTREAM and traits.public_box:
+        name, version = traits.public_box, traits.public_box_version
     if box.name is not None:
         name, version = box.name, ""
     return Box(name=name, version=box.version if box.version is not None else version, mirror=box.mirror or "")

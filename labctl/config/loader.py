@@ -12,14 +12,13 @@ from pydantic import ValidationError
 
 from labctl.config.build import build, choose_source
 from labctl.config.document import Document, read_document
-from labctl.config.fitting import fitting_subnet, is_emulated
 from labctl.config.meaning import Finding, findings
 from labctl.config.problems import FILE_NAME, Mark, Places, Problem, dotted, from_pydantic
 from labctl.config.schema import Config, KeyPath
 from labctl.errors import ConfigError
 from labctl.host.host import Host
 from labctl.model.lab import Lab, Provider
-from labctl.providers.choose import choose_provider
+from labctl.providers.choose import choose_provider, choose_subnet, is_emulated
 
 MAX_BYTES = 256 * 1024
 
@@ -59,11 +58,13 @@ def load(
     if config.source == "auto" and (config.bgp.bfd or config.network.encapsulation != "none"):
         overrides = replace(overrides, source=choose_source(config, provider).value)  # what only one source can do
         config = load_config(directory, overrides=overrides)
-    other = fitting_subnet(config, provider, host)
-    if other is not None:
-        tell(f"the lab's subnet is {other}: VirtualBox allows no {config.network.subnet} on this host")
-        config = load_config(directory, overrides=replace(overrides, subnet=str(other)))
-    return build(config, provider, emulated=is_emulated(config, provider, host))
+    if "subnet" not in config.network.model_fields_set:
+        default = config.network.subnet
+        chosen = choose_subnet(provider, default, host)
+        if chosen != default:
+            tell(f"the lab's subnet is {chosen}: VirtualBox allows no {default} on this host")
+            config = load_config(directory, overrides=replace(overrides, subnet=str(chosen)))
+    return build(config, provider, emulated=is_emulated(provider, config.emulated, host))
 
 
 def load_config(directory: Path, *, overrides: Overrides | None = None) -> Config:

@@ -9,6 +9,7 @@ from itertools import combinations
 
 from labctl.config.addresses import FIRST_WORKER, GATEWAY, numbers, room_for_workers
 from labctl.config.schema import Config, KeyPath
+from labctl.model.provider import Provider
 
 # IANA IPv4 Special-Purpose Address Registry (RFC 6890): networks without addresses for machines.
 UNUSABLE = {
@@ -148,7 +149,7 @@ def _debian_versions(config: Config) -> Iterator[Finding]:
 
 
 def _kubeadm(config: Config) -> Iterator[Finding]:
-    if config.provider not in {"virtualbox", "libvirt"}:
+    if config.provider == "auto" or Provider(config.provider).traits.shares_host_kernel:
         return
     if config.cpus.controlplane < CONTROLPLANE_CPUS:
         found = f"{config.cpus.controlplane}, which kubeadm refuses on a virtual machine"
@@ -159,7 +160,7 @@ def _kubeadm(config: Config) -> Iterator[Finding]:
 
 
 def _limits(config: Config) -> Iterator[Finding]:
-    if config.provider not in {"virtualbox", "libvirt"}:
+    if config.provider == "auto" or Provider(config.provider).traits.shares_host_kernel:
         return
     for name in sorted(config.limits.model_fields_set):
         found = f"a limit together with provider {config.provider}"

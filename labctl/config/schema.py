@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from labctl.config import values
+from labctl.model.provider import Provider
 
-ProviderChoice = Literal["auto", "virtualbox", "lxc", "libvirt"]
+PROVIDERS = ("auto", *(provider.value for provider in Provider))
 SourceChoice = Literal["auto", "upstream", "debian"]
 
 MAX_WORKERS = 64
@@ -281,10 +282,10 @@ class Config(Section):
         "Name of the lab. Labs with different names and subnets live side by side.",
         "a DNS label: a-z, 0-9 and -, at most 40 characters",
     )
-    provider: ProviderChoice = _field(
+    provider: Annotated[str, AfterValidator(values.one_of(PROVIDERS))] = _field(
         "auto",
         "Where the machines run. auto: VirtualBox where it works, else LXC on Linux.",
-        "one of " + ", ".join(get_args(ProviderChoice)),
+        "one of " + ", ".join(PROVIDERS),
     )
     source: SourceChoice = _field(
         "auto",

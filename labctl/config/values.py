@@ -6,6 +6,7 @@ A refusal is pydantic's own error, with a suggestion where one is plain to see; 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
@@ -49,6 +50,17 @@ def address(value: object) -> IPv4Address:
     except ValueError:
         pass
     raise PydanticCustomError("address", "not an address")
+
+
+def one_of(words: tuple[str, ...]) -> Callable[[str], str]:
+    """A function that takes these words alone."""
+
+    def check(value: str) -> str:
+        if value not in words:
+            raise PydanticCustomError("word", "not one of the words")
+        return value
+
+    return check
 
 
 def image(value: str) -> str:

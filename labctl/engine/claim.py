@@ -15,7 +15,7 @@ from labctl.engine.other_labs import require_free_networks
 from labctl.errors import HostError
 from labctl.host.files import write_atomically
 from labctl.lab_directory import LabDirectory
-from labctl.model.lab import Lab, Provider
+from labctl.model.lab import Lab
 from labctl.providers.lxc.marks import HostMarks, require_own_name
 
 # Whoever holds it reads a few files, or runs scripts/host/prepare.sh, which allows itself a minute, too.
@@ -30,7 +30,7 @@ def claim(lab: Lab, files: LabDirectory, chosen: Overrides, marks: HostMarks | N
     lab has the name or a network of this one.
     """
     marks = marks or HostMarks()
-    if lab.provider is not Provider.LXC:  # nothing of it is on the host by its name, so nothing tells of it
+    if not lab.provider.traits.leaves_marks:  # nothing of it is on the host by its name, so nothing tells of it
         require_free_networks(lab, files, marks)
         _note(files, chosen)
         return

@@ -27,10 +27,10 @@ def halt(lab: Lab, files: LabDirectory) -> None:
 
     Containers are found by the lab's name, also where the lab's files are gone.
     """
-    if lab.provider is not Provider.LXC:
+    if not lab.provider.traits.leaves_marks:
         files.require()
     end_leftovers(lab, files.folder, by_labctl=True)
-    if lab.provider is not Provider.LXC:
+    if not lab.provider.traits.leaves_marks:
         VagrantMachines(lab, files).halt()
         return
     if files.is_lab():
@@ -94,7 +94,7 @@ def _destroy_lab(lab: Lab, files: LabDirectory, removed: list[str]) -> None:
     failures: list[LabctlError] = []
     end_leftovers(lab, files.folder)
     by_vagrant = _destroy_by_vagrant(lab, files)
-    if lab.provider is not Provider.LXC:
+    if not lab.provider.traits.leaves_marks:
         if by_vagrant is not None:
             raise by_vagrant
         return

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from labctl.engine.keep_pins import KNOWN_PINS
 from labctl.host.internet import host_internet
 from labctl.lab_directory import LabDirectory
-from labctl.model.lab import Lab, Provider, Source
+from labctl.model.lab import Lab, Source
 from labctl.providers.lxc import containers as lxc
 from labctl.secrets.store import SecretStore
 from labctl.sources.pins import pins_text, read_pins
@@ -37,13 +37,13 @@ def prepare_host(lab: Lab, files: LabDirectory) -> None:
 
     Raises LabctlError with the script's last words.
     """
-    if lab.provider is Provider.LXC:
+    if lab.provider.traits.makes_bridge:
         lxc.run_host_script(_host_script(lab), "up", str(files.base))
 
 
 def restore_host(lab: Lab) -> None:
     """Take away what the lab made on this host beside its machines. Raises LabctlError with the script's last words."""
-    if lab.provider is Provider.LXC:
+    if lab.provider.traits.makes_bridge:
         lxc.run_host_script(_host_script(lab), "down")
 
 

@@ -10,7 +10,7 @@ from labctl.engine.prepare import prepare
 from labctl.errors import LabctlError
 from labctl.host.files import write_atomically
 from labctl.lab_directory import LabDirectory
-from labctl.model.lab import Lab, Provider
+from labctl.model.lab import Lab
 from labctl.providers.lxc import containers as lxc
 from labctl.providers.lxc.marks import HostMarks
 from labctl.providers.processes import end_leftovers
@@ -21,13 +21,13 @@ from labctl.steps.values import container_prefix
 
 def strays(lab: Lab, files: LabDirectory) -> frozenset[str]:
     """The names of machines that exist under the lab's name although the lab does not list them."""
-    exist = lxc.left_of(lab) if lab.provider is Provider.LXC else VagrantMachines(lab, files).made()
+    exist = lxc.left_of(lab) if lab.provider.traits.leaves_marks else VagrantMachines(lab, files).made()
     return exist - {machine.name for machine in lab.machines}
 
 
 def remove_strays(lab: Lab, files: LabDirectory, names: frozenset[str]) -> None:
     """Remove those machines and what Vagrant noted about them. Raises LabctlError if one resists."""
-    if lab.provider is Provider.LXC:
+    if lab.provider.traits.leaves_marks:
         lxc.remove(lab, names)
     elif names:
         _remove_by_vagrant(lab, files, names)
@@ -44,7 +44,7 @@ def nobody_gets_into(lab: Lab, files: LabDirectory) -> dict[str, str]:
     lost = locked_out(files.secrets, [machine.name for machine in lab.machines])
     if not lost or marks.owner(lab.name, files) is not None:
         return {}
-    if lab.provider is Provider.LXC:
+    if lab.provider.traits.leaves_marks:
         made = marks.machines(lab.name)
     else:
         made = frozenset(name for name in lost if any((files.folder / ".vagrant" / "machines" / name).glob("*/id")))
@@ -55,11 +55,12 @@ def require_known_secrets(lab: Lab, files: LabDirectory) -> None:
     """Raise LabctlError if secrets would be made anew under machines that exist: they would not know them."""
     lost = nobody_gets_into(lab, files)
     if lost:
+        recreated = lab.provider.traits.recreates_machines
         raise LabctlError(
             f"nobody can get into {', '.join(lost)} any more",
             where=str(files.secrets),
             why=f"{next(iter(lost.values()))} is lost or damaged, and the machines were made with it",
-            next_step="labctl up makes them anew" if lab.provider is Provider.LXC else "labctl destroy, then labctl up",
+            next_step="labctl up recreates them" if recreated else "labctl destroy, then labctl up",
         )
 
 
@@ -68,7 +69,7 @@ def remove_locked_out(lab: Lab, files: LabDirectory) -> dict[str, str]:
 
     Call it before the secrets are made. Returns those machines, each with what was lost. Raises LabctlError.
     """
-    if lab.provider is not Provider.LXC:
+    if not lab.provider.traits.recreates_machines:
         require_known_secrets(lab, files)
         return {}
     lost = nobody_gets_into(lab, files)
@@ -98,7 +99,7 @@ def agree_with_vagrant(lab: Lab, files: LabDirectory, asleep: frozenset[str]) ->
     that never booted holds nothing and is removed; one that did is made known again. One without a configuration can't
     be started by anybody, and is removed. Raises LabctlError.
     """
-    if lab.provider is not Provider.LXC:
+    if not lab.provider.traits.leaves_marks:
         return
     whole = lxc.existing(lab)
     left = lxc.left_of(lab) & asleep

@@ -12,7 +12,7 @@ from labctl.engine.prepare import prepare_host
 from labctl.engine.strays import agree_with_vagrant, remove_strays, strays
 from labctl.errors import RemoteError
 from labctl.lab_directory import LabDirectory
-from labctl.model.lab import Lab, Provider
+from labctl.model.lab import Lab
 from labctl.providers.lxc import containers as lxc
 from labctl.providers.processes import end_children, end_leftovers
 from labctl.providers.vagrant import VagrantMachines
@@ -42,7 +42,7 @@ def bring_up(
     prepare_host(lab, files)  # nobody answers without the lab's bridge
     sleeping = asleep(lab, files, connections, on_event)
     agree_with_vagrant(lab, files, sleeping)
-    ready_mark = "" if lab.provider is Provider.LXC else READY_MARK
+    ready_mark = READY_MARK if lab.provider.traits.keys_by_vagrant else ""
     boot = Boot(VagrantMachines(lab, files), sleeping, on_event, ready_mark=ready_mark)
     steps = MachineSteps(files, connections, boot, on_event, patience=lab.patience)
     boot.start()
@@ -65,7 +65,7 @@ def bring_up(
 def asleep(lab: Lab, files: LabDirectory, connections: Connections, on_event: OnEvent) -> frozenset[str]:
     """The machines that Vagrant has to boot: those that do not run, and those whose first boot was cut off."""
     names = frozenset(machine.name for machine in lab.machines)
-    if lab.provider is Provider.LXC:
+    if lab.provider.traits.shares_host_kernel:
         return names - _staying(lab, connections, on_event)
     vagrant = VagrantMachines(lab, files)
     states = vagrant.states()

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from labctl.checks.check import Layer
-from labctl.model.lab import Lab, Machine, Provider, Source
+from labctl.model.lab import Lab, Machine, Source
 
 
 class Place(StrEnum):
@@ -51,7 +51,6 @@ class Fault:
     undo: str = ""
     on: Place | None = None
     way: Way = Way.SSH
-    providers: tuple[Provider, ...] = tuple(Provider)
     sources: tuple[Source, ...] = tuple(Source)
 
     def fits(self, lab: Lab) -> bool:
@@ -63,7 +62,8 @@ class Fault:
 
         Those of BGP and of routes, and of the BGPPeer, are about the sessions of ingress with the nodes.
         """
-        if lab.provider not in self.providers or lab.source not in self.sources:
+        past_network = self.way in {Way.POWER, Way.CONSOLE}
+        if (past_network and not lab.provider.traits.has_console) or lab.source not in self.sources:
             return f"not for a lab of provider {lab.provider.value}, source {lab.source.value}"
         if lab.router and (self.layer in {Layer.BGP, Layer.ROUTE} or self.name.startswith("bgppeer")):
             return "not for a lab with a router, where ingress has no session with the nodes"

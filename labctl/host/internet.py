@@ -8,7 +8,7 @@ from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from labctl.model.lab import Internet, Lab, Provider
+from labctl.model.lab import Internet, Lab
 
 # The second one has the servers themselves where systemd-resolved answers on loopback (resolved.conf(5)).
 RESOLVERS = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
@@ -19,7 +19,7 @@ def host_internet(
     lab: Lab, *, environment: Mapping[str, str] = os.environ, resolvers: tuple[Path, ...] = RESOLVERS
 ) -> Internet:
     """What the lab's machines are told: the environment's proxies and, for machines that have none, name servers."""
-    servers = _name_servers(resolvers) if lab.provider is Provider.LXC else ()
+    servers = _name_servers(resolvers) if lab.provider.traits.makes_bridge else ()
     if lab.mirrors.offline:  # nothing but the cache, which may have a name
         named = _address(urlsplit(lab.mirrors.cache).hostname or "") is None
         return Internet((), servers if named else ())

@@ -6,14 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 
 from labctl.host.routes import HostRoute
-from labctl.model.lab import Lab, Provider
-
-# A provider's own interfaces for the lab network; LXC's bridge carries the lab's name instead. VirtualBox's are called
-# vboxnet0, "VirtualBox Host-Only Ethernet Adapter" on Windows, and bridge100 on macOS, where vmnet makes them.
-_PROVIDER_INTERFACES = {
-    Provider.VIRTUALBOX: ("vboxnet", "VirtualBox Host-Only", "bridge"),
-    Provider.LIBVIRT: ("virbr",),
-}
+from labctl.model.lab import Lab
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,5 +42,4 @@ def _is_own(lab: Lab, route: HostRoute) -> bool:
     """Whether the lab's own interface brought the route. Windows has one for each address of the host, too."""
     if route.interface == lab.bridge:
         return True
-    named = _PROVIDER_INTERFACES.get(lab.provider, ())
-    return route.interface.startswith(named) and route.network.subnet_of(lab.network.subnet)
+    return route.interface.startswith(lab.provider.traits.interfaces) and route.network.subnet_of(lab.network.subnet)

@@ -7,20 +7,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
-
-class Provider(StrEnum):
-    """Where the machines run; the value is Vagrant's own name of the provider."""
-
-    LXC = "lxc"
-    VIRTUALBOX = "virtualbox"
-    LIBVIRT = "libvirt"
-
-
-class Source(StrEnum):
-    """Where the software comes from."""
-
-    DEBIAN = "debian"
-    UPSTREAM = "upstream"
+from labctl.model.provider import Provider as Provider  # noqa: PLC0414 - part of a lab's model, too
+from labctl.model.provider import Source as Source  # noqa: PLC0414
 
 
 class Role(StrEnum):

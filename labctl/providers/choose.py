@@ -1,11 +1,14 @@
-"""Which provider works on this host."""
+"""What labctl.yaml leaves open and this host decides: the provider, the subnet, whether machines are emulated."""
 
 from __future__ import annotations
+
+from ipaddress import IPv4Network
 
 from labctl.errors import HostError
 from labctl.host.host import Host
 from labctl.model.lab import Provider
-from labctl.providers.virtualbox.programs import virtualbox_version
+from labctl.providers.libvirt.probes import kvm_works
+from labctl.providers.virtualbox.programs import SUBSTITUTE, allowed_ranges, is_allowed, virtualbox_version
 
 _DRIVER = "/dev/vboxdrv"
 
@@ -27,3 +30,21 @@ def choose_provider(host: Host | None = None) -> Provider:
         why="VirtualBox is not installed or does not run, and LXC needs Linux",
         next_step="labctl doctor --provider virtualbox",
     )
+
+
+def choose_subnet(provider: Provider, default: IPv4Network, host: Host) -> IPv4Network:
+    """The lab's subnet where nobody chose one: another than the default where VirtualBox does not allow that."""
+    if provider is Provider.VIRTUALBOX and not is_allowed(default, allowed_ranges(host)):
+        return SUBSTITUTE
+    return default
+
+
+def is_emulated(provider: Provider, wanted: bool | None, host: Host) -> bool:
+    """Whether the machines are emulated in software. wanted: what labctl.yaml says; None: nothing.
+
+    libvirt emulates them without KVM, VirtualBox never does. LXC's machines are what the host is, which only its user
+    knows.
+    """
+    if provider is Provider.VIRTUALBOX:
+        return False
+    return wanted if wanted is not None else provider is Provider.LIBVIRT and not kvm_works(host)

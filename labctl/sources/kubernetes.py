@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from labctl.model.lab import Lab, Provider, Source
+from labctl.model.lab import Lab, Source
 
 DEBIAN_KUBERNETES = "1.20.2"
 
@@ -35,7 +35,7 @@ def kubernetes_facts(lab: Lab) -> KubernetesFacts:
         pause_image=f"{registry}/pause:{_pause_tag(minor)}",
         # kubeadm wants a URL for the socket since 1.24 (kubernetes/kubernetes CHANGELOG-1.24).
         cri_socket="unix:///run/containerd/containerd.sock" if minor >= 24 else "/run/containerd/containerd.sock",
-        cgroup_driver="cgroupfs" if lab.provider is Provider.LXC else "systemd",
+        cgroup_driver=lab.provider.traits.cgroup_driver,
         skipped_phases=_skipped_phases(lab),
         # The option lost its first word in 1.22 (kubernetes/kubernetes CHANGELOG-1.22).
         patches_option="--patches" if minor >= 22 else "--experimental-patches",
@@ -65,4 +65,4 @@ def _skipped_phases(lab: Lab) -> str:
     if lab.source is Source.DEBIAN:
         return "preflight,addon/coredns,kubelet-finalize"
     # In a system container kubeadm would ask for the host's kernel modules and swap.
-    return "preflight" if lab.provider is Provider.LXC else ""
+    return "preflight" if lab.provider.traits.shares_host_kernel else ""

@@ -8,16 +8,22 @@ from pathlib import Path
 import jinja2
 
 from labctl.errors import LabctlError
+from labctl.model.provider import Provider
 from labctl.steps.quoting import QuotingError, Raw, bird_symbol, finalizer, without_control
 
 _LANGUAGES = {"Vagrantfile": "rb", "bird.conf": "bird", "hosts": "plain"}
+_PACKAGE = Path(__file__).resolve().parent.parent
 
 
 def templates_folder() -> Path:
     """The folder that holds Vagrantfile.j2 and scripts/: inside an installed package, else the checkout's top level."""
-    package = Path(__file__).resolve().parent.parent
-    installed = package / "templates"
-    return installed if (installed / "Vagrantfile.j2").is_file() else package.parent
+    installed = _PACKAGE / "templates"
+    return installed if (installed / "Vagrantfile.j2").is_file() else _PACKAGE.parent
+
+
+def vagrantfile_template(provider: Provider) -> str:
+    """The template of a provider's Vagrantfile: what differs from Vagrantfile.j2, which it extends."""
+    return f"providers/{provider.value}/Vagrantfile.j2"
 
 
 def render_template(folder: Path, name: str, values: dict[str, object]) -> str:
@@ -39,7 +45,7 @@ def _language(name: str) -> str:
 @lru_cache(maxsize=32)
 def _environment(folder: Path, language: str) -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
+        loader=jinja2.FileSystemLoader([folder, _PACKAGE]),  # the package has the providers' Vagrantfile.j2
         undefined=jinja2.StrictUndefined,
         finalize=finalizer(language),
         autoescape=False,  # noqa: S701 - no HTML here; finalize quotes for the language of the file

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from labctl.model.lab import Internet, Lab, Machine, Source
 from labctl.steps.catalogue import MACHINES
 from labctl.steps.plan import Task, make_plan
-from labctl.steps.templates import render_template, templates_folder
+from labctl.steps.templates import render_template, templates_folder, vagrantfile_template
 from labctl.steps.values import lab_values, machine_values
 
 # What runs on the machines: the stand-ins and the few modules that they share with labctl itself.
@@ -37,7 +37,7 @@ def render_tree(lab: Lab, *, join_hash: str, box_file: Path | None, internet: In
     folder = templates_folder()
     values = lab_values(lab, box_file=box_file)
     tree: Tree = {
-        PurePosixPath("Vagrantfile"): _text(render_template(folder, "Vagrantfile.j2", values)),
+        PurePosixPath("Vagrantfile"): _text(render_template(folder, vagrantfile_template(lab.provider), values)),
         PurePosixPath("host/prepare.sh"): _text(render_template(folder, "scripts/host/prepare.sh.j2", values), 0o755),
         PurePosixPath("keys.sh"): _text(render_template(folder, "scripts/keys.sh.j2", values), 0o755),
         PurePosixPath("lab.json"): _text(json.dumps(asdict(lab), default=str, indent=2) + "\n"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from labctl.model.lab import Internet, Lab, Machine, Provider, Role, Source
+from labctl.model.lab import Internet, Lab, Machine, Role, Source
 from labctl.sources.kubernetes import KubernetesFacts, kubernetes_facts
 from labctl.sources.upstream import DISTRIBUTION_PACKAGES, Kind, cached_box, upstream_named
 from labctl.steps.catalogue import MACHINES
@@ -27,7 +27,7 @@ def lab_values(lab: Lab, *, box_file: Path | None) -> dict[str, object]:
         "source": lab.source.value,
         "controlplane": lab.controlplane,
         "container_prefix": container_prefix(lab),
-        "ssh_user": ssh_user(lab),
+        "ssh_user": lab.provider.traits.ssh_user,
         "box": vagrant_box(lab, box_file),
         "ready_mark": READY_MARK,
         "steps": {
@@ -94,9 +94,9 @@ def vagrant_box(lab: Lab, box_file: Path | None) -> VagrantBox:
     """
     box, mirrors = lab.box, lab.mirrors
     if box_file is not None:
-        name = box.name if lab.provider is Provider.LXC else f"{box.name}-{box_file.parent.name}"
+        name = f"{box.name}-{box_file.parent.name}" if lab.provider.traits.disk_format else box.name
         return VagrantBox(name, box.version, f"file://{box_file}")
-    if mirrors.offline and lab.provider is not Provider.LXC:
+    if mirrors.offline and lab.provider.traits.public_box:
         where = f"file://{mirrors.folder}" if mirrors.folder else mirrors.cache
         return VagrantBox(f"{box.name}-{box.version}", "", f"{where}/{cached_box(lab)}")
     mirror = dict(mirrors.single).get("boxes")
@@ -121,11 +121,6 @@ def _vrrp(lab: Lab, machine: Machine) -> dict[str, object]:
 def container_prefix(lab: Lab) -> str:
     """What the names of the lab's machines on this host begin with; the machine's own name follows."""
     return f"labctl-{lab.name}-"
-
-
-def ssh_user(lab: Lab) -> str:
-    """Who logs in over SSH: root in labctl's own box, vagrant in public ones (Vagrant, "Creating a Base Box")."""
-    return "root" if lab.provider is Provider.LXC else "vagrant"
 
 
 def _node_images(lab: Lab, machine: Machine, facts: KubernetesFacts) -> list[tuple[str, str]]:

@@ -16,7 +16,7 @@ import jinja2
 from labctl.box.mirror import host_arch
 from labctl.box.oci import Entry, image, layer_tar, write_archive
 from labctl.errors import HostError, LabctlError
-from labctl.model.lab import Lab, Provider, Source
+from labctl.model.lab import Lab, Source
 from labctl.ssh.connections import Connections
 
 NAMESPACE = "labctl-bench"
@@ -47,7 +47,7 @@ LAYOUTS = (EXTERNAL, TRADITIONAL)
 
 def require_embedded(lab: Lab) -> None:
     """Raise HostError unless the lab's machines can run the traditional layout from what their box has."""
-    if lab.provider is not Provider.LXC or lab.source is not Source.DEBIAN:
+    if not lab.provider.traits.shares_host_kernel or lab.source is not Source.DEBIAN:
         raise HostError(
             "bench path needs a lab with provider lxc and source debian",
             why=f"this one has {lab.provider.value} and {lab.source.value}; the pod is made of what the box has",

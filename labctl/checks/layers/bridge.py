@@ -9,12 +9,12 @@ from labctl.checks.facts import Facts, MissingFact
 from labctl.checks.layers.packets import HARMLESS
 from labctl.facts.firewall import DropRule, parse_drop_rules
 from labctl.json_text import read_objects
-from labctl.model.lab import Lab, Provider
+from labctl.model.lab import Lab
 
 
 def checks(lab: Lab, _facts: Facts) -> list[Check]:
-    """Only containers hang on a bridge that labctl makes."""
-    if lab.provider is not Provider.LXC:
+    """None where the provider has a network of its own for the machines."""
+    if not lab.provider.traits.makes_bridge:
         return []
     return [
         Check(

@@ -8,7 +8,7 @@ from labctl.checks.host_facts import name_command, route_command
 from labctl.checks.layers import bridge
 from labctl.checks.run_here import NOT_FOUND
 from labctl.json_text import read_objects
-from labctl.model.lab import Lab, Provider
+from labctl.model.lab import Lab
 
 
 def checks(lab: Lab, facts: Facts) -> list[Check]:
@@ -22,7 +22,7 @@ def checks(lab: Lab, facts: Facts) -> list[Check]:
             expected="a route to ingress without a gateway",
             command=" ".join(route_command(lab)).replace(" -json", ""),
             run=route,
-            explained_by=("host.bridge",) if lab.provider is Provider.LXC else (),
+            explained_by=("host.bridge",) if lab.provider.traits.makes_bridge else (),
         ),
         *bridge.checks(lab, facts),
         Check(

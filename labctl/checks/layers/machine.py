@@ -19,7 +19,7 @@ from labctl.checks.layers.processes import processes
 from labctl.checks.layers.storage import FULLEST_PERCENT, disk
 from labctl.checks.probes import units_of
 from labctl.checks.why_machine_is_silent import why_machine_is_silent
-from labctl.model.lab import Lab, Machine, Provider, Role
+from labctl.model.lab import Lab, Machine, Role
 
 LEAST_MEMORY_KIB = 64 * 1024  # below it the kernel's OOM killer is near
 MOST_CLOCK_SECONDS = 2.0  # etcd warns at 1 s; TLS certificates begin to fail with minutes
@@ -131,11 +131,11 @@ def clock(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
 def default_route(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
     """A default route exists: without one a node does not answer its pods' ARP requests for 169.254.1.1 (proxy ARP).
 
-    A container's leads to this host; a virtual machine's to its hypervisor, at whatever address.
+    On the lab's own bridge it leads to this host; a hypervisor's may have whatever address.
     """
     routes = [route for route in facts.on(machine.name).routes if route.destination.prefixlen == 0]
     usable = sorted((route for route in routes if route.kind == "unicast"), key=lambda route: route.metric)
-    if usable and lab.provider is Provider.LXC and usable[0].gateways != (lab.network.gateway,):
+    if usable and lab.provider.traits.makes_bridge and usable[0].gateways != (lab.network.gateway,):
         cause = f"{machine.name}'s default route does not lead to the lab's gateway {lab.network.gateway}: {usable[0]}"
         hint = f"labctl ssh {machine.name} -- ip route replace default via {lab.network.gateway}"
         return failed(str(usable[0]), cause, hint)

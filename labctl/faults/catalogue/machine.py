@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from labctl.checks.check import Layer
 from labctl.faults.fault import Fault, Place, Way
-from labctl.model.lab import Provider
 
 FAULTS = (
     Fault(
@@ -17,7 +16,6 @@ FAULTS = (
         root_causes=("machine.{machine}",),
         cause="{machine} is off",
         way=Way.POWER,
-        providers=(Provider.LXC,),
     ),
     Fault(
         name="nic-down",
@@ -29,7 +27,6 @@ FAULTS = (
         root_causes=("machine.{machine}",),
         cause=" is down",
         way=Way.CONSOLE,
-        providers=(Provider.LXC,),
         apply="""
 nic=$(nic_of "$ADDRESS")
 remember nic "$nic"
