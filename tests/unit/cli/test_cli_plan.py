@@ -113,7 +113,7 @@ def test_render_makes_no_secrets_anew_under_machines_that_exist(
             "error: nobody can get into ingress, controlplane, worker1 any more",
             f"  where: {files.secrets}",
             "  why:   pki/ca is lost or damaged, and the machines were made with it",
-            "  next:  labctl up makes them anew",
+            "  next:  labctl up recreates them",
         ],
     )
     assert secrets(files) == before
