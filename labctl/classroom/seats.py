@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from labctl.config.build import build
-from labctl.config.meaning import findings
+from labctl.config.consistency import conflicts
 from labctl.config.schema import Config
 from labctl.errors import ConfigError
 from labctl.model.lab import Lab, Provider
@@ -53,7 +53,7 @@ def plan_seats(config: Config, base: Path) -> tuple[Seat, ...]:
     if problems:
         raise _error(problems)
     seats = tuple(_seat(config, base, number) for number in range(first, last + 1))
-    problems += [f"{seat.name}: {finding.found}" for seat in seats for finding in findings(seat.config)]
+    problems += [f"{seat.name}: {conflict.found}" for seat in seats for conflict in conflicts(seat.config)]
     problems += _overlaps(seats)
     if problems:
         raise _error(problems)

@@ -104,9 +104,9 @@ class Application:
         Raises ConfigError, or HostError if no provider works here.
         """
         from labctl.config import Overrides, load
-        from labctl.config.choices import merge, read_choices
+        from labctl.config.overrides import read_choices
 
-        chosen = merge(overrides or Overrides(), read_choices(self.lab_files().choices))
+        chosen = (overrides or Overrides()).or_else(read_choices(self.lab_files().choices))
         return load(self.directory, overrides=chosen, tell=tell)
 
     def lab_files(self) -> LabDirectory:

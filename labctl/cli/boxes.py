@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from labctl.config.build import OWN_BOX
+from labctl.config.schema import OWN_BOX
 from labctl.errors import HostError
 from labctl.host.privileges import is_root
 from labctl.model.lab import Lab

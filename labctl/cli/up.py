@@ -64,7 +64,7 @@ def up(
     from labctl.cli.cache import default_folder, require_cache
     from labctl.cli.steps import known_steps
     from labctl.config import Overrides
-    from labctl.config.choices import merge, read_choices
+    from labctl.config.overrides import read_choices
     from labctl.engine.changes import require_same_lab
     from labctl.engine.claim import claim
     from labctl.engine.lock import lab_lock
@@ -86,7 +86,7 @@ def up(
     require_own_name(lab, files)
     become_root(app, lab, "start the lab's containers, its bridge and its NAT rules")
     with lab_lock(files.lock):
-        chosen = merge(told, read_choices(files.choices))
+        chosen = told.or_else(read_choices(files.choices))
         kept = replace(chosen, provider=lab.provider.value, source=lab.source.value, subnet=str(lab.network.subnet))
         claim(lab, files, kept)
         outcome = _bring_up(app, lab, files, until, output)

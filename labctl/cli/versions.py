@@ -15,15 +15,14 @@ def versions(app: Application, output: str) -> None:
     import json
     from dataclasses import asdict, replace
 
-    from labctl.config.build import UPSTREAM
     from labctl.model.lab import Source
     from labctl.report.sources import markdown, rows
-    from labctl.sources.upstream import upstreams, warnings
+    from labctl.sources.upstream import DEFAULT_VERSIONS, upstreams, warnings
 
     lab = app.lab()
     if lab.source is not Source.UPSTREAM:
         app.note("this lab's software is Debian's; these are the versions that `source: upstream` would take")
-        lab = replace(lab, source=Source.UPSTREAM, versions=UPSTREAM)
+        lab = replace(lab, source=Source.UPSTREAM, versions=DEFAULT_VERSIONS)
     warned = warnings(lab)
     if output == "json":
         found = {"sources": [asdict(source) for source in upstreams(lab)], "warnings": warned}

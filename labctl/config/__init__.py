@@ -1,5 +1,6 @@
 """labctl.yaml: its schema, its errors, and the lab that it describes."""
 
-from labctl.config.loader import Overrides, load, load_config, parse
+from labctl.config.loader import load, load_config, parse
+from labctl.config.overrides import Overrides
 
 __all__ = ["Overrides", "load", "load_config", "parse"]

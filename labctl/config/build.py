@@ -1,9 +1,11 @@
-"""From labctl.yaml's values to the lab's model: addresses, machines, defaults that depend on provider and source."""
+"""From checked values of labctl.yaml to the lab's model: addresses, machines, defaults that depend on other keys."""
 
 from __future__ import annotations
 
-from labctl.config.addresses import GATEWAY, VIRTUAL, address, numbers
-from labctl.config.schema import Config
+from dataclasses import replace
+from ipaddress import IPv4Address, IPv4Network
+
+from labctl.config.schema import OWN_BOX, Config
 from labctl.model.lab import (
     App,
     Bgp,
@@ -21,14 +23,17 @@ from labctl.model.lab import (
     Versions,
     VirtualAddress,
 )
-from labctl.sources.upstream import CACHE_PORT
+from labctl.sources.upstream import CACHE_PORT, DEFAULT_VERSIONS
 
-# Releases of shared fate (labctl/sources/upstream.py): 1.34 is what Calico 3.32 and the controller 3.2 are tested with.
-UPSTREAM = Versions(kubernetes="1.34", calico="3.32.1", controller="3.2.11", haproxy="3.2")
-DEBIAN = Versions(kubernetes="", calico="", controller="", haproxy="")
-
-# The box that labctl builds from Debian's archive: for LXC, and for virtual machines without the internet.
-OWN_BOX = "labctl/debian-13"
+# Host numbers in the lab's subnet; the article has .1 and .21 to .24. The router, the second ingress machine and the
+# virtual address come before .21, so that the other machines keep the article's numbers.
+GATEWAY = 1
+ROUTER = 18
+SECOND_INGRESS = 19
+VIRTUAL_ADDRESS = 20
+INGRESS = 21
+CONTROLPLANE = 22
+FIRST_WORKER = 23
 
 
 def build(config: Config, provider: Provider, *, emulated: bool = False) -> Lab:
@@ -55,15 +60,38 @@ def build(config: Config, provider: Provider, *, emulated: bool = False) -> Lab:
 
 
 def choose_source(config: Config, provider: Provider) -> Source:
-    """The source that the configuration names; for ``auto`` the provider's default."""
+    """The configured source; for ``auto`` the provider's default."""
     return provider.traits.default_source if config.source == "auto" else Source(config.source)
+
+
+def machine_numbers(ingresses: int, workers: int, *, router: bool = False) -> dict[str, int]:
+    """The host number of each machine in the subnet, by name, in the order in which machines are listed."""
+    numbers = {"ingress": INGRESS}
+    if ingresses > 1:
+        numbers["ingress2"] = SECOND_INGRESS
+    if router:
+        numbers["router1"] = ROUTER  # not "router": BIRD has a keyword of that name, so no session could have it
+    numbers["controlplane"] = CONTROLPLANE
+    return numbers | {f"worker{index + 1}": FIRST_WORKER + index for index in range(workers)}
+
+
+def room_for_workers(subnet: IPv4Network) -> int:
+    """How many workers the subnet has addresses for; 0 or less if none."""
+    return subnet.num_addresses - 1 - FIRST_WORKER
+
+
+def _address(subnet: IPv4Network, number: int) -> IPv4Address:
+    """The address with that host number. Raises ValueError outside the subnet."""
+    if not 0 < number < subnet.num_addresses - 1:
+        raise ValueError(f"{subnet} has no address number {number}")
+    return subnet.network_address + number
 
 
 def _network(config: Config) -> Network:
     network = config.network
     return Network(
         subnet=network.subnet,
-        gateway=address(network.subnet, GATEWAY),
+        gateway=_address(network.subnet, GATEWAY),
         pod_cidr=network.pod_cidr,
         service_cidr=network.service_cidr,
         block_size=network.block_size,
@@ -73,53 +101,45 @@ def _network(config: Config) -> Network:
     )
 
 
-def _numbers(config: Config) -> dict[str, int]:
-    return numbers(config.ingress.count, config.workers, router=config.router)
-
-
 def _machines(config: Config) -> tuple[Machine, ...]:
     def machine(name: str, number: int) -> Machine:
         role = Role(name.rstrip("0123456789"))
         memory, cpus = getattr(config.memory, role.value), getattr(config.cpus, role.value)
-        return Machine(name, role, address(config.network.subnet, number), memory, cpus)
+        return Machine(name, role, _address(config.network.subnet, number), memory, cpus)
 
-    return tuple(machine(name, number) for name, number in _numbers(config).items())
+    numbers = machine_numbers(config.ingress.count, config.workers, router=config.router)
+    return tuple(machine(name, number) for name, number in numbers.items())
 
 
 def _bgp(config: Config) -> Bgp:
-    told = config.bgp
-    return Bgp(told.hold_time, told.bfd, told.next_hop == "keep", Mesh(told.mesh), told.password)
+    bgp = config.bgp
+    return Bgp(bgp.hold_time, bgp.bfd, bgp.next_hop == "keep", Mesh(bgp.mesh), bgp.password)
 
 
 def _vip(config: Config) -> VirtualAddress | None:
     if config.ingress.count < 2:
         return None
-    shared = config.ingress.vip or address(config.network.subnet, VIRTUAL)
-    return VirtualAddress(shared, config.ingress.advert_interval)
+    address = config.ingress.vip or _address(config.network.subnet, VIRTUAL_ADDRESS)
+    return VirtualAddress(address, config.ingress.advert_interval)
 
 
 def _versions(config: Config, source: Source) -> Versions:
+    """The default versions, and those that labctl.yaml sets; empty for Debian, whose archive has one of each."""
     if source is Source.DEBIAN:
-        return DEBIAN
-    given = config.versions
-    return Versions(
-        kubernetes=given.kubernetes or UPSTREAM.kubernetes,
-        calico=given.calico or UPSTREAM.calico,
-        controller=given.controller or UPSTREAM.controller,
-        haproxy=given.haproxy or UPSTREAM.haproxy,
-    )
+        return Versions(kubernetes="", calico="", controller="", haproxy="")
+    return replace(DEFAULT_VERSIONS, **config.versions.model_dump(exclude_none=True))
 
 
 def _mirrors(config: Config, source: Source) -> Mirrors:
-    """Where upstream software is fetched. A cache in a folder is served by `up`, on the host's address in the lab."""
-    told = config.sources.model_dump()
-    offline = told.pop("offline") and source is Source.UPSTREAM
-    given = {key: url.rstrip("/") for key, url in told.items() if url is not None}
-    cache, folder = given.pop("cache", ""), ""
+    """Where upstream software is fetched. `up` serves a cache in a folder itself, at the host's address in the lab."""
+    urls = config.sources.model_dump(exclude_none=True)
+    offline = urls.pop("offline") and source is Source.UPSTREAM
+    urls = {key: url.rstrip("/") for key, url in urls.items()}
+    cache, folder = urls.pop("cache", ""), ""
     if cache.startswith("/"):
         folder = cache
-        cache = f"http://{address(config.network.subnet, GATEWAY)}:{CACHE_PORT}"
-    return Mirrors(cache, tuple(given.items()), folder, offline)
+        cache = f"http://{_address(config.network.subnet, GATEWAY)}:{CACHE_PORT}"
+    return Mirrors(cache, tuple(urls.items()), folder, offline)
 
 
 def _box(config: Config, provider: Provider, source: Source) -> Box:

@@ -1,4 +1,4 @@
-"""labctl.yaml as data, with the place of every key. Refuses what a configuration never needs: aliases, tags, depth."""
+"""Reading YAML: labctl.yaml as data, with the line of every key. Refuses aliases, tags and deep nesting."""
 
 from __future__ import annotations
 
@@ -19,9 +19,8 @@ from ruamel.yaml.events import (
 )
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode
 
-from labctl.config.problems import Mark, Places, Problem, dotted
-from labctl.config.schema import KeyPath
-from labctl.config.shown import quoted, shown
+from labctl.config.keys import KeyPath
+from labctl.config.problems import Mark, Places, Problem, dotted, quoted, shown
 
 MAX_DEPTH = 8
 # What YAML 1.2 (§5.1) lets a file contain, plus tab, line feed and carriage return.
@@ -30,7 +29,7 @@ _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U000100
 
 @dataclass(slots=True)
 class Document:
-    """What was read: data for the schema, places for messages, and the problems that reading itself found."""
+    """data: for the schema. places: of the keys, for messages. problems: what is wrong with the YAML itself."""
 
     data: dict[str, Any] = field(default_factory=dict)
     places: Places = field(default_factory=Places)
@@ -38,7 +37,7 @@ class Document:
 
 
 def read_document(content: bytes) -> Document:
-    """Read the bytes of a labctl.yaml. Never raises for wrong content; the document's problems tell."""
+    """Read the bytes of a labctl.yaml. Wrong content does not raise: it is in the document's problems."""
     document = Document()
     text = _decode(content, document.problems)
     if text is None:
@@ -85,7 +84,7 @@ def _decode(content: bytes, problems: list[Problem]) -> str | None:
 
 
 def _refused(text: str) -> list[Problem]:
-    """Aliases, anchors, tags, further documents, deep nesting: seen as events, before anything is built from them."""
+    """Aliases, anchors, tags, further documents and deep nesting, found in the events before anything is built."""
     problems: list[Problem] = []
     depth = documents = 0
     for event in _reader().parse(text):

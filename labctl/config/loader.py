@@ -1,41 +1,28 @@
-"""Read a lab's labctl.yaml and make the lab's model of it, or say everything that is wrong with it, at once."""
+"""Read a directory's labctl.yaml and build the lab's model, or raise one error with everything that is wrong."""
 
 from __future__ import annotations
 
 import stat
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from labctl.config.build import build, choose_source
+from labctl.config.consistency import Conflict, conflicts
 from labctl.config.document import Document, read_document
-from labctl.config.meaning import Finding, findings
+from labctl.config.keys import KeyPath
+from labctl.config.overrides import Overrides
 from labctl.config.problems import FILE_NAME, Mark, Places, Problem, dotted, from_pydantic
-from labctl.config.schema import Config, KeyPath
+from labctl.config.schema import Config
 from labctl.errors import ConfigError
 from labctl.host.host import Host
 from labctl.model.lab import Lab, Provider
 from labctl.providers.choose import choose_provider, choose_subnet, is_emulated
 
 MAX_BYTES = 256 * 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Overrides:
-    """What the command line says in place of labctl.yaml; None: nothing.
-
-    subnet: what labctl chose for this host; a subnet in labctl.yaml goes before it. So does a cache.
-    """
-
-    provider: str | None = None
-    source: str | None = None
-    workers: int | None = None
-    subnet: str | None = None
-    offline: bool | None = None
-    cache: str | None = None
 
 
 def load(
@@ -48,8 +35,8 @@ def load(
 ) -> Lab:
     """The lab of a directory. Without a labctl.yaml, or with an empty one, it is the article's lab.
 
-    choose: picks the provider where the configuration leaves it open; called for ``provider: auto`` only.
-    host: decides what the configuration leaves open. tell: hears a line where that differs from the usual.
+    choose: picks the provider for ``provider: auto``. host: decides what the configuration leaves open.
+    tell: called with a line if this host makes the lab differ from the defaults.
     Raises ConfigError with all problems; HostError if no provider works here.
     """
     host, overrides = host or Host(), overrides or Overrides()
@@ -62,7 +49,7 @@ def load(
         default = config.network.subnet
         chosen = choose_subnet(provider, default, host)
         if chosen != default:
-            tell(f"the lab's subnet is {chosen}: VirtualBox allows no {default} on this host")
+            tell(f"the lab uses {chosen}: VirtualBox does not allow {default} on this host")
             config = load_config(directory, overrides=replace(overrides, subnet=str(chosen)))
     return build(config, provider, emulated=is_emulated(provider, config.emulated, host))
 
@@ -81,15 +68,17 @@ def parse(content: bytes, *, overrides: Overrides | None = None, where: str = FI
     _override(document, overrides or Overrides())
     config, wrong = _validate(document.data, document.places)
     problems = [*document.problems, *wrong.values()]
-    unsure = set(wrong) | {tuple(problem.key.split(".")) for problem in document.problems}
-    problems += [_problem(finding, document.places) for finding in findings(config) if not _touches(finding, unsure)]
+    wrong_keys = set(wrong) | {tuple(problem.key.split(".")) for problem in document.problems}
+    problems += [
+        _problem(found, document.places) for found in conflicts(config) if not _follows_from(found, wrong_keys)
+    ]
     if problems:
         raise _error(problems, where)
     return config
 
 
 def _read(file: Path) -> bytes:
-    """The file's bytes, one more than allowed at most; nothing where there is no file."""
+    """The file's bytes, at most one more than allowed; nothing if there is no file."""
     try:
         if not stat.S_ISREG(file.stat().st_mode):
             raise _error([Problem(1, 1, "", "something that is not a file", "a text file")], str(file))
@@ -105,30 +94,20 @@ def _read(file: Path) -> bytes:
 
 
 def _override(document: Document, overrides: Overrides) -> None:
-    """Put the command line's values in place of the file's."""
-    for key in ("provider", "source", "workers"):
-        value = getattr(overrides, key)
-        if value is not None:
-            _put(document, (key,), value)
-    for section, key, value in (("network", "subnet", overrides.subnet), ("sources", "cache", overrides.cache)):
-        keys = document.data.setdefault(section, {})
-        if value is not None and isinstance(keys, dict) and key not in keys:
-            _put(document, (section, key), value)
-    if overrides.offline is not None and isinstance(document.data["sources"], dict):
-        _put(document, ("sources", "offline"), overrides.offline)
-
-
-def _put(document: Document, path: KeyPath, value: object) -> None:
-    section = document.data
-    for key in path[:-1]:
-        section = section[key]
-    section[path[-1]] = value
-    document.places.marks[path] = Mark(0, 0)
-    document.places.texts[path] = str(value)
+    """Put overrides in place of the file's values; they have line 0."""
+    for path, value, only_if_unset in overrides.items():
+        section = document.data
+        for key in path[:-1]:
+            section = section.setdefault(key, {}) if isinstance(section, dict) else section
+        if not isinstance(section, dict) or (only_if_unset and path[-1] in section):
+            continue
+        section[path[-1]] = value
+        document.places.marks[path] = Mark(0, 0)
+        document.places.texts[path] = str(value)
 
 
 def _validate(data: dict[str, Any], places: Places) -> tuple[Config, dict[KeyPath, Problem]]:
-    """The values that are right, defaults in place of the wrong ones, and the problems of the wrong ones."""
+    """The values that are right, with defaults in place of wrong ones, and the problems of the wrong ones."""
     try:
         return Config.model_validate(data), {}
     except ValidationError as error:
@@ -144,15 +123,15 @@ def _remove(data: dict[str, Any], path: KeyPath) -> None:
     data.pop(path[-1], None)
 
 
-def _touches(finding: Finding, unsure: set[KeyPath]) -> bool:
-    """Whether a finding follows from a key that is wrong already: then it may be no error at all."""
-    return any(path[:length] in unsure for path in finding.about for length in range(1, len(path) + 1))
+def _follows_from(conflict: Conflict, wrong: set[KeyPath]) -> bool:
+    """Whether a conflict involves a key that is wrong anyway: then it may be no conflict at all."""
+    return any(path[:length] in wrong for path in conflict.keys for length in range(1, len(path) + 1))
 
 
-def _problem(finding: Finding, places: Places) -> Problem:
-    mark = places.mark(*finding.about)
-    key = next((path for path in finding.about if path in places.marks), finding.about[0])
-    return Problem(mark.line, mark.column, dotted(key), finding.found, finding.allowed)
+def _problem(conflict: Conflict, places: Places) -> Problem:
+    mark = places.mark(*conflict.keys)
+    key = next((path for path in conflict.keys if path in places.marks), conflict.keys[0])
+    return Problem(mark.line, mark.column, dotted(key), conflict.found, conflict.allowed)
 
 
 def _error(problems: list[Problem], where: str) -> ConfigError:

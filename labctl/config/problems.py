@@ -1,4 +1,4 @@
-"""What is wrong with a labctl.yaml, one object per error, and the way from pydantic's errors to ours."""
+"""Errors in a labctl.yaml: one object per error, with line, key, what is allowed and what was probably meant."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from labctl.config.schema import KeyPath, all_keys, allowed_at, section_at
-from labctl.config.shown import shown
+from labctl.config.keys import KeyPath, all_keys, allowed_at, section_at
 
 FILE_NAME = "labctl.yaml"
+_MAX_SHOWN = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ def from_pydantic(error: ValidationError, places: Places) -> dict[KeyPath, Probl
         mark = places.mark(path)
         if details["type"] == "extra_forbidden":
             found, allowed = "unknown key", ", ".join(_keys_in(path[:-1]))
-            suggestion = closest_key(path)
+            suggestion = _closest_key(path)
         else:
             found, allowed = places.text(path), allowed_at(path)
             if details["type"] == "string_type" and isinstance(details["input"], int | float):
@@ -88,7 +88,7 @@ def dotted(path: KeyPath) -> str:
     return ".".join(shown(key) for key in path)
 
 
-def closest_key(path: KeyPath) -> str:
+def _closest_key(path: KeyPath) -> str:
     """The known key that an unknown one was probably meant to be: in the same section first, else anywhere."""
     wanted = path[-1].lower().replace("-", "_")
     here = difflib.get_close_matches(wanted, _keys_in(path[:-1]), n=1)
@@ -120,3 +120,15 @@ def _known_path(details: ErrorDetails) -> KeyPath:
     while len(path) > 1 and not allowed_at(path):
         path = path[:-1]
     return path
+
+
+def shown(text: str) -> str:
+    """Text of unknown origin in one line for a terminal: unprintable characters are escaped, long text is cut."""
+    if len(text) > _MAX_SHOWN:
+        text = text[: _MAX_SHOWN - 1] + "…"
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text)
+
+
+def quoted(text: str) -> str:
+    """The same in double quotes."""
+    return f'"{shown(text)}"'

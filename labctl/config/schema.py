@@ -1,53 +1,72 @@
-"""The shape of labctl.yaml: every key, its type, its default and what is allowed. Pure data, no checks by meaning."""
+"""The shape of labctl.yaml: every key with its type, default and meaning, each declared once.
+
+`labctl init`, docs/reference/labctl-yaml.md, error messages and options of commands take their texts from here.
+"""
 
 from __future__ import annotations
 
 from ipaddress import IPv4Address, IPv4Network
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from labctl.config import values
-from labctl.model.provider import Provider
+from labctl.model.provider import Provider, Source
+from labctl.sources.upstream import DEFAULT_VERSIONS
 
-PROVIDERS = ("auto", *(provider.value for provider in Provider))
-SourceChoice = Literal["auto", "upstream", "debian"]
-
-MAX_WORKERS = 64
 MAX_AS_NUMBER = 2**32 - 1
-MAX_REPLICAS = 200
 MAX_SEATS = 99
+# The box that labctl builds from Debian's archive.
+OWN_BOX = "labctl/debian-13"
+
+_PUBLIC = next(provider.traits for provider in Provider if provider.traits.public_box)
 
 NetworkText = Annotated[IPv4Network, BeforeValidator(values.network)]
 AddressText = Annotated[IPv4Address, BeforeValidator(values.address)]
-Version = Annotated[str, AfterValidator(values.version)]
+ProviderText = Annotated[str, BeforeValidator(values.one_of("auto", *Provider))]
+SourceText = Annotated[str, BeforeValidator(values.one_of("auto", *Source))]
+VersionText = Annotated[str, AfterValidator(values.version)]
 MirrorText = Annotated[str, AfterValidator(values.mirror)]
 
 
-def _field(default: Any, description: str, allowed: str, **limits: Any) -> Any:
-    """A key of labctl.yaml. allowed: what an error says is allowed."""
-    return Field(default=default, description=description, json_schema_extra={"allowed": allowed}, **limits)
+def _key(
+    default: Any, description: str, allowed: str = "", *, computed: str = "", example: str = "", **limits: Any
+) -> Any:
+    """A key of labctl.yaml.
+
+    allowed: what an error says is allowed, if the type alone does not tell. computed: the default in words, for a key
+    whose default depends on other things. example: a value as labctl.yaml has it, for a key without a default.
+    """
+    extra: dict[str, Any] = {"allowed": allowed, "computed": computed, "example": example}
+    return Field(default=default, description=description, json_schema_extra=extra, **limits)
 
 
-def _number(default: int | None, low: int, high: int, description: str) -> Any:
-    return _field(default, description, f"a whole number from {low} to {high}", ge=low, le=high)
+def _network(default: str, description: str) -> Any:
+    return _key(IPv4Network(default), description, f"an IPv4 network such as {default}")
 
 
-def _megabytes(default: int, who: str) -> Any:
-    return _number(default, 256, 1024 * 1024, f"Memory of {who}, in MiB.")
+def _megabytes(default: int, machine: str) -> Any:
+    return _key(default, f"Memory of {machine} in MiB.", ge=256, le=1024 * 1024)
 
 
-def _processors(default: int, who: str) -> Any:
-    return _number(default, 1, 256, f"Processors of {who}.")
+def _processors(default: int, machine: str) -> Any:
+    return _key(default, f"Processors of {machine}.", ge=1, le=256)
 
 
-def _mirror_of(what: str) -> Any:
-    """A key whose value takes the place of a publisher's address."""
-    return _field(None, f"A mirror in place of {what}.", "a URL that begins with http:// or https://")
+def _version(default: str, software: str) -> Any:
+    patch = "" if default.count(".") == 2 else f' or "{default}.1"'
+    allowed = f'a version in quotes, without v, such as "{default}"{patch}'
+    return _key(None, f"Version of {software}.", allowed, computed=default, example=f'"{default}"')
+
+
+def _mirror(publisher: str, key: str) -> Any:
+    """A key whose value replaces a publisher's address."""
+    allowed, example = "a URL that begins with http:// or https://", f"https://mirror.example.org/{key}"
+    return _key(None, f"Mirror of {publisher}.", allowed, computed="the publisher itself", example=example)
 
 
 def _section(section: type[BaseModel], description: str) -> Any:
-    return _field(section(), description, "a section of keys: " + ", ".join(section.model_fields))
+    return _key(section(), description, "a section of keys: " + ", ".join(section.model_fields))
 
 
 class Section(BaseModel):
@@ -59,52 +78,39 @@ class Section(BaseModel):
 class NetworkSection(Section):
     """``network:``."""
 
-    subnet: NetworkText = _field(
-        IPv4Network("192.168.50.0/24"),
-        "The lab's own network. The host gets .1 in it, ingress .21, controlplane .22, worker1 .23 and so on. "
-        "Where VirtualBox does not allow the default, it is 192.168.56.0/24.",
-        "an IPv4 network such as 192.168.50.0/24",
+    subnet: NetworkText = _network(
+        "192.168.50.0/24",
+        "The lab's own network. The host gets .1, ingress .21, controlplane .22, worker1 .23 and so on. If VirtualBox "
+        "does not allow the default on this host, labctl uses 192.168.56.0/24.",
     )
-    pod_cidr: NetworkText = _field(
-        IPv4Network("172.16.0.0/16"),
-        "The network that pods get their addresses from.",
-        "an IPv4 network such as 172.16.0.0/16",
+    pod_cidr: NetworkText = _network("172.16.0.0/16", "Network for the addresses of pods.")
+    service_cidr: NetworkText = _network("10.96.0.0/12", "Network for the cluster IPs of Services.")
+    block_size: int = _key(26, "Prefix length of the block of pod addresses that each node gets.", ge=20, le=32)
+    as_number: int = _key(65000, "AS number of the nodes.", ge=1, le=MAX_AS_NUMBER)
+    ingress_as_number: int | None = _key(
+        None, "AS number of BIRD on ingress.", computed="as_number (iBGP)", example="65000", ge=1, le=MAX_AS_NUMBER
     )
-    service_cidr: NetworkText = _field(
-        IPv4Network("10.96.0.0/12"),
-        "The network of the Services' cluster addresses.",
-        "an IPv4 network such as 10.96.0.0/12",
-    )
-    block_size: int = _number(26, 20, 32, "Prefix length of the block of pod addresses that each node gets.")
-    as_number: int = _number(65000, 1, MAX_AS_NUMBER, "AS number of the cluster's nodes.")
-    ingress_as_number: int | None = _field(
-        None,
-        "AS number of BIRD on ingress. Default: that of the nodes (iBGP).",
-        f"a whole number from 1 to {MAX_AS_NUMBER}",
-        ge=1,
-        le=MAX_AS_NUMBER,
-    )
-    encapsulation: Literal["none", "vxlan", "ipip"] = _field(
+    encapsulation: Literal["none", "vxlan", "ipip"] = _key(
         "none",
-        "How packets between pods of different nodes cross the lab's network: as they are, or in a tunnel. For source "
-        "upstream: the stand-in for Calico's agent has no tunnels. Requests from ingress never go through one.",
-        "one of none, vxlan, ipip",
+        "How packets between pods on different nodes cross the lab's network: as they are, or in a tunnel. Tunnels "
+        "need source upstream: the stand-in for Calico's agent has none. Requests from ingress never use a tunnel.",
     )
 
 
 class IngressSection(Section):
     """``ingress:``."""
 
-    count: int = _number(1, 1, 2, "How many machines take requests. With two, one stands by for the other.")
-    vip: AddressText | None = _field(
+    count: int = _key(1, "Number of ingress machines. With two, one is active and one is on standby.", ge=1, le=2)
+    vip: AddressText | None = _key(
         None,
-        "The address that clients ask where there are two: the one that is able has it (Keepalived). Default: .20.",
+        "Virtual IP address that clients use if there are two ingress machines. Keepalived moves it between them.",
         "an IPv4 address of network.subnet that no machine has",
+        computed=".20 in network.subnet",
+        example="192.168.50.20",
     )
-    advert_interval: float = _field(
+    advert_interval: float = _key(
         1.0,
-        "Seconds from one sign of life (VRRP) to the next; after three that did not come the other machine takes over.",
-        "a number from 0.1 to 10",
+        "Seconds between VRRP advertisements. After three missed ones, the standby machine takes over.",
         ge=0.1,
         le=10,
         allow_inf_nan=False,
@@ -114,30 +120,26 @@ class IngressSection(Section):
 class BgpSection(Section):
     """``bgp:``."""
 
-    hold_time: int = _number(30, 3, 240, "Seconds without a word after which ingress takes a session for dead.")
-    bfd: bool = _field(
+    hold_time: int = _key(30, "Hold time: seconds without a message after which a session is closed.", ge=3, le=240)
+    bfd: bool = _key(
         False,
-        "Whether both ends also watch each other by BFD, which notices within a second. Calico has no BFD: this is for "
-        "the stand-in, source debian.",
-        "true or false",
+        "Whether both ends also run BFD, which detects a dead peer within a second. Needs source debian: Calico has no "
+        "BFD, its stand-in does.",
     )
-    next_hop: Literal["auto", "keep"] = _field(
+    next_hop: Literal["auto", "keep"] = _key(
         "auto",
-        "What a node says of routes that it tells on. auto: over eBGP itself, which is wrong for the other nodes' "
-        "blocks; keep: the node that has the block.",
-        "one of auto, keep",
+        "Next hop on re-advertised routes. auto: the node itself over eBGP, which is wrong for the blocks of other "
+        "nodes; keep: the node that owns the block.",
     )
-    mesh: Literal["full", "reflector"] = _field(
+    mesh: Literal["full", "reflector"] = _key(
         "full",
-        "How nodes learn the other nodes' blocks. full: a session between any two; reflector: ingress, or the router, "
-        "reflects them.",
-        "one of full, reflector",
+        "How nodes learn the blocks of other nodes. full: a session between every two nodes; reflector: ingress, or "
+        "the router, is the route reflector.",
     )
-    password: bool = _field(
+    password: bool = _key(
         False,
-        "Whether the sessions of the nodes with ingress, or with the router, are signed with a password (MD5); "
-        "labctl makes one.",
-        "true or false",
+        "Whether the nodes' sessions with ingress, or with the router, are authenticated with a TCP MD5 password. "
+        "labctl generates it.",
     )
 
 
@@ -159,116 +161,121 @@ class CpusSection(Section):
     worker: int = _processors(2, "each worker")
 
 
+class LimitsSection(Section):
+    """``limits:``."""
+
+    memory: int | None = _key(
+        None,
+        "Memory in MiB that the lab's LXC machines may use together.",
+        computed="no limit",
+        example="2048",
+        ge=1024,
+        le=1024 * 1024,
+    )
+    cpus: float | None = _key(
+        None,
+        "Processors that the lab's LXC machines may use together, such as 1.5.",
+        computed="no limit",
+        example="1.5",
+        ge=0.5,
+        le=1024,
+    )
+
+
 class AppSection(Section):
     """``app:``."""
 
-    host: Annotated[str, AfterValidator(values.host)] = _field(
-        "test.local", "The name that the application answers to.", "a host name in lower case such as test.local"
+    host: Annotated[str, AfterValidator(values.host)] = _key(
+        "test.local", "Host name that the application answers to.", "a host name in lower case such as test.local"
     )
-    replicas: int = _number(5, 0, MAX_REPLICAS, "How many pods of the application run.")
-    image: Annotated[str, AfterValidator(values.image)] = _field(
-        "jmalloc/echo-server", "The application's image.", "an image reference such as jmalloc/echo-server:latest"
+    replicas: int = _key(5, "Number of pods of the application.", ge=0, le=200)
+    image: Annotated[str, AfterValidator(values.image)] = _key(
+        "jmalloc/echo-server",
+        "Container image of the application.",
+        "an image reference such as jmalloc/echo-server:latest",
     )
 
 
 class VersionsSection(Section):
     """``versions:``."""
 
-    kubernetes: Version | None = _field(
-        None, "Kubernetes. Default: 1.35.", 'a version in quotes, without v, such as "1.35" or "1.35.1"'
-    )
-    calico: Version | None = _field(
-        None, "Calico. Default: 3.32.1.", 'a version in quotes, without v, such as "3.32.1"'
-    )
-    controller: Version | None = _field(
-        None,
-        "HAProxy Kubernetes Ingress Controller. Default: 3.2.11.",
-        'a version in quotes, without v, such as "3.2.11"',
-    )
-    haproxy: Version | None = _field(None, "HAProxy. Default: 3.2.", 'a version in quotes, without v, such as "3.2"')
+    kubernetes: VersionText | None = _version(DEFAULT_VERSIONS.kubernetes, "Kubernetes")
+    calico: VersionText | None = _version(DEFAULT_VERSIONS.calico, "Calico")
+    controller: VersionText | None = _version(DEFAULT_VERSIONS.controller, "HAProxy Kubernetes Ingress Controller")
+    haproxy: VersionText | None = _version(DEFAULT_VERSIONS.haproxy, "HAProxy")
 
 
 class SourcesSection(Section):
     """``sources:``."""
 
-    cache: Annotated[str, AfterValidator(values.cache)] | None = _field(
+    cache: Annotated[str, AfterValidator(values.cache)] | None = _key(
         None,
-        "What `labctl cache pull` fetched: the address where `labctl cache serve` serves it, or its folder here. "
-        "Any web server with a folder per publisher will do: https://pkgs.k8s.io/x is asked there as /pkgs.k8s.io/x.",
+        "Cache that `labctl cache pull` filled: its folder on this host, or the URL where `labctl cache serve` serves "
+        "it. Any web server with a folder per publisher works: https://pkgs.k8s.io/x is requested as /pkgs.k8s.io/x.",
         "a URL that begins with http:// or https://, or an absolute path without spaces",
+        computed="none",
+        example="http://cache.example.org:8080",
     )
-    offline: bool = _field(
-        False, "Whether nothing but the cache is asked; so does `labctl up --offline`.", "true or false"
+    offline: bool = _key(False, "Whether to use only the cache, like `labctl up --offline`.")
+    kubernetes: MirrorText | None = _mirror("https://pkgs.k8s.io", "kubernetes")
+    calico: MirrorText | None = _mirror(
+        "https://raw.githubusercontent.com and https://github.com, for Calico", "calico"
     )
-    kubernetes: MirrorText | None = _mirror_of("https://pkgs.k8s.io")
-    calico: MirrorText | None = _mirror_of("https://raw.githubusercontent.com and https://github.com, for Calico")
-    controller: MirrorText | None = _mirror_of("https://github.com, for the controller")
-    haproxy: MirrorText | None = _mirror_of("http://haproxy.debian.net (or Ubuntu's PPA)")
-    images: MirrorText | None = _mirror_of(
-        "registry.k8s.io, quay.io and docker.io, as a registry that fetches for them"
+    controller: MirrorText | None = _mirror("https://github.com, for the ingress controller", "controller")
+    haproxy: MirrorText | None = _mirror("http://haproxy.debian.net (or Ubuntu's PPA)", "haproxy")
+    images: MirrorText | None = _mirror(
+        "registry.k8s.io, quay.io and docker.io: a registry that is a pull-through cache of them", "images"
     )
-    distribution: MirrorText | None = _mirror_of(
-        "http://deb.debian.org (or http://archive.ubuntu.com), for the machines' own packages"
+    distribution: MirrorText | None = _mirror(
+        "http://deb.debian.org (or http://archive.ubuntu.com), for the machines' own packages", "distribution"
     )
-    boxes: MirrorText | None = _mirror_of("https://vagrantcloud.com (as application/json)")
+    boxes: MirrorText | None = _mirror("https://vagrantcloud.com, with its JSON", "boxes")
 
 
 class BoxSection(Section):
     """``box:``."""
 
-    name: Annotated[str, AfterValidator(values.box_name)] | None = _field(
+    name: Annotated[str, AfterValidator(values.box_name)] | None = _key(
         None,
-        "Vagrant's name of the box. Default: bento/debian-13 for virtual machines; for LXC the box that labctl builds.",
-        "a box name such as bento/debian-13",
+        "Name of the Vagrant box.",
+        f"a box name such as {_PUBLIC.public_box}",
+        computed=f"{_PUBLIC.public_box} for virtual machines; for LXC, and with source debian, the box that labctl builds",
+        example=_PUBLIC.public_box,
     )
-    version: Annotated[str, AfterValidator(values.box_version)] | None = _field(
-        None, "Version of the box. Default: the one that labctl was tried with.", "a version such as 202510.26.0"
-    )
-    mirror: MirrorText | None = _field(
+    version: Annotated[str, AfterValidator(values.box_version)] | None = _key(
         None,
-        "Debian mirror for the box that labctl builds. Default: the host's own.",
+        "Version of the Vagrant box.",
+        f"a version such as {_PUBLIC.public_box_version}",
+        computed=f"{_PUBLIC.public_box_version} for {_PUBLIC.public_box}, otherwise any",
+        example=_PUBLIC.public_box_version,
+    )
+    mirror: MirrorText | None = _key(
+        None,
+        "Debian mirror for the box that labctl builds.",
         "a URL such as http://deb.debian.org/debian",
-    )
-
-
-class LimitsSection(Section):
-    """``limits:``."""
-
-    memory: int | None = _field(
-        None,
-        "The most memory that the lab's LXC machines may use together, in MiB. Default: no limit.",
-        "a whole number from 1024 to 1048576",
-        ge=1024,
-        le=1024 * 1024,
-    )
-    cpus: float | None = _field(
-        None,
-        "The most processors that the lab's LXC machines may use together, such as 1.5. Default: no limit.",
-        "a number from 0.5 to 1024",
-        ge=0.5,
-        le=1024,
+        computed="the mirror of this host",
+        example="http://deb.debian.org/debian",
     )
 
 
 class ClassroomSection(Section):
     """``classroom:``."""
 
-    seats: int = _number(12, 1, MAX_SEATS, "How many seats `labctl class up` brings up.")
-    first_seat: int = _number(1, 1, MAX_SEATS, "The first seat's number; a second server goes on where the first ends.")
-    first_subnet: NetworkText = _field(
-        IPv4Network("192.168.101.0/24"),
-        "The first seat's network.subnet; each further seat gets the next network of that size.",
-        "an IPv4 network such as 192.168.101.0/24",
+    seats: int = _key(12, "Number of seats.", ge=1, le=MAX_SEATS)
+    first_seat: int = _key(
+        1, "Number of the first seat. A second server continues where the first one ends.", ge=1, le=MAX_SEATS
     )
-    first_service_cidr: NetworkText = _field(
-        IPv4Network("10.101.0.0/16"),
-        "The first seat's network.service_cidr; each further seat gets the next network of that size.",
-        "an IPv4 network such as 10.101.0.0/16",
+    first_subnet: NetworkText = _network(
+        "192.168.101.0/24", "network.subnet of the first seat. Each further seat gets the next network of that size."
     )
-    at_once: int | None = _field(
+    first_service_cidr: NetworkText = _network(
+        "10.101.0.0/16", "network.service_cidr of the first seat. Each further seat gets the next network of that size."
+    )
+    at_once: int | None = _key(
         None,
-        "How many seats come up side by side. Default: one per two processors of the server.",
-        f"a whole number from 1 to {MAX_SEATS}",
+        "Number of seats that come up in parallel.",
+        computed="half the number of the server's processors",
+        example="2",
         ge=1,
         le=MAX_SEATS,
     )
@@ -277,83 +284,49 @@ class ClassroomSection(Section):
 class Config(Section):
     """The whole of labctl.yaml."""
 
-    name: Annotated[str, AfterValidator(values.name)] = _field(
+    name: Annotated[str, AfterValidator(values.name)] = _key(
         "lab",
-        "Name of the lab. Labs with different names and subnets live side by side.",
+        "Name of the lab. Labs with different names and subnets can run side by side.",
         "a DNS label: a-z, 0-9 and -, at most 40 characters",
     )
-    provider: Annotated[str, AfterValidator(values.one_of(PROVIDERS))] = _field(
+    provider: ProviderText = _key(
         "auto",
-        "Where the machines run. auto: VirtualBox where it works, else LXC on Linux.",
-        "one of " + ", ".join(PROVIDERS),
+        "Where the machines run. auto: VirtualBox if it works on this host, otherwise LXC on Linux.",
+        "one of " + ", ".join(("auto", *Provider)),
     )
-    source: SourceChoice = _field(
+    source: SourceText = _key(
         "auto",
-        "Where the software comes from. upstream: today's releases from the internet; debian: Debian's archive alone. "
-        "auto: debian on LXC, else upstream.",
-        "one of " + ", ".join(get_args(SourceChoice)),
+        "Where the software comes from. upstream: current releases from the internet; debian: only Debian's archive; "
+        "auto: debian on LXC, otherwise upstream.",
+        "one of " + ", ".join(("auto", *Source)),
     )
-    emulated: bool | None = _field(
+    emulated: bool | None = _key(
         None,
-        "Whether the machines are emulated in software, so that all gets more time: libvirt's, or LXC's on a host that"
-        " is. Default: libvirt's without KVM.",
-        "true or false",
+        "Whether the machines' processors are emulated in software, so that everything may take longer. Set it to true "
+        "for LXC on a host that is itself emulated.",
+        computed="true on libvirt without KVM, otherwise false",
+        example="false",
     )
-    workers: int = _number(2, 1, MAX_WORKERS, "How many workers the cluster has.")
-    network: NetworkSection = _section(NetworkSection, "Networks and BGP.")
+    workers: int = _key(2, "Number of workers.", ge=1, le=64)
+    network: NetworkSection = _section(NetworkSection, "Networks and AS numbers.")
     ingress: IngressSection = _section(IngressSection, "The machines outside the cluster that take requests.")
-    router: bool = _field(
+    router: bool = _key(
         False,
-        "Whether a machine of its own stands between ingress and the nodes, .18: the article's Layer 3 device. The "
-        "nodes and ingress have BGP sessions with it alone, and requests to pods go by way of it.",
-        "true or false",
+        "Whether a router (.18) stands between ingress and the nodes: the article's Layer 3 device. The nodes and "
+        "ingress then have BGP sessions only with the router, and requests to pods pass through it.",
     )
-    bgp: BgpSection = _section(BgpSection, "The BGP sessions of ingress, or of the router, with the nodes.")
+    bgp: BgpSection = _section(BgpSection, "BGP sessions between the nodes and ingress, or the router.")
     memory: MemorySection = _section(MemorySection, "Memory of the machines.")
     cpus: CpusSection = _section(CpusSection, "Processors of the machines.")
-    limits: LimitsSection = _section(LimitsSection, "What the lab's machines may use together, where they are LXC's.")
+    limits: LimitsSection = _section(LimitsSection, "Limits for all of the lab's machines together (LXC only).")
     app: AppSection = _section(AppSection, "The application that the lab serves.")
     versions: VersionsSection = _section(
-        VersionsSection, "Versions, where the source is upstream (Debian's archive has one version of each)."
+        VersionsSection, "Versions of the software with source upstream. Debian's archive has one version of each."
     )
     sources: SourcesSection = _section(
-        SourcesSection, "Where upstream software is fetched instead of at its publishers (source: upstream)."
+        SourcesSection, "Mirrors and caches that replace the publishers' servers (source upstream)."
     )
-    box: BoxSection = _section(BoxSection, "The box that the machines are made from.")
+    box: BoxSection = _section(BoxSection, "The Vagrant box that the machines are created from.")
     classroom: ClassroomSection = _section(
-        ClassroomSection, "Many seats on one server, for `labctl class`: each is a lab as the rest of this file says."
+        ClassroomSection, "Seats for `labctl class`: many labs on one server, each as the rest of this file describes."
     )
-
-
-KeyPath = tuple[str, ...]
-
-
-def section_at(path: KeyPath) -> type[BaseModel] | None:
-    """The section that stands at a key path, or None if the path is a plain key or unknown."""
-    section: type[BaseModel] = Config
-    for key in path:
-        field = section.model_fields.get(key)
-        kind = field.annotation if field else None
-        if not (isinstance(kind, type) and issubclass(kind, BaseModel)):
-            return None
-        section = kind
-    return section
-
-
-def allowed_at(path: KeyPath) -> str:
-    """What is allowed at a key path; an empty text for an unknown one."""
-    parent = section_at(path[:-1]) if path else None
-    field = parent.model_fields.get(path[-1]) if parent else None
-    extra = field.json_schema_extra if field else None
-    return str(extra.get("allowed", "")) if isinstance(extra, dict) else ""
-
-
-def all_keys() -> tuple[KeyPath, ...]:
-    """Every key path of labctl.yaml, sections included, in the order of the schema."""
-    paths: list[KeyPath] = []
-    for name in Config.model_fields:
-        paths.append((name,))
-        section = section_at((name,))
-        if section is not None:
-            paths += [(name, key) for key in section.model_fields]
-    return tuple(paths)

@@ -1,6 +1,6 @@
-"""What a single value of labctl.yaml must look like: each function takes what was written, and returns or refuses it.
+"""Validators for single values of labctl.yaml. Each returns the value, or raises pydantic's error.
 
-A refusal is pydantic's own error, with a suggestion where one is plain to see; the loader turns it into a problem.
+The error may have a suggestion in its context; labctl/config/problems.py turns it into a message.
 """
 
 from __future__ import annotations
@@ -52,15 +52,15 @@ def address(value: object) -> IPv4Address:
     raise PydanticCustomError("address", "not an address")
 
 
-def one_of(words: tuple[str, ...]) -> Callable[[str], str]:
-    """A function that takes these words alone."""
+def one_of(*words: str) -> Callable[[object], str]:
+    """Makes a function that takes one of these words."""
 
-    def check(value: str) -> str:
+    def word(value: object) -> str:
         if value not in words:
             raise PydanticCustomError("word", "not one of the words")
-        return value
+        return str(value)
 
-    return check
+    return word
 
 
 def image(value: str) -> str:
@@ -73,8 +73,8 @@ def image(value: str) -> str:
 def host(value: str) -> str:
     """A host name with a domain, in lower case."""
     labels = value.split(".")
-    proper = all(len(label) <= 63 and re.fullmatch(_LABEL, label) for label in labels)
-    if not proper or len(value) > 253 or labels[-1].isdigit() or labels[-1] == "localhost":
+    valid = all(len(label) <= 63 and re.fullmatch(_LABEL, label) for label in labels)
+    if not valid or len(value) > 253 or labels[-1].isdigit() or labels[-1] == "localhost":
         raise PydanticCustomError("host", "not a host name", _lower_case(value))
     return value
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from labctl.config import parse
 from labctl.config.build import build
-from labctl.config.choices import read_choices
 from labctl.config.loader import MAX_BYTES
+from labctl.config.overrides import read_choices
 from labctl.errors import LabctlError
 from labctl.host.files import write_atomically
 from labctl.lab_directory import LabDirectory

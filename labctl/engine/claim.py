@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from labctl.config.choices import write_choices
-from labctl.config.loader import Overrides
+from labctl.config.overrides import Overrides, write_choices
 from labctl.engine.applied import remember
 from labctl.engine.other_labs import require_free_networks
 from labctl.errors import HostError

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from labctl.model.lab import Lab
+from labctl.model.lab import Lab, Versions
 
 
 class Kind(StrEnum):
@@ -67,6 +67,8 @@ class TestedTogether:
 CALICO_TESTED = {"3.32": ("1.34", "1.35", "1.36"), "3.31": ("1.32", "1.33", "1.34")}
 CONTROLLER_TESTED = {"3.2": ("1.32", "1.33", "1.34")}
 CONTROLLER_HAPROXY = {"3.2": "3.2"}
+# What a lab gets unless labctl.yaml says otherwise: 1.34 is the newest Kubernetes that both are tested with.
+DEFAULT_VERSIONS = Versions(kubernetes="1.34", calico="3.32.1", controller="3.2.11", haproxy="3.2")
 
 REGISTRIES = {
     "registry.k8s.io": "https://registry.k8s.io",

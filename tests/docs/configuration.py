@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from markdown import code, plain, table
+from pydantic.fields import FieldInfo
 
-from labctl.config.schema import Config, section_at
+from labctl.config.keys import allowed, default, section_at
+from labctl.config.schema import Config
 
 _HEAD = """\
 # labctl.yaml
 
-Every key is optional: an empty file, or none, is the article's lab. `labctl init` writes a file in which every key
-stands with its default. What is wrong is said all at once, with line, key and what is allowed, and nothing is touched
-(exit status 2).
+Every key is optional: without a labctl.yaml, or with an empty one, you get the article's lab. `labctl init` writes a
+commented file with every key. If something is wrong, labctl reports all errors at once, with the line, the key and what
+is allowed, and changes nothing (exit status 2).
 
 """
 
@@ -34,6 +34,6 @@ def _table(rows: list[tuple[str, ...]]) -> str:
     return table(("key", "default", "allowed", "meaning"), rows)
 
 
-def _row(name: str, field: Any) -> tuple[str, ...]:
-    default = "" if field.default is None else code(str(field.default))
-    return (code(name), default, plain(field.json_schema_extra["allowed"]), plain(field.description))
+def _row(name: str, field: FieldInfo) -> tuple[str, ...]:
+    words, fixed = default(field)
+    return code(name), code(words) if fixed else plain(words), plain(allowed(field)), plain(field.description or "")

@@ -8,8 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from labctl.config.choices import write_choices
-from labctl.config.loader import Overrides
+from labctl.config.overrides import Overrides, write_choices
 from labctl.engine.applied import remember
 from labctl.engine.prepare import prepare
 from labctl.lab_directory import LabDirectory

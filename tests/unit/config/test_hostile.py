@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labctl.config import parse
-from labctl.config.schema import KeyPath, all_keys, allowed_at, section_at
-from labctl.config.shown import quoted
+from labctl.config.keys import KeyPath, all_keys, allowed_at, section_at
+from labctl.config.problems import quoted
 from labctl.errors import ConfigError
 
 # A value of each key that takes text that is right, in a labctl.yaml of its own.

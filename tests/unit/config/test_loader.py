@@ -158,7 +158,7 @@ VALUES = st.one_of(
 def test_any_value_of_any_key_never_breaks_the_loader(data):
     import json
 
-    from labctl.config.schema import all_keys
+    from labctl.config.keys import all_keys
 
     document: dict = {}
     for path in data.draw(st.lists(st.sampled_from(all_keys()), max_size=8)):

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from labctl.config.choices import write_choices
-from labctl.config.loader import Overrides
+from labctl.config.overrides import Overrides, write_choices
 from labctl.engine.applied import applied_lab, remember
 from labctl.engine.down import destroy, halt, labs_to_destroy, labs_without_files
 from labctl.engine.lock import lab_lock

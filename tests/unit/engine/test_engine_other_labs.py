@@ -12,8 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.config.choices import write_choices
-from labctl.config.loader import Overrides
+from labctl.config.overrides import Overrides, write_choices
 from labctl.engine.applied import remember
 from labctl.engine.claim import claim
 from labctl.engine.other_labs import conflicts, other_labs, require_free_networks

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from labctl.config import parse
 from labctl.config.build import build
-from labctl.config.choices import Overrides, write_choices
+from labctl.config.overrides import Overrides, write_choices
 from labctl.engine.applied import applied_lab, remember
 from labctl.engine.prepare import prepare
 from labctl.errors import LabctlError

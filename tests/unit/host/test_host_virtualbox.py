@@ -63,8 +63,7 @@ def test_where_the_articles_subnet_is_allowed(
     base = "192.168.50" if allowed else "192.168.56"
     assert str(lab.network.subnet) == f"{base}.0/24"
     assert [str(machine.address) for machine in lab.machines] == [f"{base}.{last}" for last in (21, 22, 23, 24)]
-    told = "the lab's subnet is 192.168.56.0/24: VirtualBox allows no 192.168.50.0/24 on this host"
-    assert said == ([] if allowed else [told])
+    assert ["192.168.56.0/24" in line and str(ARTICLE) in line for line in said] == ([] if allowed else [True])
 
 
 @pytest.mark.parametrize("provider", [Provider.LXC, Provider.LIBVIRT])

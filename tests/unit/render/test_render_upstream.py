@@ -16,8 +16,8 @@ import yaml
 from pydantic import ValidationError
 from upstream_schemas import ApiServer, BgpConfiguration, BgpPeer, Cluster, Init, Installation, Join, Kubelet, KubeProxy
 
-from labctl.config.build import UPSTREAM
 from labctl.model.lab import Internet, Lab
+from labctl.sources.upstream import DEFAULT_VERSIONS
 from labctl.steps.tree import Tree, render_tree
 
 JOIN_HASH = "sha256:" + "ab" * 32
@@ -66,13 +66,13 @@ def test_the_kinds_of_kubernetes_itself_fit_its_schema(tree: Tree) -> None:
     for file in ("app.yaml", "ingress-objects.yaml"):
         content = tree[PurePosixPath("machines/controlplane/files", file)].content
         for item in yaml.safe_load_all(content):
-            kubernetes_validate.validate(item, UPSTREAM.kubernetes, strict=True)
+            kubernetes_validate.validate(item, DEFAULT_VERSIONS.kubernetes, strict=True)
 
 
 def test_a_field_that_kubernetes_does_not_know_is_seen() -> None:
     wrong = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "dat": {}}
     with pytest.raises(kubernetes_validate.ValidationError):
-        kubernetes_validate.validate(wrong, UPSTREAM.kubernetes, strict=True)
+        kubernetes_validate.validate(wrong, DEFAULT_VERSIONS.kubernetes, strict=True)
 
 
 def test_kubeadm_s_files_have_the_fields_of_v1beta4(tree: Tree, lab: Lab) -> None:

@@ -1,4 +1,4 @@
-"""Checks of labctl.yaml by meaning: what no single key shows. Each check tells which keys it is about."""
+"""Errors in labctl.yaml that no single key shows: values that contradict each other."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from itertools import combinations
 
-from labctl.config.addresses import FIRST_WORKER, GATEWAY, numbers, room_for_workers
-from labctl.config.schema import Config, KeyPath
+from labctl.config.build import FIRST_WORKER, GATEWAY, machine_numbers, room_for_workers
+from labctl.config.keys import KeyPath
+from labctl.config.schema import Config
 from labctl.model.provider import Provider
 
 # IANA IPv4 Special-Purpose Address Registry (RFC 6890): networks without addresses for machines.
@@ -30,21 +31,21 @@ CONTROLPLANE_CPUS, CONTROLPLANE_MEMORY = 2, 1700
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """Something wrong. about: the keys that it follows from, the one to change first."""
+class Conflict:
+    """Values that do not fit together. keys: those that it follows from, the one to change first."""
 
-    about: tuple[KeyPath, ...]
+    keys: tuple[KeyPath, ...]
     found: str
     allowed: str
 
 
-def findings(config: Config) -> list[Finding]:
-    """Everything that is wrong by meaning, in the order of the checks."""
+def conflicts(config: Config) -> list[Conflict]:
+    """Everything that does not fit together, in the order of the checks."""
     checks = (
         *(_unusable, _overlaps, _subnet_room, _services_size, _blocks, _pod_addresses),
         *(_vip, _bgp, _encapsulation, _debian_versions, _kubeadm, _limits, _offline),
     )
-    return [finding for check in checks for finding in check(config)]
+    return [found for check in checks for found in check(config)]
 
 
 def _networks(config: Config) -> dict[KeyPath, IPv4Network]:
@@ -52,124 +53,124 @@ def _networks(config: Config) -> dict[KeyPath, IPv4Network]:
     return {SUBNET: network.subnet, PODS: network.pod_cidr, SERVICES: network.service_cidr}
 
 
-def _unusable(config: Config) -> Iterator[Finding]:
+def _unusable(config: Config) -> Iterator[Conflict]:
     for path, network in _networks(config).items():
         for unusable, name in UNUSABLE.items():
             if network.overlaps(unusable):
-                yield Finding((path,), f"{network} overlaps {name}", "a network for unicast addresses")
+                yield Conflict((path,), f"{network} overlaps {name}", "a network for unicast addresses")
                 break
 
 
-def _overlaps(config: Config) -> Iterator[Finding]:
+def _overlaps(config: Config) -> Iterator[Conflict]:
     for (first, one), (second, other) in combinations(_networks(config).items(), 2):
         if one.overlaps(other):
             found = f"{'.'.join(second)} ({other}) overlaps {'.'.join(first)} ({one})"
-            yield Finding((second, first), found, "subnet, pods and services in networks of their own")
+            yield Conflict((second, first), found, "subnet, pod and service networks that do not overlap")
 
 
-def _subnet_room(config: Config) -> Iterator[Finding]:
+def _subnet_room(config: Config) -> Iterator[Conflict]:
     subnet = config.network.subnet
     room = room_for_workers(subnet)
     if room < 1:
         found = f"{subnet} has no address for worker1 (number {FIRST_WORKER} in it)"
-        yield Finding((SUBNET,), found, "a network of /27 or larger")
+        yield Conflict((SUBNET,), found, "a network of /27 or larger")
     elif config.workers > room:
         found = f"{config.workers} workers, but {subnet} has addresses for {room}"
         allowed = f"at most {room} workers in this subnet, or a larger network.subnet"
-        yield Finding((("workers",), SUBNET), found, allowed)
+        yield Conflict((("workers",), SUBNET), found, allowed)
 
 
-def _services_size(config: Config) -> Iterator[Finding]:
+def _services_size(config: Config) -> Iterator[Conflict]:
     services = config.network.service_cidr
     if services.prefixlen not in SERVICE_PREFIXES:
         found = f"{services} is too {'large' if services.prefixlen < SERVICE_PREFIXES.start else 'small'}"
-        yield Finding((SERVICES,), found, f"a network from /{SERVICE_PREFIXES.start} to /{SERVICE_PREFIXES.stop - 1}")
+        yield Conflict((SERVICES,), found, f"a network from /{SERVICE_PREFIXES.start} to /{SERVICE_PREFIXES.stop - 1}")
 
 
-def _blocks(config: Config) -> Iterator[Finding]:
+def _blocks(config: Config) -> Iterator[Conflict]:
     pods, size = config.network.pod_cidr, config.network.block_size
     nodes = config.workers + 1
     if size < pods.prefixlen:
         found = f"blocks of /{size} do not fit into {pods}"
-        yield Finding((BLOCK_SIZE, PODS), found, f"a block size from {max(20, pods.prefixlen)} to 32")
+        yield Conflict((BLOCK_SIZE, PODS), found, f"a block size from {max(20, pods.prefixlen)} to 32")
     elif 2 ** (size - pods.prefixlen) < nodes:
         found = f"{pods} has {2 ** (size - pods.prefixlen)} blocks of /{size}, but the cluster has {nodes} nodes"
-        yield Finding((PODS, BLOCK_SIZE, ("workers",)), found, "a block for each node")
+        yield Conflict((PODS, BLOCK_SIZE, ("workers",)), found, "a block for each node")
 
 
-def _pod_addresses(config: Config) -> Iterator[Finding]:
+def _pod_addresses(config: Config) -> Iterator[Conflict]:
     room = config.workers * 2 ** (32 - config.network.block_size)
     if config.app.replicas > room:
         found = f"{config.app.replicas} pods, but the workers' blocks of /{config.network.block_size} hold {room}"
         allowed = f"at most {room} replicas, more workers, or larger blocks"
-        yield Finding((("app", "replicas"), BLOCK_SIZE, ("workers",)), found, allowed)
+        yield Conflict((("app", "replicas"), BLOCK_SIZE, ("workers",)), found, allowed)
 
 
-def _vip(config: Config) -> Iterator[Finding]:
+def _vip(config: Config) -> Iterator[Conflict]:
     vip, subnet = config.ingress.vip, config.network.subnet
     if vip is None:
         return
     if config.ingress.count < 2:
-        yield Finding((VIP, COUNT), f"{vip}, but one ingress machine has nobody to share it with", "ingress.count 2")
+        yield Conflict((VIP, COUNT), f"{vip}, but there is only one ingress machine", "ingress.count 2")
     if vip not in subnet or vip in (subnet.network_address, subnet.broadcast_address):
-        yield Finding((VIP, SUBNET), f"{vip} is no machine's address in {subnet}", "a free address of network.subnet")
+        yield Conflict((VIP, SUBNET), f"{vip} is not a host address in {subnet}", "a free address of network.subnet")
         return
-    # A subnet that has too few addresses is a finding of its own.
-    taken = {"this host": GATEWAY, **numbers(config.ingress.count, config.workers, router=config.router)}
+    # A subnet with too few addresses is a conflict of its own.
+    taken = {"this host": GATEWAY, **machine_numbers(config.ingress.count, config.workers, router=config.router)}
     names = {subnet.network_address + number: name for name, number in taken.items() if number < subnet.num_addresses}
     if vip in names:
         found = f"{vip} is the address of {names[vip]}"
-        yield Finding((VIP, SUBNET, ("workers",), COUNT), found, "a free address of network.subnet")
+        yield Conflict((VIP, SUBNET, ("workers",), COUNT), found, "a free address of network.subnet")
 
 
-def _bgp(config: Config) -> Iterator[Finding]:
+def _bgp(config: Config) -> Iterator[Conflict]:
     network, bgp = config.network, config.bgp
     if bgp.bfd and config.source == "upstream":
-        yield Finding(
-            (("bgp", "bfd"), ("source",)), "BFD together with source upstream, whose Calico has none", "false"
-        )
+        yield Conflict((("bgp", "bfd"), ("source",)), "BFD with source upstream, but Calico has no BFD", "false")
     if bgp.mesh == "reflector" and not config.router and network.ingress_as_number not in (None, network.as_number):
-        found = "reflector, but ingress has an AS number of its own: only routes within one AS are reflected"
-        yield Finding((("bgp", "mesh"), ("network", "ingress_as_number")), found, "full, or one AS number for all")
+        found = "reflector, but ingress has another AS number: only routes within one AS are reflected"
+        yield Conflict(
+            (("bgp", "mesh"), ("network", "ingress_as_number")), found, "full, or the same AS number for all"
+        )
 
 
-def _encapsulation(config: Config) -> Iterator[Finding]:
+def _encapsulation(config: Config) -> Iterator[Conflict]:
     tunnel = config.network.encapsulation
     if tunnel != "none" and config.source == "debian":
-        found = f"{tunnel} together with source debian: the stand-in for Calico's agent has routes alone, no tunnels"
-        yield Finding((("network", "encapsulation"), ("source",)), found, "none, or source upstream")
+        found = f"{tunnel} with source debian, but the stand-in for Calico's agent has no tunnels"
+        yield Conflict((("network", "encapsulation"), ("source",)), found, "none, or source upstream")
 
 
-def _debian_versions(config: Config) -> Iterator[Finding]:
+def _debian_versions(config: Config) -> Iterator[Conflict]:
     if config.source != "debian":
         return
     for name in sorted(config.versions.model_fields_set):
-        found = f"a version together with source debian: {getattr(config.versions, name)}"
-        yield Finding((("versions", name), ("source",)), found, "nothing here: Debian's archive has one version")
+        found = f"version {getattr(config.versions, name)} with source debian"
+        yield Conflict((("versions", name), ("source",)), found, "no version: Debian's archive has only one")
 
 
-def _kubeadm(config: Config) -> Iterator[Finding]:
+def _kubeadm(config: Config) -> Iterator[Conflict]:
     if config.provider == "auto" or Provider(config.provider).traits.shares_host_kernel:
         return
     if config.cpus.controlplane < CONTROLPLANE_CPUS:
-        found = f"{config.cpus.controlplane}, which kubeadm refuses on a virtual machine"
-        yield Finding((("cpus", "controlplane"), ("provider",)), found, f"{CONTROLPLANE_CPUS} or more")
+        found = f"{config.cpus.controlplane} on a virtual machine, which kubeadm refuses"
+        yield Conflict((("cpus", "controlplane"), ("provider",)), found, f"{CONTROLPLANE_CPUS} or more")
     if config.memory.controlplane < CONTROLPLANE_MEMORY:
-        found = f"{config.memory.controlplane}, which kubeadm refuses on a virtual machine"
-        yield Finding((("memory", "controlplane"), ("provider",)), found, f"{CONTROLPLANE_MEMORY} or more")
+        found = f"{config.memory.controlplane} on a virtual machine, which kubeadm refuses"
+        yield Conflict((("memory", "controlplane"), ("provider",)), found, f"{CONTROLPLANE_MEMORY} or more")
 
 
-def _limits(config: Config) -> Iterator[Finding]:
+def _limits(config: Config) -> Iterator[Conflict]:
     if config.provider == "auto" or Provider(config.provider).traits.shares_host_kernel:
         return
     for name in sorted(config.limits.model_fields_set):
-        found = f"a limit together with provider {config.provider}"
-        yield Finding(
-            (("limits", name), ("provider",)), found, "nothing here: a virtual machine has its memory and cpus"
-        )
+        found = f"a limit with provider {config.provider}"
+        yield Conflict((("limits", name), ("provider",)), found, "no limit: use memory and cpus for virtual machines")
 
 
-def _offline(config: Config) -> Iterator[Finding]:
+def _offline(config: Config) -> Iterator[Conflict]:
     if config.sources.offline and config.sources.cache is None:
-        about = (("sources", "offline"), ("sources", "cache"))
-        yield Finding(about, "true without a cache", "sources.cache beside it (`labctl cache pull` fills one)")
+        keys = (("sources", "offline"), ("sources", "cache"))
+        yield Conflict(
+            keys, "true, but there is no sources.cache", "sources.cache as well (`labctl cache pull` fills it)"
+        )
