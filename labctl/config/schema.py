@@ -239,7 +239,7 @@ class BoxSection(Section):
         None,
         "Name of the Vagrant box.",
         f"a box name such as {_PUBLIC.public_box}",
-        computed=f"{_PUBLIC.public_box} for virtual machines; for LXC, and with source debian, the box that labctl builds",
+        computed=f"{_PUBLIC.public_box} for upstream virtual machines, otherwise the box that labctl builds",
         example=_PUBLIC.public_box,
     )
     version: Annotated[str, AfterValidator(values.box_version)] | None = _key(
