@@ -83,7 +83,7 @@ _PRIVATE = frozenset({"proxy.env"})
 
 def _step_tree(folder: Path, lab: Lab, task: Task, values: dict[str, object]) -> Tree:
     step = task.step
-    tree: Tree = {}
+    tree: Tree = {PurePosixPath("functions.sh"): _text(render_template(folder, "scripts/functions.sh.j2", values))}
     for script in (f"{step.name}.sh", f"{step.name}.check.sh"):
         template = _find(folder, lab, f"{script}.j2")
         tree[PurePosixPath("steps", script)] = _text(render_template(folder, template, values), 0o755)

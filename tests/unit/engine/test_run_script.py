@@ -86,7 +86,7 @@ def test_a_check_is_asked_again_where_what_the_step_started_is_too_busy_at_first
     assert (machine.result / "asked").read_text().split() == ["asked"] * 2
     (machine.result / "ready").unlink()
     machine.write("steps/bird.sh", ":")
-    assert machine.run("bird", status=1) == ["labctl: ingress: the check after bird failed"]
+    assert machine.run("bird", status=1) == ["labctl: ingress: step bird ran, but its check failed"]
     assert (machine.result / "asked").read_text().split() == ["asked"] * (2 + 1 + 3), "before the step, and after it"
 
 
@@ -113,7 +113,8 @@ def test_a_step_that_failed_after_it_was_done_is_open(machine: Machine) -> None:
 
 def test_a_failed_check_is_said(machine: Machine) -> None:
     machine.write("steps/bird.check.sh", "echo no session >&2; exit 1")
-    assert machine.run("bird", status=1) == ["work bird", "no session", "labctl: ingress: the check after bird failed"]
+    last = "labctl: ingress: step bird ran, but its check failed"
+    assert machine.run("bird", status=1) == ["work bird", "no session", last]
     assert machine.state()["bird"] == "open"
 
 

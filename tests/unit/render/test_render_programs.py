@@ -56,7 +56,8 @@ def scripts(files: LabDirectory) -> list[str]:
 def test_every_script_passes_shellcheck(folder: LabDirectory) -> None:
     found = scripts(folder)
     assert len(found) > 25
-    assert output([program("shellcheck"), "--shell=bash", "--external-sources", *found]) == ""
+    options = ["--shell=bash", "--external-sources", "--source-path=SCRIPTDIR/.."]
+    assert output([program("shellcheck"), *options, *found]) == ""
 
 
 def test_bird_takes_the_configuration(folder: LabDirectory) -> None:

@@ -66,7 +66,8 @@ def test_shellcheck_finds_nothing_in_any_script(tree: Tree, tmp_path: Path) -> N
     assert len(different) > 20
     for number, (content, path) in enumerate(different.items()):
         (tmp_path / f"{number}-{path.name}").write_bytes(content)
-    command = [shellcheck, "--shell=bash", *sorted(map(str, tmp_path.iterdir()))]
+    # SC1091: the scripts that they source are not beside them here; test_render_programs.py follows those.
+    command = [shellcheck, "--shell=bash", "--exclude=SC1091", *sorted(map(str, tmp_path.iterdir()))]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.stdout + done.stderr == ""
 

@@ -76,11 +76,11 @@ def test_it_waits_until_the_control_plane_tells_who_it_is(worker: StepInFolder) 
 def test_an_answer_without_the_cluster_s_signature_is_none(worker: StepInFolder) -> None:
     (worker.folder / "cluster-info").write_text('{"data": {"kubeconfig": ".."}}')
     text = worker.step.read_text()
-    assert text.count("$(seq 900)") == 1
-    worker.step.write_text(text.replace("$(seq 900)", "$(seq 9)"))
+    assert text.count("wait_until 300 ") == 1
+    worker.step.write_text(text.replace("wait_until 300 ", "wait_until 1 "))
     status, calls = worker.run()
     assert (status, attempts(calls)) == (1, 0)
-    assert [call.split()[0] for call in calls] == ["curl", "sleep"] * 9
+    assert {call.split()[0] for call in calls} == {"curl", "sleep"}
     assert all("--cacert secrets/ca.crt https://" in call for call in calls[::2])
 
 

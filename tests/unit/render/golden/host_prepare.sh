@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What the lab needs of this host: a bridge with the host's address, NAT for what the machines send to the outside,
-# and a few kernel settings. Everything made here carries the lab's name; `down` puts back what the host had before.
-# usage: prepare.sh up [DIRECTORY] | down | down-if-unused      DIRECTORY: the lab's, if this file is not in it
+# Set up what the lab needs on this host: a bridge with the host's address, NAT for the machines' outgoing traffic, and a few
+# kernel settings. Everything made here has the lab's name. `down` removes it and restores the host's settings.
+# usage: prepare.sh up [DIRECTORY] | down | down-if-unused      DIRECTORY: the lab's directory, if this file is not in it
 set -euo pipefail
 
 lab=lab
@@ -16,9 +16,9 @@ machines='(ingress2?|router1|controlplane|worker[0-9]+)'
 directory=${2:-$(realpath "$(dirname "$0")/../..")}
 cgroups=/sys/fs/cgroup
 cgroup=labctl-lab
-notes=/run/labctl   # which labs are up, and the host's own kernel settings
+notes=/run/labctl   # which labs exist, and the host's original kernel settings
 
-# Forwarding is for NAT; and many systemds and kubelets on one kernel watch many files.
+# NAT needs forwarding, and many systemds and kubelets on one kernel watch many files.
 kernel_settings=(
   net.ipv4.ip_forward=1
   fs.inotify.max_user_instances=8192
@@ -31,14 +31,14 @@ fi
 
 up() {
   if ! ip link show "$bridge" >/dev/null 2>&1; then
-    # A MAC address of its own: else the bridge takes one of a machine's, and another one when that machine goes.
+    # Give the bridge its own MAC address. Otherwise it borrows a machine's, and changes it when that machine goes.
     ip link add "$bridge" address "$mac" type bridge forward_delay 0
-    plug_in
+    reconnect_machines
   fi
   ip address replace "$address" dev "$bridge"
   ip link set "$bridge" up
-  set_kernel
-  # No lab's bridge is a way out: where the kernel shows this table what passes other labs' bridges, it stays as it is.
+  set_kernel_settings
+  # Traffic to another lab's bridge does not leave the host, so it keeps its addresses.
   nft --file - <<RULES
 table ip $table
 delete table ip $table
@@ -52,15 +52,15 @@ RULES
   accept_forwarding
 }
 
-forget_limits() {
+remove_limits() {
   local folder
   for folder in "$cgroups/$cgroup" "$cgroups"/*/"$cgroup"; do
     [ ! -d "$folder" ] || find "$folder" -depth -type d -exec rmdir {} \; 2>/dev/null || true
   done
 }
 
-# Machines that run already lost their bridge: somebody took it away. They get the new one.
-plug_in() {
+# If somebody removed the bridge while machines run, connect them to the new one.
+reconnect_machines() {
   local container port
   for container in $(lxc-ls -1 --running | grep -E "^$containers$machines$" || true); do
     port=$(lxc-info --name "$container" | awk '$1 == "Link:" { print $2 }')
@@ -68,8 +68,8 @@ plug_in() {
   done
 }
 
-# The value that the host had is noted once, by the first lab.
-set_kernel() {
+# The first lab saves the host's original value.
+set_kernel_settings() {
   local setting name file
   mkdir -p "$notes/labs" "$notes/kernel"
   printf '%s\n' "$directory" >"$notes/labs/$lab"
@@ -82,7 +82,7 @@ set_kernel() {
   done
 }
 
-restore_kernel() {
+restore_kernel_settings() {
   local note name
   for note in "$notes"/kernel/*; do
     [ -e "$note" ] || continue
@@ -92,7 +92,7 @@ restore_kernel() {
   done
 }
 
-# Docker and some firewalls drop what they do not know: let the bridge's packets pass there too.
+# Docker and some firewalls drop forwarded packets by default. Accept the bridge's packets there.
 accept_forwarding() {
   command -v iptables >/dev/null || return 0
   iptables -S FORWARD 2>/dev/null | grep -q '^-P FORWARD DROP' || return 0
@@ -103,7 +103,7 @@ accept_forwarding() {
   done
 }
 
-forget_forwarding() {
+remove_forwarding() {
   command -v iptables >/dev/null || return 0
   local direction
   for direction in -i -o; do
@@ -112,22 +112,22 @@ forget_forwarding() {
 }
 
 down() {
-  forget_limits
-  forget_forwarding
+  remove_limits
+  remove_forwarding
   nft delete table ip "$table" 2>/dev/null || true
   ip link delete "$bridge" 2>/dev/null || true
   rm -f "$notes/labs/$lab"
-  # The last lab puts the host's own settings back.
+  # The last lab restores the host's settings.
   if [ -d "$notes/labs" ] && [ -z "$(ls -A "$notes/labs")" ]; then
-    restore_kernel
-    # Notes of the kernel there are only if a lab got as far as its bridge.
+    restore_kernel_settings
+    # This folder exists only if a lab got as far as its bridge.
     [ ! -d "$notes/kernel" ] || rmdir "$notes/kernel"
     rmdir "$notes/labs"
     rmdir --ignore-fail-on-non-empty "$notes"
   fi
 }
 
-# One at a time: machines and labs start side by side.
+# Machines and labs start in parallel; run one of these at a time.
 exec 9</run
 flock --timeout 60 9
 
