@@ -71,11 +71,14 @@ lab: .venv/dev .venv/tools ## tests on a real lab of LXC machines, as root: a qu
 lab-more: .venv/dev .venv/tools ## the tests of lab, and those that take longer: three quarters of an hour
 	$(SUDO) env LABCTL_LAB_MORE=1 $(WITH_TOOLS) python -m pytest -p no:cacheprovider tests/lab
 
+# Programs for maintainers: tests/tools.
+TOOL := env PYTHONPATH=tests $(CURDIR)/.venv/bin/python -m tools
+
 # At night: kills at random moments, damage, and a lab that lives on; an hour and more each. The figures go to docs/reliability.md.
 reliability: .venv/dev .venv/tools ## labctl killed 60 times, its files damaged, then a lab under changes for an hour; as root
-	$(SUDO) $(WITH_TOOLS) python tests/lab/kill_trials.py --trials $(or $(TRIALS),60) --report docs/reliability.md
-	$(SUDO) $(WITH_TOOLS) python tests/lab/damage_trials.py --report docs/reliability.md
-	$(SUDO) $(WITH_TOOLS) python tests/lab/long_life.py --minutes $(or $(MINUTES),60) --report docs/reliability.md
+	$(SUDO) $(WITH_TOOLS) $(TOOL).kill_trials --trials $(or $(TRIALS),60) --report docs/reliability.md
+	$(SUDO) $(WITH_TOOLS) $(TOOL).damage_trials --report docs/reliability.md
+	$(SUDO) $(WITH_TOOLS) $(TOOL).long_life --minutes $(or $(MINUTES),60) --report docs/reliability.md
 
 test-vm: .venv/dev ## VirtualBox's disk, then four machines of libvirt, emulated in software, as root: half an hour or more
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends $(VM_PACKAGES) >/dev/null
@@ -137,26 +140,27 @@ host: ## install the missing Debian packages; nothing where all are there
 	done
 	mv $@.new $@
 
-# bench up and bench scale bring up labs of their own: the one in demo/ is halted, so that it does not share the processors.
+# $(BENCH) up and scale bring up labs of their own: the one in demo/ is halted, so that it does not share the processors.
 # bench failover needs two ingress machines.
 TWO := .venv/bin/labctl -C demo/two
+BENCH := $(SUDO) $(TOOL).bench -C demo
 
 performance: .venv/labctl ## measure everything again, on the lab in demo/, and write docs/performance.md: fifty minutes
 	@mkdir -p demo/two
 	$(LABCTL) up
-	$(LABCTL) bench start --document docs/performance.md
+	$(BENCH) start --document docs/performance.md
 	$(LABCTL) bench path --document docs/performance.md --plot docs/path.svg
-	$(LABCTL) bench verify --asked 40 --document docs/performance.md
+	$(BENCH) verify --asked 40 --document docs/performance.md
 	$(LABCTL) halt
-	$(LABCTL) bench up --document docs/performance.md
-	$(LABCTL) bench scale --document docs/performance.md
+	$(BENCH) up --document docs/performance.md
+	$(BENCH) scale --document docs/performance.md
 	printf 'name: two\ningress: {count: 2}\nnetwork: {subnet: 192.168.51.0/24, service_cidr: 10.112.0.0/16}\n' >demo/two/labctl.yaml
 	$(TWO) up
 	$(TWO) bench failover --rounds 3 --document docs/performance.md
 	$(TWO) destroy --yes
 
 docs: .venv/dev ## write docs/reference/ from the code
-	.venv/bin/python tests/docs/reference.py
+	$(TOOL).reference
 
 clean: ## remove the virtual environment and what tools left; not a lab (labctl destroy), not the box (labctl box)
 	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .benchmarks

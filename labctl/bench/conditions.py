@@ -7,7 +7,7 @@ import platform
 import re
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
@@ -44,29 +44,24 @@ class Conditions:
 
     def as_json(self) -> dict[str, str | float | bool]:
         """For --output json."""
-        return {
-            "command": self.command,
-            "date": self.date,
-            "machine": self.machine,
-            "labctl": self.labctl,
-            "load_before": self.load_before,
-            "load_after": self.load_after,
-            "used_before": self.used_before,
-            "busy": self.busy,
-        }
+        return {**asdict(self), "busy": self.busy}
 
 
 class Watch:
-    """Notes the load when it is made, which takes a second, and when the measurement has ended."""
+    """Notes the load when it is made, which takes a second, and when the measurement has ended.
 
-    def __init__(self) -> None:
+    program: as a reader types its name.
+    """
+
+    def __init__(self, program: str = "labctl") -> None:
+        self._program = program
         self._before = load()
         self._used = psutil.cpu_percent(interval=_SAMPLE_SECONDS)
 
     def conditions(self) -> Conditions:
         """The conditions from then to now."""
         return Conditions(
-            command=command_line(sys.argv),
+            command=command_line(sys.argv, self._program),
             date=time.strftime("%Y-%m-%d %H:%M"),
             machine=machine(),
             labctl=__version__,
@@ -81,9 +76,9 @@ def load() -> float:
     return round(load_average(), 2)
 
 
-def command_line(argv: list[str]) -> str:
+def command_line(argv: list[str], program: str = "labctl") -> str:
     """The command as a reader may type it: without the lab's directory, and without where figures are written to."""
-    words, found = iter(argv[1:]), ["labctl"]
+    words, found = iter(argv[1:]), [program]
     for word in words:
         if word in {"-C", "--document", "--plot"}:
             next(words, None)

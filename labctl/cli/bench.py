@@ -1,4 +1,4 @@
-"""``labctl bench``: the figures that docs/performance.md quotes, for everyone to measure again."""
+"""``labctl bench``: measure the lab's two layouts and its failover. docs/performance.md quotes the figures."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from labctl.checks.report import Report
     from labctl.model.lab import Lab
 
-_ALL = 100_000
-
 
 class _HasName(Protocol):
     @property
@@ -29,7 +27,7 @@ Named = TypeVar("Named", bound=_HasName)
 
 @click.group()
 def bench() -> None:
-    """Measure the lab's two layouts and labctl itself; each command cleans up after itself."""
+    """Measure the lab's two layouts and its failover; each command removes what it added."""
 
 
 def shown_as(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -45,8 +43,7 @@ def shown_as(command: Callable[..., Any]) -> Callable[..., Any]:
 
 def show(app: Application, figures: Figures, output: str, document: Path | None) -> None:
     """Print figures, and write them into a page if one is named."""
-    from labctl.bench.document import write_section
-    from labctl.bench.show import as_json, as_markdown, as_text
+    from labctl.bench.figures import as_json, as_markdown, as_text, write_section
 
     if output == "json":
         app.write(as_json(figures))
@@ -55,41 +52,6 @@ def show(app: Application, figures: Figures, output: str, document: Path | None)
     if document is not None:
         write_section(document, figures.name, as_markdown(figures))
         app.note(f"wrote the section on {figures.name} in {document}")
-
-
-@bench.command(short_help="How fast labctl starts.")
-@click.option(
-    "--rounds", type=click.IntRange(1, 1000), metavar="N", default=40, show_default=True, help="How often each starts."
-)
-@shown_as
-@pass_app
-def start(app: Application, *, rounds: int, output: str, document: Path | None) -> None:
-    """Start labctl --help and an empty click program by turns."""
-    from labctl.bench.start import measure
-
-    with app.working("measuring"):
-        figures = measure(rounds)
-    show(app, figures, output, document)
-
-
-@bench.command(short_help="How fast labctl verify is.")
-@click.option(
-    "--asked", type=click.IntRange(1), metavar="N", default=20, show_default=True, help="How many commands to ask."
-)
-@click.option("--all", "everything", is_flag=True, help="Ask them all: some minutes.")
-@shown_as
-@pass_app
-def verify(app: Application, *, asked: int, everything: bool, output: str, document: Path | None) -> None:
-    """Run labctl verify on the running lab, beside one `vagrant ssh -c` per check."""
-    from labctl.bench.verify import measure
-    from labctl.cli.as_root import become_root
-
-    lab = app.lab()
-    become_root(app, lab, "ask Vagrant about the lab's containers")
-    report = _verified(app, lab)
-    count = _ALL if everything else asked
-    figures = measure(lab, app.lab_files(), report, asked=count, progress=app.note)
-    show(app, figures, output, document)
 
 
 def _verified(app: Application, lab: Lab) -> Report:
@@ -156,53 +118,6 @@ def path(
         deliver(app, as_svg(found), plot)
 
 
-@bench.command(short_help="How fast a lab comes up.")
-@click.option(
-    "--rounds", type=click.IntRange(1, 50), metavar="N", default=3, show_default=True, help="How often, each way."
-)
-@shown_as
-@pass_app
-def up(app: Application, *, rounds: int, output: str, document: Path | None) -> None:
-    """Bring a lab like this one up beside it, by labctl and by plain `vagrant up` by turns; each is destroyed again."""
-    from labctl.bench.up import measure
-
-    lab = _ready_for_more(app)
-    show(app, measure(lab, app.lab_files(), rounds=rounds, progress=app.note), output, document)
-
-
-@bench.command(short_help="Labs of several sizes.")
-@click.option(
-    "--workers",
-    "sizes",
-    type=click.IntRange(1, 64),
-    metavar="N",
-    multiple=True,
-    default=(2, 4, 8, 16),
-    show_default=True,
-)
-@shown_as
-@pass_app
-def scale(app: Application, *, sizes: tuple[int, ...], output: str, document: Path | None) -> None:
-    """Bring up labs of several sizes beside this one, one after the other; each is destroyed again."""
-    from labctl.bench.scale import measure
-
-    lab = _ready_for_more(app)
-    show(app, measure(lab, app.lab_files(), sorted(set(sizes)), app.note), output, document)
-
-
-def _ready_for_more(app: Application) -> Lab:
-    """The lab, once this host can bring up another one like it, its box built."""
-    from labctl.cli.as_root import become_root
-    from labctl.cli.boxes import ensure_box
-    from labctl.providers.doctor import require
-
-    lab = app.lab()
-    require(lab)
-    become_root(app, lab, "start containers of another lab")
-    ensure_box(app, lab)
-    return lab
-
-
 @bench.command(short_help="What is lost when a part dies.")
 @click.option("--case", "chosen", multiple=True, metavar="NAME", help="Only ingress, haproxy, worker, session.")
 @click.option("--timers", multiple=True, metavar="NAME", help="Only these: plain, short, bfd.")
@@ -220,8 +135,7 @@ def failover(  # noqa: PLR0917 - click hands over every option
     """
     from labctl.bench.conditions import Watch
     from labctl.bench.failover.cases import CASES, TIMERS
-    from labctl.bench.failover.figures import figures
-    from labctl.bench.failover.measure import Bench
+    from labctl.bench.failover.measure import Bench, figures
     from labctl.cli.as_root import become_root
     from labctl.cli.boxes import ensure_box
     from labctl.engine.lock import lab_lock

@@ -54,9 +54,8 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "halt": ("labctl halt",),
     "destroy": ("labctl destroy", "labctl destroy --yes"),
     "bench": (
-        "labctl bench start",
         "labctl bench path --rounds 2",
-        "labctl bench up --help",
+        "labctl bench failover --case worker",
     ),
     "class": (
         "labctl class up --seats 4 --dry-run",

@@ -40,7 +40,7 @@ COMMANDS: dict[str, Row] = {
     ),
     "tour": Row("labctl.cli.tour:tour", "Walk through the article on the running lab, stop by stop."),
     "watch": Row("labctl.cli.watch:watch", "Show the lab live on a page for the projector, or in the terminal."),
-    "bench": Row("labctl.cli.bench:bench", "Measure the lab's two layouts and labctl itself."),
+    "bench": Row("labctl.cli.bench:bench", "Measure the lab's two layouts and its failover."),
     "class": Row(
         "labctl.cli.class_:class_", "Many seats on one server: up, status, verify, grade, break, repair, down."
     ),

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from host_state import look_at_host
-from lab_under_test import LabUnderTest
+from support.host_state import look_at_host
+from support.lab_under_test import LabUnderTest
 
 from labctl.config import parse
 from labctl.config.build import build

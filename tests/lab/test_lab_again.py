@@ -7,7 +7,7 @@ import os
 import sys
 from pathlib import Path
 
-from lab_under_test import UP_SECONDS, LabUnderTest, environment, run, wait_until
+from support.lab_under_test import UP_SECONDS, LabUnderTest, environment, run, wait_until
 
 # Where steps put files on a machine, and the services that they start.
 STATE_OF_A_MACHINE = """

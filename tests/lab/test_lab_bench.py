@@ -1,7 +1,7 @@
-"""bench on a real lab, as short as it goes: the commands run, and nothing of theirs is left. No figure is judged.
+"""labctl bench and tools.bench on a real lab, as short as it goes: they run, and nothing of theirs is left.
 
-`bench up` is left out, as plain `vagrant up` takes minutes; it shares all but that with `bench scale`. `bench failover`
-needs two ingress machines: test_lab_ha.py.
+No figure is judged. `tools.bench up` is left out: plain `vagrant up` takes minutes, and all else is as with `scale`.
+`bench failover` needs two ingress machines: test_lab_ha.py.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from xml.etree import ElementTree
 
-from lab_under_test import LabUnderTest
+from support.lab_under_test import LabUnderTest
 
 from labctl.providers.lxc import containers as lxc
 
@@ -36,14 +36,14 @@ def test_path_finds_two_proxies_where_the_controller_is_a_pod_and_removes_that_a
 
 
 def test_verify_and_start(lab: LabUnderTest) -> None:
-    verify = json.loads(lab.labctl("bench", "verify", "--asked", "2", "--output", "json", seconds=300).stdout)
+    verify = lab.bench("verify", "--asked", "2", seconds=300)
     assert (verify["asked"], verify["unanswered"]) == (2, 0)
-    start = json.loads(lab.labctl("bench", "start", "--rounds", "1", "--output", "json").stdout)
+    start = lab.bench("start", "--rounds", "1")
     assert start["labctl_seconds"]["count"] == 1
 
 
 def test_scale_leaves_no_lab_behind(lab: LabUnderTest) -> None:
-    done = lab.labctl("bench", "scale", "--workers", "1", "--output", "json", seconds=600)
-    assert [size["workers"] for size in json.loads(done.stdout)["sizes"]] == [1]
+    found = lab.bench("scale", "--workers", "1", seconds=600)
+    assert [size["workers"] for size in found["sizes"]] == [1]
     assert not (lab.own / "bench" / "scale").exists()
     assert lxc.existing(lab.model) == {machine.name for machine in lab.model.machines}

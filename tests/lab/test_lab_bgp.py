@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from lab_under_test import LabUnderTest, wait_until
+from support.lab_under_test import LabUnderTest, wait_until
 
 from labctl.facts.birdc import parse_protocols
 

@@ -7,7 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
-from lab_under_test import LabUnderTest, run
+from support.lab_under_test import LabUnderTest, run
 
 
 def test_what_cannot_change_is_refused_and_nothing_is_done(lab: LabUnderTest) -> None:

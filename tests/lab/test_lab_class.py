@@ -7,8 +7,8 @@ import os
 import signal
 from collections.abc import Callable
 
-from host_state import left_behind, look_at_host
-from lab_under_test import UP_SECONDS, LabUnderTest, wait_until
+from support.host_state import left_behind, look_at_host
+from support.lab_under_test import UP_SECONDS, LabUnderTest, wait_until
 
 CLASS = """\
 workers: 1

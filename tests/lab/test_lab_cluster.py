@@ -10,7 +10,7 @@ from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
 import pytest
-from lab_under_test import LabUnderTest, run
+from support.lab_under_test import LabUnderTest, run
 
 from labctl.facts.birdc import parse_protocols
 

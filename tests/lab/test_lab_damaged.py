@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from damage_trials import TRIALS, DamageTrials
-from kill_trials import CONFIG
-from lab_under_test import LabUnderTest
+from support.lab_under_test import LabUnderTest
+from tools.damage_trials import TRIALS, DamageTrials
+from tools.kill_trials import CONFIG
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from lab_under_test import LabUnderTest
+from support.lab_under_test import LabUnderTest
 
 from labctl.providers.lxc import containers as lxc
 

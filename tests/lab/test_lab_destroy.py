@@ -6,8 +6,8 @@ import signal
 from pathlib import Path
 
 import psutil
-from host_state import differences, left_behind, look_at_host
-from lab_under_test import LabUnderTest
+from support.host_state import differences, left_behind, look_at_host
+from support.lab_under_test import LabUnderTest
 
 
 def test_destroy_leaves_the_host_as_it_was_whatever_was_done_to_containers(

@@ -8,12 +8,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from lab_under_test import LabUnderTest, environment, run
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "docs"))
-
-from examples import copy_with
-from shown import with_place
+from support.examples import copy_with
+from support.lab_under_test import LabUnderTest, environment, run
+from support.shown import with_place
 
 
 @pytest.mark.parametrize("page", sorted(with_place("lab")))

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from lab_under_test import LabUnderTest
+from support.lab_under_test import LabUnderTest
 
 from labctl.model.lab import Lab
 from labctl.tour.tasks import TASKS

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from fault_trials import Trial, Trials, page, section
-from lab_under_test import LabUnderTest
+from support.lab_under_test import LabUnderTest
+from tools.fault_trials import Trial, Trials, page, section
 
 from labctl.faults import carry_out
 from labctl.faults.catalogue import FAULTS, LEFT_OUT

@@ -8,8 +8,8 @@ import signal
 from collections.abc import Callable
 from dataclasses import replace
 
-from host_state import left_behind
-from lab_under_test import LabUnderTest, wait_until
+from support.host_state import left_behind
+from support.lab_under_test import LabUnderTest, wait_until
 
 from labctl.providers.lxc import containers as lxc
 
@@ -38,11 +38,11 @@ def test_one_ingress_machine_dies_and_the_other_serves(
 
 
 def kill_a_bench_that_has_containers(lab: LabUnderTest) -> None:
-    """bench scale brings up a lab of its own in this lab's folder; killed, it leaves that to destroy."""
-    bench = lab.start("bench", "scale", "--workers", "1", own_group=True)
+    """tools.bench scale brings up a lab of its own in this lab's folder; killed, it leaves that to destroy."""
+    bench = lab.start("scale", "--workers", "1", own_group=True, program="tools.bench")
     beside = replace(lab.model, name=f"{lab.model.name}-scale")
     try:
-        wait_until("bench scale has made a container", lambda: lxc.existing(beside))
+        wait_until("tools.bench scale has made a container", lambda: lxc.existing(beside))
     finally:
         os.killpg(bench.pid, signal.SIGKILL)
         bench.communicate()

@@ -6,7 +6,7 @@ import signal
 import subprocess
 
 import pytest
-from lab_under_test import LabUnderTest, wait_until
+from support.lab_under_test import LabUnderTest, wait_until
 
 ANSWERS_WITHIN = 30
 """Seconds, on a machine that has much else to do; it is a fraction of one."""

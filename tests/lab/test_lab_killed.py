@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 
-from kill_trials import CONFIG, KillTrials
-from lab_under_test import LabUnderTest
+from support.lab_under_test import LabUnderTest
+from tools.kill_trials import CONFIG, KillTrials
 
 
 def test_what_was_killed_converges_or_is_destroyed(host_before: dict[str, list[str]]) -> None:
@@ -17,4 +17,4 @@ def test_what_was_killed_converges_or_is_destroyed(host_before: dict[str, list[s
         trials = killer.many(3)
     finally:
         lab.destroy()
-    assert [trial.line for trial in trials if trial.wrong] == [], f"python tests/lab/kill_trials.py --seed {seed}"
+    assert [trial.line for trial in trials if trial.wrong] == [], f"python -m tools.kill_trials --seed {seed}"

@@ -7,8 +7,8 @@ import signal
 from collections.abc import Callable
 from typing import IO
 
-from host_state import differences, left_behind, look_at_host
-from lab_under_test import LabUnderTest
+from support.host_state import differences, left_behind, look_at_host
+from support.lab_under_test import LabUnderTest
 
 from labctl.config import Overrides
 from labctl.engine.claim import claim

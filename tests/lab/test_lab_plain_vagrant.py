@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from host_state import differences, look_at_host
-from lab_under_test import LabUnderTest, environment, run
+from support.host_state import differences, look_at_host
+from support.lab_under_test import LabUnderTest, environment, run
 
 
 def test_plain_vagrant_builds_the_same_lab(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from lab_under_test import LabUnderTest, wait_until
+from support.lab_under_test import LabUnderTest, wait_until
 
 from labctl.secrets import pki
 from labctl.secrets.pki import KeyPair, Subject

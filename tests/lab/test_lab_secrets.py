@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import psutil
-from lab_under_test import LabUnderTest
+from support.lab_under_test import LabUnderTest
 
 from labctl.secrets.redact import known_secrets
 

@@ -8,7 +8,7 @@ import urllib.request
 from collections import Counter
 
 import pytest
-from lab_under_test import LabUnderTest, wait_until
+from support.lab_under_test import LabUnderTest, wait_until
 
 BACKEND = "default_svc_app_port-1"
 CONFIG = "/var/lib/haproxy-ingress/haproxy.cfg"

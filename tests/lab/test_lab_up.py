@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lab_under_test import LabUnderTest
+from support.lab_under_test import LabUnderTest
 
 from labctl.steps.plan import make_plan
 

@@ -14,9 +14,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from host_state import left_behind
-from lab_under_test import LabUnderTest, run
-from upstream_publishers import CONTROLLER, CONTROLLER_PROGRAM, CORE, RELEASE, Publishers, publish_images
+from support.host_state import left_behind
+from support.lab_under_test import LabUnderTest, run
+from support.upstream_publishers import CONTROLLER, CONTROLLER_PROGRAM, CORE, RELEASE, Publishers, publish_images
 
 ADDRESS, PORT, REGISTRY = "192.168.77.1", 8950, "192.168.77.21:5001"
 ORIGIN = f"https://{RELEASE}/haproxy-ingress-controller_{CONTROLLER}_Linux_"

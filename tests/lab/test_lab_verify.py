@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import xml.etree.ElementTree as ElementTree
 
-from lab_under_test import LabUnderTest
+from support.lab_under_test import LabUnderTest
 
 REPORT = {
     "lab": str, "provider": str, "source": str, "ok": bool, "passed": int, "failed": int, "blocked": int,

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from lab_under_test import LabUnderTest, wait_until
+from support.lab_under_test import LabUnderTest, wait_until
 
 if TYPE_CHECKING:
     from selenium.webdriver import Chrome

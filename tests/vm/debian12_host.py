@@ -64,7 +64,7 @@ def make_disk(work: Path, what: str) -> Path:
     shutil.copy(PROVE, root / "root/prove.sh")
     (root / "root/what").write_text(what)
     (root / "root/tests").mkdir()
-    shutil.copy(ROOT / "tests/lab/host_state.py", root / "root/tests/host_state.py")
+    shutil.copy(ROOT / "tests/support/host_state.py", root / "root/tests/host_state.py")
     target = root / str(box.parent.relative_to("/"))
     target.parent.mkdir(parents=True)
     _run("cp", "--archive", "--reflink=auto", box.parent, target)

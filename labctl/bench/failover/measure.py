@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from labctl.bench.conditions import Watch
 from labctl.bench.failover.cases import Case, Scene, Timers
-from labctl.bench.failover.stream import Outage, Stream, outage
-from labctl.bench.run import Progress
+from labctl.bench.failover.stream import PATIENCE, RATE, Outage, Stream, outage
+from labctl.bench.figures import Figures, Table, shown, spread
 from labctl.checks.collect import collect
 from labctl.checks.layers.shared import owners
 from labctl.checks.verify import wait
@@ -41,13 +42,13 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A running lab to be measured. box_file: what its machines were made from."""
+    """A running lab to be measured. box_file: what its machines were made from. note: hears what is being measured."""
 
     lab: Lab
     files: LabDirectory
     connections: Connections
     box_file: Path | None
-    progress: Progress
+    note: Callable[[str], None]
 
     def measure(self, cases: Sequence[Case], timers: Sequence[Timers], rounds: int) -> list[Measured]:
         """Every case with all timers, so often. Whatever happens, the lab is brought back to its own labctl.yaml.
@@ -69,7 +70,7 @@ class Bench:
     def _once(self, lab: Lab, case: Case, timers: Timers) -> Outage:
         scene = self._scene(lab)
         after = _AFTER + (timers.hold_time if case.by_bgp and not timers.bfd else 0)
-        self.progress(f"{timers.name}: {case.title} ({scene.owner} has {lab.entry}), {_BEFORE + after:.0f} s")
+        self.note(f"{timers.name}: {case.title} ({scene.owner} has {lab.entry}), {_BEFORE + after:.0f} s")
         stream = Stream(lab)
         stream.begin()
         try:
@@ -80,7 +81,7 @@ class Bench:
             answers = stream.end()
             self._repair(scene, case)
         result = outage(answers)
-        self.progress(f"{timers.name}: {result.away:.2f} s away, {result.lost} of {result.sent} requests lost")
+        self.note(f"{timers.name}: {result.away:.2f} s away, {result.lost} of {result.sent} requests lost")
         return result
 
     def _repair(self, scene: Scene, case: Case) -> None:
@@ -90,7 +91,7 @@ class Bench:
 
     def _bring(self, lab: Lab, why: str) -> None:
         """Everything that `labctl up` does, for the lab with these timers."""
-        self.progress(why)
+        self.note(why)
         prepare(lab, self.files, box_file=self.box_file)
         outcome = bring_up(lab, self.files, self.connections, until=(), on_event=_ignore)
         if not outcome.ok:
@@ -114,5 +115,40 @@ class Bench:
         return Scene(lab, self.connections, owner[0], worker.name)
 
 
-def _ignore(_event: Event) -> None:
-    return
+def _ignore(_: Event) -> None:
+    """Report nothing."""
+
+
+def figures(watch: Watch, found: Sequence[Measured], cases: Sequence[Case], timers: Sequence[Timers]) -> Figures:
+    """The result of at least one measurement of each case with each kind of timers."""
+    rows = []
+    data = []
+    for case in cases:
+        cells = [case.title]
+        for one in timers:
+            mine = [item.outage for item in found if item.case == case and item.timers == one]
+            away, lost = spread([item.away for item in mine]), spread([float(item.lost) for item in mine])
+            cells.append(f"{shown(away, 's')}, {shown(lost)} lost")
+            row = {"case": case.name, "timers": one.name, "sent": [item.sent for item in mine]}
+            data.append({**row, "away_seconds": away.as_json(), "lost": lost.as_json()})
+        rows.append(tuple(cells))
+    explained = tuple(_explained(one) for one in timers)
+    return Figures(
+        name="failover",
+        title="Failover: seconds without service, and requests lost",
+        conditions=watch.conditions(),
+        tables=(Table(("what dies", *(one.name for one in timers)), tuple(rows)),),
+        notes=(
+            f"{RATE} requests a second from this host to the shared address, each on a connection of its own; one that "
+            f"has no HTTP 200 after {PATIENCE:g} s is lost. Away is the longest time without any that was answered; "
+            "where it is short and many are lost, some pods answered and others did not.",
+            *explained,
+            "BFD stands between BIRD on ingress and the BIRD of Calico's stand-in. Real Calico has no BFD.",
+        ),
+        data={"rate": RATE, "patience_seconds": PATIENCE, "measured": data},
+    )
+
+
+def _explained(one: Timers) -> str:
+    bfd = ", BFD every 200 ms, five times" if one.bfd else ""
+    return f"{one.name}: BGP hold time {one.hold_time} s{bfd}, VRRP every {one.advert_interval:g} s."

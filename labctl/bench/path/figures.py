@@ -6,12 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from labctl.bench.figures import Figures, Table, number, shown
+from labctl.bench.figures import Figures, Spread, Table, number, ratios, shown, spread
 from labctl.bench.path.layouts import EXTERNAL, LAYOUTS, TRADITIONAL
 from labctl.bench.path.load import CONNECTIONS, THREADS, client
 from labctl.bench.path.measure import PERCENTILES, Found, Round, in_the_way
 from labctl.bench.path.trace import Way
-from labctl.bench.statistics import Spread, ratios, spread
 from labctl.model.lab import Lab
 
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from labctl.bench.conditions import Conditions, Watch
+from labctl.bench.figures import percentile
 from labctl.bench.path.layouts import LAYOUTS, Layout, both_layouts, require_embedded
 from labctl.bench.path.load import paced, saturated
 from labctl.bench.path.trace import Way, trace
-from labctl.bench.run import Progress
-from labctl.bench.statistics import percentile
 from labctl.bench.usage import cpu_seconds
 from labctl.model.lab import Lab, Machine
 from labctl.ssh.connections import Connections
@@ -57,28 +57,28 @@ class Found:
     rounds: dict[str, list[Round]]
 
 
-def measure(lab: Lab, connections: Connections, plan: Plan, progress: Progress) -> Found:
+def measure(lab: Lab, connections: Connections, plan: Plan, note: Callable[[str], None]) -> Found:
     """Set up the second layout, trace and measure both, and remove it again. Raises LabctlError."""
     require_embedded(lab)
     watch = Watch()
-    progress("adding the controller as a pod, its NodePort Service and a load balancer on ingress")
+    note("adding the controller as a pod, its NodePort Service and a load balancer on ingress")
     with both_layouts(lab, connections):
         ways = {}
         for layout in LAYOUTS:
-            progress(f"tracing {plan.traced} requests: {layout.title}")
+            note(f"tracing {plan.traced} requests: {layout.title}")
             ways[layout.name] = trace(lab, connections, layout, requests=plan.traced)
             saturated(lab, connections, layout, seconds=_WARM_UP)
-        rounds = _rounds(lab, connections, plan, progress)
+        rounds = _rounds(lab, connections, plan, note)
         conditions = watch.conditions()
-        progress("removing what was added")
+        note("removing what was added")
     return Found(plan, conditions, ways, rounds)
 
 
-def _rounds(lab: Lab, connections: Connections, plan: Plan, progress: Progress) -> dict[str, list[Round]]:
+def _rounds(lab: Lab, connections: Connections, plan: Plan, note: Callable[[str], None]) -> dict[str, list[Round]]:
     """The layouts by turns; whoever was first in one round is second in the next."""
     rounds: dict[str, list[Round]] = {layout.name: [] for layout in LAYOUTS}
     for number in range(plan.rounds):
-        progress(f"round {number + 1} of {plan.rounds}")
+        note(f"round {number + 1} of {plan.rounds}")
         idle = _idle_use(lab, plan)
         for layout in LAYOUTS if number % 2 == 0 else reversed(LAYOUTS):
             rounds[layout.name].append(_round(lab, connections, layout, plan, idle))

@@ -7,12 +7,10 @@ from importlib import resources
 
 import jinja2
 
-from labctl.bench.figures import number
+from labctl.bench.figures import circumstances, number, ratios, spread
 from labctl.bench.path.figures import MEASURES, values
 from labctl.bench.path.layouts import LAYOUTS
 from labctl.bench.path.measure import Found
-from labctl.bench.show import circumstances
-from labctl.bench.statistics import ratios, spread
 
 _BAR = 250.0
 

@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 
 from labctl.bench.conditions import Conditions
 from labctl.bench.failover.cases import CASES, TIMERS
-from labctl.bench.failover.figures import figures
-from labctl.bench.failover.measure import Measured
+from labctl.bench.failover.measure import Measured, figures
 from labctl.bench.failover.stream import RATE, Answer, Outage, outage
-from labctl.bench.show import as_markdown
+from labctl.bench.figures import as_markdown
 from labctl.config import parse
 from labctl.config.build import build
 from labctl.model.lab import Provider

@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 from rich.console import Console
 
 from labctl.bench.conditions import Conditions, Watch, command_line
-from labctl.bench.document import with_section, write_section
-from labctl.bench.figures import Figures, Table
-from labctl.bench.show import as_json, as_markdown, as_text
+from labctl.bench.figures import Figures, Table, as_json, as_markdown, as_text, with_section, write_section
 from labctl.errors import LabctlError
 
 CONDITIONS = Conditions("labctl bench x", "2026-01-02 03:04", "2 cores", "0.1.0", 0.25, 1.75, 4.2)
@@ -95,7 +93,7 @@ def test_text() -> None:
 @pytest.mark.parametrize(
     ("argv", "typed"),
     [
-        (["/usr/bin/labctl", "bench", "start"], "labctl bench start"),
+        (["/usr/bin/labctl", "bench", "failover"], "labctl bench failover"),
         (
             ["x", "-C", "/some/where", "bench", "path", "--rounds", "3", "--document", "p.md", "--plot=p.svg"],
             "labctl bench path --rounds 3",

@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.bench.figures import number, shown
-from labctl.bench.statistics import Spread, percentile, ratios, spread
+from labctl.bench.figures import Spread, number, percentile, ratios, shown, spread
 
 VALUES = st.lists(st.floats(0.001, 1e6), min_size=1, max_size=50)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from cache_publishers import free_port
-from upstream_publishers import CONTROLLER, CORE, RELEASE, Publishers
+from support.upstream_publishers import CONTROLLER, CORE, RELEASE, Publishers
 
 from labctl.box.oci import CONFIG, Entry, image, layer_tar
 from labctl.cache import images

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from examples import copy_with, examples
+from support.examples import copy_with, examples
 
 NAMES = ["step", "check", "fault", "provider"]
 

@@ -8,10 +8,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from links import anchors, broken, links
-from reference import FOLDER
-from reference import pages as made_pages
-from shown import PLACES, Shown, pages, shown_in, with_place
+from support.links import anchors, broken, links
+from support.shown import PLACES, Shown, pages, shown_in, with_place
+from tools.reference import FOLDER
+from tools.reference import pages as made_pages
 
 import labctl
 

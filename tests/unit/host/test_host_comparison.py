@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-_FILE = Path(__file__).parents[2] / "lab/host_state.py"
+_FILE = Path(__file__).parents[2] / "support/host_state.py"
 _SPEC = importlib.util.spec_from_file_location("host_state", _FILE)
 assert _SPEC is not None
 assert _SPEC.loader is not None

@@ -1,0 +1,5 @@
+"""The program: ``PYTHONPATH=tests python -m tools.reference``."""
+
+from tools.reference import write
+
+write()
