@@ -9,27 +9,26 @@ from rich.padding import Padding
 from rich.rule import Rule
 from rich.text import Text
 
-from labctl.tour.bird_task import clear_bird
 from labctl.tour.exercise import practise
 from labctl.tour.prompt import Lines, run_line
 from labctl.tour.show import prose
 from labctl.tour.stops import STOPS, stops_of
-from labctl.tour.tasks import TASKS, put_scale_back
+from labctl.tour.tasks import TASKS, clear_bird, put_scale_back
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from labctl.cli.app import Application
     from labctl.model.lab import Lab
-    from labctl.tour.task import Task
+    from labctl.tour.exercise import Task
 
 _KEYS = "hint: a hint   solution: what to type   skip: the next task   Ctrl-C: end"
 
 
 def run_exercise(app: Application, first: str) -> int:
     """From that stop to the end; exit status 1 if tasks were skipped, or the student left."""
-    from labctl.tour.guide import Guide
-    from labctl.tour.watcher import Silent
+    from labctl.tour.stop import Guide
+    from labctl.tour.walk import TourDisplay
 
     lab = app.lab()
     names = [stop.name for stop in STOPS]
@@ -37,7 +36,7 @@ def run_exercise(app: Application, first: str) -> int:
     student = _AtTerminal(app, lab)
     own_file, again = False, "labctl tour --exercise --from STOP begins at a stop"
     with app.connections(lab) as connections:
-        guide = Guide(lab, connections, Silent())
+        guide = Guide(lab, connections, TourDisplay())
         put_scale_back(guide)
         try:
             own_file = any(task.stop == "restart" for task in tasks) and clear_bird(guide)
@@ -49,7 +48,7 @@ def run_exercise(app: Application, first: str) -> int:
             app.note(f"you left before the end; {_left(own_file)}")
             return 1
         finally:
-            guide.put_back()
+            guide.undo_all()
     return _summary(app, tasks, skipped, own_file)
 
 

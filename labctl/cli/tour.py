@@ -15,10 +15,8 @@ if TYPE_CHECKING:
 
     from labctl.graph.picture import Picture
     from labctl.model.lab import Lab
-    from labctl.tour.call import Call
-    from labctl.tour.seen import Claim, Shot
     from labctl.tour.stop import Stop, Visit
-    from labctl.tour.watcher import Watcher
+    from labctl.tour.walk import TourDisplay
 
 
 def _complete_stop(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -75,8 +73,9 @@ def tour(
 
         return run_exercise(app, STOPS[start].name)
     lab = app.lab()
-    watcher: Watcher = _progress(app) if export else _Display(app, pause=not auto and sys.stdin.isatty())
-    visits, picture = _walk(app, lab, watcher, stops_of(lab)[start:], start + 1)
+    visits, picture = _walk(
+        app, lab, _display(app, export=bool(export), pause=not auto), stops_of(lab)[start:], start + 1
+    )
     if export:
         from labctl.cli.deliver import deliver
         from labctl.tour.handout import handout
@@ -99,7 +98,7 @@ def _require_the_articles_peers(lab: Lab) -> None:
 
 def _index(name: str | None, stops: Sequence[Stop]) -> int:
     from labctl.cli.lazy import unknown_word
-    from labctl.tour.runner import starting_at
+    from labctl.tour.walk import starting_at
 
     if name is None:
         return 0
@@ -110,15 +109,15 @@ def _index(name: str | None, stops: Sequence[Stop]) -> int:
 
 
 def _walk(
-    app: Application, lab: Lab, watcher: Watcher, stops: Sequence[Stop], first: int
+    app: Application, lab: Lab, watcher: TourDisplay, stops: Sequence[Stop], first: int
 ) -> tuple[tuple[Visit, ...], Picture]:
     """The tour; and the lab as it was before, as a stop may move pods."""
     from labctl.cli.graph import live_picture
     from labctl.cli.kept import keep_visits
     from labctl.engine.lock import lab_lock
-    from labctl.tour.guide import Guide
-    from labctl.tour.runner import walk
     from labctl.tour.show import summary
+    from labctl.tour.stop import Guide
+    from labctl.tour.walk import walk
 
     with app.connections(lab) as connections, lab_lock(app.lab_files().lock):
         picture = live_picture(app, lab, connections)
@@ -128,53 +127,15 @@ def _walk(
     return visits, picture
 
 
-class _Display:
-    """The tour for a person: everything, with a pause after each stop."""
+def _display(app: Application, *, export: bool, pause: bool) -> TourDisplay:
+    """The whole tour on standard output; for an export, a line per stop on standard error."""
+    from labctl.tour.show import ProgressDisplay, TerminalDisplay
+    from labctl.tour.walk import TourDisplay
 
-    def __init__(self, app: Application, *, pause: bool) -> None:
-        self._app = app
-        self._pause = pause
+    if export:
+        return ProgressDisplay(app.err) if app.verbosity >= 0 else TourDisplay()
 
-    def arrive(self, visit: Visit, total: int) -> None:
-        from labctl.tour.show import heading
+    def resume_at(stop: str) -> None:
+        app.after_interrupt = f"labctl tour --from {stop}"
 
-        self._app.after_interrupt = f"labctl tour --from {visit.stop.name}"
-
-        self._app.out.print(heading(visit, total))
-
-    def calling(self, call: Call) -> None:
-        from labctl.tour.show import command
-
-        self._app.out.print(command(call), soft_wrap=True)
-
-    def shot(self, shot: Shot) -> None:
-        from labctl.tour.show import output
-
-        if shot.output:
-            self._app.out.print(output(shot))
-
-    def claim(self, claim: Claim) -> None:
-        from labctl.tour.show import verdict
-
-        self._app.out.print(verdict(claim))
-
-    def leave(self, visit: Visit, *, last: bool) -> None:
-        if self._pause and not last:
-            self._app.out.print("Enter goes on, Ctrl-C ends the tour", style="dim", end=" ")
-            if not sys.stdin.readline():
-                self._pause = False
-        self._app.out.print()
-
-
-def _progress(app: Application) -> Watcher:
-    """The tour for a file: a line per stop on standard error."""
-    from labctl.tour.watcher import Silent
-
-    class Progress(Silent):
-        def leave(self, visit: Visit, *, last: bool) -> None:
-            from labctl.tour.show import short
-
-            if app.verbosity >= 0:
-                app.err.print(short(visit))
-
-    return Progress()
+    return TerminalDisplay(app.out, resume_at, pause=pause and sys.stdin.isatty())

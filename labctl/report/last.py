@@ -17,11 +17,10 @@ from labctl.host.files import write_private
 from labctl.json_text import read_json
 from labctl.lab_directory import LabDirectory
 from labctl.secrets.redact import Redactor
-from labctl.tour.seen import Claim, Shot
-from labctl.tour.stop import Stop, Visit
+from labctl.tour.stop import Claim, ShownCommand, Stop, Visit
 
 if TYPE_CHECKING:
-    from labctl.tour.guide import Guide
+    from labctl.tour.stop import Guide
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +94,7 @@ def _visit(visit: Visit, redact: Redactor) -> dict[str, Any]:
 
 
 def _visited(item: Mapping[str, Any]) -> Visit:
-    shots = [Shot(**{**shot, "marks": tuple(shot["marks"])}) for shot in item["shots"]]
+    shots = [ShownCommand(**{**shot, "marks": tuple(shot["marks"])}) for shot in item["shots"]]
     claims = [Claim(**claim) for claim in item["claims"]]
     return Visit(Stop(**item["stop"], play=_not_again), int(item["number"]), shots=shots, claims=claims)
 

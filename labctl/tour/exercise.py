@@ -1,14 +1,36 @@
-"""The exercise: the student types the commands and edits bird.conf; the tour waits until it holds, and gives hints."""
+"""The exercise: the student does each task; labctl waits until it is done and gives hints."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
 
 from labctl.errors import LabctlError
-from labctl.tour.guide import Guide
-from labctl.tour.task import Task
+from labctl.tour.stop import Guide
+
+if TYPE_CHECKING:
+    from labctl.model.lab import Lab
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task. stop: the stop of the tour that it belongs to, whose title and reasons are shown.
+
+    what: what to do. Exactly one of the two says when it is done: shown, from what the student's command printed;
+    holds, from the state of the lab, however it came about. hints: from vague to clear. solution: the command to type.
+    why: in place of the stop's reasons, where the exercise finds the lab in another state.
+    """
+
+    stop: str
+    what: Callable[[Lab], str]
+    hints: tuple[str, ...]
+    solution: Callable[[Lab], str]
+    shown: Callable[[Guide, str], bool] | None = None
+    holds: Callable[[Guide], bool] | None = None
+    why: Callable[[Lab], str] = lambda _lab: ""
+
 
 HINT_SECONDS = 45.0
 """A student who has not done it after so long gets a hint; after as long again the next one."""
@@ -50,7 +72,7 @@ def practise(tasks: Sequence[Task], guide: Guide, student: Student) -> tuple[str
             if not done:
                 skipped.append(task.stop)
     finally:
-        guide.put_back()
+        guide.undo_all()
     return tuple(skipped)
 
 

@@ -13,9 +13,8 @@ from labctl.graph.picture import Picture, picture_of_model
 from labctl.graph.svg import as_svg
 from labctl.model.lab import Lab
 from labctl.report.page import fill
-from labctl.tour.fold import fold, marked
-from labctl.tour.seen import Shot
-from labctl.tour.stop import Visit
+from labctl.tour.show import marked, shorten
+from labctl.tour.stop import ShownCommand, Visit
 
 _MOST_WORDS = 6
 
@@ -41,14 +40,14 @@ def handout(lab: Lab, visits: Sequence[Visit], form: str, *, picture: Picture | 
     )
 
 
-def folded(shot: Shot) -> str:
+def folded(shot: ShownCommand) -> str:
     """The output, long parts that say nothing left out."""
-    return "\n".join(fold(shot.output, shot.marks))
+    return "\n".join(shorten(shot.output, shot.marks))
 
 
-def highlighted(shot: Shot) -> Markup:
+def highlighted(shot: ShownCommand) -> Markup:
     """The same as HTML, with <mark> around what matters."""
-    return Markup("\n").join(_marked_line(line, shot.marks) for line in fold(shot.output, shot.marks))
+    return Markup("\n").join(_marked_line(line, shot.marks) for line in shorten(shot.output, shot.marks))
 
 
 def _marked_line(line: str, marks: tuple[str, ...]) -> Markup:
@@ -60,8 +59,8 @@ def _marked_line(line: str, marks: tuple[str, ...]) -> Markup:
     return html + escape(clean[end:])
 
 
-def words_that_matter(shot: Shot) -> list[str]:
+def words_that_matter(shot: ShownCommand) -> list[str]:
     """What is highlighted, for a form that has no highlighting: each once, the first six."""
-    lines = fold(shot.output, shot.marks)
+    lines = shorten(shot.output, shot.marks)
     found = [" ".join(line[start:end].split()) for line in lines for start, end in marked(line, shot.marks)]
     return list(dict.fromkeys(found))[:_MOST_WORDS]

@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address, ip_network
 
-from labctl.tour.call import kubectl, shell
-from labctl.tour.guide import Guide
-from labctl.tour.stop import Stop
+from labctl.tour.stop import Guide, Stop, kubectl, shell
 from labctl.tour.stops.known import blocks, listed, pods, whole
 
 

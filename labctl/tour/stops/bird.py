@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from labctl.errors import LabctlError
 from labctl.facts.birdc import BirdcError, Route, parse_routes
 from labctl.model.lab import Machine
-from labctl.tour.call import birdc, calicoctl, shell
-from labctl.tour.guide import Guide
-from labctl.tour.stop import Stop
+from labctl.tour.stop import Guide, Stop, birdc, calicoctl, shell
 from labctl.tour.stops.cluster import all_sessions_up, session_lines
 from labctl.tour.stops.known import blocks, listed, whole
 

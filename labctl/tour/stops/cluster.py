@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network
 
-from labctl.tour.call import calicoctl, kubectl, shell
-from labctl.tour.guide import Guide
-from labctl.tour.stop import Stop
+from labctl.tour.stop import Guide, Stop, calicoctl, kubectl, shell
 from labctl.tour.stops.known import blocks, listed, whole
 
 

@@ -6,8 +6,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from labctl.tour.call import kubectl
-from labctl.tour.guide import Guide
+from labctl.tour.stop import Guide, kubectl
 
 _SERVER = re.compile(r"^\s*server \S+ (\d+\.\d+\.\d+\.\d+):\d+ enabled", re.MULTILINE)
 

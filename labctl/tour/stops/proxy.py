@@ -5,9 +5,7 @@ from __future__ import annotations
 import re
 
 from labctl.checks.probes import HAPROXY_CONFIG, HAPROXY_SOCKET
-from labctl.tour.call import Call, kubectl, on_host, shell
-from labctl.tour.guide import Guide
-from labctl.tour.stop import Stop
+from labctl.tour.stop import Call, Guide, Stop, kubectl, on_host, shell
 from labctl.tour.stops.known import listed, pods, server_addresses, whole
 
 _FOLLOWS = 30.0

@@ -15,8 +15,7 @@ from labctl.lab_directory import LabDirectory
 from labctl.report.last import LastTour, LastVerify, keep_tour, keep_verify, last_tour, last_verify
 from labctl.report.versions import Version
 from labctl.tour.handout import handout
-from labctl.tour.seen import Claim, Shot
-from labctl.tour.stop import Stop, Visit
+from labctl.tour.stop import Claim, ShownCommand, Stop, Visit
 
 TOKEN = "abcdef.0123456789abcdef"
 
@@ -35,7 +34,7 @@ def files(tmp_path, monkeypatch) -> LabDirectory:
 
 def toured(*, holds: bool = True, output: str = "worker1  BGP  Established") -> tuple[Visit, ...]:
     stop = Stop("sessions", "Sessions", "Why `birdc` shows them.", lambda guide: None)
-    shot = Shot("labctl birdc ingress show protocols", output, (r"Established",), 0.1)
+    shot = ShownCommand("labctl birdc ingress show protocols", output, (r"Established",), 0.1)
     return (Visit(stop, 6, shots=[shot], claims=[Claim("all sessions are up", holds, "2 of 2")]),)
 
 

@@ -8,8 +8,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent / "checks"))  # made_facts.py
 
-from labctl.tour.guide import Guide
-from labctl.tour.stop import Stop, Visit
+from labctl.tour.stop import Guide, Stop, Visit
 
 
 @pytest.fixture(autouse=True)
@@ -20,8 +19,8 @@ def quick(monkeypatch) -> None:
     def sleep(seconds: float) -> None:
         clock["now"] += 5 * seconds
 
-    monkeypatch.setattr("labctl.tour.guide.time.sleep", sleep)
-    monkeypatch.setattr("labctl.tour.guide.time.monotonic", lambda: clock["now"])
+    monkeypatch.setattr("labctl.tour.stop.time.sleep", sleep)
+    monkeypatch.setattr("labctl.tour.stop.time.monotonic", lambda: clock["now"])
 
 
 @pytest.fixture
@@ -34,12 +33,12 @@ def lab():
 @pytest.fixture
 def visit(lab):
     """Visits one stop, with edited answers; returns what came of it."""
-    from played_tour import Machines, Watcher
+    from played_tour import Machines, Recorder
 
-    from labctl.tour.runner import walk
+    from labctl.tour.walk import walk
 
     def visitor(stop: Stop, edit=None) -> Visit:
-        machines, watcher = Machines(edit), Watcher()
+        machines, watcher = Machines(edit), Recorder()
         (found,) = walk([stop], Guide(lab, machines, watcher, machines.host), watcher)
         return found
 

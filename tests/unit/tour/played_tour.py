@@ -13,25 +13,25 @@ from labctl.tour.stop import Visit
 Edit = Callable[[str, str], str]
 
 
-class Watcher:
+class Recorder:
     """Remembers what it was told."""
 
     def __init__(self) -> None:
         self.told: list[str] = []
 
-    def arrive(self, visit: Visit, total: int) -> None:
+    def enter_stop(self, visit: Visit, total: int) -> None:
         self.told.append(f"arrive {visit.stop.name} {visit.number}/{total}")
 
-    def calling(self, call) -> None:
+    def start_command(self, call) -> None:
         self.told.append(f"calling {call.typed}")
 
-    def shot(self, shot) -> None:
+    def end_command(self, shot) -> None:
         self.told.append(f"shot {shot.output}")
 
-    def claim(self, claim) -> None:
+    def show_claim(self, claim) -> None:
         self.told.append(f"claim {claim.text}: {claim.holds}")
 
-    def leave(self, visit: Visit, *, last: bool) -> None:
+    def leave_stop(self, visit: Visit, *, last: bool) -> None:
         self.told.append(f"leave {visit.stop.name}{' last' if last else ''}")
 
 

@@ -15,14 +15,12 @@ import pytest
 from played_tour import Machines
 
 from labctl.host.command import CommandResult
-from labctl.tour.bird_task import CONFIG, clear_bird
-from labctl.tour.exercise import practise
-from labctl.tour.guide import Guide
+from labctl.tour.exercise import Task, practise
 from labctl.tour.prompt import Lines, run_line
+from labctl.tour.stop import Guide
 from labctl.tour.stops import STOPS
-from labctl.tour.task import Task
-from labctl.tour.tasks import TASKS
-from labctl.tour.watcher import Silent
+from labctl.tour.tasks import CONFIG, TASKS, clear_bird
+from labctl.tour.walk import TourDisplay
 
 # What a student types, as the recorded tour ran it.
 RECORDED = {
@@ -95,7 +93,7 @@ def test_tasks_follow_the_stops_and_tell_their_own_solution_last(lab):
 @pytest.mark.parametrize("stop", RECORDED)
 def test_what_the_right_command_prints_is_done_and_something_else_is_not(lab, stop):
     machines = Machines()
-    guide = Guide(lab, machines, Silent(), machines.host)
+    guide = Guide(lab, machines, TourDisplay(), machines.host)
     shown = task(stop).shown
     assert shown is not None
     assert shown(guide, recorded(*RECORDED[stop]))
@@ -143,20 +141,21 @@ def test_a_configuration_is_done_when_bird_reads_it_and_it_filters(lab, tmp_path
         pytest.skip("there is no bird: make .venv/tools")
     holds = task("filter").holds
     assert holds is not None
-    assert holds(Guide(lab, Ingress(protocols(lab, body), tmp_path), Silent())) is done
+    assert holds(Guide(lab, Ingress(protocols(lab, body), tmp_path), TourDisplay())) is done
 
 
 def test_a_configuration_without_one_of_the_nodes_is_not_done(lab, tmp_path):
     holds = task("filter").holds
     assert holds is not None
     text = protocols(lab, GOOD).replace("neighbor 192.168.50.24", "neighbor 192.168.50.240")
-    assert not holds(Guide(lab, Ingress(text, tmp_path), Silent()))
-    assert not holds(Guide(lab, Ingress(HEAD + "#" + protocols(lab, GOOD).replace("\n", "\n#"), tmp_path), Silent()))
+    assert not holds(Guide(lab, Ingress(text, tmp_path), TourDisplay()))
+    commented = HEAD + "#" + protocols(lab, GOOD).replace("\n", "\n#")
+    assert not holds(Guide(lab, Ingress(commented, tmp_path), TourDisplay()))
 
 
 def test_the_labs_own_file_is_put_aside_and_comes_back_when_the_student_leaves(lab, tmp_path):
     ingress = Ingress(protocols(lab, GOOD), tmp_path)
-    guide = Guide(lab, ingress, Silent())
+    guide = Guide(lab, ingress, TourDisplay())
     assert clear_bird(guide)
     assert f"cp -p {CONFIG} {CONFIG}.before-exercise" in ingress.ran[-1]
     with pytest.raises(EOFError):
@@ -166,7 +165,7 @@ def test_the_labs_own_file_is_put_aside_and_comes_back_when_the_student_leaves(l
 
 def test_without_such_a_file_nothing_is_touched(lab, tmp_path):
     ingress = Ingress(HEAD, tmp_path)
-    assert not clear_bird(Guide(lab, ingress, Silent()))
+    assert not clear_bird(Guide(lab, ingress, TourDisplay()))
     assert len(ingress.ran) == 1
 
 
@@ -175,7 +174,7 @@ def test_hints_come_when_asked_for_and_the_clear_one_last(lab, tmp_path):
         "nodes", lambda _: "do it", ("vague", "clearer"), lambda _: "the command", shown=lambda _, out: "x" in out
     )
     student = Student("hint", "", "wrong", "?", "hint", "hint", "solution", "right", "skip", outputs={"right": "x"})
-    skipped = practise([made, made], Guide(lab, Ingress("", tmp_path), Silent()), student)
+    skipped = practise([made, made], Guide(lab, Ingress("", tmp_path), TourDisplay()), student)
     clear = "hint type: the command"
     assert student.told_of == [
         "1/2 nodes", "hint vague", "run wrong", "hint clearer", clear, clear, clear, "run right", "done",
@@ -189,7 +188,7 @@ def test_hints_come_by_themselves_after_a_while_and_never_the_solution(lab, tmp_
     monkeypatch.setattr("labctl.tour.exercise.time.monotonic", lambda: float(next(clock)))
     made = Task("nodes", lambda _: "do it", ("vague", "clearer"), lambda _: "the command", holds=lambda _: False)
     student = Student(*[None] * 30, "skip")
-    practise([made], Guide(lab, Ingress("", tmp_path), Silent()), student)
+    practise([made], Guide(lab, Ingress("", tmp_path), TourDisplay()), student)
     assert student.told_of == ["1/1 nodes", "hint vague", "hint clearer", "skipped"]
 
 

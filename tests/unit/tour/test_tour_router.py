@@ -6,13 +6,13 @@ from pathlib import PurePosixPath
 
 import pytest
 from made_facts import make_lab
-from played_tour import Machines, Watcher
+from played_tour import Machines, Recorder
 
 from labctl.host.command import CommandResult
 from labctl.steps.tree import machine_tree
-from labctl.tour.guide import Guide
-from labctl.tour.runner import walk
+from labctl.tour.stop import Guide
 from labctl.tour.stops import stops_of
+from labctl.tour.walk import walk
 
 ROUTER = "192.168.50.18"
 NODES = {"controlplane": "192.168.50.22", "worker1": "192.168.50.23", "worker2": "192.168.50.24"}
@@ -62,7 +62,7 @@ class Routed(Machines):
 
 def visits(edit=lambda command, text: text, only: tuple[str, ...] = STOPS):
     lab = make_lab(more="router: true")
-    machines, watcher = Routed(lab, edit), Watcher()
+    machines, watcher = Routed(lab, edit), Recorder()
     stops = [stop for stop in stops_of(lab) if stop.name in only]
     return walk(stops, Guide(lab, machines, watcher, machines.host), watcher), machines
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from played_tour import Watcher
+from played_tour import Recorder
 
 from labctl.errors import LabctlError, RemoteError
 from labctl.host.command import CommandResult
-from labctl.tour.call import birdc, kubectl, on_host, shell
-from labctl.tour.guide import Guide
-from labctl.tour.runner import starting_at, walk
-from labctl.tour.stop import Stop
+from labctl.tour.stop import Guide, Stop, birdc, kubectl, on_host, shell
+from labctl.tour.walk import starting_at, walk
 
 
 class Fake:
@@ -31,7 +29,7 @@ class Fake:
 
 
 def tour(lab, fake, *plays):
-    watcher = Watcher()
+    watcher = Recorder()
     stops = [Stop(f"stop{n}", "A stop", "Because.", play) for n, play in enumerate(plays)]
     return walk(stops, Guide(lab, fake, watcher), watcher, first=4), watcher
 
@@ -44,7 +42,7 @@ def test_an_error_ends_a_stop_and_not_the_tour(lab):
     assert watcher.told == [
         "arrive stop0 4/5",
         "calling labctl ssh ingress -- a",
-        "claim the commands of this stop run to their end: False",
+        "claim the commands of this stop complete: False",
         "leave stop0",
         "arrive stop1 5/5",
         "calling labctl ssh ingress -- b",
@@ -103,7 +101,7 @@ def test_what_is_typed():
 
 def test_a_command_on_the_host_has_a_deadline(lab, monkeypatch):
     monkeypatch.undo()  # real time
-    from labctl.tour.host import run_on_host
+    from labctl.tour.stop import run_on_host
 
     assert run_on_host("echo $((1 + 1)); exit 3", 5.0).status == 3
     with pytest.raises(RemoteError):

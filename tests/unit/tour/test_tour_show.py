@@ -8,10 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from labctl.tour.fold import fold, marked
-from labctl.tour.seen import Claim, Shot
-from labctl.tour.show import heading, listing, output, short, summary, verdict
-from labctl.tour.stop import Stop, Visit
+from labctl.tour.show import heading, listing, marked, output, short, shorten, summary, verdict
+from labctl.tour.stop import Claim, ShownCommand, Stop, Visit
 
 STOP = Stop("kernel", "The kernel's table follows", "HAProxy knows nothing of BGP.", lambda guide: None)
 
@@ -24,17 +22,17 @@ def printed(what) -> str:
 
 def test_long_output_is_folded_around_what_matters():
     text = "\n".join(f"line {number}" for number in range(40))
-    assert fold(text, [r"line 20$", r"line 24$", r"line 39$"]) == (
+    assert shorten(text, [r"line 20$", r"line 24$", r"line 39$"]) == (
         *("⋮ 19 lines", "line 19", "line 20", "line 21", "line 22", "line 23", "line 24", "line 25"),
         *("⋮ 12 lines", "line 38", "line 39"),
     )
-    assert fold(text, ["nothing"])[-2:] == ("line 20", "⋮ 19 lines")
-    assert fold("a\nb", ["a"]) == ("a", "b")
+    assert shorten(text, ["nothing"])[-2:] == ("line 20", "⋮ 19 lines")
+    assert shorten("a\nb", ["a"]) == ("a", "b")
 
 
 @given(st.lists(st.sampled_from(["x", "mark", "", "y z"]), max_size=80))
 def test_folding_keeps_every_mark_and_counts_every_line(lines):
-    folded = fold("\n".join(lines), ["mark"])
+    folded = shorten("\n".join(lines), ["mark"])
     assert folded.count("mark") == lines.count("mark")
     hidden = sum(int(re.findall(r"\d+", line)[0]) for line in folded if line.startswith("⋮"))
     shown = sum(1 for line in folded if not line.startswith("⋮"))
@@ -51,7 +49,7 @@ def test_in_the_terminal():
         "8/17 The kernel's table follows  kernel",
         "HAProxy knows nothing of BGP.",
     ]
-    assert printed(output(Shot("ip route", "a\x1b[31m route\nb", ("route",), 0.1))) == "  a [31m route\n  b\n"
+    assert printed(output(ShownCommand("ip route", "a\x1b[31m route\nb", ("route",), 0.1))) == "  a [31m route\n  b\n"
     assert printed(verdict(Claim("it is so", True, "yes"))) == "✓ it is so  yes"
     assert printed(verdict(Claim("it is so", False, "no"))) == "✗ expected: it is so\n  seen: no"
     visit.claims.append(Claim("it is so", False, "no"))

@@ -8,12 +8,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from played_tour import Machines, Watcher
+from played_tour import Machines, Recorder
 
-from labctl.tour.guide import Guide
 from labctl.tour.handout import handout
-from labctl.tour.runner import walk
+from labctl.tour.stop import Guide
 from labctl.tour.stops import STOPS
+from labctl.tour.walk import walk
 
 HERE = Path(__file__).parent
 HANDOUT = HERE.parents[2] / "docs" / "tour.md"
@@ -24,7 +24,7 @@ ARTICLE = [
 
 
 def whole(lab):
-    machines, watcher = Machines(), Watcher()
+    machines, watcher = Machines(), Recorder()
     return walk(STOPS, Guide(lab, machines, watcher, machines.host), watcher), machines, watcher
 
 
@@ -97,7 +97,7 @@ def test_a_machine_cannot_write_the_handout(lab, form):
     def edit(command: str, output: str) -> str:
         return output + "<script>alert(1)</script>\n```\n# heading\n\x1b[31m" if command == "ip route" else output
 
-    machines, watcher = Machines(edit), Watcher()
+    machines, watcher = Machines(edit), Recorder()
     stops = [stop for stop in STOPS if stop.name == "kernel"]
     text = handout(lab, walk(stops, Guide(lab, machines, watcher, machines.host), watcher), form)
     if form == "html":
