@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 @pass_app
 def graph(app: Application, form: str, live: bool) -> None:
     """Draw the lab: labctl graph --format svg > lab.svg. Without --live no machine is asked."""
-    from labctl.graph.dot import as_dot
-    from labctl.graph.mermaid import as_mermaid
+    from labctl.graph.diagrams import as_dot, as_mermaid
     from labctl.graph.svg import as_svg
     from labctl.graph.text import as_text
 

@@ -16,7 +16,7 @@ def versions(app: Application, output: str) -> None:
     from dataclasses import asdict, replace
 
     from labctl.model.lab import Source
-    from labctl.report.sources import markdown, rows
+    from labctl.report.versions import markdown, rows
     from labctl.sources.upstream import DEFAULT_VERSIONS, upstreams, warnings
 
     lab = app.lab()

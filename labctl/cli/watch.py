@@ -49,8 +49,7 @@ def _watcher(app: Application, show: Show) -> Watcher:
 
 
 def _on_page(app: Application, port: int) -> None:
-    from labctl.watch.board import Board
-    from labctl.watch.server import LOOPBACK, listen, make_server
+    from labctl.watch.server import LOOPBACK, Board, listen, make_server
 
     board = Board()
     watcher = _watcher(app, board.put)

@@ -1,9 +1,11 @@
-"""A fault: one thing that is broken in a lab on purpose, as pure data."""
+"""A fault: one thing that is broken on purpose, and the bash scripts that break and repair it."""
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from enum import StrEnum
+from importlib import resources
 
 from labctl.checks.check import Layer
 from labctl.model.lab import Lab, Machine, Source
@@ -103,3 +105,56 @@ def _at(lab: Lab, place: Place) -> tuple[Machine, ...]:
     if place is Place.INGRESS:
         return (lab.ingress,)
     return tuple(machine for machine in lab.machines if machine.role.value == place.value)
+
+
+def object_fault(  # noqa: PLR0917 - the catalogue is a table, a row per fault
+    layer: Layer, name: str, level: int, root: str, cause: str, answer: str, lesson: str, apply: str
+) -> Fault:
+    """A fault that changes an object through the API; undo puts the object back as it was."""
+    return Fault(
+        name=name,
+        layer=layer,
+        level=level,
+        lesson=lesson,
+        answer=answer,
+        place=Place.CONTROLPLANE,
+        root_causes=(root,),
+        cause=cause,
+        apply=apply,
+        undo="restore_objects",
+    )
+
+
+KEPT = "/var/lib/labctl/faults"
+"""On each machine: a folder per fault with what was there before."""
+
+
+def apply_script(lab: Lab, machine: Machine, token: str, body: str) -> str:
+    """The script that breaks. machine: the one that the fault is about. token: the fault's folder in KEPT."""
+    return f'{_beginning(lab, machine, token)}mkdir -p -m 700 {KEPT}\nmkdir -p "$KEPT"\n{body.strip()}\n'
+
+
+def undo_script(lab: Lab, machine: Machine, token: str, body: str) -> str:
+    """The script that restores; where nothing was done, or all is undone, it does nothing."""
+    begin = '[ -d "$KEPT" ] || exit 0\n'
+    end = f'rm -rf "$KEPT"\nrmdir --ignore-fail-on-non-empty {KEPT}\n'
+    return f"{_beginning(lab, machine, token)}{begin}{body.strip()}\n{end}"
+
+
+def _beginning(lab: Lab, machine: Machine, token: str) -> str:
+    network = lab.network
+    values = {
+        "TOKEN": token.replace("-", "_"),
+        "KEPT": f"{KEPT}/{token}",
+        "MACHINE": machine.name,
+        "ADDRESS": str(machine.address),
+        "INGRESS": str(lab.ingress.address),
+        "CONTROLPLANE": str(lab.controlplane.address),
+        "GATEWAY": str(network.gateway),
+        "POD_CIDR": str(network.pod_cidr),
+        "BLOCK_SIZE": str(network.block_size),
+        "APP_HOST": lab.app.host,
+    }
+    lines = [f"{name}={shlex.quote(value)}" for name, value in values.items()]
+    words = resources.files("labctl.faults").joinpath("words.sh").read_text(encoding="utf-8")
+    return "\n".join(lines) + f"\n{words}\n"

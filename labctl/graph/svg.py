@@ -1,16 +1,111 @@
-"""The picture as SVG: a template that is filled in; every text is escaped by Jinja2."""
+"""The picture as SVG. Jinja2 fills in a template and escapes every text."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import jinja2
 from markupsafe import Markup
 
-from labctl.graph.layout import place
-from labctl.graph.lines import lines
+from labctl.graph.layout import Layout, PlacedNode, place
 from labctl.graph.picture import Picture
+
+Point = tuple[int, int]
+_RADIUS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line as an SVG path. kind: names its looks (bgp, broken, request). title: what it says when pointed at."""
+
+    path: str
+    kind: str
+    title: str
+
+
+def lines(layout: Layout) -> tuple[Line, ...]:
+    """All lines, in the order in which they are drawn: what stands is drawn over what does not."""
+    sessions = [_session(layout, node) for node in layout.nodes]
+    sessions.sort(key=lambda line: line.kind != "broken")
+    requests = [_requests(layout, node) for node in layout.nodes if node.node.runs_pods]
+    return (*sessions, *_to_router(layout), *requests)
+
+
+def _to_router(layout: Layout) -> list[Line]:
+    """Between ingress and the router, where there is one."""
+    if layout.router is None:
+        return []
+    bird, haproxy, left = layout.bird, layout.haproxy, layout.router.x
+    session = rounded([(left, bird.middle), (bird.right, bird.middle)])
+    request = rounded([(haproxy.right, layout.leave_y), (left - 9, layout.leave_y)])
+    return [
+        Line(session, "broken" if layout.router_is_silent else "bgp", "BGP session of the router with ingress"),
+        Line(request, "request", "requests to the pods, by way of the router"),
+    ]
+
+
+def _session(layout: Layout, placed: PlacedNode) -> Line:
+    node = placed.node
+    to_trunk = [(placed.edge, placed.bgp_y), (placed.bgp_x, placed.bgp_y)]
+    title = f"BGP session with {node.name}: {node.session or 'one per node'}"
+    if node.established is False:
+        return Line(rounded(to_trunk), "broken", title)
+    end = (layout.router.right if layout.router else layout.bird.right, layout.bird.middle)
+    return Line(rounded([*to_trunk, *_way_in(layout, placed.bgp_x, end, 44, 0)]), "bgp", title)
+
+
+def _requests(layout: Layout, placed: PlacedNode) -> Line:
+    start = (layout.router.right if layout.router else layout.haproxy.right, layout.leave_y)
+    stop = placed.edge - 9 if placed.faces_left else placed.edge + 9
+    points = [
+        *reversed(_way_in(layout, placed.request_x, start, 26, 18)),
+        (placed.request_x, placed.request_y),
+        (stop, placed.request_y),
+    ]
+    if placed.node.routed is False:
+        return Line(rounded(points[-3:]), "broken", f"no route to the pods of {placed.node.name}")
+    return Line(rounded(points), "request", f"requests to the pods of {placed.node.name}")
+
+
+def _way_in(layout: Layout, trunk: int, end: Point, off: int, below: int) -> list[Point]:
+    """From the upright line to its end at ingress, or the router. off, below: keep the two kinds of lines apart."""
+    if layout.lane is None:
+        return [(trunk, end[1]), end]
+    lane, turn = layout.lane + below, layout.edge + off
+    return [(trunk, lane), (turn, lane), (turn, end[1]), end]
+
+
+def rounded(points: list[Point]) -> str:
+    """An SVG path through points that are joined by straight lines, along the axes, with rounded corners."""
+    clean = _without_middle(points)
+    parts = [f"M{clean[0][0]} {clean[0][1]}"]
+    for before, corner, after in zip(clean, clean[1:], clean[2:], strict=False):
+        start, end = _towards(corner, before), _towards(corner, after)
+        parts.append(f"L{start[0]} {start[1]}Q{corner[0]} {corner[1]} {end[0]} {end[1]}")
+    parts.append(f"L{clean[-1][0]} {clean[-1][1]}")
+    return "".join(parts)
+
+
+def _without_middle(points: list[Point]) -> list[Point]:
+    """The points without repeated ones and without those in the middle of a straight line."""
+    kept: list[Point] = []
+    for point in points:
+        if kept and kept[-1] == point:
+            continue
+        if len(kept) > 1 and any(kept[-2][axis] == kept[-1][axis] == point[axis] for axis in (0, 1)):
+            kept.pop()
+        kept.append(point)
+    return kept
+
+
+def _towards(corner: Point, other: Point) -> Point:
+    """A point on the way from a corner to its neighbour: the radius away, or half the way if that is less."""
+    dx, dy = other[0] - corner[0], other[1] - corner[1]
+    length = abs(dx) + abs(dy)
+    reach = min(_RADIUS, length // 2)
+    return corner[0] + reach * dx // length, corner[1] + reach * dy // length
 
 
 def as_svg(picture: Picture, *, styled: bool = True) -> str:

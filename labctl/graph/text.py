@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from labctl.graph.diagrams import pods_words, servers_words
 from labctl.graph.picture import NodeMark, Picture, RouterMark
-from labctl.graph.words import pods_words, servers_words
 
 
 def as_text(picture: Picture) -> str:

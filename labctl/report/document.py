@@ -1,22 +1,115 @@
-"""The report on one verify as a document: one HTML file that needs nothing else, or Markdown."""
+"""Documents that need nothing else: the report on one verify, and the frame of every HTML page."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
+import jinja2
 from markupsafe import Markup
 
 from labctl import __version__
 from labctl.checks.check import CheckResult, Layer, Status, counted
 from labctl.checks.explain import explain
 from labctl.checks.report import Report
-from labctl.graph.mermaid import as_mermaid
+from labctl.graph.diagrams import as_mermaid
 from labctl.graph.picture import Picture
 from labctl.graph.svg import as_svg
-from labctl.report.page import fill
 from labctl.report.versions import Version
+
+_HERE = Path(__file__).parent
+_CODE = re.compile(r"(`[^`\n]+`)")
+
+
+def fill(folder: Path, name: str, **values: object) -> str:
+    """The document from a template in folder. Pages may extend page.html.j2, which is beside this file."""
+    return _environment(folder, name.endswith(".html.j2")).get_template(name).render(values)
+
+
+@cache
+def _environment(folder: Path, html: bool) -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([folder, _HERE]),
+        autoescape=html,  # noqa: S701 - Markdown is escaped by its own filters
+        undefined=jinja2.StrictUndefined,
+        finalize=_printable,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters["cell"] = cell
+    environment.filters["code"] = code
+    environment.filters["fenced"] = fenced
+    environment.filters["plain"] = plain
+    environment.filters["prose"] = prose
+    environment.filters["html_prose"] = html_prose
+    return environment
+
+
+def _printable(value: object) -> object:
+    """Text without control characters other than new lines and tabs."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return _clean(value)
+    return value
+
+
+def _clean(text: str) -> str:
+    return "".join(char if char.isprintable() or char in "\n\t" else "?" for char in text)
+
+
+def plain(text: str) -> str:
+    """Text for Markdown: its own marks are escaped, so that no word of a machine becomes a heading, a link or HTML."""
+    return re.sub(r"([\\`*_{}\[\]<>#|!~&])", r"\\\1", " ".join(text.split()))
+
+
+def prose(text: str) -> str:
+    """Sentences for Markdown: what stands between backticks stays code, the rest is escaped."""
+    return "".join(code(part[1:-1]) if _is_code(part) else _plain_part(part) for part in _CODE.split(text))
+
+
+def html_prose(text: str) -> Markup:
+    """The same for HTML."""
+    parts = _CODE.split(_clean(text))
+    return Markup().join(Markup("<code>{}</code>").format(part[1:-1]) if _is_code(part) else part for part in parts)
+
+
+def _is_code(part: str) -> bool:
+    return len(part) > 2 and part.startswith("`") and part.endswith("`")
+
+
+def _plain_part(part: str) -> str:
+    """Like plain, but a blank at either end stays."""
+    inner = plain(part)
+    before, after = (" " if part[:1].isspace() else ""), (" " if part[-1:].isspace() else "")
+    return f"{before}{inner}{after}" if inner else before
+
+
+def code(text: str) -> str:
+    """Text as inline code in Markdown, between as many backticks as it takes; empty text stays empty."""
+    line = " ".join(text.split())
+    if not line:
+        return ""
+    ticks = "`" * (_longest_run(line) + 1)
+    space = " " if line.startswith("`") or line.endswith("`") else ""
+    return f"{ticks}{space}{line}{space}{ticks}"
+
+
+def cell(text: str) -> str:
+    """Text in a cell of a Markdown table, as inline code."""
+    return code(text).replace("|", "\\|")
+
+
+def fenced(text: str) -> str:
+    """Text as a block of code in Markdown, fenced by more backticks than are in it."""
+    fence = "`" * max(3, _longest_run(text) + 1)
+    return f"{fence}text\n{text}\n{fence}"
+
+
+def _longest_run(text: str) -> int:
+    return max((len(run) for run in re.findall(r"`+", text)), default=0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,11 +8,11 @@ from pathlib import Path
 from markupsafe import Markup, escape
 
 from labctl import __version__
-from labctl.graph.mermaid import as_mermaid
+from labctl.graph.diagrams import as_mermaid
 from labctl.graph.picture import Picture, picture_of_model
 from labctl.graph.svg import as_svg
 from labctl.model.lab import Lab
-from labctl.report.page import fill
+from labctl.report.document import fill
 from labctl.tour.show import marked, shorten
 from labctl.tour.stop import ShownCommand, Visit
 

@@ -1,16 +1,115 @@
-"""Keeps one machine's follower going, over labctl's kept-open SSH connection, and notes what it says."""
+"""Follow each machine: over one SSH connection, a program there sends every fact that changes."""
 
 from __future__ import annotations
 
+import json
 import threading
+import time
 from collections.abc import Iterator
+from dataclasses import astuple, dataclass, replace
+from importlib import resources
 from typing import Protocol
 
+from labctl.checks.credentials import API_PORT
+from labctl.checks.facts import Facts, MachineFacts
 from labctl.checks.frames import INTERPRETER, read_frame
+from labctl.checks.probes import API_PATHS, HAPROXY_SOCKET
+from labctl.checks.unasked import unasked
 from labctl.errors import RemoteError
-from labctl.model.lab import Lab, Machine
-from labctl.watch.latest import Latest
-from labctl.watch.questions import program, questions_for
+from labctl.host.command import CommandResult
+from labctl.model.lab import Lab, Machine, Role
+
+BIRD_SOCKET = "/run/bird/bird.ctl"
+_OBJECTS = ("version", "nodes", "pods", "services", "endpoints", "ingresses", "blockaffinities")
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One thing to follow. name: the probe's. kind, place, words: see follower.py."""
+
+    name: str
+    kind: str
+    place: str
+    words: str
+
+
+def questions_for(lab: Lab, machine: Machine) -> tuple[Question, ...]:
+    """What is followed there; nothing on a worker, beyond whether it answers."""
+    if machine.role is Role.INGRESS:
+        return (
+            Question("protocols", "bird", BIRD_SOCKET, "show protocols all"),
+            Question("routes", "kernel", "/proc/net/route", "ip -json route"),
+            Question("haproxy-status", "haproxy", HAPROXY_SOCKET, "show stat"),
+        )
+    if machine is lab.router:
+        return (
+            Question("protocols", "bird", BIRD_SOCKET, "show protocols all"),
+            Question("routes", "kernel", "/proc/net/route", "ip -json route"),
+        )
+    if machine is lab.controlplane:
+        paths = " ".join(API_PATHS[name] for name in _OBJECTS)
+        return (Question("api", "api", f"https://{machine.address}:{API_PORT}", paths),)
+    return ()
+
+
+def program(questions: tuple[Question, ...], pause: float) -> bytes:
+    """The Python program for the machine's `python3 -IS -`."""
+    source = resources.files("labctl.watch").joinpath("follower.py").read_text(encoding="utf-8")
+    wanted = json.dumps([astuple(question) for question in questions])
+    return f"{source}\n\nmain(json.loads({wanted!r}), {pause!r})\n".encode()
+
+
+class Latest:
+    """What each machine said last. Every method may be called from any thread."""
+
+    def __init__(self, lab: Lab) -> None:
+        self._lab = lab
+        self._machines = {machine.name: MachineFacts(machine.name, "not asked yet") for machine in lab.machines}
+        self._changed = threading.Condition()
+        self._version = 0
+
+    def answered(self, machine: str, probe: str, result: CommandResult) -> None:
+        """A machine said something new."""
+        with self._changed:
+            results = {**self._machines[machine].results, probe: result}
+            self._put(MachineFacts(machine, "", results))
+
+    def alive(self, machine: str) -> None:
+        """A machine answers."""
+        with self._changed:
+            if not self._machines[machine].reachable:
+                self._put(MachineFacts(machine))
+
+    def lost(self, machine: str, why: str) -> None:
+        """A machine does not answer any more: what it said is forgotten."""
+        with self._changed:
+            if self._machines[machine].error != why:
+                self._put(MachineFacts(machine, why))
+
+    def wait(self, version: int, seconds: float) -> int:
+        """Wait until there is something newer than that version, seconds at most; the version now."""
+        until = time.monotonic() + seconds
+        with self._changed:
+            self._changed.wait_for(lambda: self._version != version, timeout=max(0.0, until - time.monotonic()))
+            return self._version
+
+    def facts(self) -> Facts:
+        """All that is known now, in verify's form."""
+        with self._changed:
+            machines = dict(self._machines)
+        return replace(unasked(self._lab), machines=machines)
+
+    @property
+    def all_known(self) -> bool:
+        """Whether every machine has answered, or is known not to."""
+        with self._changed:
+            return not any(facts.error == "not asked yet" for facts in self._machines.values())
+
+    def _put(self, facts: MachineFacts) -> None:
+        self._machines[facts.name] = facts
+        self._version += 1
+        self._changed.notify_all()
+
 
 LOOK_SECONDS = 0.3
 """Between two looks at the same fact."""

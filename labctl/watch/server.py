@@ -1,9 +1,13 @@
-"""The page's server: on the host's loopback and nowhere else, for a browser on this host and no other page."""
+"""The page and its server, which listens on the host's loopback only, for a browser on this host."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import socket
-from collections.abc import Awaitable, Callable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import asdict
 from importlib import resources
 
 import uvicorn
@@ -16,9 +20,66 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from labctl.errors import HostError
-from labctl.graph.svg import styles
+from labctl.graph.svg import as_svg, styles
 from labctl.http_server import server_config
-from labctl.watch.board import Board
+from labctl.watch.changes import Event
+from labctl.watch.view import View
+
+STILL_HERE_SECONDS = 5.0
+
+
+class Board:
+    """The panels. put() may be called from any thread; changes() is for the server's event loop."""
+
+    def __init__(self) -> None:
+        self._panels: dict[str, str] = {}
+        self._readers: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
+        self._lock = threading.Lock()
+        self._closed = False
+
+    def put(self, view: View, events: tuple[Event, ...]) -> None:
+        """Show this."""
+        panels = {
+            "verdict": asdict(view.verdict),
+            "picture": {"svg": as_svg(view.picture, styled=False)},
+            "tables": [asdict(table) for table in view.tables],
+            "happened": [asdict(event) for event in events],
+        }
+        with self._lock:
+            self._panels = {name: json.dumps(panel, ensure_ascii=False) for name, panel in panels.items()}
+            self._wake()
+
+    def close(self) -> None:
+        """End all streams."""
+        with self._lock:
+            self._closed = True
+            self._wake()
+
+    def _wake(self) -> None:
+        for event, loop in self._readers.items():
+            loop.call_soon_threadsafe(event.set)
+
+    async def changes(self) -> AsyncIterator[str]:
+        """Server-sent events (WHATWG HTML, 9.2): all panels, then each that has changed; a comment now and then."""
+        news, sent = asyncio.Event(), dict[str, str]()
+        news.set()
+        with self._lock:
+            self._readers[news] = asyncio.get_running_loop()
+        try:
+            while not self._closed:
+                try:
+                    await asyncio.wait_for(news.wait(), STILL_HERE_SECONDS)
+                except TimeoutError:
+                    yield ": still here\n\n"
+                news.clear()
+                for name, text in self._panels.items():
+                    if sent.get(name) != text:
+                        sent[name] = text
+                        yield f"event: {name}\ndata: {text}\n\n"
+        finally:
+            with self._lock:
+                del self._readers[news]
+
 
 LOOPBACK = "127.0.0.1"
 # A page elsewhere may name a host of its own that resolves to 127.0.0.1 (DNS rebinding): it is refused by its name.

@@ -11,9 +11,8 @@ from rich.panel import Panel
 from rich.table import Table as Grid
 from rich.text import Text
 
-from labctl.watch.happened import Event
-from labctl.watch.verdict import Verdict
-from labctl.watch.view import BAD, GOOD, NUMBER, WAIT, Cell, Table, View
+from labctl.watch.changes import Event
+from labctl.watch.view import BAD, GOOD, NUMBER, WAIT, Cell, Table, Verdict, View
 
 _STYLES = {GOOD: "green", BAD: "bold red", WAIT: "yellow", NUMBER: "bold"}
 _VERDICTS = {"ok": ("✓", "green"), "broken": ("✗", "red"), "looking": ("…", "yellow")}

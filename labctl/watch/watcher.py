@@ -1,4 +1,4 @@
-"""Puts it together: a thread per machine that follows it, one that judges, one that makes views."""
+"""Watch a lab: a thread per machine follows it, one runs verify after a change, one makes views."""
 
 from __future__ import annotations
 
@@ -13,12 +13,84 @@ from labctl.checks.report import Report
 from labctl.checks.verify import glance, verify
 from labctl.model.lab import Lab
 from labctl.ssh.connections import Connections
-from labctl.watch.follow import follow
-from labctl.watch.happened import Event, Happened
-from labctl.watch.judge import Judge
-from labctl.watch.latest import Latest
-from labctl.watch.verdict import LOOKING, Verdict, verdict_of
-from labctl.watch.view import View, make_view
+from labctl.watch.changes import Event, Happened
+from labctl.watch.follow import Latest, follow
+from labctl.watch.view import LOOKING, Verdict, View, make_view, verdict_of
+
+TICK_SECONDS = 0.2
+AFTER_CHANGE_SECONDS = 0.1
+"""What changes together is waited for so long: one session's end also takes its route away."""
+AFTER_PODS_SECONDS = 2.0
+"""Pods that come and go are given this long to settle: that they are not ready yet is no fault."""
+WHILE_BROKEN_SECONDS = 2.0
+CALM_SECONDS = 10.0
+"""A fault that the facts do not show (a firewall's rule, a pod that answers slowly) is found within this time."""
+
+
+class Judge:
+    """Runs verify in a thread of its own, one at a time. faults: labctl's list of faults.
+
+    glance, verify: the report, now, in short and whole. on_report gets each report, and whether another one follows at
+    once; on_look is called when one is asked for.
+    """
+
+    def __init__(
+        self,
+        glance: Callable[[], Report],
+        verify: Callable[[], Report],
+        faults: Path,
+        on_look: Callable[[], None],
+        on_report: Callable[[Report, bool], None],
+    ) -> None:
+        self._glance, self._verify, self._faults = glance, verify, faults
+        self._on_look, self._on_report = on_look, on_report
+        self._changed = threading.Event()
+        self._pods_changed = threading.Event()
+
+    def changed(self) -> None:
+        """Something in the lab has changed: look at once."""
+        self._changed.set()
+
+    def pods_changed(self) -> None:
+        """Pods came, went or became ready: look when that has settled."""
+        self._pods_changed.set()
+
+    def run(self, end: threading.Event) -> None:
+        """Judge until the end is set."""
+        pause, seen = 0.0, self._fault_time()
+        while not end.is_set():
+            hurry = self._rest(pause, seen, end)
+            self._changed.clear()
+            self._pods_changed.clear()
+            seen = self._fault_time()
+            if hurry and not (first := self._glance()).ok:
+                self._on_report(first, True)
+            if end.is_set():
+                return
+            report = self._verify()
+            self._on_report(report, False)
+            pause = CALM_SECONDS if report.ok else WHILE_BROKEN_SECONDS
+
+    def _rest(self, pause: float, seen: int, end: threading.Event) -> bool:
+        """Wait until it is time to look again, pause seconds at most; whether because something has changed."""
+        until, settling = time.monotonic() + pause, False
+        while time.monotonic() < until and not end.is_set():
+            if self._changed.wait(TICK_SECONDS) or self._fault_time() != seen:
+                self._on_look()
+                end.wait(AFTER_CHANGE_SECONDS)
+                return True
+            if self._pods_changed.is_set():
+                self._pods_changed.clear()
+                self._on_look()
+                until, settling = time.monotonic() + AFTER_PODS_SECONDS, True
+        return settling
+
+    def _fault_time(self) -> int:
+        try:
+            return self._faults.stat().st_mtime_ns
+        except OSError:
+            return 0
+
 
 Show = Callable[[View, tuple[Event, ...]], None]
 """Gets each new view, and what has happened so far."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from labctl.checks.check import Layer
-from labctl.faults.object_fault import object_fault
+from labctl.faults.fault import object_fault
 
 _object = partial(object_fault, Layer.CLUSTER)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from labctl.checks.check import Layer
-from labctl.faults.fault import Fault, Place
-from labctl.faults.object_fault import object_fault
+from labctl.faults.fault import Fault, Place, object_fault
 from labctl.model.lab import Source
 
 _object = partial(object_fault, Layer.CALICO)

@@ -25,8 +25,7 @@ from labctl.checks.verify import judge_facts
 from labctl.graph.live import picture_of_facts
 from labctl.host.command import CommandResult
 from labctl.model.lab import Lab, Provider
-from labctl.watch.verdict import Verdict
-from labctl.watch.view import make_view
+from labctl.watch.view import Verdict, make_view
 
 LABS = {
     "the article's": make_lab(),

@@ -16,8 +16,7 @@ from made_facts import make_facts, make_lab
 from labctl.checks.check import Layer
 from labctl.checks.layers.all import all_checks
 from labctl.faults.catalogue import FAULTS
-from labctl.faults.fault import Fault, Way
-from labctl.faults.shell import apply_script, undo_script
+from labctl.faults.fault import Fault, Way, apply_script, undo_script
 
 LAB = make_lab()
 TWO = make_lab(more="ingress: {count: 2}\n")
@@ -81,7 +80,7 @@ def test_a_file_is_restored_as_it_was_however_often_it_was_broken(tmp_path: Path
     file = tmp_path / "some file"
     file.write_text("before\n")
     file.chmod(0o640)
-    words = Path(sys.modules["labctl.faults.shell"].__file__ or "").with_name("words.sh").read_text()
+    words = Path(sys.modules["labctl.faults.fault"].__file__ or "").with_name("words.sh").read_text()
     begin = f"KEPT='{tmp_path}/kept'\n{words}\n"
     run = ["bash", "-s"]
     for content in ("broken", "broken twice"):

@@ -12,13 +12,11 @@ from hypothesis import strategies as st
 from made_facts import make_facts, make_lab, result
 
 from labctl.checks.facts import MachineFacts
-from labctl.graph.dot import as_dot
+from labctl.graph.diagrams import as_dot, as_mermaid
 from labctl.graph.layout import APART, Rectangle, place
-from labctl.graph.lines import lines, rounded
 from labctl.graph.live import picture_of_facts
-from labctl.graph.mermaid import as_mermaid
 from labctl.graph.picture import PodMark, picture_of_model, predicted_blocks
-from labctl.graph.svg import as_svg
+from labctl.graph.svg import as_svg, lines, rounded
 from labctl.graph.text import as_text
 
 EVERY = (as_svg, as_dot, as_mermaid, as_text)

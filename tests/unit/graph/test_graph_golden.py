@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from made_facts import make_facts, make_lab
 
-from labctl.graph.dot import as_dot
+from labctl.graph.diagrams import as_dot, as_mermaid
 from labctl.graph.live import picture_of_facts
-from labctl.graph.mermaid import as_mermaid
 from labctl.graph.picture import picture_of_model
 from labctl.graph.svg import as_svg
 from labctl.graph.text import as_text

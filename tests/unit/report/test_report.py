@@ -18,8 +18,7 @@ from labctl.checks.report import Report
 from labctl.cli.main import cli
 from labctl.errors import RemoteError
 from labctl.host.command import CommandResult
-from labctl.report.document import render
-from labctl.report.page import cell, code, fenced, html_prose, plain, prose
+from labctl.report.document import cell, code, fenced, html_prose, plain, prose, render
 from labctl.report.versions import Version, versions
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from labctl.model.lab import Lab
-from labctl.report.sources import markdown
+from labctl.report.versions import markdown
 from labctl.sources.upstream import upstream_named, upstreams, warnings
 
 PAGE = Path(__file__).resolve().parents[3] / "docs/sources.md"

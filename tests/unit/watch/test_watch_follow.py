@@ -17,10 +17,8 @@ from labctl.errors import RemoteError
 from labctl.model.lab import Lab
 from labctl.ssh.connections import Connection, Connections
 from labctl.watch import follow as following
-from labctl.watch.follow import follow
+from labctl.watch.follow import Latest, Question, follow
 from labctl.watch.follower import Bird
-from labctl.watch.latest import Latest
-from labctl.watch.questions import Question
 
 PATIENCE = 20.0
 

@@ -23,11 +23,9 @@ from made_facts import make_facts, make_lab
 
 from labctl.errors import HostError
 from labctl.lab_directory import LabDirectory
-from labctl.watch.board import Board
-from labctl.watch.happened import Event
-from labctl.watch.server import listen, make_server
-from labctl.watch.verdict import Verdict
-from labctl.watch.view import View, make_view
+from labctl.watch.changes import Event
+from labctl.watch.server import Board, listen, make_server
+from labctl.watch.view import Verdict, View, make_view
 
 LAB = make_lab()
 EVIL = "<script>alert(1)</script>"

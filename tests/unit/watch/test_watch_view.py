@@ -11,10 +11,9 @@ from rich.console import Console
 
 from labctl.checks.facts import Facts
 from labctl.checks.verify import judge_facts
-from labctl.watch.happened import Event, Happened
+from labctl.watch.changes import Event, Happened
 from labctl.watch.terminal import drawn
-from labctl.watch.verdict import LOOKING, Verdict, verdict_of
-from labctl.watch.view import View, make_view
+from labctl.watch.view import LOOKING, Verdict, View, make_view, verdict_of
 
 LAB = make_lab()
 FINE = Verdict("ok", "Everything works")

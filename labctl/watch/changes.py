@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from labctl.watch.verdict import Verdict
-from labctl.watch.view import BAD, GOOD, PLAIN, Cell, Table, View
+from labctl.watch.view import BAD, GOOD, PLAIN, Cell, Table, Verdict, View
 
 _MOST = 40
 
