@@ -8,8 +8,8 @@ from labctl.checks.facts import MachineFacts
 from labctl.checks.frames import INTERPRETER, parse_frames, program
 from labctl.checks.probes import network_probes
 from labctl.checks.run_here import NOT_FOUND, run_here
-from labctl.host.privileges import is_root
-from labctl.host.threads import Pool
+from labctl.host.host import Host
+from labctl.host.threads import InterruptiblePool
 from labctl.model.lab import Lab, Machine
 from labctl.steps.values import container_prefix
 
@@ -20,9 +20,9 @@ _SECONDS = 2.0
 
 def look_inside_all(lab: Lab, machines: Sequence[Machine]) -> dict[str, MachineFacts]:
     """What is found in these machines, by name, all at once; nothing where there is no way in."""
-    if not machines or not lab.provider.traits.has_console or not is_root():
+    if not machines or not lab.provider.traits.has_console or not Host().is_root:
         return {}
-    with Pool(max_workers=len(machines)) as pool:
+    with InterruptiblePool(max_workers=len(machines)) as pool:
         found = pool.map(lambda machine: look_inside(container_prefix(lab), machine.name), machines)
         return {item.name: item for item in found if item}
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from labctl.config import Overrides
+    from labctl.host.host import Host
     from labctl.lab_directory import LabDirectory
     from labctl.model.lab import Lab, Machine
     from labctl.ssh.connections import Connections
@@ -38,8 +39,18 @@ class Application:
     after_interrupt: str = ""
     command: str = ""
     says_next: bool = True
+    _host: Host | None = None
     _out: Console | None = None
     _err: Console | None = None
+
+    @property
+    def host(self) -> Host:
+        """This host; tests put another one in its place."""
+        if self._host is None:
+            from labctl.host.host import Host
+
+            self._host = Host()
+        return self._host
 
     @property
     def out(self) -> Console:
@@ -107,7 +118,7 @@ class Application:
         from labctl.config.overrides import read_choices
 
         chosen = (overrides or Overrides()).or_else(read_choices(self.lab_files().choices))
-        return load(self.directory, overrides=chosen, tell=tell)
+        return load(self.directory, overrides=chosen, host=self.host, tell=tell)
 
     def lab_files(self) -> LabDirectory:
         """The paths in the lab's .labctl folder."""

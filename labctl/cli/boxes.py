@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from labctl.config.schema import OWN_BOX
 from labctl.errors import HostError
-from labctl.host.privileges import is_root
 from labctl.model.lab import Lab
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def ensure_box(app: Application, lab: Lab) -> Path | None:
         mirror = replace(mirror, archive=lab.box.mirror)
     if not lab.provider.traits.disk_format:
         return _ensure_lxc_box(app, spec, mirror).file
-    if not is_root():
+    if not app.host.is_root:
         raise HostError("Building the box needs root", next_step=f"labctl box build --provider {lab.provider.value}")
     require_programs(spec.arch)
     box = _ensure_lxc_box(app, spec, mirror)

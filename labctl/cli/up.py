@@ -80,7 +80,7 @@ def up(
     lab = app.lab(told, tell=app.note)
     require_free_networks(lab, files)
     until = known_steps(until)
-    _warn(app, require(lab))
+    _warn(app, require(lab, app.host))
     if offline or lab.mirrors.offline:
         require_cache(lab)
     require_own_name(lab, files)

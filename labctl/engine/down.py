@@ -13,7 +13,8 @@ from labctl.engine.applied import applied_lab
 from labctl.engine.lock import lab_lock
 from labctl.engine.prepare import prepare, restore_host
 from labctl.errors import LabctlError
-from labctl.host.hosts_file import remove_line
+from labctl.host.host import Host
+from labctl.host.hosts_file import HOSTS_FILE, remove_line
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Provider
 from labctl.providers.lxc import containers as lxc
@@ -102,7 +103,10 @@ def _destroy_lab(lab: Lab, files: LabDirectory, removed: list[str]) -> None:
     _attempt(failures, lambda: lxc.remove(lab, left))
     lxc.forget_empty_cgroups(lab)
     _attempt(failures, lambda: restore_host(lab))
-    _attempt(failures, lambda: removed.extend(["the line in /etc/hosts"] if remove_line(lab.name) else []))
+    _attempt(
+        failures,
+        lambda: removed.extend(["the line in /etc/hosts"] if remove_line(lab.name, Host().path(HOSTS_FILE)) else []),
+    )
     removed += [f"container {name}" for name in sorted(left)]
     if failures:
         raise failures[0]

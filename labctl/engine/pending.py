@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 
 from labctl.engine.changes import changed_files
 from labctl.errors import RemoteError
-from labctl.host.threads import Pool
+from labctl.host.threads import InterruptiblePool
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Machine
 from labctl.secrets.store import SecretStore
@@ -47,7 +47,7 @@ def pending(lab: Lab, files: LabDirectory, connections: Connections, anew: Mappi
     anew: the machines that nobody gets into any more, each with the secret that is lost.
     """
     join_hash = SecretStore(files.secrets).join_hash()
-    with Pool(max_workers=len(lab.machines)) as pool:
+    with InterruptiblePool(max_workers=len(lab.machines)) as pool:
         asked = {
             machine.name: pool.submit(_one, lab, machine, files, connections, join_hash)
             for machine in lab.machines

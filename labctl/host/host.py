@@ -221,6 +221,12 @@ class Host:
 
         return all_processes()
 
+    def process(self, pid: int) -> Process | None:
+        """The process of that id; None if there is none."""
+        from labctl.host.processes import one_process  # noqa: PLC0415
+
+        return one_process(pid)
+
     def children(self) -> list[Process]:
         """The processes that labctl started, and those that they started."""
         from labctl.host.processes import child_processes  # noqa: PLC0415
@@ -242,6 +248,12 @@ class Host:
 
         found = psutil.virtual_memory()
         return found.total, found.available
+
+    def cpu_percent(self, seconds: float) -> float:
+        """How much of the processors is in use over the next seconds, percent."""
+        import psutil  # noqa: PLC0415
+
+        return psutil.cpu_percent(interval=seconds)
 
     def load_average(self) -> float:
         """Processes that ran or waited to run, over the last minute; 0 on Windows, which does not count."""
