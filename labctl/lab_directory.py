@@ -41,6 +41,11 @@ class LabDirectory:
         return self.folder / "vagrant"
 
     @property
+    def vagrant_notes(self) -> Path:
+        """What Vagrant notes about each machine."""
+        return self.folder / ".vagrant"
+
+    @property
     def machines(self) -> Path:
         """A folder per machine, as it is copied there."""
         return self.folder / "machines"

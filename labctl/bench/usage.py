@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from labctl.errors import LabctlError
 from labctl.model.lab import Lab, Machine
-from labctl.providers.lxc import containers as lxc
+from labctl.providers.lxc.containers import Containers
 
 _NANO, _MICRO = 1e-9, 1e-6
 
@@ -20,14 +20,14 @@ def cpu_seconds(lab: Lab, machines: Iterable[Machine]) -> float:
 
 
 def _cpu_seconds(lab: Lab, name: str) -> float:
-    if plain := lxc.cgroup_value(lab, name, "cpuacct.usage"):
+    if plain := Containers(lab).cgroup_value(name, "cpuacct.usage"):
         return int(plain) * _NANO
     return cgroup_fields(lab, name, "cpu.stat")["usage_usec"] * _MICRO
 
 
 def cgroup_fields(lab: Lab, name: str, key: str) -> dict[str, int]:
     """The numbers in a file of a container's control group, by name. Raises LabctlError if there is none."""
-    words = [line.split() for line in lxc.cgroup_value(lab, name, key).splitlines()]
+    words = [line.split() for line in Containers(lab).cgroup_value(name, key).splitlines()]
     if not words:
         raise LabctlError(f"the kernel does not report {key} of a container", where=name)
     return {word[0]: int(word[1]) for word in words if len(word) == 2}

@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 from labctl.faults import state
 from labctl.host.cgroups import usage
-from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
-from labctl.providers.lxc import containers as lxc
+from labctl.providers.lxc.containers import Containers
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,15 +31,15 @@ class SeatStatus:
     faults: int
 
 
-def seat_status(lab: Lab, files: LabDirectory, host: Host) -> SeatStatus:
+def seat_status(lab: Lab, files: LabDirectory) -> SeatStatus:
     """The seat as it is now. Raises LabctlError if LXC can't be asked."""
-    used = usage(lab.cgroup, host)
+    used = usage(lab.cgroup)
     return SeatStatus(
         seat=files.base.name,
         lab=lab.name,
         subnet=str(lab.network.subnet),
         machines=len(lab.machines),
-        running=len(lxc.running(lab)),
+        running=len(Containers(lab).running()),
         memory=used.memory,
         peak=used.peak,
         limit=used.limit,

@@ -43,5 +43,5 @@ def _remove(seat: Application) -> None:
 
     lab, files = seat.lab(), seat.lab_files()
     with lab_lock(files.lock):
-        engine.destroy(engine.labs_to_destroy(lab, files, HostMarks()), files)
+        engine.destroy(engine.labs_to_destroy(lab, files, HostMarks(seat.host)), files, seat.host)
     remove_seat(files.base)

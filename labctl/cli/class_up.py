@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -35,21 +36,21 @@ def up(app: Application, seats: int | None, at_once: int | None, dry_run: bool) 
     from labctl.cli.boxes import ensure_box
     from labctl.engine.lock import lab_lock
     from labctl.providers.doctor import require
-    from labctl.providers.lxc import containers as lxc
+    from labctl.providers.lxc.containers import Containers
 
     planned = _planned(app, seats)
     if dry_run:
         _show(app, planned)
         return 0
     lab = planned[0].lab
-    require(lab, app.host)
+    require(lab)
     become_root(app, lab, "start the seats' containers, their bridges and their NAT rules")
-    require_room(planned, frozenset(seat.name for seat in planned if lxc.running(seat.lab)), app.host)
+    require_room(planned, frozenset(seat.name for seat in planned if Containers(seat.lab, app.host).running()))
     with lab_lock(app.directory.resolve() / "seats" / "lock"):
         ensure_box(app, lab)
         for seat in planned:
             write_seat(seat)
-        width = at_once or planned_at_once(app) or max(1, app.host.cpus // 2)
+        width = at_once or planned_at_once(app) or max(1, (os.cpu_count() or 1) // 2)
         return 0 if _bring_up(app, [seat.directory for seat in planned], width) else 1
 
 
@@ -88,7 +89,6 @@ def _bring_up(app: Application, seats: Sequence[Path], at_once: int) -> bool:
     from labctl.classroom.bring_up import bring_seat_up
     from labctl.classroom.side_by_side import as_they_end
     from labctl.cli.seats import say_errors
-    from labctl.providers.processes import end_children
 
     started, failed = time.monotonic(), []
     try:
@@ -100,7 +100,7 @@ def _bring_up(app: Application, seats: Sequence[Path], at_once: int) -> bool:
                 _hand_over(app, next(seat for seat in seats if seat.name == result.seat))
                 app.note(f"{result.seat}  up and verified in {result.value:.0f} s")
     except BaseException:
-        end_children()
+        app.host.end(app.host.children())
         raise
     say_errors(app, failed)
     seconds = time.monotonic() - started

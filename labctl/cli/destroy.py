@@ -37,7 +37,7 @@ def destroy(app: Application, yes: bool, name: str | None) -> None:
     for lab in labs[:1]:
         become_root(app, lab, "remove the lab's containers, its bridge and its NAT rules", more=["--yes"])
     with lock_where_one_can_be(files):
-        removed = down.destroy(labs, files)
+        removed = down.destroy(labs, files, app.host)
     for what in removed:
         app.note(f"removed {what}")
     app.note(f"nothing is left of the lab {names}")
@@ -48,7 +48,7 @@ def _here(app: Application) -> tuple[Sequence[Lab], LabDirectory]:
     from labctl.engine.down import labs_to_destroy
     from labctl.providers.lxc.marks import HostMarks
 
-    files, marks = app.lab_files(), HostMarks()
+    files, marks = app.lab_files(), HostMarks(app.host)
     wanted: Lab | None = None
     unread: ConfigError | None = None
     try:
@@ -82,7 +82,7 @@ def _named(app: Application, name: str) -> tuple[Sequence[Lab], LabDirectory]:
     from labctl.lab_directory import LabDirectory
     from labctl.providers.lxc.marks import HostMarks
 
-    known = HostMarks().labs()
+    known = HostMarks(app.host).labs()
     if name not in known:
         words = ", ".join(known) or "none"
         raise HostError(f"this host has no trace of a lab {name}", why=f"labs on this host: {words}")

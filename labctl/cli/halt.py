@@ -28,12 +28,12 @@ def halt(app: Application) -> None:
         become_root(app, lab, "stop the lab's containers")
     with lab_lock(files.lock, needed=False) if whole else lock_where_one_can_be(files):
         for lab in labs:
-            down.halt(lab, files)
+            down.halt(lab, files, app.host)
     if whole:
         app.note("the machines are stopped; `labctl up` starts them again")
         return
     names = ", ".join(lab.name for lab in labs)
-    app.note(f"the machines of the lab {names} are stopped; their keys are gone, so `labctl up` makes them anew")
+    app.note(f"the machines of the lab {names} are stopped; their keys are gone, so `labctl up` recreates them")
 
 
 def _by_their_marks(app: Application) -> list[Lab]:
@@ -42,7 +42,7 @@ def _by_their_marks(app: Application) -> list[Lab]:
     from labctl.providers.lxc.marks import HostMarks
 
     files = app.lab_files()
-    found = labs_without_files(files, HostMarks())
+    found = labs_without_files(files, HostMarks(app.host))
     if not found:
         files.require()
     return found

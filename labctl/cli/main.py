@@ -37,7 +37,7 @@ class Labctl(LazyGroup):
 
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
         """Run one command line and exit."""
-        app = extra.pop("obj", None) or Application()
+        app = Application()
         try:
             outcome = super().main(args, prog_name or "labctl", obj=app, **{**extra, "standalone_mode": False})
             status = outcome if isinstance(outcome, int) else ExitCode.OK
@@ -106,11 +106,12 @@ def main() -> NoReturn:
 
 def _leave() -> NoReturn:
     """End at once: what labctl started is ended, and threads that wait for a machine are not waited for."""
-    from labctl.providers.processes import end_children
+    from labctl.host.host import Host
 
     try:
         sys.stdout.flush()
-        end_children()
+        host = Host()
+        host.end(host.children())
     finally:
         os._exit(ExitCode.INTERRUPTED)
 

@@ -38,46 +38,47 @@ def plan(app: Application, until: tuple[str, ...], output: str) -> None:
     """
     from labctl.cli.steps import known_steps
     from labctl.config import Overrides
-    from labctl.engine.applied import applied_lab
-    from labctl.engine.changes import machines_to_remove, require_same_lab
-    from labctl.engine.other_labs import require_free_networks
-    from labctl.engine.strays import nobody_gets_into
+    from labctl.engine.applied import applied_lab, machines_to_remove, require_same_lab
+    from labctl.engine.claim import require_free_networks
+    from labctl.engine.locked_out import locked_out_machines
+    from labctl.providers.registry import provider_of
     from labctl.steps.plan import make_plan
 
     files = app.lab_files()
     require_same_lab(files, Overrides())
     lab = app.lab()
-    require_free_networks(lab, files)
+    require_free_networks(lab, files, app.host)
     made = make_plan(lab, until=known_steps(until))
     before = applied_lab(files) if files.is_lab() else None
-    anew = nobody_gets_into(lab, files)
-    states = _pending(app, lab, files, anew) if before is not None else {}
+    recreated = locked_out_machines(provider_of(lab, files, app.host))
+    states = _pending(app, lab, files, recreated) if before is not None else {}
     gone = machines_to_remove(before, lab) if before is not None else []
     if output == "json":
         rows = [*_rows(made, states), *({"machine": name, "state": "remove"} for name in gone)]
-        rows += [{"machine": name, "state": "anew", "why": f"{secret} is lost"} for name, secret in anew.items()]
+        rows += [{"machine": name, "state": "anew", "why": f"{secret} is lost"} for name, secret in recreated.items()]
         app.write(json.dumps(rows, indent=2) + "\n")
         return
     _table(app, made, states)
-    lines = _made_anew(lab, anew)
+    lines = _recreated(lab, recreated)
     if before is not None:
         lines = [*lines, *_changes(before, lab, states, gone)] or ["nothing to change"]
     app.write("".join(f"{line}\n" for line in ("", *lines) if lines))
 
 
-def _made_anew(lab: Lab, anew: Mapping[str, str]) -> list[str]:
-    """The machines that nobody gets into any more, and what becomes of them."""
+def _recreated(lab: Lab, recreated: Mapping[str, str]) -> list[str]:
+    """The machines nobody can log in to any more, and what becomes of them."""
     after = "" if lab.provider.traits.recreates_machines else "; `labctl up` refuses until `labctl destroy`"
     return [
-        f"anew     {name}: it was made with {secret}, which is lost or damaged{after}" for name, secret in anew.items()
+        f"replaced {name}: it was created with {secret}, which is lost or damaged{after}"
+        for name, secret in recreated.items()
     ]
 
 
-def _pending(app: Application, lab: Lab, files: LabDirectory, anew: Mapping[str, str]) -> dict[str, Pending]:
+def _pending(app: Application, lab: Lab, files: LabDirectory, recreated: Mapping[str, str]) -> dict[str, Pending]:
     from labctl.engine.pending import pending
 
     with app.connections(lab, deadline=_CONNECT_SECONDS) as connections, app.working("asking the machines"):
-        return pending(lab, files, connections, anew)
+        return pending(lab, files, connections, recreated)
 
 
 def _rows(made: Plan, states: Mapping[str, Pending]) -> list[dict[str, object]]:
@@ -121,7 +122,7 @@ def _table(app: Application, made: Plan, states: Mapping[str, Pending]) -> None:
 
 def _changes(before: Lab, lab: Lab, states: Mapping[str, Pending], gone: list[str]) -> list[str]:
     """What differs from the lab as it was last brought up."""
-    from labctl.engine.changes import applied_changes
+    from labctl.engine.applied import applied_changes
 
     lines = [f"changed  {change}" for change in applied_changes(before, lab)]
     lines += [f"added    {machine.name}" for machine in lab.machines if machine not in before.machines]
@@ -130,5 +131,5 @@ def _changes(before: Lab, lab: Lab, states: Mapping[str, Pending], gone: list[st
         if state.answers and state.files:
             shown = ", ".join(state.files[:6]) + (f" and {len(state.files) - 6} more" if len(state.files) > 6 else "")
             lines.append(f"differs  {name}: {shown}")
-    silent = (name for name, state in states.items() if not state.answers and not state.anew)
-    return lines + [f"silent   {name}: it is made, or booted" for name in silent]
+    silent = (name for name, state in states.items() if not state.answers and not state.lost_secret)
+    return lines + [f"silent   {name}: it is created, or booted" for name in silent]

@@ -20,14 +20,15 @@ from labctl.cli.app import Application, pass_app
 def render(app: Application, out: Path | None) -> None:
     """Write the Vagrantfile, the scripts and every other file; touch nothing else."""
     from labctl.cli.boxes import box_file_of
-    from labctl.engine.prepare import prepare
-    from labctl.engine.strays import require_known_secrets
+    from labctl.engine.locked_out import require_known_secrets
     from labctl.lab_directory import LabDirectory
+    from labctl.providers.registry import provider_of
+    from labctl.steps.prepare import prepare
 
     lab = app.lab(tell=app.note)
     folder = out.resolve() if out else app.lab_files().folder
     if out is None:  # files elsewhere have secrets of their own
-        require_known_secrets(lab, app.lab_files())
+        require_known_secrets(provider_of(lab, app.lab_files(), app.host))
     changed = prepare(lab, LabDirectory(app.lab_files().base, folder), box_file=box_file_of(lab))
     for path in changed:
         app.write(f"{folder / path}\n")

@@ -61,16 +61,16 @@ def up(
 ) -> int:
     """Bring the lab up, to a verified one. Run again, it goes on where it stopped and changes nothing that is done."""
     from labctl.cli.as_root import become_root
+    from labctl.cli.boxes import ensure_box
     from labctl.cli.cache import default_folder, require_cache
     from labctl.cli.steps import known_steps
     from labctl.config import Overrides
     from labctl.config.overrides import read_choices
-    from labctl.engine.changes import require_same_lab
-    from labctl.engine.claim import claim
+    from labctl.engine.applied import require_same_lab
+    from labctl.engine.claim import claim, require_free_networks, require_own_name
     from labctl.engine.lock import lab_lock
-    from labctl.engine.other_labs import require_free_networks
     from labctl.providers.doctor import require
-    from labctl.providers.lxc.marks import require_own_name
+    from labctl.steps.prepare import prepare
 
     started = time.monotonic()
     told, files = Overrides(provider, source, workers), app.lab_files()
@@ -78,17 +78,19 @@ def up(
         told = replace(told, offline=True, cache=str(default_folder()))
     require_same_lab(files, told)
     lab = app.lab(told, tell=app.note)
-    require_free_networks(lab, files)
+    require_free_networks(lab, files, app.host)
     until = known_steps(until)
     _warn(app, require(lab, app.host))
     if offline or lab.mirrors.offline:
         require_cache(lab)
-    require_own_name(lab, files)
+    require_own_name(lab, files, app.host)
     become_root(app, lab, "start the lab's containers, its bridge and its NAT rules")
     with lab_lock(files.lock):
         chosen = told.or_else(read_choices(files.choices))
         kept = replace(chosen, provider=lab.provider.value, source=lab.source.value, subnet=str(lab.network.subnet))
-        claim(lab, files, kept)
+        claim(lab, files, kept, app.host)
+        _remove_locked_out(app, lab, files)
+        prepare(lab, files, box_file=ensure_box(app, lab))
         outcome = _bring_up(app, lab, files, until, output)
         ok = _report(app, lab, outcome) and (bool(until) or _verified(app, lab, output))
     seconds = round(time.monotonic() - started, 2)
@@ -106,22 +108,28 @@ def _warn(app: Application, examined: list[Examined]) -> None:
             app.note(f"{one.probe.title}: {one.finding.found}; {one.finding.remedy}")
 
 
+def _remove_locked_out(app: Application, lab: Lab, files: LabDirectory) -> None:
+    """Remove the machines nobody can log in to any more; `up` creates them again."""
+    from labctl.engine.locked_out import remove_locked_out
+    from labctl.providers.registry import provider_of
+
+    for machine, secret in remove_locked_out(provider_of(lab, files, app.host)).items():
+        app.note(f"recreating {machine}: its {secret} is missing or damaged in {files.secrets}")
+
+
 def _bring_up(app: Application, lab: Lab, files: LabDirectory, until: tuple[str, ...], output: str) -> Outcome:
-    from labctl.cli.boxes import ensure_box
     from labctl.cli.progress import show_progress
-    from labctl.engine.prepare import prepare
-    from labctl.engine.strays import remove_locked_out
+    from labctl.engine.context import Context
     from labctl.engine.up import bring_up
+    from labctl.providers.registry import provider_of
     from labctl.steps.plan import make_plan
 
-    for machine, secret in remove_locked_out(lab, files).items():
-        app.note(f"{machine} is made anew: it was made with {secret}, which is lost or damaged in {files.secrets}")
-    prepare(lab, files, box_file=ensure_box(app, lab))
     plan = make_plan(lab)
     rows = {machine.name: [task.name for task in plan.for_machine(machine.name)] for machine in lab.machines}
     display = show_progress(app, rows, as_json=output == "json")
     with _cache(lab), app.connections(lab) as connections, display as on_event:
-        return bring_up(lab, files, connections, until=until, on_event=on_event)
+        provider = provider_of(lab, files, app.host)
+        return bring_up(Context(lab, files, provider, connections, app.host, on_event), until=until)
 
 
 def _cache(lab: Lab) -> AbstractContextManager[None]:

@@ -1,18 +1,36 @@
-"""labctl.yaml as `up` last carried it out, kept in .labctl: so a change is seen, and a lab found that was renamed."""
+"""labctl.yaml as `up` last carried it out: saved in .labctl, so that a renamed lab is found, and changes are seen.
+
+What `up` can apply to a lab that exists is a change; what nothing could apply is refused.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from labctl.config import parse
+from labctl.config import Overrides, load_config, parse
 from labctl.config.build import build
 from labctl.config.loader import MAX_BYTES
 from labctl.config.overrides import read_choices
-from labctl.errors import LabctlError
+from labctl.config.schema import Config
+from labctl.errors import ConfigError, LabctlError
 from labctl.host.files import write_atomically
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Provider
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A key of labctl.yaml whose value is another one than the lab was last brought up with."""
+
+    key: str
+    before: str
+    after: str
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.before} → {self.after}"
 
 
 def remember(files: LabDirectory) -> None:
@@ -44,3 +62,85 @@ def _head(content: bytes) -> bytes:
 
 def _file(files: LabDirectory) -> Path:
     return files.folder / "applied.yaml"
+
+
+def require_same_lab(files: LabDirectory, told: Overrides) -> None:
+    """Raise ConfigError, naming every key, if labctl.yaml or the command line wants what an existing lab can't become.
+
+    Addresses are in certificates, in the API's objects and in every machine: another network is another lab.
+    """
+    lab = applied_lab(files)
+    if lab is None:
+        return
+    refused = list(_refused(lab, load_config(files.base), told))
+    if refused:
+        raise ConfigError(
+            f"the lab {lab.name} exists, and this can't be changed in it",
+            problems=[f"{change.key}: {change.after}; the lab was made with {change.before}" for change in refused],
+            where=str(files.config),
+            next_step="put it back; or labctl destroy, then labctl up",
+        )
+
+
+def applied_changes(before: Lab, after: Lab) -> list[Change]:
+    """What `up` applies: the keys that differ, in the order of labctl.yaml."""
+    old, new = _applied_values(before), _applied_values(after)
+    return [Change(key, old[key], new[key]) for key in old if old[key] != new[key]]
+
+
+def _applied_values(lab: Lab) -> dict[str, str]:
+    vip, bgp = lab.vip, lab.bgp
+    values = {
+        "workers": len(lab.workers),
+        "ingress.count": len(lab.ingresses),
+        "ingress.vip": vip.address if vip else None,
+        "ingress.advert_interval": vip.advert_interval if vip else None,
+        "router": lab.router is not None,
+        "network.as_number": lab.network.as_number,
+        "network.ingress_as_number": lab.network.ingress_as_number,
+        "network.encapsulation": lab.network.encapsulation.value,
+        "bgp.hold_time": bgp.hold_time,
+        "bgp.bfd": bgp.bfd,
+        "bgp.next_hop": "keep" if bgp.keep_next_hop else "auto",
+        "bgp.mesh": bgp.mesh.value,
+        "bgp.password": bgp.password,
+        "app.host": lab.app.host,
+        "app.replicas": lab.app.replicas,
+        "app.image": lab.app.image,
+    }
+    return {key: _as_written(value) for key, value in values.items()}
+
+
+def _as_written(value: object) -> str:
+    """A value as labctl.yaml has it."""
+    if value is None:
+        return "none"
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def machines_to_remove(before: Lab, after: Lab) -> list[str]:
+    """The machines that the lab had and that labctl.yaml wants no longer."""
+    wanted = {machine.name for machine in after.machines}
+    return [machine.name for machine in before.machines if machine.name not in wanted]
+
+
+def _refused(lab: Lab, config: Config, told: Overrides) -> Iterator[Change]:
+    network = config.network
+    provider, source = told.provider or config.provider, told.source or config.source
+    values = {
+        "name": (lab.name, config.name),
+        "provider": (lab.provider.value, provider if provider != "auto" else lab.provider.value),
+        "source": (lab.source.value, source if source != "auto" else lab.source.value),
+        "network.pod_cidr": (lab.network.pod_cidr, network.pod_cidr),
+        "network.service_cidr": (lab.network.service_cidr, network.service_cidr),
+        "network.block_size": (lab.network.block_size, network.block_size),
+    }
+    if "subnet" in network.model_fields_set:  # else `up` may have chosen one itself, and goes on with it
+        values["network.subnet"] = (lab.network.subnet, network.subnet)
+    for name in ("kubernetes", "calico", "controller", "haproxy"):
+        wanted = getattr(config.versions, name)
+        values[f"versions.{name}"] = (getattr(lab.versions, name), wanted or getattr(lab.versions, name))
+    values["box.name"] = (lab.box.name, config.box.name or lab.box.name)
+    for key, (old, new) in values.items():
+        if str(old) != str(new):
+            yield Change(key, str(old), str(new))

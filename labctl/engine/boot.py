@@ -1,8 +1,9 @@
 """The first step: machines boot.
 
 Vagrant runs once, in the background, for those that do not run yet; each machine counts as booted as soon as it answers
-over SSH with the key that labctl made for it. A container is made with its keys. A virtual machine gets them from
-Vagrant and says so (ready_mark); before that it is left alone: OpenSSH shuts out who knocks too often with a wrong key.
+over SSH with the key that labctl made for it. A container is created with its keys. A virtual machine gets them from
+Vagrant and reports it (READY_MARK); before that labctl does not try it: OpenSSH locks out whoever tries a wrong key too
+often.
 VirtualBox's machines boot one after the other, as Vagrant's own locks have it; whatever comes after runs side by side.
 """
 
@@ -14,11 +15,12 @@ from collections import deque
 from collections.abc import Collection
 
 from labctl.errors import LabctlError, RemoteError, StepError
-from labctl.providers.vagrant import VagrantMachines
+from labctl.providers.provider import MachineProvider
 from labctl.scheduler import LineEvent, OnEvent, TaskName
 from labctl.ssh.connections import Connection, Connections
 from labctl.steps.catalogue import MACHINES
 from labctl.steps.plan import Task
+from labctl.steps.values import READY_MARK
 
 _POLL_SECONDS = 0.1
 
@@ -26,13 +28,11 @@ _POLL_SECONDS = 0.1
 class Boot:
     """Boots the machines that do not run; ``wait_for`` returns once one of them answers."""
 
-    def __init__(
-        self, vagrant: VagrantMachines, asleep: Collection[str], on_event: OnEvent, *, ready_mark: str = ""
-    ) -> None:
-        self._vagrant = vagrant
-        self._asleep = frozenset(asleep)
+    def __init__(self, provider: MachineProvider, to_boot: Collection[str], on_event: OnEvent) -> None:
+        self._provider = provider
+        self._to_boot = frozenset(to_boot)
         self._on_event = on_event
-        self._ready_mark = ready_mark
+        self._keys_by_vagrant = provider.lab.provider.traits.keys_by_vagrant
         self._ready: set[str] = set()
         self._error: Exception | None = None
         self._stopped = threading.Event()
@@ -41,7 +41,7 @@ class Boot:
 
     def start(self) -> None:
         """Start Vagrant, if any machine needs it."""
-        if self._asleep:
+        if self._to_boot:
             self._thread.start()
 
     def wait_for(self, task: Task, connections: Connections) -> tuple[Connection, bool]:
@@ -55,18 +55,18 @@ class Boot:
             why = "it has not got its keys yet"
             if self._may_answer(name):
                 try:
-                    return connections.to(name), name in self._asleep
+                    return connections.to(name), name in self._to_boot
                 except RemoteError as error:
                     why = error.why
             # Virtual machines have a time limit of Vagrant's own (config.vm.boot_timeout), and may fetch a box first.
-            late = time.monotonic() > until and not (self._ready_mark and self._thread.is_alive())
+            late = time.monotonic() > until and not (self._keys_by_vagrant and self._thread.is_alive())
             self._give_up_if(late, name, task.step.deadline, why)
             if self._stopped.wait(_POLL_SECONDS):
-                raise StepError(f"{name} is not waited for any more", where=name, why=why, next_step="labctl up")
+                raise StepError(f"gave up waiting for {name}", where=name, why=why, next_step="labctl up")
 
     def _may_answer(self, name: str) -> bool:
         """Whether it makes sense to try a machine: it ran before, said that it is ready, or Vagrant has ended."""
-        if not self._ready_mark or name not in self._asleep:
+        if not self._keys_by_vagrant or name not in self._to_boot:
             return True
         return name in self._ready or not self._thread.is_alive()
 
@@ -76,23 +76,23 @@ class Boot:
 
     def finish(self) -> None:
         """Wait for Vagrant's own end. Raises what Vagrant failed with."""
-        if self._asleep:
+        if self._to_boot:
             self._thread.join()
         if self._error is not None:
             raise self._error
 
     def _run(self) -> None:
         try:
-            self._vagrant.boot(sorted(self._asleep), self._hear)
+            self._provider.boot(sorted(self._to_boot), self._on_line)
         except Exception as error:  # noqa: BLE001 - raised where somebody waits for this thread
             self._error = error
 
-    def _hear(self, line: str) -> None:
+    def _on_line(self, line: str) -> None:
         self._last.append(line)
         machine, _, text = line.removeprefix("==>").strip().partition(":")
-        if self._ready_mark and self._ready_mark in text:
+        if READY_MARK in text:
             self._ready.add(machine)
-        if machine in self._asleep and text.strip():
+        if machine in self._to_boot and text.strip():
             self._on_event(LineEvent(TaskName(machine, MACHINES), text.strip()))
 
     def _give_up_if(self, late: bool, name: str, deadline: int, why: str) -> None:
@@ -103,7 +103,7 @@ class Boot:
             ) from failed
         if self._error is not None:
             raise self._error
-        if self._asleep and not self._thread.is_alive() and late:
+        if self._to_boot and not self._thread.is_alive() and late:
             why = f"Vagrant is done, but {why}"
         if late:
             last = f"; Vagrant's last line: {self._last[0]}" if self._last else ""

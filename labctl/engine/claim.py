@@ -1,4 +1,8 @@
-"""A lab's claim on its name and its networks on this host: of two labs that come up at once one gets them."""
+"""This lab beside the other labs of this host, running or halted: of two that want one name or network, one gets it.
+
+The host routes a lab's subnet, so nothing of another lab may lie in it. Pods and services are known inside their own
+lab's machines only: any number of labs may use the same ones.
+"""
 
 from __future__ import annotations
 
@@ -6,38 +10,117 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from ipaddress import IPv4Network
 from pathlib import Path
 
 from labctl.config.overrides import Overrides, write_choices
-from labctl.engine.applied import remember
-from labctl.engine.other_labs import require_free_networks
-from labctl.errors import HostError
+from labctl.engine.applied import applied_lab, remember
+from labctl.errors import ConfigError, HostError
 from labctl.host.files import write_atomically
+from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
-from labctl.providers.lxc.marks import HostMarks, require_own_name
+from labctl.providers.lxc.marks import HostMarks
 
 # Whoever holds it reads a few files, or runs scripts/host/prepare.sh, which allows itself a minute, too.
 _DEADLINE = 60.0
 _PAUSE = 0.05
+Networks = dict[str, IPv4Network]
+_SUBNET = "network.subnet"
 
 
-def claim(lab: Lab, files: LabDirectory, chosen: Overrides, marks: HostMarks | None = None) -> None:
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A network of this lab that another one can't live beside. key, other_key: of labctl.yaml."""
+
+    key: str
+    network: IPv4Network
+    lab: str
+    other_key: str
+    other: IPv4Network
+
+    def __str__(self) -> str:
+        return f"{self.key}: {self.network} overlaps {self.other}, {self.other_key} of the lab {self.lab} on this host"
+
+
+def require_free_networks(lab: Lab, files: LabDirectory, host: Host) -> None:
+    """Raise ConfigError, naming every conflict, if this lab and another one of this host could not both be up."""
+    found = conflicts(lab, other_labs(lab, HostMarks(host)))
+    if found:
+        keys = ", ".join(dict.fromkeys(conflict.key for conflict in found))
+        raise ConfigError(
+            f"the lab {lab.name} can't live beside another lab of this host",
+            problems=[str(conflict) for conflict in found],
+            where=str(files.config),
+            next_step=f"choose other networks in labctl.yaml ({keys}), or: labctl destroy --name {found[0].lab}",
+        )
+
+
+def require_own_name(lab: Lab, files: LabDirectory, host: Host) -> None:
+    """Raise HostError if this host has a lab of this name that was made from another directory."""
+    other = HostMarks(host).owner(lab.name, files)
+    if other is not None:
+        raise HostError(
+            f"this host has a lab {lab.name} already",
+            why=f"it was made from {other}",
+            next_step=f"give this one another name in {files.config}, or: labctl -C {other} destroy",
+        )
+
+
+def conflicts(lab: Lab, others: dict[str, Networks]) -> list[Conflict]:
+    """Where a subnet of one lab overlaps any network of the other one. others: each lab's networks, by its name."""
+    mine = _networks(lab)
+    return [
+        Conflict(key, network, name, other_key, other)
+        for name, networks in others.items()
+        for key, network in mine.items()
+        for other_key, other in networks.items()
+        if _SUBNET in (key, other_key) and network.overlaps(other)
+    ]
+
+
+def other_labs(lab: Lab, marks: HostMarks) -> dict[str, Networks]:
+    """The networks of each other lab of this host, as far as they are known."""
+    return {name: dict(_known(name, marks)) for name in marks.labs() if name != lab.name}
+
+
+def _known(name: str, marks: HostMarks) -> Iterator[tuple[str, IPv4Network]]:
+    """From the lab's own files; where those are gone, its machines' addresses tell its subnet."""
+    directory = marks.labs()[name]
+    made = applied_lab(LabDirectory(directory)) if directory is not None else None
+    if made is not None and made.name == name:
+        yield from _networks(made).items()
+        return
+    subnet = marks.subnet(name)
+    if subnet is not None:
+        yield _SUBNET, subnet
+
+
+def _networks(lab: Lab) -> Networks:
+    network = lab.network
+    return {
+        _SUBNET: network.subnet,
+        "network.pod_cidr": network.pod_cidr,
+        "network.service_cidr": network.service_cidr,
+    }
+
+
+def claim(lab: Lab, files: LabDirectory, chosen: Overrides, host: Host) -> None:
     """Write down what `up` makes here, for every other labctl to see, if no other lab of this host is in its way.
 
     chosen: what `up` was told or found out. The lab's lock must be held. Raises ConfigError or HostError where another
     lab has the name or a network of this one.
     """
-    marks = marks or HostMarks()
-    if not lab.provider.traits.leaves_marks:  # nothing of it is on the host by its name, so nothing tells of it
-        require_free_networks(lab, files, marks)
+    if not lab.provider.traits.leaves_marks:
+        require_free_networks(lab, files, host)
         _note(files, chosen)
         return
-    with _one_at_a_time(marks.notes.parents[1]):
-        require_own_name(lab, files, marks)
-        require_free_networks(lab, files, marks)
+    with _one_at_a_time(host.path("/run")):
+        require_own_name(lab, files, host)
+        require_free_networks(lab, files, host)
         _note(files, chosen)
-        write_atomically(marks.notes / lab.name, f"{files.base}\n".encode())
+        write_atomically(HostMarks(host).notes / lab.name, f"{files.base}\n".encode())
 
 
 def _note(files: LabDirectory, chosen: Overrides) -> None:

@@ -9,12 +9,11 @@ from pathlib import Path
 
 from labctl.engine.boot import Boot
 from labctl.engine.bundle import FOLDER, bring, make_bundle
+from labctl.engine.context import Context
 from labctl.errors import RemoteError, StepError
 from labctl.host.command import CommandResult
-from labctl.lab_directory import LabDirectory
-from labctl.scheduler import LineEvent, OnEvent
+from labctl.scheduler import LineEvent
 from labctl.secrets.redact import Redactor
-from labctl.ssh.connections import Connections
 from labctl.steps.catalogue import MACHINES
 from labctl.steps.plan import Task
 
@@ -25,20 +24,15 @@ _GRACE = 10.0
 
 
 class MachineSteps:
-    """Does the tasks of a plan. Used from many threads at once, one per running task.
+    """Does the tasks of a plan. Used from many threads at once, one per running task."""
 
-    patience: how many times longer than usual the machines may take for what is no step.
-    """
-
-    def __init__(
-        self, files: LabDirectory, connections: Connections, boot: Boot, on_event: OnEvent, *, patience: int = 1
-    ) -> None:
-        self._files = files
-        self._connections = connections
+    def __init__(self, context: Context, boot: Boot) -> None:
+        self._files = context.files
+        self._connections = context.connections
+        self._on_event = context.on_event
+        self._patience = context.lab.patience
         self._boot = boot
-        self._on_event = on_event
-        self._redact = Redactor(files.secrets)
-        self._patience = patience
+        self._redact = Redactor(context.files.secrets)
         self._held: dict[str, frozenset[str]] = {}
         self._lock = threading.Lock()
 

@@ -2,102 +2,91 @@
 
 from __future__ import annotations
 
-import time
+from contextlib import suppress
 
 from labctl.engine.boot import Boot
-from labctl.engine.keep_pins import keep_pins
+from labctl.engine.bundle import bring, make_bundle
+from labctl.engine.context import Context
 from labctl.engine.machine_steps import MachineSteps
-from labctl.engine.nodes import drain_nodes, forget_nodes
-from labctl.engine.prepare import prepare_host
-from labctl.engine.strays import agree_with_vagrant, remove_strays, strays
+from labctl.engine.orphans import forget_nodes, remove_orphans
 from labctl.errors import RemoteError
-from labctl.lab_directory import LabDirectory
-from labctl.model.lab import Lab
-from labctl.providers.lxc import containers as lxc
-from labctl.providers.processes import end_children, end_leftovers
-from labctl.providers.vagrant import VagrantMachines
-from labctl.scheduler import LineEvent, OnEvent, Outcome, TaskName, run_tasks
-from labctl.ssh.connections import Connections
+from labctl.host.files import write_atomically
+from labctl.model.lab import Source
+from labctl.providers.processes import end_leftovers
+from labctl.scheduler import LineEvent, Outcome, TaskName, run_tasks
+from labctl.sources.pins import add_pins, parse_pins, pins_text, read_pins
 from labctl.steps.catalogue import MACHINES
 from labctl.steps.plan import make_plan
-from labctl.steps.values import READY_MARK
+from labctl.steps.prepare import KNOWN_PINS
 
-# systemd gives a service 90 s to end (systemd-system.conf(5), DefaultTimeoutStopSec).
-_ENDS_WITHIN = 100.0
-_POLL_SECONDS = 0.5
+_SECONDS = 60.0
 
 
-def bring_up(
-    lab: Lab, files: LabDirectory, connections: Connections, *, until: tuple[str, ...], on_event: OnEvent
-) -> Outcome:
-    """Boot the machines that do not run, do every step that does not hold yet, and remove what the lab no longer has.
+def bring_up(context: Context, *, until: tuple[str, ...] = ()) -> Outcome:
+    """Boot the machines that do not run, do every step that is not done yet, and remove what the lab no longer has.
 
     The lab's files must be rendered. until: stop after these steps. Raises LabctlError if Vagrant fails after all
     machines answered; whatever fails earlier is in the outcome.
     """
-    end_leftovers(lab, files.folder, by_labctl=True)
-    gone = strays(lab, files)
-    drain_nodes(lab, connections, gone)
-    remove_strays(lab, files, gone)
-    prepare_host(lab, files)  # nobody answers without the lab's bridge
-    sleeping = asleep(lab, files, connections, on_event)
-    agree_with_vagrant(lab, files, sleeping)
-    ready_mark = READY_MARK if lab.provider.traits.keys_by_vagrant else ""
-    boot = Boot(VagrantMachines(lab, files), sleeping, on_event, ready_mark=ready_mark)
-    steps = MachineSteps(files, connections, boot, on_event, patience=lab.patience)
-    boot.start()
-    try:
-        outcome = run_tasks(make_plan(lab, until=until).tasks, steps.do, on_event)
-    except BaseException:
-        # Interrupted: what still runs is ended, so that nothing works on in the background.
-        boot.stop()
-        end_children()
-        connections.close()
-        raise
-    keep_pins(lab, files, connections)
+    end_killed_runs(context)
+    remove_orphans(context)
+    context.provider.prepare_host()  # no machine answers without the lab's network
+    boot = start_machines(context)
+    outcome = run_steps(context, boot, until)
+    keep_checksums(context)
     if outcome.ok:
         boot.finish()
-        if not until:
-            forget_nodes(lab, connections)
+    if outcome.ok and not until:
+        forget_nodes(context)
     return outcome
 
 
-def asleep(lab: Lab, files: LabDirectory, connections: Connections, on_event: OnEvent) -> frozenset[str]:
-    """The machines that Vagrant has to boot: those that do not run, and those whose first boot was cut off."""
-    names = frozenset(machine.name for machine in lab.machines)
-    if lab.provider.traits.shares_host_kernel:
-        return names - _staying(lab, connections, on_event)
-    vagrant = VagrantMachines(lab, files)
-    states = vagrant.states()
-    running = frozenset(name for name in names if states.get(name) == "running")
-    cut_off = running - vagrant.booted()
-    if cut_off:
-        # Vagrant sets up a machine's network while it boots it, and never again while it runs.
-        vagrant.power_off(sorted(cut_off))
-    # A machine that runs and was not given its keys gets them by `vagrant up`, too.
-    return names - frozenset(name for name in running - cut_off if _answers(connections, name))
+def end_killed_runs(context: Context) -> None:
+    """End what a labctl that was killed left at work on the lab."""
+    end_leftovers(context.lab, context.files.folder, context.host, by_labctl=True)
 
 
-def _staying(lab: Lab, connections: Connections, on_event: OnEvent) -> frozenset[str]:
-    """The containers that run and go on running: one that a killed `halt` told to end answers no more, and ends."""
-    names, until = {machine.name for machine in lab.machines}, time.monotonic() + _ENDS_WITHIN
-    told = frozenset[str]()
-    while True:
-        running = lxc.running(lab) & names
-        silent = frozenset(name for name in running if not _answers(connections, name))
-        if not silent or time.monotonic() > until:
-            return running
-        for name in sorted(silent - told):
-            on_event(
-                LineEvent(TaskName(name, MACHINES), f"it runs and does not answer: given {_ENDS_WITHIN:.0f} s to end")
-            )
-        told |= silent
-        time.sleep(_POLL_SECONDS)
+def start_machines(context: Context) -> Boot:
+    """Start Vagrant in the background for the machines that do not run."""
+
+    def report(machine: str, line: str) -> None:
+        context.on_event(LineEvent(TaskName(machine, MACHINES), line))
+
+    to_boot = context.provider.machines_to_boot(context.answers, report)
+    boot = Boot(context.provider, to_boot, context.on_event)
+    boot.start()
+    return boot
 
 
-def _answers(connections: Connections, name: str) -> bool:
+def run_steps(context: Context, boot: Boot, until: tuple[str, ...]) -> Outcome:
+    """Do the steps of the plan, side by side. An interrupt ends what still runs, so that nothing works on."""
+    steps = MachineSteps(context, boot)
     try:
-        connections.to(name)
-    except RemoteError:
-        return False
-    return True
+        return run_tasks(make_plan(context.lab, until=until).tasks, steps.do, context.on_event)
+    except BaseException:
+        boot.stop()
+        context.host.end(context.host.children())
+        context.connections.close()
+        raise
+
+
+def keep_checksums(context: Context) -> None:
+    """Put the checksums of what machines fetched into labctl.lock, and copy all of them to every machine that answers.
+
+    Raises LabctlError if a machine fetched another file than labctl.lock has.
+    """
+    lab, files, connections = context.lab, context.files, context.connections
+    if lab.source is not Source.UPSTREAM:
+        return
+    changed = False
+    for machine in lab.machines:
+        with suppress(RemoteError):
+            noted = connections.to(machine.name).run("cat /var/lib/labctl/pins 2>/dev/null || true", deadline=_SECONDS)
+            changed |= add_pins(files.pins, parse_pins(noted.stdout), machine.name)
+    if not changed:
+        return
+    for machine in lab.machines:
+        write_atomically(files.machines / machine.name / KNOWN_PINS, pins_text(read_pins(files.pins)).encode())
+        bundle = make_bundle(files.machines / machine.name, files.secrets / "machines" / machine.name)
+        with suppress(RemoteError):
+            bring(connections.to(machine.name), bundle, _SECONDS * lab.patience)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,46 +15,34 @@ from labctl.faults.state import Applied
 from labctl.host.command import CommandResult
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Machine
-from labctl.providers.lxc import containers as lxc
-from labctl.steps.values import container_prefix
+from labctl.providers.provider import Console
+from labctl.providers.registry import console_of
 
 _CONSOLE_SECONDS = 60.0
 
 
 def power_off(lab: Lab, machine: str) -> None:
     """Switch a machine off, as if its plug was pulled. Raises LabctlError."""
-    _require_console(lab)
-    if machine in lxc.running(lab):
-        _run_on_host(["lxc-stop", "--kill", "--name", container_prefix(lab) + machine])
+    _console(lab, machine).power_off()
 
 
 def power_on(lab: Lab, machine: str) -> None:
     """Switch it on again. Raises LabctlError."""
-    _require_console(lab)
-    if machine not in lxc.running(lab):
-        _run_on_host(["lxc-start", "--daemon", "--name", container_prefix(lab) + machine])
+    _console(lab, machine).power_on()
 
 
 def run_on_console(lab: Lab, machine: str, script: str) -> None:
     """Run a bash script as root on a machine, without its network. Raises LabctlError."""
-    _require_console(lab)
-    _run_on_host(["lxc-attach", "--clear-env", "--name", container_prefix(lab) + machine, "--", "bash", "-s"], script)
+    done = _console(lab, machine).run(script, deadline=_CONSOLE_SECONDS)
+    if not done.ok:
+        raise LabctlError(f"the script on the console of {machine} failed", why=done.last_lines())
 
 
-def _require_console(lab: Lab) -> None:
-    if not lab.provider.traits.has_console:
+def _console(lab: Lab, machine: str) -> Console:
+    console = console_of(lab, machine)
+    if console is None:
         raise LabctlError(f"labctl can't do that on {lab.provider.value} yet", next_step="labctl break --list")
-
-
-def _run_on_host(command: Sequence[str], stdin: str = "") -> None:
-    try:
-        subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=_CONSOLE_SECONDS, check=True)
-    except subprocess.TimeoutExpired as error:
-        raise LabctlError(
-            f"{command[0]} did not end within {_CONSOLE_SECONDS:.0f} s", next_step="labctl status"
-        ) from error
-    except subprocess.CalledProcessError as error:
-        raise LabctlError(f"{command[0]} failed", why=(error.stderr or error.stdout).strip()[-500:]) from error
+    return console
 
 
 _SECONDS = 150.0

@@ -1,4 +1,4 @@
-"""Threads for what waits for the network or for programs."""
+"""Threads that hold nobody up: after Ctrl-C labctl does not wait for what they still do."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 
 
-class InterruptiblePool(ThreadPoolExecutor):
-    """A pool of threads whose ``with`` block ends at once on Ctrl-C; work that still runs in its threads is abandoned.
+class Pool(ThreadPoolExecutor):
+    """A pool whose block is left at once when it is interrupted; what goes on in its threads is given up.
 
-    On an error the block waits for the threads, as ThreadPoolExecutor does: they may use what is closed after it.
+    An error in the block waits for them, as a pool's does: they may use what is closed after the block.
     """
 
     def __exit__(

@@ -33,6 +33,9 @@ class Traits:
     cgroup_driver: of the kubelet and of containerd.
     default_source: what ``source: auto`` means.
     public_box, public_box_version: the box for the source upstream; empty where the machines always have labctl's own.
+    lab_memory, worker_memory: MiB of this host's memory that a lab without workers takes, and each worker; 0 where each
+    machine takes what labctl.yaml gives it.
+    machine_disk: bytes of this host's disk that a machine may grow to.
     interfaces: what the provider's own interfaces on this host begin with.
     """
 
@@ -49,6 +52,9 @@ class Traits:
     default_source: Source = Source.UPSTREAM
     public_box: str = "bento/debian-13"
     public_box_version: str = "202510.26.0"
+    lab_memory: int = 0
+    worker_memory: int = 0
+    machine_disk: int = 4 << 30
     interfaces: tuple[str, ...] = ()
 
 
@@ -83,6 +89,11 @@ _TRAITS = {
         default_source=Source.DEBIAN,
         public_box="",
         public_box_version="",
+        # The machines share the page cache: about 1.3 GiB for four of them (docs/performance.md), and overlays that
+        # grow by little. A virtual machine's linked clone grows to 2 to 4 GB with its images.
+        lab_memory=1000,
+        worker_memory=160,
+        machine_disk=1 << 28,
     ),
     Provider.LIBVIRT: Traits(disk_format="qcow2", interfaces=("virbr",)),
 }

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 from labctl.host.host import Host
 from labctl.host.internet import proxies_on_loopback
-from labctl.host.routes import find_overlaps, host_routes
-from labctl.model.lab import Lab, Provider, Source
+from labctl.host.overlaps import find_overlaps
+from labctl.host.routes import host_routes
+from labctl.model.lab import Lab, Source
 from labctl.providers.probe import Finding, Probe, fail, ok, warn
 
 _MIB = 1 << 20
 _GIB = 1 << 30
 # What the host itself wants beside the lab.
 _HOST_MEMORY = 512
-# A lab of LXC machines shares the page cache: about 1.3 GiB for four machines (docs/performance.md), 150 MiB a worker.
-_LXC_BASE, _LXC_WORKER = 1000, 160
-# Containers' overlays grow by little; a linked clone of a virtual machine grows to 2 to 4 GB with its images.
-_DISK_PER_MACHINE = {Provider.LXC: _GIB // 4, Provider.VIRTUALBOX: 4 * _GIB, Provider.LIBVIRT: 4 * _GIB}
 
 
 def memory_wanted(lab: Lab) -> int:
     """MiB that the lab's machines take."""
-    if lab.provider is Provider.LXC:
-        return _LXC_BASE + _LXC_WORKER * len(lab.workers)
+    traits = lab.provider.traits
+    if traits.lab_memory:
+        return traits.lab_memory + traits.worker_memory * len(lab.workers)
     return sum(machine.memory for machine in lab.machines)
 
 
@@ -43,7 +41,7 @@ def _cpus(lab: Lab, host: Host) -> Finding | None:
 
 
 def _disk(lab: Lab, host: Host) -> Finding | None:
-    wanted = _DISK_PER_MACHINE[lab.provider] * len(lab.machines)
+    wanted = lab.provider.traits.machine_disk * len(lab.machines)
     free = host.free_disk(host.root)
     found = f"{free / _GIB:.1f} GiB are free; the lab may take {wanted / _GIB:.0f} GiB"
     if free < _GIB:
@@ -52,7 +50,7 @@ def _disk(lab: Lab, host: Host) -> Finding | None:
 
 
 def _routes(lab: Lab, host: Host) -> Finding | None:
-    overlaps = find_overlaps(lab, host_routes(host))
+    overlaps = find_overlaps(lab, host_routes(host.ask, platform=host.platform))
     if not overlaps:
         return ok("this host routes none of the lab's networks elsewhere")
     keys = ", ".join(dict.fromkeys(overlap.key for overlap in overlaps))
@@ -73,7 +71,7 @@ def _proxy(lab: Lab, host: Host) -> Finding | None:
     )
 
 
-PROBES = (
+COMMON_PROBES = (
     Probe("memory", "memory", _memory),
     Probe("cpus", "processors", _cpus),
     Probe("disk", "disk", _disk),

@@ -1,24 +1,19 @@
-"""What this host has and lacks for a lab: every probe of its provider, and the fixes that are safe."""
+"""What this host has and lacks for a lab: every probe of its provider, and carrying out the fixes that are safe."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from labctl.errors import HostError
+from labctl.errors import HostError, LabctlError
+from labctl.host.files import write_atomically
 from labctl.host.host import Host
-from labctl.model.lab import Lab, Provider
-from labctl.providers import common_probes as common
-from labctl.providers.libvirt import probes as libvirt
-from labctl.providers.lxc import probes as lxc
-from labctl.providers.probe import Finding, Probe, Status
-from labctl.providers.virtualbox import probes as virtualbox
+from labctl.model.lab import Lab
+from labctl.providers.common_probes import COMMON_PROBES
+from labctl.providers.probe import AptPackages, Finding, Fix, Probe, Status, WriteFile
+from labctl.providers.registry import PROVIDERS
 
-PROBES: dict[Provider, tuple[Probe, ...]] = {
-    Provider.LXC: (*lxc.PROBES, *common.PROBES),
-    Provider.LIBVIRT: (*libvirt.PROBES, *common.PROBES),
-    Provider.VIRTUALBOX: (*virtualbox.PROBES, *common.PROBES),
-}
+_DEADLINE = 1800.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +24,10 @@ class Examined:
     finding: Finding
 
 
-def examine(lab: Lab, host: Host) -> list[Examined]:
+def examine(lab: Lab, host: Host | None = None) -> list[Examined]:
     """Everything that the probes of the lab's provider find; probes whose question does not arise are left out."""
-    looked = ((probe, probe.look(lab, host)) for probe in PROBES[lab.provider])
+    host = host or Host()
+    looked = ((probe, probe.look(lab, host)) for probe in (*PROVIDERS[lab.provider].probes, *COMMON_PROBES))
     return [Examined(probe, finding) for probe, finding in looked if finding is not None]
 
 
@@ -40,7 +36,7 @@ def failures(examined: Sequence[Examined]) -> list[Examined]:
     return [one for one in examined if one.finding.status is Status.FAIL]
 
 
-def require(lab: Lab, host: Host) -> list[Examined]:
+def require(lab: Lab, host: Host | None = None) -> list[Examined]:
     """Examine the host and return what was found. Raises HostError, naming everything with which the lab will fail."""
     examined = examine(lab, host)
     failed = failures(examined)
@@ -54,3 +50,51 @@ def require(lab: Lab, host: Host) -> list[Examined]:
             [*dict.fromkeys(one.finding.remedy for one in failed), *(["labctl doctor --fix"] if fixable else [])]
         ),
     )
+
+
+def described(fixes: Sequence[Fix]) -> list[str]:
+    """What would be done, a line each; packages are installed together."""
+    lines = []
+    packages = _packages(fixes)
+    if packages:
+        lines.append(f"install {' '.join(packages)}")
+    return lines + [f"write {fix.path}: {fix.text.splitlines()[-1]}" for fix in fixes if isinstance(fix, WriteFile)]
+
+
+def apply(fixes: Sequence[Fix], host: Host) -> None:
+    """Do it. Raises HostError with the last lines of what failed; where root is needed, sudo asks for it."""
+    packages = _packages(fixes)
+    if packages:
+        if not host.has_apt:
+            raise HostError(f"no apt here to install {' '.join(packages)} with", next_step="install them by hand")
+        install = ["env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "install", "--yes", "--no-install-recommends"]
+        _as_root([*install, *packages], host)
+    for fix in fixes:
+        if isinstance(fix, WriteFile):
+            _write(fix, host)
+
+
+def _packages(fixes: Sequence[Fix]) -> list[str]:
+    return list(dict.fromkeys(name for fix in fixes if isinstance(fix, AptPackages) for name in fix.names))
+
+
+def _write(fix: WriteFile, host: Host) -> None:
+    try:
+        fix.path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(fix.path, fix.text.encode(), mode=0o644)
+    except PermissionError:
+        _as_root(["mkdir", "-p", str(fix.path.parent)], host)
+        _as_root(["tee", str(fix.path)], host, stdin=fix.text)
+    except OSError as error:
+        raise HostError(f"{fix.path} can't be written", why=str(error.strerror)) from error
+
+
+def _as_root(command: list[str], host: Host, *, stdin: str | None = None) -> None:
+    words = command if host.user == 0 else ["sudo", *command]
+    shown = " ".join(words)
+    try:
+        done = host.run(words, deadline=_DEADLINE, stdin=stdin)
+    except LabctlError as error:
+        raise HostError(f"{shown} failed", why=error.why or error.what) from error
+    if not done.ok:
+        raise HostError(f"{shown} failed", why=done.last_lines(), next_step="apt update, then: labctl doctor --fix")

@@ -1,21 +1,33 @@
-"""What Vagrant, VirtualBox, libvirt and LXC print when they fail, what it means, what to do: a table, and one look-up.
+"""What Vagrant prints when it fails, what it means, what to do: a table, and the look-up in such tables.
 
-Vagrant's own words are from its templates/locales/en.yml (2.3.4, and 2.4 as of August 2026), vagrant-libvirt's and
-vagrant-lxc's from theirs.
+Vagrant's own words are from its templates/locales/en.yml (2.3.4, and 2.4 as of August 2026).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from dataclasses import dataclass
 
-from labctl.providers.known_error import KnownError
-from labctl.providers.virtualbox.known_errors import VIRTUALBOX_ERRORS
 
-_DOCTOR = "labctl doctor tells which and how"
+@dataclass(frozen=True, slots=True)
+class KnownError:
+    """One known error. pattern: found in the output with every run of white space as one space, in any case."""
 
-# The first that fits counts: what is special stands before what is general.
-KNOWN_ERRORS: tuple[KnownError, ...] = (
-    *VIRTUALBOX_ERRORS,
+    id: str
+    pattern: str
+    meaning: str
+    remedy: str
+
+
+def find_known_error(output: str, errors: Iterable[KnownError]) -> KnownError | None:
+    """The first of the errors that a program's output shows, however its lines are wrapped; None if it shows none."""
+    text = " ".join(output.split())
+    return next((known for known in errors if re.search(known.pattern, text, re.IGNORECASE)), None)
+
+
+# Every provider's table ends with these: what is special stands before what is general.
+VAGRANT_ERRORS: tuple[KnownError, ...] = (
     # The box.
     KnownError(
         "box-checksum",
@@ -82,100 +94,7 @@ KNOWN_ERRORS: tuple[KnownError, ...] = (
         "provider-unusable",
         r"reporting that it isn't usable on this system",
         "the provider does not work on this host",
-        _DOCTOR,
-    ),
-    # libvirt.
-    KnownError(
-        "libvirt-daemon",
-        r"Failed to connect socket to '[^']*libvirt[^']*'|Error while connecting to Libvirt"
-        r"|Failed to connect to the hypervisor",
-        "libvirt's daemon does not run, or you may not talk to it",
-        "sudo systemctl enable --now libvirtd; sudo adduser $USER libvirt, then log in again",
-    ),
-    KnownError(
-        "libvirt-logd",
-        r"virtlogd-sock",
-        "libvirt's daemon for logs does not run",
-        "sudo systemctl enable --now virtlogd.socket",
-    ),
-    KnownError(
-        "libvirt-denied",
-        r"authentication unavailable: no polkit agent|authentication failed: access denied|virConnectOpen.*ermission",
-        "you may not talk to libvirt's daemon",
-        "sudo adduser $USER libvirt, then log in again",
-    ),
-    KnownError(
-        "libvirt-network-used",
-        r"Network is already in use by interface|internal error:? .*already in use by interface",
-        "an interface of this host has a network that libvirt wants",
-        "another network.subnet in labctl.yaml; `labctl doctor` names the interface",
-    ),
-    KnownError(
-        "libvirt-network-other",
-        r"Network .* exists but does not have dhcp|does not match with network name",
-        "libvirt has a network of the lab's name with other settings",
-        "labctl destroy; if it stays: virsh net-undefine with that name",
-    ),
-    KnownError(
-        "libvirt-dnsmasq",
-        r"dnsmasq: failed to create listening socket|Child process \(.*dnsmasq.*\) unexpected exit status",
-        "libvirt's dnsmasq cannot listen: another DNS server has the port",
-        "stop the other one, or let it listen on its own addresses only (bind-interfaces)",
-    ),
-    KnownError(
-        "libvirt-domain-exists",
-        r"domain about to create is already taken|domain '[^']*' already exists|Volume for domain is already created",
-        "a machine or a disk of that name is left over",
-        "labctl destroy, then: labctl up",
-    ),
-    KnownError(
-        "libvirt-pool",
-        r"No usable storage pool found|Storage pool not found|storage pool '[^']*' is not active",
-        "libvirt has no place for disks",
-        "virsh pool-define-as default dir --target /var/lib/libvirt/images; virsh pool-start default",
-    ),
-    KnownError(
-        "libvirt-no-address",
-        r"No IP address found",
-        "the machine got no address from libvirt's DHCP",
-        "look at its console (virsh console), then: labctl up",
-    ),
-    # LXC.
-    KnownError(
-        "lxc-absent",
-        r"lxc. package does not seem to be installed|lxc-create. is not accessible on the PATH",
-        "LXC is not installed",
-        "labctl doctor --provider lxc --fix",
-    ),
-    KnownError(
-        "lxc-box-gone",
-        r"labctl's lxc-template: .* is gone",
-        "the box was removed although Vagrant still names it",
-        "labctl up: it builds the box again",
-    ),
-    KnownError(
-        "lxc-overlay",
-        r"not supported as upperdir|Failed to mount .*overlay|no overlay is possible",
-        "this kernel refuses an overlay here: the folder is on an overlay itself, or its path has : , or \\ in it",
-        "LABCTL_CACHE and /var/lib/lxc on a plain disk",
-    ),
-    KnownError(
-        "lxc-exists",
-        r"There is container on your system with the same name|Container already exists",
-        "a container of that name is left over",
-        "labctl destroy, then: labctl up",
-    ),
-    KnownError(
-        "lxc-cgroups",
-        r"No cgroup.* controllers found|cgfsng.*Failed|Failed to (?:setup|create) cgroup|lxc_spawn.*cgroup",
-        "LXC cannot use this host's cgroups",
-        "labctl doctor --provider lxc",
-    ),
-    KnownError(
-        "lxc-network",
-        r"Failed to (?:create|attach).*(?:veth|network device|bridge)|bridge.*No such device",
-        "the lab's bridge is missing on this host",
-        "labctl up makes it again; if it stays: labctl doctor",
+        "labctl doctor tells which and how",
     ),
     # Vagrant itself.
     KnownError(
@@ -230,25 +149,24 @@ KNOWN_ERRORS: tuple[KnownError, ...] = (
         "Vagrant is installed twice, from different places",
         "remove one of them",
     ),
-    # Something else failed, in a machine or in VBoxManage.
+    # This host.
+    KnownError(
+        "network-collision",
+        r"host network.*collides with a non-hostonly network|The specified host network collides",
+        "another interface of this host has the lab's subnet",
+        "another network.subnet in labctl.yaml; `labctl doctor` names the interface",
+    ),
+    KnownError(
+        "disk-full",
+        r"VERR_DISK_FULL|No space left on device|not enough free space",
+        "the disk is full",
+        "free some space; `labctl box list` and `vagrant box list` show what is kept",
+    ),
+    # Something else failed in a machine.
     KnownError(
         "command-in-machine",
         r"SSH command responded with a non-zero exit status",
         "a command that Vagrant ran in a machine failed",
         "the lines above name it; labctl up again, or labctl destroy and then up",
     ),
-    KnownError(
-        "virtualbox-other",
-        r"There was an error while executing `VBoxManage`|VBoxManage: error:",
-        "VirtualBox refused a command",
-        "the lines above name it; labctl doctor --provider virtualbox looks for the usual causes",
-    ),
 )
-
-_COMPILED = tuple((re.compile(known.pattern, re.IGNORECASE), known) for known in KNOWN_ERRORS)
-
-
-def find_known_error(output: str) -> KnownError | None:
-    """The known error that a program's output shows, however its lines are wrapped; None if it shows none."""
-    text = " ".join(output.split())
-    return next((known for pattern, known in _COMPILED if pattern.search(text)), None)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import psutil
 
-from labctl.providers.processes import end
+from labctl.host.processes import child_processes, end_processes
 
 TIMED_OUT = 124
 _GRACE = 10
@@ -32,7 +32,7 @@ def run(command: Sequence[str], seconds: float) -> int:
     try:
         status = process.wait(seconds)
     except psutil.TimeoutExpired:
-        end([process, *process.children(recursive=True)], grace=_GRACE)
+        end_processes(child_processes(), grace=_GRACE)
         return TIMED_OUT
     return status if status is None or status >= 0 else 128 - status
 

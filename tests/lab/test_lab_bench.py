@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 from support.lab_under_test import LabUnderTest
 
-from labctl.providers.lxc import containers as lxc
+from labctl.providers.lxc.containers import Containers
 
 
 def test_path_finds_two_proxies_where_the_controller_is_a_pod_and_removes_that_again(
@@ -46,4 +46,4 @@ def test_scale_leaves_no_lab_behind(lab: LabUnderTest) -> None:
     found = lab.bench("scale", "--workers", "1", seconds=600)
     assert [size["workers"] for size in found["sizes"]] == [1]
     assert not (lab.own / "bench" / "scale").exists()
-    assert lxc.existing(lab.model) == {machine.name for machine in lab.model.machines}
+    assert Containers(lab.model).existing() == {machine.name for machine in lab.model.machines}

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from support.lab_under_test import LabUnderTest
 
-from labctl.providers.lxc import containers as lxc
+from labctl.providers.lxc.containers import Containers
 
 TWO_AS_NUMBERS = "  as_number: 64512\n  ingress_as_number: 64513\n"
 SMALL = "app: {replicas: 2}\n"
@@ -22,7 +22,7 @@ def test_one_lab_takes_every_design_by_up(new_lab: Callable[..., LabUnderTest]) 
     a_router_of_another_as_and_two_ingress_machines(lab, start)
     become(lab, start)
     assert passes(lab)
-    assert lxc.existing(lab.model) == {machine.name for machine in lab.model.machines}
+    assert Containers(lab.model).existing() == {machine.name for machine in lab.model.machines}
 
 
 def two_as_numbers(lab: LabUnderTest, start: str) -> None:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from support.host_state import left_behind
 from support.lab_under_test import LabUnderTest, wait_until
 
-from labctl.providers.lxc import containers as lxc
+from labctl.providers.lxc.containers import Containers
 
 CONFIG = "workers: 1\napp: {replicas: 2}\ningress: {count: 2, advert_interval: 0.5}\n"
 
@@ -42,7 +42,7 @@ def kill_a_bench_that_has_containers(lab: LabUnderTest) -> None:
     bench = lab.start("scale", "--workers", "1", own_group=True, program="tools.bench")
     beside = replace(lab.model, name=f"{lab.model.name}-scale")
     try:
-        wait_until("tools.bench scale has made a container", lambda: lxc.existing(beside))
+        wait_until("tools.bench scale has made a container", lambda: Containers(beside).existing())
     finally:
         os.killpg(bench.pid, signal.SIGKILL)
         bench.communicate()

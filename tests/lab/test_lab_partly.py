@@ -12,6 +12,7 @@ from support.lab_under_test import LabUnderTest
 
 from labctl.config import Overrides
 from labctl.engine.claim import claim
+from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory
 
 NO_INIT = '#!/bin/sh\\n[ "$1" != init ] || { sleep 10; exit 9; }; exec kubeadm.real "$@"\\n'
@@ -44,7 +45,7 @@ def test_a_lab_that_came_no_further_than_its_claim_leaves_nothing(
     new_lab: Callable[..., LabUnderTest], host_before: dict[str, list[str]]
 ) -> None:
     lab = new_lab("labtest-partly", "workers: 1\n")
-    claim(lab.model, LabDirectory(lab.folder), Overrides(provider="lxc", source="debian"))
+    claim(lab.model, LabDirectory(lab.folder), Overrides(provider="lxc", source="debian"), Host())
     assert differences(host_before, look_at_host()), "the note of the claim is seen"
     lab.destroy()
     assert left_behind(host_before) == []

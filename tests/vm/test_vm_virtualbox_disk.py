@@ -22,8 +22,8 @@ import pytest
 
 from labctl.config import load
 from labctl.engine.bundle import make_bundle, unpack_command
-from labctl.engine.prepare import prepare
 from labctl.lab_directory import LabDirectory
+from labctl.steps.prepare import prepare
 
 CONFIG = "name: labtest-vbox\nprovider: virtualbox\nsource: debian\nnetwork: {subnet: 192.168.56.0/24}\n"
 ADDRESS = "192.168.56.21"

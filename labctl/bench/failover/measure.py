@@ -7,21 +7,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from labctl.bench.conditions import Recorder
+from labctl.bench.conditions import Watch
 from labctl.bench.failover.cases import Case, Scene, Timers
 from labctl.bench.failover.stream import PATIENCE, RATE, Outage, Stream, outage
 from labctl.bench.figures import Figures, Table, shown, spread
 from labctl.checks.collect import collect
 from labctl.checks.layers.shared import owners
 from labctl.checks.verify import wait
-from labctl.engine.prepare import prepare
-from labctl.engine.strays import require_known_secrets
+from labctl.engine.context import Context
+from labctl.engine.locked_out import require_known_secrets
 from labctl.engine.up import bring_up
 from labctl.errors import LabctlError
+from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
+from labctl.providers.registry import provider_of
 from labctl.scheduler import Event
 from labctl.ssh.connections import Connections
+from labctl.steps.prepare import prepare
 
 _BEFORE = 3.0
 """Seconds of the stream before anything dies."""
@@ -55,7 +58,7 @@ class Bench:
 
         Raises LabctlError if the lab can't be brought back, or is not whole before a case.
         """
-        require_known_secrets(self.lab, self.files)
+        require_known_secrets(provider_of(self.lab, self.files))
         found: list[Measured] = []
         try:
             for one in timers:
@@ -93,7 +96,9 @@ class Bench:
         """Everything that `labctl up` does, for the lab with these timers."""
         self.note(why)
         prepare(lab, self.files, box_file=self.box_file)
-        outcome = bring_up(lab, self.files, self.connections, until=(), on_event=_ignore)
+        host = Host()
+        provider = provider_of(lab, self.files, host)
+        outcome = bring_up(Context(lab, self.files, provider, self.connections, host, _ignore))
         if not outcome.ok:
             failed = next(iter(outcome.failed.values()), None)
             raise LabctlError("the lab could not be brought back", why=str(failed), next_step="labctl up")
@@ -119,7 +124,7 @@ def _ignore(_: Event) -> None:
     """Report nothing."""
 
 
-def figures(recorder: Recorder, found: Sequence[Measured], cases: Sequence[Case], timers: Sequence[Timers]) -> Figures:
+def figures(watch: Watch, found: Sequence[Measured], cases: Sequence[Case], timers: Sequence[Timers]) -> Figures:
     """The result of at least one measurement of each case with each kind of timers."""
     rows = []
     data = []
@@ -136,7 +141,7 @@ def figures(recorder: Recorder, found: Sequence[Measured], cases: Sequence[Case]
     return Figures(
         name="failover",
         title="Failover: seconds without service, and requests lost",
-        conditions=recorder.conditions(),
+        conditions=watch.conditions(),
         tables=(Table(("what dies", *(one.name for one in timers)), tuple(rows)),),
         notes=(
             f"{RATE} requests a second from this host to the shared address, each on a connection of its own; one that "

@@ -1,20 +1,23 @@
-"""LXC on this host, beside Vagrant: which containers of a lab run, and removing what Vagrant lost track of."""
+"""LXC's containers of one lab: which exist and run; starting, stopping and removing them in whatever state."""
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
-import subprocess
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from labctl.errors import HostError, LabctlError
+from labctl.host.command import CommandResult
+from labctl.host.host import Host
 from labctl.log import logged
 from labctl.model.lab import Lab
 from labctl.providers.known_errors import find_known_error
-from labctl.providers.lxc.container_processes import forget_cgroups, kill_container
-from labctl.providers.lxc.marks import CONTAINERS, HostMarks
+from labctl.providers.lxc.known_errors import LXC_ERRORS
+from labctl.providers.lxc.marks import CONTAINERS
 from labctl.steps.values import container_prefix
 
 _DEADLINE = 60.0
@@ -23,132 +26,171 @@ _DEADLINE = 60.0
 MACHINE = re.compile(r"ingress2?|router1|controlplane|worker[0-9]+")
 
 
-def running(lab: Lab) -> frozenset[str]:
-    """The names of the lab's machines that run now."""
-    return _names(lab, "--running")
+@dataclass(frozen=True, slots=True)
+class Containers:
+    """The containers of a lab on a host. Machines are given and returned by their names in the lab."""
 
+    lab: Lab
+    host: Host = field(default_factory=Host)
 
-def existing(lab: Lab) -> frozenset[str]:
-    """The names of the lab's machines that exist, running or not, whether or not the lab still lists them."""
-    return _names(lab)
+    def running(self) -> frozenset[str]:
+        """The machines that run now. Raises HostError without LXC, LabctlError if it fails."""
+        return self._listed("--running")
 
+    def existing(self) -> frozenset[str]:
+        """The machines that exist, running or not, whether or not the lab still lists them. Raises as `running`."""
+        return self._listed()
 
-def left_of(lab: Lab) -> frozenset[str]:
-    """The same, and those of which only a part exists: whoever made them was killed."""
-    return HostMarks().machines(lab.name) | (existing(lab) if shutil.which("lxc-ls") else frozenset())
+    def stop(self, machines: Collection[str]) -> None:
+        """Ask machines to shut down, and after a while insist. Raises LabctlError if one resists."""
+        for machine in sorted(machines):
+            self._run("lxc-stop", "--timeout", "20", "--name", self._container(machine))
 
+    def power_off(self, machine: str) -> None:
+        """Switch a machine off, as if its plug was pulled, if it runs. Raises LabctlError."""
+        if machine in self.running():
+            self._run("lxc-stop", "--kill", "--name", self._container(machine))
 
-def stop(lab: Lab, names: frozenset[str]) -> None:
-    """Stop containers: ask them to shut down, and after a while insist. Raises LabctlError if one resists."""
-    for name in sorted(names):
-        _run(["lxc-stop", "--timeout", "20", "--name", container_prefix(lab) + name])
+    def power_on(self, machine: str) -> None:
+        """Start a machine, if it does not run. Raises LabctlError."""
+        if machine not in self.running():
+            self._run("lxc-start", "--daemon", "--name", self._container(machine))
 
+    def remove(self, machines: Iterable[str]) -> None:
+        """Stop and remove machines by force, half-made ones too. Raises LabctlError at the end if one resists."""
+        failures = []
+        for machine in sorted(machines):
+            try:
+                self._remove(self._container(machine))
+            except LabctlError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
 
-def forget_empty_cgroups(lab: Lab) -> None:
-    """Remove the control groups of the lab's machines in which nothing runs any more."""
-    forget_cgroups(re.compile(rf"{re.escape(container_prefix(lab))}(?:{MACHINE.pattern})"))
+    def remove_empty_cgroups(self) -> None:
+        """Remove control groups of the lab's machines in which nothing runs: a monitor that was killed left them."""
+        machine = re.compile(rf"{re.escape(container_prefix(self.lab))}(?:{MACHINE.pattern})")
+        cgroups = self.host.path("/sys/fs/cgroup")
+        for top in (*cgroups.glob("lxc.*"), *cgroups.glob("*/lxc.*")):
+            match = re.fullmatch(r"lxc\.(?:payload|monitor)\.(.+?)(?:-[0-9]+)?", top.name)
+            if match and machine.fullmatch(match[1]):
+                for folder, _, _ in os.walk(top, topdown=False):
+                    with suppress(OSError):  # one that is in use can't be removed
+                        Path(folder).rmdir()
 
+    def cgroup_value(self, machine: str, key: str) -> str:
+        """What the machine's control group says (lxc-cgroup(1)); empty where this host's kernel has no such key.
 
-def remove(lab: Lab, names: frozenset[str], *, containers: Path = CONTAINERS) -> None:
-    """Stop and remove containers by force, half-made ones too. Raises LabctlError if one resists."""
-    failures = []
-    for name in sorted(names):
-        container = container_prefix(lab) + name
+        Raises LabctlError if the machine does not run.
+        """
         try:
-            _remove_one(container, containers / container)
-        except LabctlError as error:
-            failures.append(error)
-    if failures:
-        raise failures[0]
-
-
-def cgroup_value(lab: Lab, name: str, key: str) -> str:
-    """What the machine's control group says (lxc-cgroup(1)); empty where this host's kernel has no such key.
-
-    Raises LabctlError if the machine does not run.
-    """
-    command = ["lxc-cgroup", "--name", container_prefix(lab) + name, key]
-    try:
-        return _run(command).strip()
-    except HostError:
-        raise
-    except LabctlError:
-        if name in running(lab):
-            return ""
-        raise
-
-
-def run_host_script(text: str, *words: str) -> None:
-    """Run the lab's host script (scripts/host/prepare.sh.j2). Raises LabctlError with its last words."""
-    _run(["bash", "-s", "--", *words], text=text)
-
-
-def _remove_one(container: str, folder: Path) -> None:
-    """Remove a container; where LXC can't make sense of it (half-made, damaged), stop it and remove its folder.
-
-    LXC stops a container without its configuration, too. What runs on after that has lost its monitor.
-    """
-    try:
-        _run(["lxc-destroy", "--force", "--name", container])
-    except LabctlError:
-        if container in _run(["lxc-ls", "-1", "--running"]).split():
-            with suppress(LabctlError):
-                _run(["lxc-stop", "--kill", "--name", container])
-        elif not folder.exists():
+            return self._run("lxc-cgroup", "--name", self._container(machine), key).strip()
+        except HostError:
             raise
-    kill_container(container, containers=folder.parent)
-    _remove_rest(folder)
+        except LabctlError:
+            if machine in self.running():
+                return ""
+            raise
+
+    def run_host_script(self, script: str, *words: str) -> None:
+        """Run the lab's host script (scripts/host/prepare.sh.j2). Raises LabctlError with its last words."""
+        self._run("bash", "-s", "--", *words, stdin=script)
+
+    def _container(self, machine: str) -> str:
+        return container_prefix(self.lab) + machine
+
+    def _listed(self, *options: str) -> frozenset[str]:
+        prefix = container_prefix(self.lab)
+        listed = self._run("lxc-ls", "-1", *options).split()
+        names = (name.removeprefix(prefix) for name in listed if name.startswith(prefix))
+        return frozenset(name for name in names if MACHINE.fullmatch(name))
+
+    def _remove(self, container: str) -> None:
+        """Remove a container; where LXC can't make sense of it (half-made, damaged), stop it and remove its folder.
+
+        LXC stops a container without its configuration, too. What runs on after that has lost its monitor.
+        """
+        folder = self.host.path(str(CONTAINERS / container))
+        try:
+            self._run("lxc-destroy", "--force", "--name", container)
+        except LabctlError:
+            if container in self._run("lxc-ls", "-1", "--running").split():
+                with suppress(LabctlError):
+                    self._run("lxc-stop", "--kill", "--name", container)
+            elif not folder.exists():
+                raise
+        self._kill_processes(container)
+        if folder.exists():
+            self._remove_folder(folder)
+
+    def _kill_processes(self, container: str) -> None:
+        """Kill what still runs in the container, and its monitor. Raises HostError for what may not be killed."""
+        pids = processes_in(container, self.host)
+        if pids:
+            self.host.end([process for process in self.host.processes() if process.pid in pids], grace=0)
+
+    def _remove_folder(self, folder: Path) -> None:
+        """Remove what LXC itself left of a container, or never finished."""
+        for mount in reversed(self._mounts_below(folder)):
+            self._run("umount", "--lazy", str(mount))
+        try:
+            shutil.rmtree(folder)
+        except OSError as error:
+            raise LabctlError(f"{folder} can't be removed", where=str(folder), why=error.strerror or "") from error
+
+    def _mounts_below(self, folder: Path) -> list[Path]:
+        """What is mounted there, from /proc/self/mountinfo (proc(5): the fifth field is the mount point)."""
+        lines = self.host.read("/proc/self/mountinfo").splitlines()
+        points = [Path(line.split()[4].replace("\\040", " ")) for line in lines]
+        return [point for point in points if point.is_relative_to(folder)]
+
+    def _run(self, *command: str, stdin: str | None = None) -> str:
+        """What a program of the host prints. Raises HostError if it is missing, LabctlError with its last words."""
+        with logged("host", " ".join(command)):
+            return _output(self._result(command, stdin))
+
+    def _result(self, command: Sequence[str], stdin: str | None) -> CommandResult:
+        if self.host.find(command[0]) is None:
+            raise HostError(f"{command[0]} is not installed", next_step="apt install lxc")
+        try:
+            return self.host.run(command, deadline=_DEADLINE, stdin=stdin)
+        except LabctlError as error:
+            error.next_step = error.next_step or "the same command again"
+            raise
 
 
-def _remove_rest(folder: Path) -> None:
-    """Remove what LXC itself left of a container, or never finished."""
-    if not folder.exists():
-        return
-    for mount in reversed(_mounts_below(folder)):
-        _run(["umount", "--lazy", str(mount)])
+def _output(done: CommandResult) -> str:
+    if done.ok:
+        return done.stdout
+    why = (done.stderr or done.stdout).strip()
+    known = find_known_error(why, LXC_ERRORS)
+    meaning = f": {known.meaning} ({known.id})" if known else ""
+    raise LabctlError(f"{done.command} failed{meaning}", why=why, next_step=known.remedy if known else "")
+
+
+def processes_in(container: str, host: Host) -> frozenset[int]:
+    """The ids of the processes in the container's control groups, from the lines of /proc/PID/cgroup (cgroups(7)).
+
+    So they are known also where LXC itself has lost the container.
+    """
+    return frozenset(
+        int(file.parent.name)
+        for file in host.path("/proc").glob("[0-9]*/cgroup")
+        if any(_is_cgroup_of(container, part, host) for line in _lines(file) for part in line.split("/"))
+    )
+
+
+def _is_cgroup_of(container: str, part: str, host: Host) -> bool:
+    """LXC calls them lxc.payload.NAME and lxc.monitor.NAME; with -1, -2 after it where that one was there already.
+
+    Another container may have such a name; its processes are its own.
+    """
+    match = re.fullmatch(rf"lxc\.(?:payload|monitor)\.({re.escape(container)}(?:-[0-9]+)?)", part)
+    return match is not None and (match[1] == container or not host.exists(str(CONTAINERS / match[1])))
+
+
+def _lines(file: Path) -> list[str]:
     try:
-        shutil.rmtree(folder)
-    except OSError as error:
-        raise LabctlError(f"{folder} can't be removed", where=str(folder), why=error.strerror or "") from error
-
-
-def _mounts_below(folder: Path) -> list[Path]:
-    """What is mounted there, from /proc/self/mountinfo (proc(5): the fifth field is the mount point)."""
-    lines = Path("/proc/self/mountinfo").read_text(encoding="utf-8", errors="surrogateescape").splitlines()
-    points = [Path(line.split()[4].replace("\\040", " ")) for line in lines]
-    return [point for point in points if point.is_relative_to(folder)]
-
-
-def _names(lab: Lab, *options: str) -> frozenset[str]:
-    prefix = container_prefix(lab)
-    listed = _run(["lxc-ls", "-1", *options]).split()
-    names = (name.removeprefix(prefix) for name in listed if name.startswith(prefix))
-    return frozenset(name for name in names if MACHINE.fullmatch(name))
-
-
-def _run(command: Sequence[str], *, text: str | None = None) -> str:
-    """Run a program of the host's. text: its standard input. Raises LabctlError with its last words."""
-    with logged("host", " ".join(command)):
-        return _run_now(command, text)
-
-
-def _run_now(command: Sequence[str], text: str | None) -> str:
-    shown = " ".join(command)
-    given = {"input": text} if text is not None else {"stdin": subprocess.DEVNULL}
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_DEADLINE, check=True, **given)
-    except FileNotFoundError as error:
-        raise HostError(f"{command[0]} is not installed", next_step="apt install lxc") from error
-    except subprocess.TimeoutExpired as error:
-        last = (error.stderr or error.stdout or b"").decode("utf-8", "replace").strip()
-        raise LabctlError(
-            f"{shown} did not end within {_DEADLINE:.0f} s",
-            why=last.splitlines()[-1] if last else "it printed nothing",
-            next_step="the same command again",
-        ) from error
-    except subprocess.CalledProcessError as error:
-        why = (error.stderr or error.stdout).strip()
-        known = find_known_error(why)
-        meaning = f": {known.meaning} ({known.id})" if known else ""
-        raise LabctlError(f"{shown} failed{meaning}", why=why, next_step=known.remedy if known else "") from error
-    return str(done.stdout)
+        return file.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:  # it has ended
+        return []

@@ -9,15 +9,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from labctl.errors import HostError
+from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory
-from labctl.model.lab import Lab
 
-# scripts/host/prepare.sh.j2 and Vagrantfile.j2 make these marks.
+# scripts/host/prepare.sh.j2 and this folder's Vagrantfile.j2 make these marks.
 NOTES = Path("/run/labctl/labs")
 CONTAINERS = Path("/var/lib/lxc")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")  # as labctl.yaml allows it (labctl/config/schema.py)
@@ -32,10 +31,19 @@ _ADDRESS = re.compile(r"^lxc\.net\.0\.ipv4\.address ?= ?([0-9.]{7,15}/[0-9]{1,2}
 
 @dataclass(frozen=True, slots=True)
 class HostMarks:
-    """Where to look; tests put their own folders in place of the host's."""
+    """The marks on a host."""
 
-    notes: Path = NOTES
-    containers: Path = CONTAINERS
+    host: Host = field(default_factory=Host)
+
+    @property
+    def notes(self) -> Path:
+        """A note per lab."""
+        return self.host.path(str(NOTES))
+
+    @property
+    def containers(self) -> Path:
+        """A folder per container."""
+        return self.host.path(str(CONTAINERS))
 
     def labs(self) -> dict[str, Path | None]:
         """The labs that left a mark on this host, each with its directory; None where no mark names one."""
@@ -94,17 +102,6 @@ class HostMarks:
             match = _CONTAINER.fullmatch(folder.name)
             if match:
                 yield match["lab"], match["machine"], folder
-
-
-def require_own_name(lab: Lab, files: LabDirectory, marks: HostMarks | None = None) -> None:
-    """Raise HostError if this host has a lab of this name that was made from another directory."""
-    other = (marks or HostMarks()).owner(lab.name, files)
-    if other is not None:
-        raise HostError(
-            f"this host has a lab {lab.name} already",
-            why=f"it was made from {other}",
-            next_step=f"give this one another name in {files.config}, or: labctl -C {other} destroy",
-        )
 
 
 def _entries(folder: Path) -> list[Path]:

@@ -8,14 +8,13 @@ from itertools import pairwise
 
 import psutil
 
-from labctl.bench.conditions import Conditions, Recorder
+from labctl.bench.conditions import Conditions, Watch
 from labctl.bench.figures import Figures, Table, number, spread
 from labctl.bench.usage import cgroup_fields
 from labctl.errors import HostError
-from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Machine
-from labctl.providers.lxc import containers as lxc
+from labctl.providers.lxc.containers import Containers
 from tools.bench.beside import BesideLab, beside
 from tools.bench.critical_path import Link
 from tools.bench.run import PROGRAM
@@ -57,9 +56,9 @@ def memory(lab: Lab, machines: Iterable[Machine]) -> Memory:
 
 def _memory(lab: Lab, name: str) -> Memory:
     fields = cgroup_fields(lab, name, "memory.stat")
-    if plain := lxc.cgroup_value(lab, name, "memory.usage_in_bytes"):
+    if plain := Containers(lab).cgroup_value(name, "memory.usage_in_bytes"):
         return Memory(int(plain), fields["total_rss"] + fields.get("total_shmem", 0))
-    return Memory(int(lxc.cgroup_value(lab, name, "memory.current")), fields["anon"] + fields.get("shmem", 0))
+    return Memory(int(Containers(lab).cgroup_value(name, "memory.current")), fields["anon"] + fields.get("shmem", 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def measure(lab: Lab, files: LabDirectory, sizes: list[int], note: Callable[[str
     Raises LabctlError.
     """
     require_containers(lab)
-    recorder = Recorder(Host(), PROGRAM)
+    watch = Watch(PROGRAM)
     found, left_out = [], []
     for workers in sizes:
         if not fits(workers, psutil.virtual_memory().available):
@@ -94,7 +93,7 @@ def measure(lab: Lab, files: LabDirectory, sizes: list[int], note: Callable[[str
         note(f"{workers} workers")
         with beside(lab, files, "scale", workers=workers) as own:
             found.append(_size(own))
-    return _figures(recorder.conditions(), found, left_out)
+    return _figures(watch.conditions(), found, left_out)
 
 
 def _size(own: BesideLab) -> Size:

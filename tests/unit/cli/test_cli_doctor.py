@@ -7,8 +7,9 @@ import json
 import pytest
 
 from labctl.host.host import Host
-from labctl.model.lab import Lab, Provider
-from labctl.providers import doctor, fixes
+from labctl.model.lab import Lab
+from labctl.providers import doctor
+from labctl.providers.lxc.provider import Lxc
 from labctl.providers.probe import AptPackages, Finding, Probe, Status
 
 INSTALLED: list[str] = []
@@ -29,8 +30,9 @@ def probes(monkeypatch):
         Probe("cpus", "processors", lambda lab, host: Finding(Status.WARN, "1 processor", "be patient")),
         Probe("lxc.firewall", "firewalld", lambda lab, host: None),
     )
-    monkeypatch.setitem(doctor.PROBES, Provider.LXC, table)
-    monkeypatch.setattr(fixes, "apply", lambda found, host: INSTALLED.extend(found[0].names))
+    monkeypatch.setattr(Lxc, "probes", table)
+    monkeypatch.setattr(doctor, "COMMON_PROBES", ())
+    monkeypatch.setattr(doctor, "apply", lambda found, host: INSTALLED.extend(found[0].names))
 
 
 def test_the_table(run, lab_folder):

@@ -7,41 +7,43 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from support.fake_host import fake_host
 
+from labctl.cli.app import Application
 from labctl.providers.lxc.marks import HostMarks
 
 
 @pytest.fixture
-def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, frozenset[str]]]:
-    """What was stopped: lab and machines. One lab on this host was made from ./mine."""
-    found: list[tuple[str, frozenset[str]]] = []
-    marks = HostMarks(tmp_path / "notes", tmp_path / "lxc")
+def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The containers that were stopped. One lab on this host was made from ./mine."""
+    found: list[str] = []
+    host = fake_host(tmp_path, answers={"lxc-ls": "labctl-one-worker1"}, missing=["vagrant"])
+    marks = HostMarks(host)
     (marks.containers / "labctl-one-worker1").mkdir(parents=True)
-    marks.notes.mkdir()
+    marks.notes.mkdir(parents=True)
     (marks.notes / "one").write_text(f"{tmp_path / 'mine'}\n")
     for name in ("mine", "other"):
         (tmp_path / name).mkdir()
-    monkeypatch.setattr("labctl.providers.lxc.marks.HostMarks", lambda: marks)
+    host.answers["lxc-stop"] = lambda words, _: found.append(words[-1]) or ""  # type: ignore[index]
+    monkeypatch.setattr(Application, "host", host)
     monkeypatch.setattr("labctl.cli.as_root.become_root", lambda *_: None)
-    monkeypatch.setattr("labctl.engine.down.lxc.running", lambda lab: marks.machines(lab.name))
-    monkeypatch.setattr("labctl.engine.down.lxc.stop", lambda lab, names: found.append((lab.name, names)))
     return found
 
 
 def test_the_machines_are_found_by_their_marks(
-    run: Callable[..., Result], stopped: list[tuple[str, frozenset[str]]], tmp_path: Path
+    run: Callable[..., Result], stopped: list[str], tmp_path: Path
 ) -> None:
     done = run("-C", str(tmp_path / "mine"), "halt")
     assert (done.exit_code, done.stdout) == (0, "")
     assert done.stderr == (
-        "the machines of the lab one are stopped; their keys are gone, so `labctl up` makes them anew\n"
+        "the machines of the lab one are stopped; their keys are gone, so `labctl up` recreates them\n"
     )
-    assert stopped == [("one", frozenset({"worker1"}))]
+    assert stopped == ["labctl-one-worker1"]
     assert list((tmp_path / "mine").iterdir()) == []
 
 
 def test_where_no_machine_is_this_directorys_there_is_no_lab(
-    run: Callable[..., Result], stopped: list[tuple[str, frozenset[str]]], tmp_path: Path
+    run: Callable[..., Result], stopped: list[str], tmp_path: Path
 ) -> None:
     done = run("-C", str(tmp_path / "other"), "halt")
     assert (done.exit_code, done.stderr) == (
@@ -52,7 +54,7 @@ def test_where_no_machine_is_this_directorys_there_is_no_lab(
 
 
 def test_a_link_in_place_of_labctls_folder_is_refused(
-    run: Callable[..., Result], stopped: list[tuple[str, frozenset[str]]], tmp_path: Path
+    run: Callable[..., Result], stopped: list[str], tmp_path: Path
 ) -> None:
     """What is written there, root would write elsewhere."""
     key = tmp_path / "elsewhere" / "secrets" / "ssh" / "lab_ed25519"

@@ -8,14 +8,16 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from support.fake_host import fake_host
 
+from labctl.cli.app import Application
 from labctl.config.overrides import Overrides, write_choices
 from labctl.engine.applied import remember
-from labctl.engine.prepare import prepare
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Machine
 from labctl.providers.lxc.marks import HostMarks
 from labctl.ssh.connections import SshAccess
+from labctl.steps.prepare import prepare
 
 CONFIG = "name: nowhere\nworkers: 1\nprovider: lxc\nsource: debian\n"
 MACHINES = ("ingress", "controlplane", "worker1")
@@ -30,7 +32,7 @@ def files(tmp_path: Path, make_lab: Callable[..., Lab], monkeypatch: pytest.Monk
     prepare(make_lab(CONFIG), found, box_file=Path("/nowhere/box"))
     remember(found)
     write_choices(found.choices, Overrides("lxc", "debian"))
-    marks = HostMarks(tmp_path / "notes", tmp_path / "lxc")
+    marks = HostMarks(fake_host(tmp_path, missing=["lxc-ls"]))
     for machine in MACHINES:
         (marks.containers / f"labctl-nowhere-{machine}").mkdir(parents=True)
 
@@ -38,8 +40,7 @@ def files(tmp_path: Path, make_lab: Callable[..., Lab], monkeypatch: pytest.Monk
         return SshAccess(machine.name, "127.0.0.1", "root", lab_files.ssh_key, lab_files.known_hosts, port=1)
 
     monkeypatch.setattr("labctl.cli.access.ssh_access", access)
-    for place in ("strays", "other_labs"):
-        monkeypatch.setattr(f"labctl.engine.{place}.HostMarks", lambda: marks)
+    monkeypatch.setattr(Application, "host", marks.host)
     return found
 
 
@@ -57,9 +58,9 @@ def test_a_lost_secret_of_all_machines_makes_all_anew(
     done = run("-C", str(files.base), "plan")
     assert done.exit_code == 0, done.output
     said = done.stdout.rpartition("\n\n")[2].splitlines()
-    assert said == [f"anew     {one}: it was made with {secret}, which is lost or damaged" for one in MACHINES]
+    assert said == [f"replaced {one}: it was created with {secret}, which is lost or damaged" for one in MACHINES]
     rows = json.loads(run("-C", str(files.base), "plan", "--output", "json").stdout)
-    assert {row["why"] for row in rows if "step" in row} == {"the machine is made anew"}
+    assert {row["why"] for row in rows if "step" in row} == {"the machine is recreated"}
     assert secrets(files) == before, "up must still see what is lost"
 
 
@@ -67,14 +68,14 @@ def test_a_lost_host_key_makes_one_machine_anew(files: LabDirectory, run: Callab
     (files.secrets / "ssh/worker1/host_ed25519").unlink()
     done = run("-C", str(files.base), "plan")
     assert done.stdout.rpartition("\n\n")[2].splitlines() == [
-        "anew     worker1: it was made with ssh/worker1/host_ed25519, which is lost or damaged",
-        "silent   ingress: it is made, or booted",
-        "silent   controlplane: it is made, or booted",
+        "replaced worker1: it was created with ssh/worker1/host_ed25519, which is lost or damaged",
+        "silent   ingress: it is created, or booted",
+        "silent   controlplane: it is created, or booted",
     ]
     rows = json.loads(run("-C", str(files.base), "plan", "--output", "json").stdout)
     assert rows[-1] == {"machine": "worker1", "state": "anew", "why": "ssh/worker1/host_ed25519 is lost"}
     of_worker = [row for row in rows[:-1] if row["machine"] == "worker1"]
-    assert {(row["state"], row["why"]) for row in of_worker} == {("run", "the machine is made anew")}
+    assert {(row["state"], row["why"]) for row in of_worker} == {("run", "the machine is recreated")}
 
 
 def test_without_any_files_the_machines_that_are_left_are_named(
@@ -83,7 +84,7 @@ def test_without_any_files_the_machines_that_are_left_are_named(
     files.folder.rename(files.base.parent / "taken away")
     done = run("-C", str(files.base), "plan")
     assert [line.split(":")[0] for line in done.stdout.rpartition("\n\n")[2].splitlines()] == [
-        f"anew     {one}" for one in MACHINES
+        f"replaced {one}" for one in MACHINES
     ]
     assert not files.folder.exists()
 
@@ -91,12 +92,13 @@ def test_without_any_files_the_machines_that_are_left_are_named(
 def test_a_lab_of_that_name_from_another_directory_is_nobodys_business(
     files: LabDirectory, run: Callable[..., Result], tmp_path: Path
 ) -> None:
-    (tmp_path / "notes").mkdir()
-    (tmp_path / "notes/nowhere").write_text(f"{files.base}\n")
+    notes = HostMarks(Application.host).notes  # type: ignore[arg-type] # the test's own
+    notes.mkdir(parents=True)
+    (notes / "nowhere").write_text(f"{files.base}\n")
     fresh = tmp_path / "fresh"
     fresh.mkdir()
     (fresh / "labctl.yaml").write_text(CONFIG)
-    assert "anew" not in run("-C", str(fresh), "plan").stdout
+    assert "replaced" not in run("-C", str(fresh), "plan").stdout
     assert run("-C", str(fresh), "render").exit_code == 0
 
 
@@ -109,9 +111,9 @@ def test_render_makes_no_secrets_anew_under_machines_that_exist(
     assert (done.exit_code, done.stderr.splitlines()) == (
         1,
         [
-            "error: nobody can get into ingress, controlplane, worker1 any more",
+            "error: nobody can log in to ingress, controlplane, worker1 any more",
             f"  where: {files.secrets}",
-            "  why:   pki/ca is lost or damaged, and the machines were made with it",
+            "  why:   pki/ca is lost or damaged, and the machines were created with it",
             "  next:  labctl up recreates them",
         ],
     )

@@ -6,15 +6,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from labctl.engine.boot import Boot
 from labctl.errors import LabctlError, RemoteError, StepError
-from labctl.model.lab import Lab
+from labctl.model.lab import Lab, Provider
 from labctl.scheduler import Event, LineEvent, TaskName
 from labctl.steps.plan import Task, make_plan
+from labctl.steps.values import READY_MARK
 
 Hear = Callable[[str], None]
 
@@ -31,10 +33,11 @@ class Connections:
         return name
 
 
-class Vagrant:
-    """Stands in for labctl's Vagrant: says lines, then does as told."""
+class Machines:
+    """Stands in for a provider's machines: their boot prints lines, then does as told."""
 
-    def __init__(self, *lines: str, then: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, *lines: str, then: Callable[[], None] = lambda: None, lab: Lab | None = None) -> None:
+        self.lab = lab or SimpleNamespace(provider=Provider.LXC)
         self.lines = lines
         self.then = then
         self.names: list[str] = []
@@ -60,8 +63,8 @@ def stuck() -> Iterator[Callable[[], None]]:
     release.set()
 
 
-def boot_of(vagrant: Vagrant, asleep: Sequence[str], on_event: Callable[[Event], None] = lambda event: None) -> Boot:
-    return Boot(cast(Any, vagrant), asleep, on_event)
+def boot_of(vagrant: Machines, to_boot: Sequence[str], on_event: Callable[[Event], None] = lambda event: None) -> Boot:
+    return Boot(cast(Any, vagrant), to_boot, on_event)
 
 
 def wait(boot: Boot, task: Task, connections: Connections) -> tuple[Any, bool]:
@@ -81,7 +84,7 @@ def failing(why: str) -> Callable[[], None]:
 
 
 def test_machines_that_run_need_no_vagrant(article_lab: Lab) -> None:
-    vagrant = Vagrant(then=failing("must not be asked"))
+    vagrant = Machines(then=failing("must not be asked"))
     boot = boot_of(vagrant, [])
     boot.start()
     assert wait(boot, task(article_lab, "worker1"), Connections("worker1")) == ("worker1", False)
@@ -92,7 +95,7 @@ def test_machines_that_run_need_no_vagrant(article_lab: Lab) -> None:
 def test_a_machine_counts_as_booted_when_it_answers(article_lab: Lab, stuck: Callable[[], None]) -> None:
     """Vagrant itself takes longer: nobody waits for its end here."""
     connections = Connections("ingress")
-    vagrant = Vagrant(then=stuck)
+    vagrant = Machines(then=stuck)
     boot = boot_of(vagrant, ["worker2", "worker1"])
     boot.start()
     threading.Timer(0.2, connections.awake.add, ["worker1"]).start()
@@ -103,7 +106,7 @@ def test_a_machine_counts_as_booted_when_it_answers(article_lab: Lab, stuck: Cal
 
 def test_vagrants_lines_reach_the_machines_they_are_about(article_lab: Lab) -> None:
     events: list[Event] = []
-    vagrant = Vagrant(
+    vagrant = Machines(
         "Bringing machine 'worker1' up with 'lxc' provider...",
         "==> worker1: Importing base box 'labctl/debian-13'...",
         "    worker1: Warning: a: b",
@@ -120,7 +123,7 @@ def test_vagrants_lines_reach_the_machines_they_are_about(article_lab: Lab) -> N
 
 
 def test_vagrants_failure_is_told_at_once(article_lab: Lab) -> None:
-    boot = boot_of(Vagrant("line", then=failing("The box is broken")), ["worker1"])
+    boot = boot_of(Machines("line", then=failing("The box is broken")), ["worker1"])
     boot.start()
     began = time.monotonic()
     with pytest.raises(StepError) as caught:
@@ -136,7 +139,7 @@ def test_a_bug_in_vagrants_thread_is_not_waited_out(article_lab: Lab) -> None:
     def then() -> None:
         raise UnicodeDecodeError("ascii", b"\xff", 0, 1, "ordinal not in range")
 
-    boot = boot_of(Vagrant(then=then), ["worker1"])
+    boot = boot_of(Machines(then=then), ["worker1"])
     boot.start()
     with pytest.raises(UnicodeDecodeError):
         wait(boot, task(article_lab, "worker1"), Connections())
@@ -145,7 +148,7 @@ def test_a_bug_in_vagrants_thread_is_not_waited_out(article_lab: Lab) -> None:
 
 
 def test_a_machine_that_answers_counts_though_vagrant_failed(article_lab: Lab) -> None:
-    boot = boot_of(Vagrant(then=failing("another machine's fault")), ["worker1", "worker2"])
+    boot = boot_of(Machines(then=failing("another machine's fault")), ["worker1", "worker2"])
     boot.start()
     with pytest.raises(LabctlError, match="vagrant up failed"):
         boot.finish()
@@ -153,7 +156,7 @@ def test_a_machine_that_answers_counts_though_vagrant_failed(article_lab: Lab) -
 
 
 def test_too_late_while_vagrant_still_works(article_lab: Lab, stuck: Callable[[], None]) -> None:
-    vagrant = Vagrant("first", "==> worker1: Starting container...", then=stuck)
+    vagrant = Machines("first", "==> worker1: Starting container...", then=stuck)
     boot = boot_of(vagrant, ["worker1"])
     boot.start()
     assert vagrant.said.wait(10)
@@ -164,7 +167,7 @@ def test_too_late_while_vagrant_still_works(article_lab: Lab, stuck: Callable[[]
 
 
 def test_too_late_though_vagrant_is_done(article_lab: Lab) -> None:
-    boot = boot_of(Vagrant(), ["worker1"])
+    boot = boot_of(Machines(), ["worker1"])
     boot.start()
     boot.finish()
     with pytest.raises(StepError) as caught:
@@ -173,14 +176,15 @@ def test_too_late_though_vagrant_is_done(article_lab: Lab) -> None:
 
 
 def test_too_late_for_a_machine_that_was_running(article_lab: Lab) -> None:
-    boot = boot_of(Vagrant(), [])
+    boot = boot_of(Machines(), [])
     boot.start()
     with pytest.raises(StepError) as caught:
         wait(boot, task(article_lab, "worker1", deadline=0), Connections())
     assert caught.value.why == "Connection refused"
 
 
-MARK = "the keys are in place"
+def on_virtualbox(lab: Lab) -> Lab:
+    return replace(lab, provider=Provider.VIRTUALBOX)
 
 
 def test_a_virtual_machine_is_left_alone_until_it_has_its_keys(article_lab: Lab, stuck: Callable[[], None]) -> None:
@@ -192,8 +196,8 @@ def test_a_virtual_machine_is_left_alone_until_it_has_its_keys(article_lab: Lab,
             tried.append(name)
             return super().to(name)
 
-    vagrant = Vagrant(f"    ingress: {MARK}", then=stuck)
-    boot = Boot(cast(Any, vagrant), ["ingress", "worker1"], lambda _: None, ready_mark=MARK)
+    vagrant = Machines(f"    ingress: {READY_MARK}", then=stuck, lab=on_virtualbox(article_lab))
+    boot = Boot(cast(Any, vagrant), ["ingress", "worker1"], lambda _: None)
     boot.start()
     connections = Counting("ingress", "worker1", "worker2")
     assert wait(boot, task(article_lab, "ingress"), connections) == ("ingress", True)
@@ -206,16 +210,16 @@ def test_a_virtual_machine_is_left_alone_until_it_has_its_keys(article_lab: Lab,
 
 
 def test_a_virtual_machine_that_says_nothing_is_tried_when_vagrant_has_ended(article_lab: Lab) -> None:
-    boot = Boot(cast(Any, Vagrant("nothing new")), ["worker1"], lambda _: None, ready_mark=MARK)
+    boot = Boot(cast(Any, Machines("nothing new", lab=on_virtualbox(article_lab))), ["worker1"], lambda _: None)
     boot.start()
     assert wait(boot, task(article_lab, "worker1"), Connections("worker1")) == ("worker1", True)
 
 
 def test_an_interrupted_labctl_waits_for_no_machine(article_lab: Lab) -> None:
     """A machine that runs and never answers: the step's own deadline is minutes away."""
-    boot = boot_of(Vagrant(), [])
+    boot = boot_of(Machines(), [])
     threading.Timer(0.2, boot.stop).start()
     began = time.monotonic()
-    with pytest.raises(StepError, match="not waited for"):
+    with pytest.raises(StepError, match="gave up waiting"):
         wait(boot, task(article_lab, "worker1", deadline=300), Connections())
     assert time.monotonic() - began < 30

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from labctl.engine.bundle import FOLDER, Bundle, make_bundle, read_digest_command, unpack_command
-from labctl.engine.prepare import prepare
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
+from labctl.steps.prepare import prepare
 
 
 @pytest.fixture

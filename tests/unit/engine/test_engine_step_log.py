@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from support.fake_host import fake_host
 
 from labctl.engine.bundle import make_bundle
+from labctl.engine.context import Context
 from labctl.engine.machine_steps import MachineSteps, StepLog
 from labctl.host.command import CommandResult
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
+from labctl.providers.registry import provider_of
 from labctl.scheduler import TaskName
 from labctl.steps.plan import make_plan
 
@@ -43,7 +46,9 @@ def test_a_boot_or_new_files_are_a_change(
     (files.machines / "worker1" / "run").write_text("run\n")
     bundle = make_bundle(files.machines / "worker1", files.secrets / "machines" / "worker1")
     machine = cast(Any, BootedMachine(bundle.digest if has_files else "", booted=booted))
-    steps = MachineSteps(files, machine, machine, lambda event: None)
+    host = fake_host(tmp_path)
+    context = Context(article_lab, files, provider_of(article_lab, files, host), machine, host, lambda event: None)
+    steps = MachineSteps(context, machine)
     assert steps.do(make_plan(article_lab).task(TaskName("worker1", "machines")), threading.Event()) is changed
 
 

@@ -11,14 +11,16 @@ from pathlib import Path
 
 import pytest
 from ssh_server import Behaviour, SshServer, ssh_server
+from support.fake_host import fake_host
 
 from labctl.engine.boot import Boot
 from labctl.engine.bundle import FOLDER
+from labctl.engine.context import Context
 from labctl.engine.machine_steps import MachineSteps
 from labctl.errors import RemoteError, StepError
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Machine
-from labctl.providers.vagrant import VagrantMachines
+from labctl.providers.registry import provider_of
 from labctl.scheduler import Event, LineEvent, TaskName
 from labctl.ssh.connections import Connections
 from labctl.steps.catalogue import MACHINES, Step, step_named
@@ -49,9 +51,11 @@ class Bench:
         (self.disk / "done").mkdir(parents=True)
         self.write("run", RUN)
         self.connections = Connections({machine.name: server.access})
-        # Nothing is asleep, so Vagrant is never started.
-        boot = Boot(VagrantMachines(lab, self.files), frozenset(), self.events.append)
-        self.steps = MachineSteps(self.files, self.connections, boot, self.events.append)
+        host = fake_host(base)
+        provider = provider_of(lab, self.files, host)
+        context = Context(lab, self.files, provider, self.connections, host, self.events.append)
+        # Every machine runs, so Vagrant is never started.
+        self.steps = MachineSteps(context, Boot(provider, frozenset(), self.events.append))
 
     def write(self, name: str, text: str) -> None:
         path = self.files.machines / self.machine.name / name

@@ -22,12 +22,12 @@ from labctl.config import parse
 from labctl.config.build import build
 from labctl.config.overrides import Overrides, write_choices
 from labctl.engine.applied import applied_lab, remember
-from labctl.engine.prepare import prepare
 from labctl.errors import LabctlError
 from labctl.host.files import write_atomically
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Provider
 from labctl.secrets.lost import locked_out
+from labctl.steps.prepare import prepare
 
 BEFORE = "workers: 1\n"
 # Longer by many blocks, so that a file written over where it stands would be cut off.

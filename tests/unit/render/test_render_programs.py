@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from labctl.engine.prepare import prepare
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import App, Lab
 from labctl.steps.plan import make_plan
+from labctl.steps.prepare import prepare
 from labctl.steps.tree import render_tree
 
 JOIN_HASH = "sha256:" + "ab" * 32

@@ -11,10 +11,10 @@ from pathlib import Path, PurePosixPath
 
 import pytest
 
-from labctl.engine.prepare import prepare
 from labctl.errors import LabctlError
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
+from labctl.steps.prepare import prepare
 from labctl.steps.templates import render_template
 from labctl.steps.tree import RenderedFile, Tree, machine_tree, render_tree, tree_digest
 from labctl.steps.write import write_tree

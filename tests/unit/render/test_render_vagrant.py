@@ -16,12 +16,12 @@ from typing import Any
 
 import pytest
 
-from labctl.engine.prepare import prepare
 from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Box, Lab, Mirrors, Network, Provider
 from labctl.providers.vagrant_programs import has_plugin
 from labctl.steps.plan import make_plan
+from labctl.steps.prepare import prepare
 
 BOX_FILE = Path("/var/cache/labctl/disks/0123456789ab/it's a.box")
 CONFIG = "name: my-lab\nworkers: 1\nmemory: {worker: 3000}\ncpus: {ingress: 3}\nnetwork: {subnet: 192.168.56.64/26}\n"

@@ -6,11 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.fake_host import fake_host
 
-from labctl.engine.strays import remove_locked_out
+from labctl.engine.locked_out import remove_locked_out
 from labctl.errors import LabctlError
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
+from labctl.providers.registry import provider_of
 from labctl.secrets.lost import locked_out
 from labctl.secrets.store import SecretStore
 
@@ -78,16 +80,17 @@ def test_without_any_machine_nothing_is_lost(tmp_path: Path, small_lab: Lab) -> 
 def test_virtual_machines_are_not_destroyed_unasked(tmp_path: Path, make_lab: Callable[..., Lab]) -> None:
     lab = make_lab("provider: virtualbox\nworkers: 1\n")
     files = LabDirectory(tmp_path)
-    assert remove_locked_out(lab, files) == {}, "there is no machine yet"
+    provider = provider_of(lab, files, fake_host(tmp_path))
+    assert remove_locked_out(provider) == {}, "there is no machine yet"
     SecretStore(files.secrets).ensure(lab)
     for name in ALL:
         file = files.folder / ".vagrant" / "machines" / name / "virtualbox" / "id"
         file.parent.mkdir(parents=True)
         file.write_text("1234")
-    assert remove_locked_out(lab, files) == {}
+    assert remove_locked_out(provider) == {}
     (files.secrets / "ssh/worker1/host_ed25519").write_bytes(b"")
     with pytest.raises(LabctlError) as caught:
-        remove_locked_out(lab, files)
-    assert caught.value.what == "nobody can get into worker1 any more"
-    assert caught.value.why == "ssh/worker1/host_ed25519 is lost or damaged, and the machines were made with it"
+        remove_locked_out(provider)
+    assert caught.value.what == "nobody can log in to worker1 any more"
+    assert caught.value.why == "ssh/worker1/host_ed25519 is lost or damaged, and the machines were created with it"
     assert caught.value.next_step == "labctl destroy, then labctl up"

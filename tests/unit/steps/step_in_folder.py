@@ -7,9 +7,9 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
-from labctl.engine.prepare import prepare
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
+from labctl.steps.prepare import prepare
 
 # Folders of a machine, of which each step here sees its own.
 _PLACES = (

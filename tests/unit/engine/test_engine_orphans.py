@@ -8,10 +8,14 @@ from pathlib import Path
 
 import pytest
 from ssh_server import Behaviour, SshServer, ssh_server
+from support.fake_host import fake_host
 
-from labctl.engine.nodes import drain_nodes, forget_nodes
+from labctl.engine.context import Context
+from labctl.engine.orphans import drain_nodes, forget_nodes
 from labctl.errors import RemoteError, StepError
+from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
+from labctl.providers.registry import provider_of
 from labctl.ssh.connections import Connections
 
 KUBECTL = "kubectl --kubeconfig /etc/kubernetes/admin.conf "
@@ -23,9 +27,12 @@ class Cluster:
     def __init__(self, folder: Path, server: SshServer, lab: Lab) -> None:
         self._folder = folder
         self._server = server
-        self.connections = Connections({lab.controlplane.name: server.access})
+        files, host = LabDirectory(folder), fake_host(folder)
+        provider, connections = provider_of(lab, files, host), Connections({lab.controlplane.name: server.access})
+        self.context = Context(lab, files, provider, connections, host, lambda _: None)
         # Nothing listens there.
-        self.silent = Connections({lab.controlplane.name: replace(server.access, port=1)})
+        nowhere = Connections({lab.controlplane.name: replace(server.access, port=1)})
+        self.silent = replace(self.context, connections=nowhere)
         self.answers(nodes="")
 
     def answers(self, *, nodes: str, refuses: str = "nothing") -> None:
@@ -45,28 +52,28 @@ def cluster(tmp_path: Path, article_lab: Lab) -> Iterator[Cluster]:
     with ssh_server(tmp_path, behaviour) as server:
         made = Cluster(tmp_path, server, article_lab)
         yield made
-        made.connections.close()
+        made.context.connections.close()
 
 
-def test_workers_are_drained_before_they_go_and_nothing_else_is(cluster: Cluster, article_lab: Lab) -> None:
-    drain_nodes(article_lab, cluster.connections, {"worker10", "ingress2", "router1", "worker3", "worker3; reboot"})
+def test_workers_are_drained_before_they_go_and_nothing_else_is(cluster: Cluster) -> None:
+    drain_nodes(cluster.context, {"worker10", "ingress2", "router1", "worker3", "worker3; reboot"})
     assert cluster.asked == [
         "drain --ignore-daemonsets --delete-emptydir-data --force --timeout=15s worker10 worker3",
     ]
-    drain_nodes(article_lab, cluster.connections, {"ingress2"})
+    drain_nodes(cluster.context, {"ingress2"})
     assert len(cluster.asked) == 1
 
 
-def test_a_cluster_that_does_not_drain_or_does_not_answer_keeps_no_machine(cluster: Cluster, article_lab: Lab) -> None:
+def test_a_cluster_that_does_not_drain_or_does_not_answer_keeps_no_machine(cluster: Cluster) -> None:
     cluster.answers(nodes="", refuses="drain")
-    drain_nodes(article_lab, cluster.connections, {"worker3"})
+    drain_nodes(cluster.context, {"worker3"})
     assert len(cluster.asked) == 1
-    drain_nodes(article_lab, cluster.silent, {"worker3"})
+    drain_nodes(cluster.silent, {"worker3"})
 
 
-def test_only_workers_that_the_lab_does_not_have_are_forgotten(cluster: Cluster, article_lab: Lab) -> None:
+def test_only_workers_that_the_lab_does_not_have_are_forgotten(cluster: Cluster) -> None:
     cluster.answers(nodes=r"\ncontrolplane\nworker1\nworker2\nworker3\nlaptop-of-a-student\nworker10\n")
-    forget_nodes(article_lab, cluster.connections)
+    forget_nodes(cluster.context)
     listed, *deleted = cluster.asked
     assert listed == "get nodes --output custom-columns=:.metadata.name"
     pods = "delete pods --all-namespaces --field-selector spec.nodeName={} --force --grace-period=0 --wait=false"
@@ -74,9 +81,9 @@ def test_only_workers_that_the_lab_does_not_have_are_forgotten(cluster: Cluster,
     assert deleted == [words.format(name) for name in ("worker10", "worker3") for words in (node, pods)]
 
 
-def test_a_lab_whose_nodes_are_its_own_is_left_alone(cluster: Cluster, article_lab: Lab) -> None:
+def test_a_lab_whose_nodes_are_its_own_is_left_alone(cluster: Cluster) -> None:
     cluster.answers(nodes=r"\ncontrolplane\nworker1\nworker2\n")
-    forget_nodes(article_lab, cluster.connections)
+    forget_nodes(cluster.context)
     assert len(cluster.asked) == 1
 
 
@@ -84,11 +91,11 @@ def test_a_lab_whose_nodes_are_its_own_is_left_alone(cluster: Cluster, article_l
 def test_what_the_cluster_refuses_is_told(cluster: Cluster, article_lab: Lab, refused: str) -> None:
     cluster.answers(nodes=r"worker3\n", refuses=refused)
     with pytest.raises(StepError) as caught:
-        forget_nodes(article_lab, cluster.connections)
+        forget_nodes(cluster.context)
     assert caught.value.why == f"no: {refused}"
     assert refused in caught.value.where
 
 
-def test_a_cluster_that_does_not_answer_is_told(cluster: Cluster, article_lab: Lab) -> None:
+def test_a_cluster_that_does_not_answer_is_told(cluster: Cluster) -> None:
     with pytest.raises(RemoteError):
-        forget_nodes(article_lab, cluster.silent)
+        forget_nodes(cluster.silent)

@@ -1,5 +1,5 @@
-"""How Vagrant and LXC are called and what becomes of their errors. ``vagrant`` and ``lxc-…`` are STAND-INS here: small
-scripts that note their arguments and their environment. The real ones are at work in tests/lab."""
+"""How Vagrant is called and what becomes of its errors. ``vagrant`` is a STAND-IN here: a small script that notes its
+arguments and its environment. The real one is at work in tests/lab."""
 
 from __future__ import annotations
 
@@ -14,15 +14,13 @@ from typing import Any
 
 import pytest
 
-from labctl.engine.prepare import prepare
-from labctl.engine.strays import remove_strays, strays
-from labctl.engine.up import asleep
-from labctl.errors import HostError, LabctlError, RemoteError
+from labctl.errors import HostError, LabctlError
+from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Provider
-from labctl.providers import vagrant as vagrant_module
-from labctl.providers.lxc import containers as lxc
-from labctl.providers.vagrant import VagrantMachines
+from labctl.providers.registry import provider_of
+from labctl.providers.vagrant import Vagrant
+from labctl.steps.prepare import prepare
 
 # Notes how it was called in calls.json, then does what the test says.
 NOTE = """\
@@ -77,6 +75,17 @@ def files(tmp_path: Path) -> LabDirectory:
     return made
 
 
+def machines(lab: Lab, files: LabDirectory) -> Any:
+    """The provider's object, which runs the stand-in."""
+    return provider_of(lab, files, Host())
+
+
+def vagrant(lab: Lab, files: LabDirectory) -> Vagrant:
+    """Its Vagrant."""
+    found: Vagrant = machines(lab, files).vagrant
+    return found
+
+
 def nobody(_: str) -> None:
     """Hears nothing."""
 
@@ -87,7 +96,7 @@ def test_all_machines_are_booted_with_one_call_without_provisioning(
     programs.add("vagrant", r"print('==> \x1b[1mworker1: Importing\x1b[0m')")
     heard: list[str] = []
     names = [machine.name for machine in article_lab.machines]
-    VagrantMachines(article_lab, files).boot(names, heard.append)
+    machines(article_lab, files).boot(names, heard.append)
     assert len(programs.calls) == 1
     assert programs.calls[0][0] == "up"
     assert {"--no-provision", "--provider=lxc"} == {word for word in programs.calls[0][1:] if word != "--"}
@@ -101,7 +110,7 @@ def test_some_machines_are_named_by_a_pattern_that_fits_them_alone(
     import re
 
     programs.add("vagrant")
-    VagrantMachines(article_lab, files).boot(["worker1", "ingress"], nobody)
+    machines(article_lab, files).boot(["worker1", "ingress"], nobody)
     pattern = next(word for word in programs.calls[0] if word.startswith("/"))
     assert pattern.endswith("/")
     fitting = [name for name in ("ingress", "controlplane", "worker1", "worker10") if re.search(pattern[1:-1], name)]
@@ -115,21 +124,21 @@ def test_vagrant_looks_up_nothing_and_keeps_the_lab_s_data_with_the_lab(
     monkeypatch.setenv("VAGRANT_DEFAULT_PROVIDER", "virtualbox")
     monkeypatch.setenv("OF_THE_USER", "kept")
     programs.add("vagrant")
-    VagrantMachines(article_lab, files).halt()
+    vagrant(article_lab, files).halt()
     assert programs.environment["VAGRANT_CHECKPOINT_DISABLE"] == "1"
     assert programs.environment["VAGRANT_BOX_UPDATE_CHECK_DISABLE"] == "1"
     assert programs.environment["VAGRANT_DEFAULT_PROVIDER"] == "lxc"
     assert programs.environment["VAGRANT_HOME"] == str(files.vagrant_home)
     assert programs.environment["OF_THE_USER"] == "kept"
     assert os.environ["VAGRANT_HOME"] == "/elsewhere"
-    VagrantMachines(replace(article_lab, provider=Provider.VIRTUALBOX), files).halt()
+    vagrant(replace(article_lab, provider=Provider.VIRTUALBOX), files).halt()
     assert programs.environment["VAGRANT_HOME"] == "/elsewhere"  # a public box is shared by the user's labs
 
 
 def test_halt_and_destroy_ask_no_question(programs: StandIns, files: LabDirectory, article_lab: Lab) -> None:
     programs.add("vagrant")
-    VagrantMachines(article_lab, files).halt()
-    VagrantMachines(article_lab, files).destroy()
+    vagrant(article_lab, files).halt()
+    vagrant(article_lab, files).destroy()
     assert programs.calls == [["halt"], ["destroy", "--force"]]
 
 
@@ -142,16 +151,16 @@ def test_states_are_read_from_vagrant_s_machine_readable_output(
         for kind, value in (("metadata", "provider,lxc"), ("provider-name", "lxc"), ("state", state))
     ]
     programs.add("vagrant", f"print({chr(10).join(lines)!r})")
-    assert VagrantMachines(article_lab, files).states() == {"ingress": "running", "worker1": "not_created"}
+    assert vagrant(article_lab, files).states() == {"ingress": "running", "worker1": "not_created"}
     assert programs.calls == [["status", "--machine-readable"]]
 
 
-Call = Callable[[VagrantMachines], object]
+Call = Callable[[Vagrant], object]
 CALLS: dict[str, Call] = {
-    "up": lambda machines: machines.boot(["worker1"], nobody),
-    "halt": lambda machines: machines.halt(),
-    "destroy": lambda machines: machines.destroy(),
-    "status": lambda machines: machines.states(),
+    "up": lambda vagrant: vagrant.up(["worker1"], nobody),
+    "halt": lambda vagrant: vagrant.halt(),
+    "destroy": lambda vagrant: vagrant.destroy(),
+    "status": lambda vagrant: vagrant.states(),
 }
 
 
@@ -165,7 +174,7 @@ def test_a_failure_carries_vagrant_s_last_lines_of_this_call_only(
     words = "for n in range(30): print('line', n, file=sys.stderr)"
     programs.add("vagrant", f"{words}\nsys.exit('\\x1b[31mthe cause\\x1b[0m\\n')")
     with pytest.raises(LabctlError) as caught:
-        CALLS[what](VagrantMachines(article_lab, files))
+        CALLS[what](vagrant(article_lab, files))
     assert caught.value.what == f"vagrant {what} failed"
     assert caught.value.where == str(files.folder)
     lines = caught.value.why.splitlines()
@@ -179,7 +188,7 @@ def test_a_failure_without_a_word_gives_the_status(programs: StandIns, files: La
     (files.folder / "logs/vagrant.log").write_text("an error of yesterday\n")
     programs.add("vagrant", "sys.exit(9)")
     with pytest.raises(LabctlError) as caught:
-        VagrantMachines(article_lab, files).halt()
+        vagrant(article_lab, files).halt()
     assert caught.value.why == "exit status 9"
 
 
@@ -194,21 +203,20 @@ def test_an_index_that_vagrant_would_stumble_over_is_dropped(
     index.parent.mkdir(parents=True)
     index.write_bytes(content)
     programs.add("vagrant")
-    VagrantMachines(article_lab, files).halt()
+    vagrant(article_lab, files).halt()
     assert index.exists() is stays
 
 
 @pytest.mark.parametrize("platform", ["linux", "darwin"])
 def test_a_vagrant_that_hangs_is_ended_and_says_how_long_it_was_waited_for(
-    programs: StandIns, files: LabDirectory, article_lab: Lab, monkeypatch: pytest.MonkeyPatch, platform: str
+    programs: StandIns, files: LabDirectory, article_lab: Lab, platform: str
 ) -> None:
-    monkeypatch.setattr(vagrant_module.sys, "platform", platform)
-    monkeypatch.setitem(vagrant_module._DEADLINES, "halt", 1)
     programs.add("vagrant", "import time; print('==> worker1: Stopping', flush=True); time.sleep(60)")
+    host = replace(Host(), platform=platform)
     with pytest.raises(LabctlError) as caught:
-        VagrantMachines(article_lab, files).halt()
+        Vagrant(article_lab, files, host, errors=(), deadlines={"halt": 1}).halt()
     assert caught.value.what == "vagrant halt failed"
-    assert caught.value.why == "it did not end within 1 s; the last that it said:\n==> worker1: Stopping"
+    assert caught.value.why == "it did not end within 1 s; the last that it printed:\n==> worker1: Stopping"
     assert caught.value.next_step == "labctl halt"
 
 
@@ -219,7 +227,7 @@ def test_without_vagrant_the_host_lacks_something(
     monkeypatch.setenv("PATH", str(programs.folder))
     assert shutil.which("vagrant") is None
     with pytest.raises(HostError) as caught:
-        CALLS[what](VagrantMachines(article_lab, files))
+        CALLS[what](vagrant(article_lab, files))
     assert caught.value.what == "Vagrant is not installed"
     assert "apt install" in caught.value.next_step
 
@@ -234,78 +242,14 @@ def test_a_vagrant_that_still_works_is_waited_for(
     busy = f"if len(open({str(noted)!r}).readlines()) < 3:\n    print({said!r}, file=sys.stderr)\n    sys.exit(1)"
     programs.add("vagrant", busy)
     monkeypatch.setattr("labctl.providers.vagrant.time.sleep", lambda _: None)
-    VagrantMachines(article_lab, files).halt()
+    vagrant(article_lab, files).halt()
     assert programs.calls == [["halt"]] * 3
-
-
-CONTAINERS = """\
-labctl-lab-ingress
-labctl-lab-worker1
-labctl-lab-worker12
-labctl-lab-2-ingress
-labctl-lab-worker1-ingress
-labctl-labor-ingress
-labctl-lab-
-somebody-else
-other-labctl-lab-ingress"""
-
-
-def test_only_the_lab_s_own_containers_are_its_own(programs: StandIns, article_lab: Lab) -> None:
-    """Labs whose names begin alike live side by side; one that shrank still knows its old workers."""
-    programs.add("lxc-ls", f"print({CONTAINERS!r})")
-    assert lxc.existing(article_lab) == {"ingress", "worker1", "worker12"}
-    assert lxc.running(article_lab) == {"ingress", "worker1", "worker12"}
-    assert programs.calls == [["-1"], ["-1", "--running"]]
-
-
-def test_containers_are_removed_by_their_full_names(programs: StandIns, article_lab: Lab) -> None:
-    programs.add("lxc-destroy")
-    lxc.remove(article_lab, frozenset({"worker1", "ingress"}), containers=programs.folder)
-    assert programs.calls == [
-        ["--force", "--name", "labctl-lab-ingress"],
-        ["--force", "--name", "labctl-lab-worker1"],
-    ]
-
-
-def test_a_container_that_resists_is_an_error_with_its_words(programs: StandIns, article_lab: Lab) -> None:
-    programs.add("lxc-destroy", "print('it is busy', file=sys.stderr); sys.exit(1)")
-    with pytest.raises(LabctlError) as caught:
-        lxc.remove(article_lab, frozenset({"worker1"}), containers=programs.folder)
-    assert caught.value.what == "lxc-destroy --force --name labctl-lab-worker1 failed"
-    assert caught.value.why == "it is busy"
-
-
-def test_without_lxc_the_host_lacks_something(
-    programs: StandIns, article_lab: Lab, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("PATH", str(programs.folder))
-    with pytest.raises(HostError, match="lxc-ls is not installed"):
-        lxc.running(article_lab)
-
-
-def test_the_host_script_gets_its_word_and_a_deadline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    script = 'echo "$1" >"$2/word"; echo "last words" >&2; [ "$1" = up ] || exec sleep 5\n'
-    lxc.run_host_script(script, "up", str(tmp_path))
-    assert (tmp_path / "word").read_text() == "up\n"
-    monkeypatch.setattr(lxc, "_DEADLINE", 0.5)
-    with pytest.raises(LabctlError, match="did not end within 0 s") as caught:
-        lxc.run_host_script(script, "down", str(tmp_path))
-    assert caught.value.why == "last words"
-
-
-def test_a_half_made_container_is_removed_though_lxc_does_not_know_it(programs: StandIns, article_lab: Lab) -> None:
-    programs.add("lxc-destroy", "sys.exit('Container is not defined')")
-    programs.add("lxc-ls")
-    half = programs.folder / "labctl-lab-worker1"
-    (half / "delta").mkdir(parents=True)
-    lxc.remove(article_lab, frozenset({"worker1"}), containers=programs.folder)
-    assert not half.exists()
 
 
 def test_what_a_terminal_writes_over_is_not_told(programs: StandIns, files: LabDirectory, article_lab: Lab) -> None:
     programs.add("vagrant", r"print('\x1b[KProgress: 1%\x1b[KProgress: 2%\r\x1b[K==> worker1: Importing\x1b[0m')")
     heard: list[str] = []
-    VagrantMachines(article_lab, files).boot(["worker1"], heard.append)
+    machines(article_lab, files).boot(["worker1"], heard.append)
     assert heard == ["==> worker1: Importing"]
 
 
@@ -313,14 +257,14 @@ def test_virtual_machines_get_their_keys_from_vagrant(
     programs: StandIns, files: LabDirectory, article_lab: Lab
 ) -> None:
     programs.add("vagrant")
-    VagrantMachines(replace(article_lab, provider=Provider.LIBVIRT), files).boot(["worker1"], nobody)
+    machines(replace(article_lab, provider=Provider.LIBVIRT), files).boot(["worker1"], nobody)
     assert programs.calls == [["up", "/^(worker1)$/", "--provider=libvirt", "--provision-with", "copy-keys,keys"]]
 
 
 def test_a_known_error_is_said_in_words(programs: StandIns, files: LabDirectory, article_lab: Lab) -> None:
     programs.add("vagrant", "sys.exit('Stderr: VBoxManage: error: VT-x is not available (VERR_VMX_NO_VMX)')")
     with pytest.raises(LabctlError) as caught:
-        VagrantMachines(article_lab, files).boot(["worker1"], nobody)
+        machines(replace(article_lab, provider=Provider.VIRTUALBOX), files).boot(["worker1"], nobody)
     assert caught.value.what == (
         "vagrant up failed: the processor's virtualization (VT-x, AMD-V) is off, or missing on this host "
         "(no-virtualization)"
@@ -347,13 +291,13 @@ def test_a_virtual_machine_that_the_lab_no_longer_has_is_destroyed_by_vagrant(
     made_by_vagrant(files, "worker3", "id")
     seen = files.base / "seen"
     programs.add("vagrant", f"open({str(seen)!r}, 'w').write(open({str(files.vagrantfile)!r}).read())")
-    gone = strays(lab, files)
-    assert gone == {"worker3"}
-    remove_strays(lab, files, gone)
+    on_virtualbox = machines(lab, files)
+    assert on_virtualbox.machines() == {"worker2", "worker3"}
+    on_virtualbox.remove({"worker3"})
     assert programs.calls == [["destroy", "/^(worker3)$/", "--force"]]
     assert "{ name: 'worker3'" in seen.read_text()
     assert files.vagrantfile.read_bytes() == before
-    assert strays(lab, files) == frozenset()
+    assert on_virtualbox.machines() == {"worker2"}
     assert not (files.machines / "worker3").exists()
 
 
@@ -371,13 +315,6 @@ def test_a_first_boot_that_was_cut_off_is_begun_again(
     for machine in lab.machines:
         made_by_vagrant(files, machine.name, "id", *(["action_provision"] if machine.name != "worker1" else []))
 
-    class Answering:
-        """Connections to machines of which one does not know the lab's key."""
-
-        def to(self, name: str) -> None:
-            if name == "worker2":
-                raise RemoteError("worker2 does not answer")
-
-    connections: Any = Answering()
-    assert asleep(lab, files, connections, lambda _event: None) == {"worker1", "worker2"}
+    to_boot = machines(lab, files).machines_to_boot(lambda name: name != "worker2", lambda *_: None)
+    assert to_boot == {"worker1", "worker2"}
     assert [call for call in programs.calls if "halt" in call] == [["halt", "/^(worker1)$/", "--force"]]

@@ -6,7 +6,7 @@ import pytest
 
 from labctl.config import parse
 from labctl.config.build import build
-from labctl.engine.changes import applied_changes
+from labctl.engine.applied import applied_changes
 from labctl.model.lab import Lab, Provider
 
 CHANGES = {

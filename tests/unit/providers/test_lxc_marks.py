@@ -6,11 +6,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.fake_host import fake_host
 
+from labctl.engine.claim import require_own_name
 from labctl.errors import ExitCode, HostError
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
-from labctl.providers.lxc.marks import HostMarks, require_own_name
+from labctl.providers.lxc.marks import HostMarks
 
 BOOTED = "# VAGRANT-BEGIN\nlxc.mount.entry={base}/.labctl/secrets/ssh/worker1 etc/labctl/ssh none bind,ro 0 0\n"
 CREATED = "# Template used to create this container: {base}/.labctl/vagrant/boxes/b/0/lxc/lxc-template\n"
@@ -18,9 +20,10 @@ CREATED = "# Template used to create this container: {base}/.labctl/vagrant/boxe
 
 @pytest.fixture
 def marks(tmp_path: Path) -> HostMarks:
-    (tmp_path / "notes").mkdir()
-    (tmp_path / "lxc").mkdir()
-    return HostMarks(tmp_path / "notes", tmp_path / "lxc")
+    found = HostMarks(fake_host(tmp_path))
+    found.notes.mkdir(parents=True)
+    found.containers.mkdir(parents=True)
+    return found
 
 
 def container(marks: HostMarks, name: str, text: str | None) -> None:
@@ -53,18 +56,18 @@ def test_a_lab_of_the_same_name_from_another_directory_is_not_ours(
     marks: HostMarks, tmp_path: Path, make_lab: Callable[..., Lab]
 ) -> None:
     lab, other, mine = make_lab("name: twice\n"), tmp_path / "other", LabDirectory(tmp_path / "mine")
-    require_own_name(lab, mine, marks)
+    require_own_name(lab, mine, marks.host)
     (other / ".labctl").mkdir(parents=True)
     (marks.notes / "twice").write_text(f"{other}\n")
     with pytest.raises(HostError) as caught:
-        require_own_name(lab, mine, marks)
+        require_own_name(lab, mine, marks.host)
     assert caught.value.exit_code is ExitCode.HOST
     assert str(other) in caught.value.why
     assert f"labctl -C {other} destroy" in caught.value.next_step
-    require_own_name(lab, LabDirectory(other), marks)
+    require_own_name(lab, LabDirectory(other), marks.host)
     (other / ".labctl").rmdir()  # moved away, or deleted
-    require_own_name(lab, mine, marks)
+    require_own_name(lab, mine, marks.host)
 
 
 def test_no_marks_no_labs(tmp_path: Path) -> None:
-    assert HostMarks(tmp_path / "none", tmp_path / "neither").labs() == {}
+    assert HostMarks(fake_host(tmp_path)).labs() == {}

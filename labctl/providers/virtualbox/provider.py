@@ -1,4 +1,4 @@
-"""What VirtualBox prints when it fails, and Vagrant of it, and what the processor's virtualization refuses: a table.
+"""VirtualBox: its machines, and what VirtualBox prints when it fails, what it means, what to do.
 
 Vagrant's own words are from its templates/locales/en.yml (2.3.4, and 2.4 as of August 2026); VirtualBox's codes from
 reports of its users.
@@ -6,14 +6,16 @@ reports of its users.
 
 from __future__ import annotations
 
-from labctl.providers.known_error import KnownError
+from labctl.providers.known_errors import VAGRANT_ERRORS, KnownError
+from labctl.providers.virtual_machines import VirtualMachines
+from labctl.providers.virtualbox.probes import PROBES
 
 _ALLOW_SUBNET = "leave network.subnet out of labctl.yaml, or: labctl doctor --provider virtualbox --fix"
 _VBOXCONFIG = (
     "Linux: sudo /sbin/vboxconfig; macOS: allow Oracle in System Settings, Privacy & Security; labctl doctor tells more"
 )
 
-VIRTUALBOX_ERRORS = (
+VIRTUALBOX_ERRORS: tuple[KnownError, ...] = (
     # The host-only network of VirtualBox.
     KnownError(
         "virtualbox-subnet",
@@ -42,12 +44,6 @@ VIRTUALBOX_ERRORS = (
         "Linux: sudo /sbin/vboxconfig; macOS: allow Oracle in System Settings, Privacy & Security; Windows: repair "
         "VirtualBox with its installer",
     ),
-    KnownError(
-        "network-collision",
-        r"host network.*collides with a non-hostonly network|The specified host network collides",
-        "another interface of this host has the lab's subnet",
-        "another network.subnet in labctl.yaml; `labctl doctor` names the interface",
-    ),
     # The processor's virtualization.
     KnownError(
         "virtualbox-kvm-holds",
@@ -75,19 +71,6 @@ VIRTUALBOX_ERRORS = (
         r"|VT-x is (?:disabled|not available)|AMD-V is (?:disabled|not available)",
         "the processor's virtualization (VT-x, AMD-V) is off, or missing on this host",
         "switch it on in the firmware; or use --provider lxc on Linux",
-    ),
-    KnownError(
-        "kvm-missing",
-        r"Could not access KVM kernel module|failed to initialize kvm|does not support virt type 'kvm'"
-        r"|could not find capabilities for (?:arch|domaintype)[^.]*kvm",
-        "KVM is not to be had on this host",
-        "emulated: true in labctl.yaml (slow), or --provider lxc",
-    ),
-    KnownError(
-        "kvm-denied",
-        r"/dev/kvm.{0,40}Permission denied|Permission denied.{0,40}/dev/kvm",
-        "you may not use KVM",
-        "sudo adduser $USER kvm, then log in again",
     ),
     # VirtualBox's kernel modules and its installation.
     KnownError(
@@ -179,15 +162,24 @@ VIRTUALBOX_ERRORS = (
         "fewer workers or less memory in labctl.yaml, or end other programs",
     ),
     KnownError(
-        "disk-full",
-        r"VERR_DISK_FULL|No space left on device|not enough free space",
-        "the disk is full",
-        "free some space; `labctl box list` and `vagrant box list` show what is kept",
-    ),
-    KnownError(
         "virtualbox-object",
         r"VBOX_E_OBJECT_NOT_FOUND",
         "VirtualBox does not know a machine that Vagrant believes in",
         "labctl destroy, then: labctl up",
     ),
+    *VAGRANT_ERRORS,
+    # Whatever else VBoxManage refused.
+    KnownError(
+        "virtualbox-other",
+        r"There was an error while executing `VBoxManage`|VBoxManage: error:",
+        "VirtualBox refused a command",
+        "the lines above name it; labctl doctor --provider virtualbox looks for the usual causes",
+    ),
 )
+
+
+class VirtualBox(VirtualMachines):
+    """The machines of one lab on VirtualBox. They boot one after the other, under Vagrant's own locks."""
+
+    probes = PROBES
+    known_errors = VIRTUALBOX_ERRORS

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.fake_host import fake_host
 
 from labctl.config.overrides import Overrides, write_choices
 from labctl.engine.applied import remember
-from labctl.engine.claim import claim
-from labctl.engine.other_labs import conflicts, other_labs, require_free_networks
+from labctl.engine.claim import claim, conflicts, other_labs, require_free_networks
 from labctl.errors import ConfigError, ExitCode, HostError
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
@@ -27,9 +27,10 @@ OTHER = "name: other\nnetwork:\n  subnet: 192.168.60.0/24\n  pod_cidr: 172.20.0.
 
 @pytest.fixture
 def marks(tmp_path: Path) -> HostMarks:
-    (tmp_path / "notes").mkdir()
-    (tmp_path / "lxc").mkdir()
-    return HostMarks(tmp_path / "notes", tmp_path / "lxc")
+    found = HostMarks(fake_host(tmp_path))
+    found.notes.mkdir(parents=True)
+    found.containers.mkdir(parents=True)
+    return found
 
 
 def made(folder: Path, text: str, marks: HostMarks, name: str = "other") -> LabDirectory:
@@ -79,10 +80,10 @@ def test_a_subnet_is_shared_with_nothing(
     files = LabDirectory(tmp_path)
     lab = make_lab(text)
     if not wrong:
-        require_free_networks(lab, files, marks)
+        require_free_networks(lab, files, marks.host)
         return
     with pytest.raises(ConfigError) as caught:
-        require_free_networks(lab, files, marks)
+        require_free_networks(lab, files, marks.host)
     assert list(caught.value.problems) == wrong
     assert caught.value.exit_code == ExitCode.USAGE
     assert "labctl destroy --name other" in caught.value.next_step
@@ -104,7 +105,7 @@ def test_of_a_lab_whose_files_are_gone_the_machines_tell_the_subnet(
 
 def test_the_lab_itself_is_no_other_lab(marks: HostMarks, tmp_path: Path, make_lab: MakeLab) -> None:
     files = made(tmp_path / "other", OTHER, marks)
-    require_free_networks(make_lab(OTHER), files, marks)
+    require_free_networks(make_lab(OTHER), files, marks.host)
 
 
 SUBNETS = st.sampled_from(["192.168.50.0/24", "192.168.48.0/20", "172.16.9.0/24", "10.96.0.0/24", "10.0.0.0/27"])
@@ -136,8 +137,7 @@ def test_of_two_labs_that_come_up_in_the_same_second_one_is_refused(
     tmp_path: Path, make_lab: MakeLab, marks: HostMarks
 ) -> None:
     """Each has looked before the other one had made anything; what counts is what each finds when it claims."""
-    host = HostMarks(tmp_path / "run" / "labctl" / "labs", marks.containers)
-    host.notes.parents[1].mkdir()
+    host = marks.host
     begin, refused = threading.Barrier(2), []
 
     def come_up(name: str) -> None:
@@ -163,7 +163,7 @@ def test_of_two_labs_that_come_up_in_the_same_second_one_is_refused(
     winner = "two" if loser == "one" else "one"
     words = "network.subnet: 192.168.50.0/24 overlaps 192.168.50.0/24, network.subnet of the lab"
     assert next(iter(problems)) == f"{words} {winner} on this host"
-    assert host.labs() == {winner: tmp_path / winner}
+    assert marks.labs() == {winner: tmp_path / winner}
     assert not (tmp_path / loser / ".labctl").exists(), "who is refused has noted nothing"
     claim(labs[winner], LabDirectory(tmp_path / winner), Overrides("lxc", "debian"), host)
 
@@ -171,9 +171,7 @@ def test_of_two_labs_that_come_up_in_the_same_second_one_is_refused(
 def test_a_lock_that_nobody_gives_back_is_named(
     tmp_path: Path, make_lab: MakeLab, marks: HostMarks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    host = HostMarks(tmp_path / "run" / "labctl" / "labs", marks.containers)
-    folder = host.notes.parents[1]
-    folder.mkdir()
+    host, folder = marks.host, marks.host.path("/run")
     monkeypatch.setattr("labctl.engine.claim._DEADLINE", 0.0)
     handle = os.open(folder, os.O_RDONLY)
     try:

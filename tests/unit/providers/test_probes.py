@@ -12,8 +12,10 @@ import pytest
 from labctl.errors import ExitCode, HostError
 from labctl.host.host import Host
 from labctl.model.lab import Lab, Provider
-from labctl.providers.doctor import PROBES, examine, failures, require
-from labctl.providers.probe import AptPackages, Finding, Status, WriteFile
+from labctl.providers.common_probes import COMMON_PROBES
+from labctl.providers.doctor import examine, failures, require
+from labctl.providers.probe import AptPackages, Finding, Probe, Status, WriteFile
+from labctl.providers.registry import PROVIDERS
 
 MakeHost = Callable[..., Host]
 VIRTUALBOX_SUBNET = IPv4Network("192.168.56.0/24")
@@ -25,8 +27,12 @@ def on(lab: Lab, provider: Provider) -> Lab:
     return replace(lab, provider=provider, network=replace(lab.network, subnet=VIRTUALBOX_SUBNET))
 
 
+def probes_of(provider: Provider) -> tuple[Probe, ...]:
+    return (*PROVIDERS[provider].probes, *COMMON_PROBES)
+
+
 def finding(lab: Lab, host: Host, name: str) -> Finding | None:
-    probe = next(probe for probe in PROBES[lab.provider] if probe.name == name)
+    probe = next(probe for probe in probes_of(lab.provider) if probe.name == name)
     return probe.look(lab, host)
 
 
@@ -39,7 +45,8 @@ def test_a_host_that_has_everything_is_ready(article_lab: Lab, make_host: MakeHo
 
 @pytest.mark.parametrize("provider", Provider)
 def test_every_probe_has_a_name_of_its_own(provider: Provider) -> None:
-    names = [probe.name for probe in PROBES[provider]]
+    names = [probe.name for probe in probes_of(provider)]
+    assert names
     assert len(set(names)) == len(names)
 
 
@@ -308,7 +315,7 @@ def test_each_probe_can_find_something_wrong() -> None:
         "lxc.tunnel",
         "proxy",
     }
-    assert complained == {probe.name for probes in PROBES.values() for probe in probes}
+    assert complained == {probe.name for provider in Provider for probe in probes_of(provider)}
 
 
 def test_what_apt_can_install_is_a_fix(article_lab: Lab, make_host: MakeHost) -> None:

@@ -15,7 +15,7 @@ from labctl.config import Overrides, load
 from labctl.host.host import Host
 from labctl.model.lab import Lab, Provider
 from labctl.providers.choose import choose_provider, virtualbox_works
-from labctl.providers.fixes import apply, described
+from labctl.providers.doctor import apply, described
 from labctl.providers.probe import AptPackages, WriteFile
 from labctl.providers.virtualbox.programs import (
     DEFAULT_RANGE,
