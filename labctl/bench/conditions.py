@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import os
-import platform
 import re
 import sys
 import time
 from dataclasses import asdict, dataclass
-from pathlib import Path
-
-import psutil
 
 from labctl import __version__
-from labctl.host.load import load_average
+from labctl.host.host import Host
 
 _SAMPLE_SECONDS = 1.0
 _IDLE_PERCENT = 30.0
@@ -47,33 +43,27 @@ class Conditions:
         return {**asdict(self), "busy": self.busy}
 
 
-class Watch:
-    """Notes the load when it is made, which takes a second, and when the measurement has ended.
+class Recorder:
+    """Records the load when it is made, which takes a second, and when the measurement has ended."""
 
-    program: as a reader types its name.
-    """
-
-    def __init__(self, program: str = "labctl") -> None:
+    def __init__(self, host: Host, program: str = "labctl") -> None:
+        """program: what the command line of the measurement begins with."""
+        self._host = host
         self._program = program
-        self._before = load()
-        self._used = psutil.cpu_percent(interval=_SAMPLE_SECONDS)
+        self._before = round(host.load_average(), 2)
+        self._used = host.cpu_percent(_SAMPLE_SECONDS)
 
     def conditions(self) -> Conditions:
         """The conditions from then to now."""
         return Conditions(
             command=command_line(sys.argv, self._program),
             date=time.strftime("%Y-%m-%d %H:%M"),
-            machine=machine(),
+            machine=machine(self._host),
             labctl=__version__,
             load_before=self._before,
-            load_after=load(),
+            load_after=round(self._host.load_average(), 2),
             used_before=self._used,
         )
-
-
-def load() -> float:
-    """The load average of the last minute (proc_loadavg(5))."""
-    return round(load_average(), 2)
 
 
 def command_line(argv: list[str], program: str = "labctl") -> str:
@@ -87,11 +77,12 @@ def command_line(argv: list[str], program: str = "labctl") -> str:
     return " ".join(found)
 
 
-def machine() -> str:
+def machine(host: Host) -> str:
     """This host in a line: processors, memory, system, kernel."""
-    memory = psutil.virtual_memory().total / 2**30
-    kernel = platform.release()
-    return f"{cores()} cores of {_processor()}, {memory:.0f} GiB, {_system()}, Linux {kernel}"
+    memory = host.memory()[0] / 2**30
+    processor = _value(r"^model name\s*: (.+)$", host.read("/proc/cpuinfo")) or host.machine
+    system = _value(r'^PRETTY_NAME="?(.+?)"?$', host.read("/etc/os-release")) or host.platform
+    return f"{cores()} cores of {processor}, {memory:.0f} GiB, {system}, Linux {host.release}"
 
 
 def cores() -> int:
@@ -99,13 +90,6 @@ def cores() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def _processor() -> str:
-    found = re.search(r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    return found[1] if found else platform.machine()
-
-
-def _system() -> str:
-    try:
-        return platform.freedesktop_os_release()["PRETTY_NAME"]
-    except OSError:
-        return platform.system()
+def _value(pattern: str, text: str) -> str:
+    found = re.search(pattern, text, re.MULTILINE)
+    return found[1] if found else ""

@@ -8,24 +8,24 @@ import shutil
 import tarfile
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 from filelock import FileLock
 
-from labctl.box.files import FILES, code_digest, digest_of, files_digest
 from labctl.box.mirror import Mirror
-from labctl.box.run import Commands
-from labctl.box.store import Box, bytes_on_disk, default_cache
+from labctl.box.parts import Commands
+from labctl.box.spec import FILES, code_digest, digest_of, files_digest
+from labctl.box.store import Box, BoxEntry, Estimate, bytes_on_disk
 from labctl.errors import BoxError, HostError
 from labctl.host.files import move_whole
+from labctl.host.host import Host
 from labctl.model.provider import Provider
 
 # GRUB in the disk's first sectors is a PC's; the other programs are Debian's packages on the host.
 ARCHITECTURES = {"amd64": "x86_64"}
 _PROGRAMS = {"qemu-img": "qemu-utils", "grub-mkimage": "grub-common", "mke2fs": "e2fsprogs"}
-_GRUB = Path("/usr/lib/grub/i386-pc/boot.img")
+_GRUB = "/usr/lib/grub/i386-pc/boot.img"
 # Vagrant's well-known public key: Debian's package, then HashiCorp's.
 _VAGRANT_KEYS = (
     "usr/share/rubygems-integration/all/gems/vagrant-[0-9]*/keys/vagrant.pub",
@@ -36,25 +36,19 @@ _VAGRANT_KEYS = (
 GIGABYTES = 16
 # VirtualBox wants the box to name a network address for its first adapter; each machine gets one of its own.
 _VAGRANTFILE = "Vagrant.configure('2') { |config| config.vm.base_mac = '080027B0B0B0' }\n"
-_MINUTES = 1800.0
+_SECONDS = 1800.0
 
 
-@dataclass(frozen=True)
-class DiskBox:
-    """A finished box for virtual machines."""
-
-    digest: str
-    provider: str
-    created: str
-    bytes: int
-    path: Path
+# Measured: the kernel and boot loader to download, and the finished box.
+DISK_ESTIMATE = Estimate(seconds=120, download_bytes=40_000_000, kept_bytes=600_000_000)
 
 
 class DiskStore:
-    """The boxes for virtual machines under the cache folder."""
+    """The boxes for virtual machines in the host's cache."""
 
-    def __init__(self, cache_dir: Path | None = None) -> None:
-        self._cache = (cache_dir or default_cache()).absolute()
+    def __init__(self, host: Host | None = None) -> None:
+        self._host = host or Host()
+        self._cache = self._host.cache.absolute()
         self._disks = self._cache / "disks"
 
     def file_for(self, box_digest: str, provider: str) -> Path:
@@ -62,79 +56,75 @@ class DiskStore:
         code = [files_digest("disk.sh", "disk", "box.ovf"), code_digest("disks")]
         return self._disks / digest_of([box_digest, provider, *code]) / "labctl.box"
 
-    def list(self) -> list[DiskBox]:
+    def list(self) -> list[BoxEntry]:
         """Every finished box, oldest first."""
-        found = [path.parent for path in self._disks.glob("*/box.json") if not path.parent.name.endswith(".partial")]
-        told = [(folder, json.loads((folder / "box.json").read_text(encoding="utf-8"))) for folder in found]
+        folders = [path.parent for path in self._disks.glob("*/box.json") if not path.parent.name.endswith(".partial")]
+        found = [(folder, json.loads((folder / "box.json").read_text(encoding="utf-8"))) for folder in folders]
         boxes = [
-            DiskBox(folder.name, about["provider"], about["created"], bytes_on_disk(folder), folder)
-            for folder, about in told
+            BoxEntry(folder.name, about["provider"], about["created"], bytes_on_disk(folder), folder)
+            for folder, about in found
         ]
         return sorted(boxes, key=lambda box: box.created)
 
     def remove(self, digest: str) -> None:
-        """Take a box away; machines made from it have disks of their own."""
+        """Remove a box; machines made from it have disks of their own."""
         shutil.rmtree(self._disks / digest)
 
-    def ensure(self, box: Box, provider: str, mirror: Mirror, suite: str, heard: Callable[[str], None]) -> Path:
-        """The box file for that provider: found, or built now from the box for LXC. heard: each line of the build.
+    def ensure(self, box: Box, provider: str, mirror: Mirror, suite: str, on_line: Callable[[str], None]) -> Path:
+        """The box file for that provider: found, or built now from the box for LXC. on_line: gets the build's lines.
 
-        Raises HostError where a program is missing, BoxError where the build fails.
+        Raises HostError if a program is missing, BoxError if the build fails.
         """
         file = self.file_for(box.digest, provider)
         if file.is_file():
             return file
-        key = require_programs(str(box.description["arch"]))
+        key = require_programs(str(box.description["arch"]), self._host)
         with FileLock(self._cache / "disks.lock"):
             if not file.is_file():
-                self._build(box, provider, mirror.lines(suite), mirror.apt_conf(), key, file.parent, heard)
+                partial = file.parent.with_name(file.parent.name + ".partial")
+                shutil.rmtree(partial, ignore_errors=True)
+                work = partial / "work"
+                work.mkdir(parents=True)
+                (work / "sources.list").write_text(mirror.lines(suite), encoding="utf-8")
+                (work / "apt.conf").write_text(mirror.apt_conf(), encoding="utf-8")
+                log = self._cache / "logs" / f"disk-{provider}.log"
+                try:
+                    _build(box, provider, key, partial, Commands(self._host, log, threading.Event(), on_line))
+                    move_whole(partial, file.parent)
+                finally:
+                    shutil.rmtree(partial, ignore_errors=True)
         return file
 
-    def _build(  # noqa: PLR0917 - the parts of one build
-        self, box: Box, provider: str, sources: str, options: str, key: Path, home: Path, heard: Callable[[str], None]
-    ) -> None:
-        partial = home.with_name(home.name + ".partial")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        log = self._cache / "logs" / f"disk-{provider}.log"
-        log.parent.mkdir(parents=True, exist_ok=True)
-        log.write_bytes(b"")
-        commands = Commands(log, threading.Event(), heard)
-        work = partial / "work"
-        work.mkdir()
-        (work / "sources.list").write_text(sources, encoding="utf-8")
-        (work / "apt.conf").write_text(options, encoding="utf-8")
-        raw = work / "disk.raw"
-        try:
-            commands.script(
-                "disk.sh", box.path, work / "sources.list", work / "apt.conf", FILES / "disk", key, work, raw,
-                deadline=_MINUTES,
-            )  # fmt: skip
-            shutil.rmtree(work / "root")
-            _pack(provider, raw, work, partial / "labctl.box", commands)
-            shutil.rmtree(work)
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            about = {"provider": provider, "created": now, "box": box.digest}
-            (partial / "box.json").write_text(json.dumps(about) + "\n", encoding="utf-8")
-            move_whole(partial, home)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
+
+def _build(box: Box, provider: str, key: Path, folder: Path, commands: Commands) -> None:
+    """Make the box in folder; folder/work has apt's settings. key: Vagrant's public key. Raises BoxError."""
+    work = folder / "work"
+    raw = work / "disk.raw"
+    settings = (work / "sources.list", work / "apt.conf")
+    commands.script("disk.sh", box.path, *settings, FILES / "disk", key, work, raw, deadline=_SECONDS)
+    shutil.rmtree(work / "root")
+    _pack(provider, raw, work, folder / "labctl.box", commands)
+    shutil.rmtree(work)
+    about = {"provider": provider, "created": datetime.now(UTC).isoformat(timespec="seconds"), "box": box.digest}
+    (folder / "box.json").write_text(json.dumps(about) + "\n", encoding="utf-8")
 
 
-def require_programs(arch: str) -> Path:
-    """Vagrant's public key. Raises HostError where this host lacks a program for making disks, or is no PC."""
+def require_programs(arch: str, host: Host | None = None) -> Path:
+    """Vagrant's public key. Raises HostError if this host lacks a program for making disks, or is no PC."""
+    host = host or Host()
     if arch not in ARCHITECTURES:
         raise HostError(
             f"no box for virtual machines can be built on {arch}", why="its disk boots by way of a PC's firmware"
         )
-    missing = [package for program, package in _PROGRAMS.items() if shutil.which(program) is None]
-    missing += [] if _GRUB.is_file() else ["grub-pc-bin"]
+    missing = [package for program, package in _PROGRAMS.items() if host.find(program) is None]
+    missing += [] if host.exists(_GRUB) else ["grub-pc-bin"]
     if missing:
         raise HostError(
-            "this host lacks what makes disks", why=", ".join(missing), next_step=f"apt install {' '.join(missing)}"
+            "this host lacks programs that make disks",
+            why=", ".join(missing),
+            next_step=f"apt install {' '.join(missing)}",
         )
-    keys = sorted(found for pattern in _VAGRANT_KEYS for found in Path("/").glob(pattern))
+    keys = sorted(found for pattern in _VAGRANT_KEYS for found in host.path("/").glob(pattern))
     if not keys:
         raise HostError("Vagrant's own public key is not found", next_step="apt install vagrant")
     return keys[-1]
@@ -155,7 +145,7 @@ def _pack(provider: str, raw: Path, work: Path, out: Path, commands: Commands) -
         }
     else:
         raise BoxError(f"there is no box for {provider}")
-    commands.run(["qemu-img", "convert", "-f", "raw", *options, raw, disk], deadline=_MINUTES)
+    commands.run("qemu-img", "convert", "-f", "raw", *options, raw, disk, deadline=_SECONDS)
     with tarfile.open(out, "w") as box:
         for name, text in small.items():
             member = tarfile.TarInfo(name)

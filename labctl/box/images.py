@@ -7,10 +7,8 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from labctl.box.oci import Entry, Image, image, layer_tar, write_archive
-from labctl.box.parts import Workspace
-from labctl.box.registry import add_image, split_name
-from labctl.box.run import Commands
+from labctl.box.oci import Entry, Image, add_image, image, layer_tar, split_name, write_archive
+from labctl.box.parts import Commands, Workspace
 from labctl.box.spec import CONTROL_PLANE, BoxSpec
 
 # What kube-proxy runs beside itself; all iptables names are one program.
@@ -104,21 +102,18 @@ class Maker:
 
     def _zstd(self, data: bytes) -> bytes:
         """Compressed by the machine's own zstd: a fifth of the size, and nothing that a node would notice."""
-        with tempfile.TemporaryDirectory() as folder:
+        with tempfile.TemporaryDirectory(dir=self._root / "tmp") as folder:
             plain, packed = Path(folder, "layer"), Path(folder, "layer.zst")
             plain.write_bytes(data)
-            argv: list[str | Path] = ["chroot", self._root, "zstd", "-3", "-q", "-c"]
-            self._commands.run(argv, deadline=120, stdin=plain, stdout=packed)
+            inside = [f"/{path.relative_to(self._root)}" for path in (plain, packed)]
+            self._commands.run("chroot", self._root, "zstd", "-3", "-q", inside[0], "-o", inside[1], deadline=120)
             return packed.read_bytes()
 
     def _loaded(self) -> list[str]:
         """The libraries of kube-proxy's tools."""
-        with tempfile.TemporaryDirectory() as folder:
-            listed = Path(folder, "ldd")
-            tools = [f"/{tool}" for tool in PROXY_TOOLS]
-            tools += [f"/{path.relative_to(self._root)}" for path in sorted(self._root.glob(XTABLES))]
-            self._commands.run(["chroot", self._root, "ldd", *tools], deadline=60, stdout=listed)
-            return libraries(listed.read_text(encoding="utf-8"))
+        tools = [f"/{tool}" for tool in PROXY_TOOLS]
+        tools += [f"/{path.relative_to(self._root)}" for path in sorted(self._root.glob(XTABLES))]
+        return libraries(self._commands.output("chroot", self._root, "ldd", *tools, deadline=60))
 
 
 def make_images(spec: BoxSpec, work: Workspace) -> None:
@@ -128,4 +123,4 @@ def make_images(spec: BoxSpec, work: Workspace) -> None:
         _, repository, _ = split_name(made.name)
         write_archive(work.out / "images" / f"{Path(repository).name}.tar", made)
         add_image(work.out / "registry", made)
-    work.commands.run(["chmod", "-R", "a+rX", work.out], deadline=60)
+    work.commands.run("chmod", "-R", "a+rX", work.out, deadline=60)

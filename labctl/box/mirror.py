@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from labctl.errors import HostError
+from labctl.host.host import Host
 
 ARCHIVE = "http://deb.debian.org/debian"
 SECURITY = "http://deb.debian.org/debian-security"
@@ -64,39 +64,37 @@ def pick(targets: Iterable[str], label: str, otherwise: str) -> str:
     return otherwise
 
 
-def _apt(*argv: str) -> list[str]:
-    """The lines that one of apt's tools prints; none when it fails or is not there."""
-    try:
-        result = subprocess.run(argv, capture_output=True, text=True, timeout=60, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return result.stdout.splitlines()
+def _lines(host: Host, *command: str) -> list[str]:
+    """The lines that one of apt's tools prints; none if it fails or is not installed."""
+    return (host.ask(command, 60.0) or "").splitlines()
 
 
-def host_mirror(keyring: Path = KEYRING) -> Mirror:
-    """The mirror that this host's apt is set up for; Debian's own where it has none.
+def host_mirror(host: Host | None = None) -> Mirror:
+    """The mirror that this host's apt is configured for; Debian's own if it has none.
 
-    Raises HostError when the archive's keys are not installed: nothing may be built unverified.
+    Raises HostError if the archive's keys are not installed: nothing may be built unverified.
     """
+    host = host or Host()
+    keyring = host.path(str(KEYRING))
     if not keyring.is_file():
         raise HostError(
-            "The keys of Debian's archive are missing",
+            "the keys of Debian's archive are missing",
             where=str(keyring),
             why="the box is built from signed packages only",
             next_step="apt-get install debian-archive-keyring",
         )
-    targets = _apt("apt-get", "indextargets", "--format", TARGETS_FORMAT)
-    options = _apt("apt-config", "dump", "--no-empty", "--format", '%F "%v";%n', *HONOURED)
+    targets = _lines(host, "apt-get", "indextargets", "--format", TARGETS_FORMAT)
+    options = _lines(host, "apt-config", "dump", "--no-empty", "--format", '%F "%v";%n', *HONOURED)
     return Mirror(pick(targets, "Debian", ARCHIVE), pick(targets, "Debian-Security", SECURITY), keyring, tuple(options))
 
 
-def host_arch() -> str:
+def host_arch(host: Host | None = None) -> str:
     """The host's Debian architecture. Raises HostError on a host without dpkg."""
-    lines = _apt("dpkg", "--print-architecture")
+    lines = _lines(host or Host(), "dpkg", "--print-architecture")
     if not lines:
         raise HostError(
-            "This host is not a Debian one",
-            why="dpkg --print-architecture does not answer",
-            next_step="use the VirtualBox provider here: labctl up --provider virtualbox",
+            "this host does not run Debian or Ubuntu",
+            why="dpkg --print-architecture prints nothing",
+            next_step="labctl up --provider virtualbox",
         )
     return lines[0].strip()

@@ -1,6 +1,7 @@
-"""Container images as plain data: layers, manifests and the archive that ``ctr images import`` reads.
+"""Container images as plain data, as the archive that ``ctr images import`` reads, and as docker-registry's folder.
 
-Sources: OCI image specification 1.0 (manifest.md, config.md, image-layout.md).
+Sources: OCI image specification 1.0 (manifest.md, config.md, image-layout.md); distribution 2.8,
+registry/storage/paths.go, "The path layout in the storage backend".
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ CONFIG = "application/vnd.oci.image.config.v1+json"
 MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 INDEX = "application/vnd.oci.image.index.v1+json"
 
+# A registry's root folder.
+ROOT = Path("docker/registry/v2")
 # When Kubernetes 1.20.2 was released: a fixed date makes the same files the same image.
 CREATED = "2021-01-13T00:00:00Z"
 
@@ -147,3 +150,36 @@ def write_archive(target: Path, made: Image) -> None:
             info = tarfile.TarInfo(path)
             info.size, info.mode = len(data), 0o644
             tar.addfile(info, io.BytesIO(data))
+
+
+def split_name(name: str) -> tuple[str, str, str]:
+    """A full image name as (registry host, repository, tag). Raises ValueError when a part is missing."""
+    host, slash, rest = name.partition("/")
+    repository, colon, tag = rest.rpartition(":")
+    if not (slash and colon and host and repository and tag):
+        raise ValueError(f"not a full image name with host and tag: {name!r}")
+    return host, repository, tag
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
+
+
+def _link(folder: Path, blob: Blob) -> None:
+    _write(folder / "link", blob.digest.encode())
+
+
+def add_image(store: Path, made: Image) -> None:
+    """Put an image under the registry's root folder; its host is no part of the path: one mirror serves all hosts."""
+    _, repository, tag = split_name(made.name)
+    for blob in made.blobs:
+        plain = blob.digest.removeprefix("sha256:")
+        _write(store / ROOT / "blobs" / "sha256" / plain[:2] / plain / "data", blob.data)
+    home = store / ROOT / "repositories" / repository
+    plain = made.manifest.digest.removeprefix("sha256:")
+    _link(home / "_manifests" / "revisions" / "sha256" / plain, made.manifest)
+    _link(home / "_manifests" / "tags" / tag / "current", made.manifest)
+    _link(home / "_manifests" / "tags" / tag / "index" / "sha256" / plain, made.manifest)
+    for blob in (made.config, *made.layers):
+        _link(home / "_layers" / "sha256" / blob.digest.removeprefix("sha256:"), blob)

@@ -11,14 +11,80 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from labctl.box.run import Commands
-from labctl.errors import BoxError
+from labctl.box.spec import FILES
+from labctl.errors import BoxError, LabctlError
 from labctl.host.files import move_whole
+from labctl.host.host import Host
 from labctl.scheduler import LineEvent, OnEvent, TaskName, run_tasks
 
 # What the parts of a box belong to, where the steps of a lab belong to a machine.
 BOX = "box"
 _PARTIAL = ".partial"
+_LAST_LINES, _LAST_BYTES = 12, 16384
+
+
+class Commands:
+    """Runs commands on this host one after the other, and logs what they print.
+
+    given_up: ends the command that runs. on_line: gets each line that a command prints.
+    """
+
+    def __init__(self, host: Host, log: Path, given_up: threading.Event, on_line: Callable[[str], None]) -> None:
+        self.host = host
+        self.log = log
+        self._given_up = given_up
+        self._on_line = on_line
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_bytes(b"")
+
+    def script(self, name: str, *arguments: str | Path, deadline: float) -> None:
+        """Run one of the box's scripts in namespaces of its own, so that its mounts and processes end with it."""
+        self.run("bash", FILES / "in-namespace.sh", "bash", FILES / name, *arguments, deadline=deadline)
+
+    def run(self, *command: str | Path, deadline: float) -> None:
+        """Run a command; what it prints goes to the log.
+
+        deadline: seconds. Raises BoxError with the last lines if it fails, does not end in time, or is given up.
+        """
+        words = [str(word) for word in command]
+        rest = b""
+        with self.log.open("ab", buffering=0) as log:
+            log.write(f"+ {' '.join(words)}\n".encode())
+
+            def write(data: bytes) -> None:
+                nonlocal rest
+                log.write(data)
+                *lines, rest = (rest + data).replace(b"\r", b"\n").split(b"\n")
+                for line in lines:
+                    if line.strip():
+                        self._on_line(line.decode(errors="replace").strip())
+
+            try:
+                result = self.host.follow(words, deadline=deadline, on_output=write, given_up=self._given_up)
+            except LabctlError as error:
+                raise BoxError(error.what, where=str(self.log), why=error.why or self._last_lines()) from error
+        if not result.ok:
+            program = next((word for word in reversed(words[:4]) if word.endswith(".sh")), words[0])
+            what = f"{Path(program).name} failed with exit code {result.status}"
+            raise BoxError(what, where=str(self.log), why=self._last_lines())
+
+    def output(self, *command: str | Path, deadline: float) -> str:
+        """What a command prints. Raises BoxError if it fails, or does not end in time."""
+        words = [str(word) for word in command]
+        try:
+            result = self.host.run(words, deadline=deadline)
+        except LabctlError as error:
+            raise BoxError(error.what, why=error.why) from error
+        if not result.ok:
+            raise BoxError(f"{words[0]} failed with exit code {result.status}", why=result.last_lines())
+        return result.stdout
+
+    def _last_lines(self) -> str:
+        """The last lines of the log that are not empty."""
+        with self.log.open("rb") as file:
+            file.seek(max(0, self.log.stat().st_size - _LAST_BYTES))
+            text = file.read().decode(errors="replace")
+        return "\n".join([line for line in text.splitlines() if line.strip()][-_LAST_LINES:])
 
 
 @dataclass(frozen=True)
@@ -81,7 +147,7 @@ def required(parts: Sequence[Part], wanted: str, folder: Path) -> list[Part]:
     return [found[name] for name in by_name if name in found]
 
 
-def build_parts(parts: Sequence[Part], wanted: str, folder: Path, on_event: OnEvent) -> Path:
+def build_parts(parts: Sequence[Part], wanted: str, folder: Path, on_event: OnEvent, host: Host) -> Path:
     """Build a part and what it needs below folder; returns the part's own folder.
 
     Raises BoxError. Whenever this returns or raises, all commands have ended.
@@ -94,7 +160,7 @@ def build_parts(parts: Sequence[Part], wanted: str, folder: Path, on_event: OnEv
         if folders[one.name].is_dir():
             return False
         log = folder.parent / "logs" / f"{one.name.step}.log"
-        commands = Commands(log, given_up, lambda line: on_event(LineEvent(one.name, line)))
+        commands = Commands(host, log, given_up, lambda line: on_event(LineEvent(one.name, line)))
         needs = {name.step: folders[name] for name in one.needs}
         _build(one, folders[one.name], needs, commands)
         return True
@@ -109,8 +175,6 @@ def _build(one: Part, final: Path, needs: Mapping[str, Path], commands: Commands
     """Build a part in a partial folder and give it its final name. Raises BoxError."""
     partial = final.with_name(final.name + _PARTIAL)
     try:
-        commands.log.parent.mkdir(parents=True, exist_ok=True)
-        commands.log.write_bytes(b"")
         partial.mkdir()
         one.build(Workspace(partial, needs, commands))
         move_whole(partial, final)

@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 
-from labctl.box.files import code_digest, digest_of, files_digest
+from labctl.sources.kubernetes import DEBIAN_KUBERNETES
+
+HERE = Path(__file__).parent
+# The box's own files: scripts, sources, configuration.
+FILES = HERE / "files"
 
 MACHINE_PACKAGES = (
     # the machine itself
@@ -21,14 +28,38 @@ MACHINE_PACKAGES = (
 # coreutils for "env -C"; Debian's reflect2 1.0.2 replaces Kubernetes' 1.0.1, which panics under Go >= 1.18.
 BUILD_PACKAGES = ("golang-go", "gcc", "libc6-dev", "coreutils", "golang-github-modern-go-reflect2-dev")
 
-# The versions that box.json tells: the programs that a lab shows.
-TOLD_PACKAGES = (
+# The packages whose versions are in box.json: the programs that a lab shows.
+SHOWN_PACKAGES = (
     *("systemd", "openssh-server", "bird2", "haproxy", "etcd-server", "containerd", "runc", "docker-registry"),
     *("containernetworking-plugins", "iptables", "nftables", "keepalived", "python3", "python3-kubernetes", "wrk"),
 )
 
 CONTROL_PLANE = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
 ON_MACHINES = ("kubeadm", "kubectl", "kubelet")
+
+
+def digest_of(parts: Iterable[str | bytes]) -> str:
+    """A short hash of parts, in their order; two lists of different parts never run together."""
+    hashed = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        hashed.update(f"{len(data)}:".encode() + data)
+    return hashed.hexdigest()[:12]
+
+
+def files_digest(*names: str) -> str:
+    """Hash of files under ``files/``, or of all files of a folder there: their paths and their content."""
+    parts: list[str | bytes] = []
+    for name in names:
+        top = FILES / name
+        for path in sorted(p for p in top.rglob("*") if p.is_file()) if top.is_dir() else [top]:
+            parts += [path.relative_to(FILES).as_posix(), path.read_bytes()]
+    return digest_of(parts)
+
+
+def code_digest(*modules: str) -> str:
+    """Hash of modules of this package, byte by byte: the same for every version of Python."""
+    return digest_of((HERE / f"{module}.py").read_bytes() for module in modules)
 
 
 @dataclass(frozen=True)
@@ -38,7 +69,7 @@ class BoxSpec:
     arch: str
     suite: str = "trixie"
     build_suite: str = "bookworm"
-    kubernetes: str = "1.20.2"
+    kubernetes: str = DEBIAN_KUBERNETES
     machine_packages: tuple[str, ...] = MACHINE_PACKAGES
     build_packages: tuple[str, ...] = BUILD_PACKAGES
     registry: str = "k8s.gcr.io"
@@ -68,7 +99,7 @@ class BoxSpec:
     @property
     def images_digest(self) -> str:
         """Of what the container images depend on."""
-        code = code_digest("images", "oci", "registry")
+        code = code_digest("images", "oci")
         return digest_of([self.kubernetes_digest, self.rootfs_digest, self.registry, self.pause, self.echo, code])
 
     @property
@@ -79,4 +110,4 @@ class BoxSpec:
     @property
     def digest(self) -> str:
         """Of everything that goes in: two boxes with one digest are the same box."""
-        return digest_of([self.store_digest, files_digest("lxc-config", "lxc-template"), code_digest("pack")])
+        return digest_of([self.store_digest, files_digest("lxc-config", "lxc-template"), code_digest("build")])

@@ -1,4 +1,4 @@
-"""The boxes in the user's cache: find, build, list, remove."""
+"""The boxes in the user's cache: find, estimate, build, list, remove."""
 
 from __future__ import annotations
 
@@ -10,21 +10,40 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import platformdirs
 from filelock import FileLock, Timeout
 
 from labctl.box.build import box_parts
-from labctl.box.estimate import Estimate, check_disk, estimate_build
 from labctl.box.mirror import Mirror, host_mirror
-from labctl.box.parts import BOX, Part, build_parts, remove, remove_partial, required
+from labctl.box.parts import BOX, Part, build_parts, remove, remove_partial, required, seconds_left
 from labctl.box.spec import BoxSpec
 from labctl.errors import BoxError, HostError
 from labctl.host.files import move_whole
-from labctl.host.privileges import is_root
+from labctl.host.host import Host
 from labctl.scheduler import Event, LineEvent, OnEvent, TaskName
 
+MIB = 1 << 20
+# Measured: the finished box with its programs; the most that a build needs at one time, the compile; all downloads.
+KEPT_BYTES = 1300 * MIB
+PEAK_BYTES = 4200 * MIB
+DOWNLOAD_BYTES = 400 * MIB
 # LXC's default; vagrant-lxc has no other.
-LXC_PATH = Path("/var/lib/lxc")
+LXC_PATH = "/var/lib/lxc"
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a build takes: seconds, bytes to download, bytes on the disk when it is done."""
+
+    seconds: float
+    download_bytes: int
+    kept_bytes: int
+
+    def __str__(self) -> str:
+        minutes = max(1, round(self.seconds / 60))
+        return (
+            f"about {minutes} minute{'s' if minutes > 1 else ''}, {self.download_bytes / 1e6:.0f} MB to download, "
+            f"{self.kept_bytes / 1e9:.1f} GB of disk"
+        )
 
 
 @dataclass(frozen=True)
@@ -51,37 +70,29 @@ class Box:
         return found
 
 
-def _ignore(_: Event) -> None:
-    """Report nothing."""
-
-
 @dataclass(frozen=True)
 class BoxEntry:
-    """A box as ``labctl box list`` shows it."""
+    """A box as ``labctl box list`` shows it. provider: for which its machines run."""
 
     digest: str
+    provider: str
     created: str
     bytes: int
     path: Path
 
 
-def default_cache() -> Path:
-    """$LABCTL_CACHE, or the user's cache folder."""
-    return Path(os.environ.get("LABCTL_CACHE") or platformdirs.user_cache_dir("labctl"))
-
-
 def bytes_on_disk(folder: Path) -> int:
     """What a folder takes on disk; a file with several names in it counts once."""
-    seen: dict[tuple[int, int], int] = {}
+    blocks: dict[tuple[int, int], int] = {}
     for place, folders, names in os.walk(folder):
         for name in (*folders, *names):
             with contextlib.suppress(FileNotFoundError):
                 status = Path(place, name).lstat()
-                seen[status.st_dev, status.st_ino] = status.st_blocks * 512
-    return sum(seen.values())
+                blocks[status.st_dev, status.st_ino] = status.st_blocks * 512
+    return sum(blocks.values())
 
 
-def containers_over(rootfs: Path, lxc: Path = LXC_PATH) -> list[str]:
+def containers_over(rootfs: Path, lxc: Path) -> list[str]:
     """The names of the containers under lxc whose configuration names rootfs (see files/lxc-template)."""
     found = []
     for config in sorted(lxc.glob("*/config")):
@@ -91,11 +102,16 @@ def containers_over(rootfs: Path, lxc: Path = LXC_PATH) -> list[str]:
     return found
 
 
-class BoxStore:
-    """The boxes under one cache folder. What shall be kept and what is in the making is guarded by a lock."""
+def _ignore(_: Event) -> None:
+    """Report nothing."""
 
-    def __init__(self, cache_dir: Path | None = None) -> None:
-        self._cache = (cache_dir or default_cache()).absolute()
+
+class BoxStore:
+    """The boxes for LXC in the host's cache. A lock guards what is kept and what is being built."""
+
+    def __init__(self, host: Host | None = None) -> None:
+        self._host = host or Host()
+        self._cache = self._host.cache.absolute()
         self._boxes = self._cache / "boxes"
         # The folder has an older name of the parts: under another one, programs that are compiled would not be found.
         self._parts = self._cache / "pieces"
@@ -116,30 +132,36 @@ class BoxStore:
 
     def parts(self, spec: BoxSpec, mirror: Mirror) -> Sequence[Part]:
         """The parts that ensure(spec) builds, or finds built."""
-        return required(box_parts(spec, mirror, self._boxes / spec.digest), "box", self._parts)
+        home = self._boxes / spec.digest
+        return required(box_parts(spec, mirror, home, cores=self._host.cpus), BOX, self._parts)
+
+    def estimate(self, parts: Sequence[Part]) -> Estimate:
+        """What it takes to build these parts on this host."""
+        built = [part.name for part in parts if part.folder(self._parts).is_dir()]
+        return Estimate(seconds_left(parts, {}, built), DOWNLOAD_BYTES, KEPT_BYTES)
 
     def list(self) -> list[BoxEntry]:
         """Every finished box, oldest first."""
         found = (path for path in self._boxes.glob("*") if (path / "labctl.box").is_file())
         entries = (
-            BoxEntry(path.name, str(Box(path.name, path).description["created"]), bytes_on_disk(path), path)
+            BoxEntry(path.name, "lxc", str(Box(path.name, path).description["created"]), bytes_on_disk(path), path)
             for path in found
         )
         return sorted(entries, key=lambda entry: entry.created)
 
     def remove(self, digest: str) -> None:
-        """Take a box away, and with the last box the compiled programs.
+        """Remove a box, and with the last box the compiled programs.
 
-        Raises BoxError when there is no such box, or when a container still lies over it.
+        Raises BoxError if there is no such box, or a container still lies over it.
         """
         path = self._boxes / digest
         if digest not in (entry.digest for entry in self.list()):
-            raise BoxError(f"There is no box {digest!r}", where=str(self._boxes), next_step="labctl box list")
-        used = containers_over(path / "rootfs")
+            raise BoxError(f"there is no box {digest!r}", where=str(self._boxes), next_step="labctl box list")
+        used = containers_over(path / "rootfs", self._host.path(LXC_PATH))
         if used:
             raise BoxError(
-                f"Box {digest} is in use",
-                why=f"these containers lie over it: {', '.join(used)}",
+                f"box {digest} is in use",
+                why=f"these containers run from it: {', '.join(used)}",
                 next_step="labctl destroy, in the lab that they belong to",
             )
         with self._locked(_ignore):
@@ -147,33 +169,41 @@ class BoxStore:
             if not self.list():
                 self._keep_parts("")
 
-    def estimate(self, spec: BoxSpec) -> Estimate:
-        """What ensure(spec) will take."""
-        return Estimate() if self.find(spec) else estimate_build()
-
     def ensure(self, spec: BoxSpec, on_event: OnEvent = _ignore, mirror: Mirror | None = None) -> Box:
         """The box of that spec: found at once, or built now, or built by another labctl while this one waits.
 
-        Raises HostError when the host cannot build it, BoxError when a part fails.
+        Raises HostError if the host cannot build it, BoxError if a part fails.
         """
         box = self.find(spec)
         if box:
             return box
-        if not is_root():
-            raise HostError("Building the box needs root", next_step="sudo labctl up")
+        if not self._host.is_root:
+            raise HostError("building the box needs root", next_step="sudo labctl up")
         with self._locked(on_event):
             box = self.find(spec)
-            return box or self._build(spec, on_event, mirror or host_mirror())
+            return box or self._build(spec, on_event, mirror or host_mirror(self._host))
 
     def _build(self, spec: BoxSpec, on_event: OnEvent, mirror: Mirror) -> Box:
-        check_disk(self._cache)
+        self._check_disk()
         home = self._boxes / spec.digest
         self._boxes.mkdir(parents=True, exist_ok=True)
         remove_partial(self._boxes)
-        built = build_parts(box_parts(spec, mirror, home), "box", self._parts, on_event)
+        built = build_parts(self.parts(spec, mirror), BOX, self._parts, on_event, self._host)
         move_whole(built, home)
         self._keep_parts(f"kubernetes-{spec.kubernetes_digest}")
         return Box(spec.digest, home)
+
+    def _check_disk(self) -> None:
+        """Raise HostError if the cache's disk has too little room for a build."""
+        existing = next(place for place in (self._cache, *self._cache.parents) if place.is_dir())
+        free = self._host.free_disk(existing)
+        if free < PEAK_BYTES:
+            raise HostError(
+                "not enough free disk space to build the box",
+                where=str(self._cache),
+                why=f"{free // MIB} MiB are free, the build needs {PEAK_BYTES // MIB} MiB",
+                next_step="free some space, or set LABCTL_CACHE to a folder on another disk",
+            )
 
     def _keep_parts(self, kept: str) -> None:
         """Remove every part but one: the compiled programs, so that a changed package list compiles nothing."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from labctl.cache.words import no_end
 from labctl.errors import CacheError, HostError
-from labctl.host.privileges import is_root
+from labctl.host.host import Host
 from labctl.model.lab import Lab
 from labctl.sources.upstream import image_parts
 
@@ -91,7 +91,7 @@ def _mirror(lab: Lab, registry: str) -> str:
 
 def _run(line: list[str], what: str, *, unprivileged: bool = False) -> str:
     """What a program prints. unprivileged: not as root, and without this user's files. Raises CacheError."""
-    nobody = "nobody" if unprivileged and is_root() else None
+    nobody = "nobody" if unprivileged and Host().is_root else None
     environment = {"PATH": os.environ["PATH"], "HOME": "/"} if unprivileged else None
     try:
         done = subprocess.run(

@@ -17,7 +17,7 @@ from labctl.checks.http_requests import ask_through_ingress
 from labctl.checks.patience import patience
 from labctl.checks.probes import closer_look
 from labctl.checks.subjects import ready_endpoints
-from labctl.host.threads import Pool
+from labctl.host.threads import InterruptiblePool
 from labctl.model.lab import Lab
 
 Troubled = Callable[[Facts], Iterable[str]]
@@ -34,7 +34,7 @@ def collect(
     on_answer: hears a machine's name when it has answered, or will not; from several threads. troubled: gets the
     machines' own answers where requests or packets have none yet; what it names is looked at more closely meanwhile.
     """
-    with Pool(max_workers=len(lab.machines) + 2 + len(lab.ingresses)) as pool:
+    with InterruptiblePool(max_workers=len(lab.machines) + 2 + len(lab.ingresses)) as pool:
         first = FirstRound(lab, remote, pool, on_answer)
         requests = pool.submit(
             ask_through_ingress, lab, lambda: len(ready_endpoints(first.of_controlplane, lab)), first.patience
@@ -50,7 +50,7 @@ def collect(
 
 def collect_near(lab: Lab, remote: RemoteMachines) -> Facts:
     """The machines' own answers alone, without waiting for requests or packets that may get no answer."""
-    with Pool(max_workers=len(lab.machines) + 1) as pool:
+    with InterruptiblePool(max_workers=len(lab.machines) + 1) as pool:
         return FirstRound(lab, remote, pool).facts()
 
 
@@ -63,7 +63,7 @@ def look_closer(lab: Lab, remote: RemoteMachines, facts: Facts, names: Iterable[
     if not chosen:
         return facts
     patient = patience(lab)
-    with Pool(max_workers=len(chosen)) as pool:
+    with InterruptiblePool(max_workers=len(chosen)) as pool:
         asked = [pool.submit(ask_machine, remote, name, looks[name], patient) for name in chosen]
         more = {item.name: item.results for item in (one.result() for one in asked)}
     machines = {

@@ -9,9 +9,8 @@ from ipaddress import IPv4Address
 from labctl.checks.facts import HostFacts
 from labctl.checks.inside import look_inside_all
 from labctl.checks.run_here import run_here
-from labctl.host.load import load_average
-from labctl.host.privileges import is_root
-from labctl.host.threads import Pool
+from labctl.host.host import Host
+from labctl.host.threads import InterruptiblePool
 from labctl.model.lab import Lab, Machine
 
 _SECONDS = 2.0
@@ -39,7 +38,7 @@ def ask_host(lab: Lab, silent: Sequence[Machine] = ()) -> HostFacts:
 
     silent: machines that do not answer over SSH; they are pinged, all at once, less than a second.
     """
-    with Pool(max_workers=1) as pool:
+    with InterruptiblePool(max_workers=1) as pool:
         looking = pool.submit(look_inside_all, lab, silent)
         answering = _answering(silent)
         inside = looking.result()
@@ -55,8 +54,8 @@ def ask_host(lab: Lab, silent: Sequence[Machine] = ()) -> HostFacts:
         links=run_here(("ip", "-json", "-details", "link"), _SECONDS),
         clock=time.time(),
         inside=inside,
-        firewall=run_here(("nft", "list", "ruleset"), _SECONDS) if is_root() else None,
-        load=load_average(),
+        firewall=run_here(("nft", "list", "ruleset"), _SECONDS) if Host().is_root else None,
+        load=Host().load_average(),
     )
 
 
@@ -64,7 +63,7 @@ def _answering(machines: Sequence[Machine]) -> frozenset[str]:
     """The names of those that answer ping."""
     if not machines:
         return frozenset()
-    with Pool(max_workers=len(machines)) as pool:
+    with InterruptiblePool(max_workers=len(machines)) as pool:
         commands = [("ping", "-n", "-c", "1", "-W", _PING_SECONDS, str(machine.address)) for machine in machines]
         results = pool.map(lambda words: run_here(words, _SECONDS), commands)
         return frozenset(machine.name for machine, result in zip(machines, results, strict=True) if result.ok)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from labctl.checks.facts import HttpAnswer, HttpFacts
 from labctl.checks.patience import ANSWER_SECONDS, CONNECT_SECONDS
-from labctl.host.threads import Pool
+from labctl.host.threads import InterruptiblePool
 from labctl.model.lab import Lab
 
 UNKNOWN_HOST = "nobody.invalid"  # RFC 2606: no such name
@@ -29,7 +29,7 @@ def ask_through_ingress(lab: Lab, servers: Callable[[], int], patience: float = 
     def get(address: object, host: str) -> HttpAnswer:
         return ask(str(address), HTTP_PORT, host, seconds=ANSWER_SECONDS * patience, connect=CONNECT_SECONDS * patience)
 
-    with Pool(max_workers=_AT_ONCE) as pool:
+    with InterruptiblePool(max_workers=_AT_ONCE) as pool:
         unknown = pool.submit(get, lab.entry, UNKNOWN_HOST)
         each = lab.ingresses if lab.vip else ()
         direct = {ingress.name: pool.submit(get, ingress.address, lab.app.host) for ingress in each}

@@ -12,7 +12,7 @@ from labctl.checks.probes import network_probes
 from labctl.errors import HostError, LabctlError
 from labctl.host.command import CommandResult
 from labctl.host.host import Host
-from labctl.host.threads import Pool
+from labctl.host.threads import InterruptiblePool
 from labctl.model.lab import Lab, Machine
 from labctl.providers.registry import console_of
 
@@ -26,7 +26,7 @@ def look_inside_all(lab: Lab, machines: Sequence[Machine], host: Host | None = N
     host = host or Host()
     if not machines or not host.is_root:
         return {}
-    with Pool(max_workers=len(machines)) as pool:
+    with InterruptiblePool(max_workers=len(machines)) as pool:
         found = pool.map(lambda machine: look_inside(lab, machine.name, host), machines)
         return {item.name: item for item in found if item}
 

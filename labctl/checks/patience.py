@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from labctl.host.load import load_average
+from labctl.host.host import Host
 from labctl.model.lab import Lab
 
 CONNECT_SECONDS = 1.0
@@ -43,7 +43,7 @@ def _processors() -> int:
 
 def _last_minute() -> float:
     with suppress(OSError):
-        return load_average()
+        return Host().load_average()
     return 0.0
 
 

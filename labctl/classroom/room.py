@@ -4,26 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import psutil
-
 from labctl.classroom.seats import Seat
 from labctl.errors import HostError
-from labctl.host.overlaps import find_overlaps
-from labctl.host.routes import HostRoute, host_routes
+from labctl.host.host import Host
+from labctl.host.routes import HostRoute, find_overlaps, host_routes
 
 MIB = 1024 * 1024
 # For the server's own programs.
 RESERVE = 512 * MIB
 
 
-def require_room(seats: Sequence[Seat], running: frozenset[str]) -> None:
+def require_room(seats: Sequence[Seat], running: frozenset[str], host: Host) -> None:
     """Raise HostError, with everything that is wrong, if this server has no room for the seats.
 
     running: the names of seats that have machines already; their memory is in use, and their bridge is there.
     """
     problems = [
-        *_networks(seats, host_routes()),
-        *memory_problems([seat for seat in seats if seat.name not in running], psutil.virtual_memory().available),
+        *_networks(seats, host_routes(host)),
+        *memory_problems([seat for seat in seats if seat.name not in running], host.memory()[1]),
     ]
     if problems:
         raise HostError(

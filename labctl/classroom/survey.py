@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from labctl.faults import state
 from labctl.host.cgroups import usage
+from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
 from labctl.providers.lxc.containers import Containers
@@ -31,9 +32,9 @@ class SeatStatus:
     faults: int
 
 
-def seat_status(lab: Lab, files: LabDirectory) -> SeatStatus:
+def seat_status(lab: Lab, files: LabDirectory, host: Host) -> SeatStatus:
     """The seat as it is now. Raises LabctlError if LXC can't be asked."""
-    used = usage(lab.cgroup)
+    used = usage(lab.cgroup, host)
     return SeatStatus(
         seat=files.base.name,
         lab=lab.name,

@@ -39,8 +39,18 @@ class Application:
     after_interrupt: str = ""
     command: str = ""
     says_next: bool = True
+    _host: Host | None = None
     _out: Console | None = None
     _err: Console | None = None
+
+    @property
+    def host(self) -> Host:
+        """This host; tests put another one in its place."""
+        if self._host is None:
+            from labctl.host.host import Host
+
+            self._host = Host()
+        return self._host
 
     @property
     def out(self) -> Console:
@@ -55,13 +65,6 @@ class Application:
         if self._err is None:
             self._err = self._console(stderr=True)
         return self._err
-
-    @property
-    def host(self) -> Host:
-        """This host."""
-        from labctl.host.host import Host
-
-        return Host()
 
     def _console(self, *, stderr: bool) -> Console:
         from rich.console import Console
@@ -115,7 +118,7 @@ class Application:
         from labctl.config.overrides import read_choices
 
         chosen = (overrides or Overrides()).or_else(read_choices(self.lab_files().choices))
-        return load(self.directory, overrides=chosen, tell=tell)
+        return load(self.directory, overrides=chosen, host=self.host, tell=tell)
 
     def lab_files(self) -> LabDirectory:
         """The paths in the lab's .labctl folder."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,12 +11,14 @@ from typing import TYPE_CHECKING
 import click
 
 from labctl.errors import HostError
-from labctl.host.privileges import is_root
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
 
 if TYPE_CHECKING:
     from labctl.cli.app import Application
+
+# Variables that labctl needs under sudo, beside its own.
+_PASSED_ON = ("HOME", "PATH", "XDG_CACHE_HOME")
 
 
 def become_root(app: Application, lab: Lab, purpose: str, *, more: Sequence[str] = (), always: bool = False) -> None:
@@ -27,10 +28,10 @@ def become_root(app: Application, lab: Lab, purpose: str, *, more: Sequence[str]
     """
     if not lab.provider.traits.needs_root and not always:
         return
-    if is_root():
+    if app.host.is_root:
         _give_back_at_the_end(app)
         return
-    sudo = shutil.which("sudo")
+    sudo = app.host.find("sudo")
     if sudo is None:
         raise HostError(
             f"labctl must be root to {purpose}",
@@ -38,15 +39,15 @@ def become_root(app: Application, lab: Lab, purpose: str, *, more: Sequence[str]
             next_step="run the same command as root",
         )
     app.note(f"labctl needs root to {purpose}; sudo may ask for your password.")
-    kept = [name for name in os.environ if name.startswith("LABCTL_") or name in {"HOME", "PATH", "XDG_CACHE_HOME"}]
-    command = [sudo, f"--preserve-env={','.join(kept)}", sys.executable, "-m", "labctl", *sys.argv[1:], *more]
+    passed_on = [name for name in app.host.environment if name.startswith("LABCTL_") or name in _PASSED_ON]
+    command = [sudo, f"--preserve-env={','.join(passed_on)}", sys.executable, "-m", "labctl", *sys.argv[1:], *more]
     sys.stderr.flush()
     os.execv(sudo, command)  # noqa: S606 - sudo takes this process's place
 
 
 def _give_back_at_the_end(app: Application) -> None:
     """Under sudo: when this command ends, however it ends, the lab's files belong to whoever called sudo."""
-    user, group = os.environ.get("SUDO_UID", ""), os.environ.get("SUDO_GID", "")
+    user, group = (app.host.environment.get(name, "") for name in ("SUDO_UID", "SUDO_GID"))
     context = click.get_current_context(silent=True)
     if context is not None and user.isdigit() and group.isdigit() and user != "0":
         files = app.lab_files()

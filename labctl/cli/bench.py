@@ -100,6 +100,7 @@ def path(
     document: Path | None,
 ) -> None:
     """Measure the article's two layouts on the running lab by turns; what this adds to the lab it removes again."""
+    from labctl.bench.conditions import Recorder
     from labctl.bench.path.figures import figures
     from labctl.bench.path.measure import Plan, measure
     from labctl.cli.as_root import become_root
@@ -109,7 +110,7 @@ def path(
     become_root(app, lab, "read what the lab's containers use")
     _verified(app, lab)
     with lab_lock(app.lab_files().lock), app.connections(lab) as connections:
-        found = measure(lab, connections, Plan(rounds, seconds, rate, traced), app.note)
+        found = measure(lab, connections, Plan(rounds, seconds, rate, traced), Recorder(app.host), app.note)
     show(app, figures(lab, found), output, document)
     if plot is not None:
         from labctl.bench.path.plot import as_svg
@@ -133,7 +134,7 @@ def failover(  # noqa: PLR0917 - click hands over every option
 
     Some ten minutes for all. Afterwards the lab is repaired and verified.
     """
-    from labctl.bench.conditions import Watch
+    from labctl.bench.conditions import Recorder
     from labctl.bench.failover.cases import CASES, TIMERS
     from labctl.bench.failover.measure import Bench, figures
     from labctl.cli.as_root import become_root
@@ -146,11 +147,11 @@ def failover(  # noqa: PLR0917 - click hands over every option
         raise UsageError("this lab has one ingress machine", next_step="`ingress: {count: 2}` in labctl.yaml")
     cases, kinds = _chosen(CASES, chosen), _chosen(TIMERS, timers)
     become_root(app, lab, "switch machines off and on")
-    watch = Watch()
+    recorder = Recorder(app.host)
     with lab_lock(files.lock), app.connections(lab) as connections:
         whole = Bench(lab, files, connections, ensure_box(app, lab), app.note)
         found = whole.measure(cases, kinds, rounds)
-    show(app, figures(watch, found, cases, kinds), output, document)
+    show(app, figures(recorder, found, cases, kinds), output, document)
 
 
 def _chosen(every: tuple[Named, ...], names: tuple[str, ...]) -> tuple[Named, ...]:

@@ -27,12 +27,11 @@ def list_boxes(app: Application, output: str) -> None:
     from labctl.box.disks import DiskStore
     from labctl.box.store import BoxStore
 
-    boxes = [("lxc", one.digest, one.bytes, one.created, one.path) for one in BoxStore().list()]
-    boxes += [(one.provider, one.digest, one.bytes, one.created, one.path) for one in DiskStore().list()]
+    boxes = [*BoxStore().list(), *DiskStore().list()]
     if output == "json":
         rows = [
-            {"digest": digest, "provider": provider, "bytes": size, "folder": str(path)}
-            for provider, digest, size, _, path in boxes
+            {"digest": box.digest, "provider": box.provider, "bytes": box.bytes, "folder": str(box.path)}
+            for box in boxes
         ]
         app.write(json.dumps(rows, indent=2) + "\n")
         return
@@ -42,8 +41,8 @@ def list_boxes(app: Application, output: str) -> None:
     table = Table(box=None, pad_edge=False)
     for heading in ("box", "for", "size", "built", "folder"):
         table.add_column(heading)
-    for provider, digest, size, created, path in boxes:
-        table.add_row(digest, provider, f"{size / 1e6:.0f} MB", created, str(path))
+    for box in boxes:
+        table.add_row(box.digest, box.provider, f"{box.bytes / 1e6:.0f} MB", box.created, str(box.path))
     app.out.print(table)
 
 

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 from labctl.config.schema import OWN_BOX
 from labctl.errors import HostError
-from labctl.host.privileges import is_root
 from labctl.model.lab import Lab
 
 if TYPE_CHECKING:
@@ -41,7 +40,7 @@ def ensure_box(app: Application, lab: Lab) -> Path | None:
     found = box_file_of(lab)
     if found is None or found.is_file():
         return found
-    from labctl.box.disks import DiskStore, require_programs
+    from labctl.box.disks import DISK_ESTIMATE, DiskStore, require_programs
     from labctl.box.mirror import host_arch, host_mirror
     from labctl.box.spec import BoxSpec
 
@@ -50,11 +49,11 @@ def ensure_box(app: Application, lab: Lab) -> Path | None:
         mirror = replace(mirror, archive=lab.box.mirror)
     if not lab.provider.traits.disk_format:
         return _ensure_lxc_box(app, spec, mirror).file
-    if not is_root():
+    if not app.host.is_root:
         raise HostError("Building the box needs root", next_step=f"labctl box build --provider {lab.provider.value}")
     require_programs(spec.arch)
     box = _ensure_lxc_box(app, spec, mirror)
-    app.note(f"The box becomes a disk for {lab.provider.value}, once: 2 minutes, 40 MB to download, 0.6 GB of disk.")
+    app.note(f"Making a disk for {lab.provider.value} from the box, once: {DISK_ESTIMATE}.")
     with app.working("making the disk"):
         return DiskStore().ensure(box, lab.provider.value, mirror, spec.suite, lambda _: None)
 
@@ -69,11 +68,8 @@ def _ensure_lxc_box(app: Application, spec: BoxSpec, mirror: Mirror) -> Box:
     found = store.find(spec)
     if found is not None:
         return found
-    parts, expected = store.parts(spec, mirror), store.estimate(spec)
-    app.note(
-        f"The box is built once: about {expected.seconds / 60:.0f} minutes, {expected.download_bytes / 1e6:.0f} MB to "
-        f"download, {expected.kept_bytes / 1e9:.1f} GB of disk. Later labs start from it."
-    )
+    parts = store.parts(spec, mirror)
+    app.note(f"Building the box, once: {store.estimate(parts)}. Later labs start from it.")
     rows = {part.name.step: [part.name] for part in parts}
     with show_progress(app, rows, seconds_left=lambda running, ended: seconds_left(parts, running, ended)) as on_event:
         return store.ensure(spec, on_event, mirror)

@@ -35,9 +35,9 @@ def cache() -> None:
 
 def default_folder() -> Path:
     """Where a cache is kept that nobody gave a folder."""
-    from labctl.box.store import default_cache
+    from labctl.host.host import Host
 
-    return default_cache().absolute() / "upstream"
+    return Host().cache.absolute() / "upstream"
 
 
 def folder_of(lab: Lab, given: Path | None) -> Path:

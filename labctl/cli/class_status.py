@@ -23,7 +23,7 @@ def status(app: Application, seats: tuple[str, ...], output: str) -> int:
     """Show each seat's machines, and what they use of their limits. It judges nothing; `labctl class verify` does."""
     from labctl.classroom.survey import seat_status
 
-    results = on_seats(app, seats, lambda seat: seat_status(seat.lab(), seat.lab_files()))
+    results = on_seats(app, seats, lambda seat: seat_status(seat.lab(), seat.lab_files(), app.host))
     found = [result.value for result in results if result.value is not None]
     if output == "json":
         app.write(json.dumps({"seats": [asdict(row) for row in found]}, indent=2) + "\n")

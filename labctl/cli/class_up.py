@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -43,14 +42,15 @@ def up(app: Application, seats: int | None, at_once: int | None, dry_run: bool) 
         _show(app, planned)
         return 0
     lab = planned[0].lab
-    require(lab)
+    require(lab, app.host)
     become_root(app, lab, "start the seats' containers, their bridges and their NAT rules")
-    require_room(planned, frozenset(seat.name for seat in planned if Containers(seat.lab, app.host).running()))
+    running = frozenset(seat.name for seat in planned if Containers(seat.lab, app.host).running())
+    require_room(planned, running, app.host)
     with lab_lock(app.directory.resolve() / "seats" / "lock"):
         ensure_box(app, lab)
         for seat in planned:
             write_seat(seat)
-        width = at_once or planned_at_once(app) or max(1, (os.cpu_count() or 1) // 2)
+        width = at_once or planned_at_once(app) or max(1, app.host.cpus // 2)
         return 0 if _bring_up(app, [seat.directory for seat in planned], width) else 1
 
 

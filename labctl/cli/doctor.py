@@ -29,9 +29,9 @@ def doctor(app: Application, provider: str | None, fix: bool, yes: bool, output:
     from labctl.providers.doctor import examine, failures
 
     lab = app.lab(Overrides(provider=provider), tell=app.note)
-    examined = examine(lab)
+    examined = examine(lab, app.host)
     if fix and _fix(app, examined, yes):
-        examined = examine(lab)
+        examined = examine(lab, app.host)
     if output == "json":
         app.write(json.dumps(_as_json(lab, examined), indent=2) + "\n")
     else:
@@ -42,7 +42,6 @@ def doctor(app: Application, provider: str | None, fix: bool, yes: bool, output:
 
 def _fix(app: Application, examined: list[Examined], yes: bool) -> bool:
     """Apply the safe fixes of what is wrong, after asking; returns whether anything was done."""
-    from labctl.host.host import Host
     from labctl.providers.doctor import apply, described
 
     fixes = [one.finding.fix for one in examined if one.finding.fix is not None]
@@ -53,7 +52,7 @@ def _fix(app: Application, examined: list[Examined], yes: bool) -> bool:
         app.note(f"to do: {line}")
     if not yes and not click.confirm("Do it?", err=True):
         raise click.Abort
-    apply(fixes, Host())
+    apply(fixes, app.host)
     return True
 
 

@@ -12,13 +12,14 @@ from labctl.cli.app import Application, pass_app
 @click.command()
 @click.option("--apply", "action", flag_value="apply", help="Write the line into /etc/hosts; needs root.")
 @click.option("--remove", "action", flag_value="remove", help="Take the line out of /etc/hosts; needs root.")
-@click.option("--file", type=click.Path(dir_okay=False, path_type=Path), default="/etc/hosts", hidden=True)
+@click.option("--file", type=click.Path(dir_okay=False, path_type=Path), hidden=True)
 @pass_app
-def hosts(app: Application, action: str | None, file: Path) -> None:
+def hosts(app: Application, action: str | None, file: Path | None) -> None:
     """Print the application's line for /etc/hosts; with --apply or --remove, write or remove it."""
     from labctl.host import hosts_file
 
     lab = app.lab()
+    file = file or app.host.path(hosts_file.HOSTS_FILE)
     line = hosts_file.hosts_line(lab)
     if action is None:
         app.write(line + "\n")

@@ -37,7 +37,7 @@ class Labctl(LazyGroup):
 
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
         """Run one command line and exit."""
-        app = Application()
+        app = extra.pop("obj", None) or Application()
         try:
             outcome = super().main(args, prog_name or "labctl", obj=app, **{**extra, "standalone_mode": False})
             status = outcome if isinstance(outcome, int) else ExitCode.OK

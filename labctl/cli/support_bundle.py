@@ -33,7 +33,7 @@ def support_bundle(app: Application, out: Path | None) -> None:
     lab, more = _lab(app)
     target = out or Path("labctl-support.tar.gz")
     with app.working("packing"):
-        data = pack(files, lab, more)
+        data = pack(files, lab, more, app.host)
     try:
         write_atomically(target, data, mode=0o600)
     except OSError as error:

@@ -77,7 +77,7 @@ def say_who_is_at_work(app: Application) -> None:
     """A line if another labctl works on this lab: what it has not done yet is no fault."""
     from labctl.engine.lock import at_work
 
-    who = at_work(app.lab_files().lock)
+    who = at_work(app.lab_files().lock, app.host)
     if who:
         app.note(f"another labctl is at work on this lab ({who}): what fails may only not be done yet")
 

@@ -29,19 +29,23 @@ def load(
     directory: Path,
     *,
     overrides: Overrides | None = None,
-    choose: Callable[[], Provider] = choose_provider,
+    choose: Callable[[], Provider] | None = None,
     host: Host | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Lab:
     """The lab of a directory. Without a labctl.yaml, or with an empty one, it is the article's lab.
 
-    choose: picks the provider for ``provider: auto``. host: decides what the configuration leaves open.
+    choose: picks the provider for ``provider: auto`` in place of choose_provider(). host: decides what the
+    configuration leaves open.
     tell: called with a line if this host makes the lab differ from the defaults.
     Raises ConfigError with all problems; HostError if no provider works here.
     """
     host, overrides = host or Host(), overrides or Overrides()
     config = load_config(directory, overrides=overrides)
-    provider = choose() if config.provider == "auto" else Provider(config.provider)
+    if config.provider != "auto":
+        provider = Provider(config.provider)
+    else:
+        provider = choose() if choose is not None else choose_provider(host)
     if config.source == "auto" and (config.bgp.bfd or config.network.encapsulation != "none"):
         overrides = replace(overrides, source=choose_source(config, provider).value)  # what only one source can do
         config = load_config(directory, overrides=overrides)

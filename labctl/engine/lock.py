@@ -10,10 +10,10 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from pathlib import Path
 
 import filelock
-import psutil
 
 from labctl.errors import HostError, LockedError
 from labctl.host.files import write_atomically
+from labctl.host.host import Host
 from labctl.json_text import read_json
 from labctl.lab_directory import LabDirectory
 from labctl.log import start_log
@@ -84,17 +84,17 @@ def own_folder(folder: Path) -> None:
                 path.unlink()
 
 
-def at_work(path: Path) -> str:
+def at_work(path: Path, host: Host) -> str:
     """The other labctl that holds the lab's lock, as `pid 12: labctl up`; empty where none does, or nobody can say.
 
     It takes no lock itself: looking must not keep anybody from working.
     """
     try:
         pid, command = _holder(_note(path))
-        alive = pid != os.getpid() and any("labctl" in word for word in psutil.Process(pid).cmdline())
-    except (OSError, ValueError, KeyError, TypeError, psutil.Error):
+    except (OSError, ValueError, KeyError, TypeError):
         return ""
-    return f"pid {pid}: {command}" if alive else ""
+    process = host.process(pid) if pid != os.getpid() else None
+    return f"pid {pid}: {command}" if process and any("labctl" in word for word in process.words) else ""
 
 
 def _note(path: Path) -> Path:

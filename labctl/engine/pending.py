@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from labctl.errors import RemoteError
-from labctl.host.threads import Pool
+from labctl.host.threads import InterruptiblePool
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Machine
 from labctl.secrets.store import SecretStore
@@ -48,7 +48,7 @@ def pending(
     recreated: the machines nobody can log in to any more, each with the secret that is lost.
     """
     join_hash = SecretStore(files.secrets).join_hash()
-    with Pool(max_workers=len(lab.machines)) as pool:
+    with InterruptiblePool(max_workers=len(lab.machines)) as pool:
         asked = {
             machine.name: pool.submit(_one, lab, machine, files, connections, join_hash)
             for machine in lab.machines

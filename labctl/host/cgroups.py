@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path("/sys/fs/cgroup")
+from labctl.host.host import Host
+
+_ROOT = "/sys/fs/cgroup"
 # From here on version 1 means "no limit": the largest number of pages, in bytes.
 _NO_LIMIT = 2**62
 
@@ -21,8 +23,9 @@ class Usage:
     kills: int | None
 
 
-def usage(cgroup: str, root: Path = ROOT) -> Usage:
-    """What the cgroup of that name, below the root, and all below it use."""
+def usage(cgroup: str, host: Host) -> Usage:
+    """What the cgroup of that name, and all below it use."""
+    root = host.path(_ROOT)
     if (root / "cgroup.controllers").exists():
         return _version2(root / cgroup)
     return _version1(root / "memory" / cgroup, root / "cpuacct" / cgroup)

@@ -8,8 +8,6 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from labctl.host.privileges import is_root
-
 _THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
@@ -75,9 +73,10 @@ def write_private(path: Path, data: bytes, *, like: Path) -> None:
     path is in that folder, or below it. Raises OSError.
     """
     write_atomically(path, data, mode=0o600)
-    if not is_root():
+    if os.name != "posix":
         return
     owner = like.stat()
-    for mine in (path, *(folder for folder in path.parents if like in folder.parents)):
-        with suppress(OSError):
-            os.chown(mine, owner.st_uid, owner.st_gid)
+    for own in (path, *(folder for folder in path.parents if like in folder.parents)):
+        if own.stat().st_uid != owner.st_uid:
+            with suppress(OSError):
+                os.chown(own, owner.st_uid, owner.st_gid)

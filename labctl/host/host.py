@@ -7,8 +7,9 @@ import platform as python_platform
 import shutil
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
@@ -151,6 +152,28 @@ class Host:
             time.monotonic() - started,
         )
 
+    def follow(
+        self,
+        command: Sequence[str],
+        *,
+        deadline: float,
+        on_output: Callable[[bytes], None],
+        given_up: threading.Event | None = None,
+    ) -> CommandResult:
+        """Run a program that works for long, in a process group of its own, and hand over what it prints as it comes.
+
+        deadline: seconds. on_output: gets both its output and its errors, which the result does not have again.
+        given_up: when set, the program is ended.
+        Raises HostError if it cannot be started, LabctlError if it was given up or has not ended in time. Whenever this
+        returns or raises, nothing of its process group runs.
+        """
+        from labctl.host.follow import follow  # noqa: PLC0415 - few commands need it
+
+        started = time.monotonic()
+        process = self.start(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, new_session=True)
+        status = follow(process, " ".join(command), deadline, on_output, given_up)
+        return CommandResult(" ".join(command), status, "", "", time.monotonic() - started)
+
     def ask(self, command: Sequence[str], deadline: float) -> str | None:
         """What a program prints; None if it is not installed, fails, or has not ended after ``deadline`` seconds."""
         program = self.find(command[0])
@@ -198,6 +221,12 @@ class Host:
 
         return all_processes()
 
+    def process(self, pid: int) -> Process | None:
+        """The process of that id; None if there is none."""
+        from labctl.host.processes import one_process  # noqa: PLC0415
+
+        return one_process(pid)
+
     def children(self) -> list[Process]:
         """The processes that labctl started, and those that they started."""
         from labctl.host.processes import child_processes  # noqa: PLC0415
@@ -219,6 +248,12 @@ class Host:
 
         found = psutil.virtual_memory()
         return found.total, found.available
+
+    def cpu_percent(self, seconds: float) -> float:
+        """How much of the processors is in use over the next seconds, percent."""
+        import psutil  # noqa: PLC0415
+
+        return psutil.cpu_percent(interval=seconds)
 
     def load_average(self) -> float:
         """Processes that ran or waited to run, over the last minute; 0 on Windows, which does not count."""

@@ -9,7 +9,7 @@ from labctl.errors import HostError
 from labctl.host.files import write_atomically
 from labctl.model.lab import Lab
 
-HOSTS_FILE = Path("/etc/hosts")
+HOSTS_FILE = "/etc/hosts"
 
 
 def hosts_line(lab: Lab) -> str:
@@ -45,13 +45,13 @@ def rivals(text: str, lab: Lab) -> list[str]:
     return found
 
 
-def apply_line(lab: Lab, file: Path = HOSTS_FILE) -> bool:
+def apply_line(lab: Lab, file: Path) -> bool:
     """Put the lab's line into the file. Returns whether the file changed. Raises HostError without the right to."""
     text = _read(file)
     return _write(file, text, with_line(text, lab), "labctl hosts --apply")
 
 
-def remove_line(lab_name: str, file: Path = HOSTS_FILE) -> bool:
+def remove_line(lab_name: str, file: Path) -> bool:
     """Take the lab's line out of the file. Returns whether the file changed. Raises HostError without the right to."""
     text = _read(file)
     return _write(file, text, without_line(text, lab_name), "labctl hosts --remove")

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from ipaddress import AddressValueError, IPv4Address
-from pathlib import Path
 from urllib.parse import urlsplit
 
+from labctl.host.host import Host
 from labctl.model.lab import Internet, Lab
 
 # The second one has the servers themselves where systemd-resolved answers on loopback (resolved.conf(5)).
-RESOLVERS = (Path("/etc/resolv.conf"), Path("/run/systemd/resolve/resolv.conf"))
+_RESOLVERS = ("/etc/resolv.conf", "/run/systemd/resolve/resolv.conf")
 _PROXIES = ("http_proxy", "https_proxy")
 
 
-def host_internet(
-    lab: Lab, *, environment: Mapping[str, str] = os.environ, resolvers: tuple[Path, ...] = RESOLVERS
-) -> Internet:
+def host_internet(lab: Lab, host: Host) -> Internet:
     """What the lab's machines are told: the environment's proxies and, for machines that have none, name servers."""
-    servers = _name_servers(resolvers) if lab.provider.traits.makes_bridge else ()
+    servers = _name_servers(host) if lab.provider.traits.makes_bridge else ()
     if lab.mirrors.offline:  # nothing but the cache, which may have a name
         named = _address(urlsplit(lab.mirrors.cache).hostname or "") is None
         return Internet((), servers if named else ())
-    return Internet(_proxies(lab, environment), servers)
+    return Internet(_proxies(lab, host.environment), servers)
 
 
 def proxies_on_loopback(environment: Mapping[str, str]) -> dict[str, str]:
@@ -54,13 +51,10 @@ def _proxies(lab: Lab, environment: Mapping[str, str]) -> tuple[tuple[str, str],
     return tuple((name, value) for name, value in found.items() if value)
 
 
-def _name_servers(resolvers: tuple[Path, ...]) -> tuple[IPv4Address, ...]:
+def _name_servers(host: Host) -> tuple[IPv4Address, ...]:
     """The first file's servers that a machine can reach: none of them on loopback."""
-    for file in resolvers:
-        try:
-            lines = [line.split() for line in file.read_text(errors="replace").splitlines()]
-        except OSError:
-            continue
+    for file in _RESOLVERS:
+        lines = [line.split() for line in host.read(file).splitlines()]
         words = [line[1] for line in lines if len(line) > 1 and line[0] == "nameserver"]
         servers = [address for address in map(_address, words) if address and not address.is_loopback]
         if servers:

@@ -36,6 +36,14 @@ def all_processes() -> list[Process]:
     return list(_described(psutil.process_iter()))
 
 
+def one_process(pid: int) -> Process | None:
+    """The process of that id; None if there is none."""
+    try:
+        return next(_described([psutil.Process(pid)]))
+    except (psutil.NoSuchProcess, ValueError, OverflowError):
+        return None
+
+
 def child_processes() -> list[Process]:
     """The processes that this one started, and those that they started."""
     return list(_described(psutil.Process().children(recursive=True)))

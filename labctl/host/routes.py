@@ -1,16 +1,16 @@
-"""The networks that this host routes, on Linux, macOS and Windows."""
+"""The networks that this host routes, on Linux, macOS and Windows; and which networks of a lab overlap them."""
 
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from typing import Any
 
-from labctl.host.facts import AskProgram, ask_program
+from labctl.host.host import Host
 from labctl.json_text import read_json
+from labctl.model.lab import Lab
 
 _DEADLINE, _DEADLINE_OF_POWERSHELL = 5.0, 20.0
 # Route types that do not lead to a network of their own (ip-route(8), "Route types").
@@ -34,18 +34,47 @@ class HostRoute:
     interface: str
 
 
-def host_routes(ask: AskProgram = ask_program, *, platform: str = sys.platform) -> list[HostRoute]:
-    """The networks that this host routes, from all of its route tables. platform: as ``sys.platform``.
+@dataclass(frozen=True, slots=True)
+class Overlap:
+    """A key of labctl.yaml whose network overlaps one that the host routes."""
+
+    key: str
+    network: IPv4Network
+    route: HostRoute
+
+    def __str__(self) -> str:
+        by = f" by {self.route.interface}" if self.route.interface else ""
+        return f"{self.key} {self.network} overlaps {self.route.network}, which this host routes{by}"
+
+
+def host_routes(host: Host) -> list[HostRoute]:
+    """The networks that this host routes, from all of its route tables.
 
     Default routes are left out, and so is this host itself. Empty where the program that tells is not there.
     """
-    if platform == "darwin":
-        found = _of_netstat(ask(_MACOS, _DEADLINE) or "")
-    elif platform == "win32":
-        found = _of_json(ask(_WINDOWS, _DEADLINE_OF_POWERSHELL), "DestinationPrefix", "InterfaceAlias")
+    if host.is_macos:
+        found = _of_netstat(host.ask(_MACOS, _DEADLINE) or "")
+    elif host.is_windows:
+        found = _of_json(host.ask(_WINDOWS, _DEADLINE_OF_POWERSHELL), "DestinationPrefix", "InterfaceAlias")
     else:
-        found = _of_json(ask(_LINUX, _DEADLINE), "dst", "dev")
+        found = _of_json(host.ask(_LINUX, _DEADLINE), "dst", "dev")
     return [route for route in (_route(words, interface) for words, interface in found) if route is not None]
+
+
+def find_overlaps(lab: Lab, routes: list[HostRoute]) -> list[Overlap]:
+    """Where the lab's networks overlap the host's; what the lab itself brought is left out."""
+    network = lab.network
+    mine = {
+        "network.subnet": network.subnet,
+        "network.pod_cidr": network.pod_cidr,
+        "network.service_cidr": network.service_cidr,
+    }
+    return [
+        Overlap(key, own, route)
+        for key, own in mine.items()
+        for route in routes
+        if own.overlaps(route.network) and not _is_own(lab, route)
+    ]
 
 
 def _of_json(printed: str | None, network: str, interface: str) -> Iterator[tuple[str, str]]:
@@ -86,3 +115,10 @@ def _route(destination: str, interface: str) -> HostRoute | None:
     if network.prefixlen <= 1:
         return None  # 0.0.0.0/1 and 128.0.0.0/1 together are a VPN's default route
     return HostRoute(network, interface)
+
+
+def _is_own(lab: Lab, route: HostRoute) -> bool:
+    """Whether the lab's own interface brought the route. Windows has one for each address of the host, too."""
+    if route.interface == lab.bridge:
+        return True
+    return route.interface.startswith(lab.provider.traits.interfaces) and route.network.subnet_of(lab.network.subnet)

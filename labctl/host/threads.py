@@ -1,4 +1,4 @@
-"""Threads that hold nobody up: after Ctrl-C labctl does not wait for what they still do."""
+"""Threads for what waits for the network or for programs."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 
 
-class Pool(ThreadPoolExecutor):
-    """A pool whose block is left at once when it is interrupted; what goes on in its threads is given up.
+class InterruptiblePool(ThreadPoolExecutor):
+    """A pool of threads whose ``with`` block ends at once on Ctrl-C; work that still runs in its threads is abandoned.
 
-    An error in the block waits for them, as a pool's does: they may use what is closed after the block.
+    On an error the block waits for the threads, as ThreadPoolExecutor does: they may use what is closed after it.
     """
 
     def __exit__(

@@ -18,9 +18,8 @@ def virtualbox_works(host: Host) -> bool:
     return virtualbox_version(host) is not None and (not host.is_linux or host.exists(_DRIVER))
 
 
-def choose_provider(host: Host | None = None) -> Provider:
+def choose_provider(host: Host) -> Provider:
     """VirtualBox where it can start a machine, else LXC on Linux. Raises HostError elsewhere."""
-    host = host or Host()
     if virtualbox_works(host):
         return Provider.VIRTUALBOX
     if host.is_linux:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from labctl.host.host import Host
 from labctl.host.internet import proxies_on_loopback
-from labctl.host.overlaps import find_overlaps
-from labctl.host.routes import host_routes
+from labctl.host.routes import find_overlaps, host_routes
 from labctl.model.lab import Lab, Source
 from labctl.providers.probe import Finding, Probe, fail, ok, warn
 
@@ -50,7 +49,7 @@ def _disk(lab: Lab, host: Host) -> Finding | None:
 
 
 def _routes(lab: Lab, host: Host) -> Finding | None:
-    overlaps = find_overlaps(lab, host_routes(host.ask, platform=host.platform))
+    overlaps = find_overlaps(lab, host_routes(host))
     if not overlaps:
         return ok("this host routes none of the lab's networks elsewhere")
     keys = ", ".join(dict.fromkeys(overlap.key for overlap in overlaps))

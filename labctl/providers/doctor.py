@@ -24,9 +24,8 @@ class Examined:
     finding: Finding
 
 
-def examine(lab: Lab, host: Host | None = None) -> list[Examined]:
+def examine(lab: Lab, host: Host) -> list[Examined]:
     """Everything that the probes of the lab's provider find; probes whose question does not arise are left out."""
-    host = host or Host()
     looked = ((probe, probe.look(lab, host)) for probe in (*PROVIDERS[lab.provider].probes, *COMMON_PROBES))
     return [Examined(probe, finding) for probe, finding in looked if finding is not None]
 
@@ -36,7 +35,7 @@ def failures(examined: Sequence[Examined]) -> list[Examined]:
     return [one for one in examined if one.finding.status is Status.FAIL]
 
 
-def require(lab: Lab, host: Host | None = None) -> list[Examined]:
+def require(lab: Lab, host: Host) -> list[Examined]:
     """Examine the host and return what was found. Raises HostError, naming everything with which the lab will fail."""
     examined = examine(lab, host)
     failed = failures(examined)

@@ -12,7 +12,7 @@ from importlib import metadata
 from pathlib import Path
 
 from labctl import __version__
-from labctl.host.facts import AskProgram, ask_program
+from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
 from labctl.secrets.redact import Redactor
@@ -25,10 +25,10 @@ _PROGRAMS = ("vagrant", "lxc", "bird2", "haproxy", "nftables", "iproute2", "mmde
 _LIBRARIES = ("click", "cryptography", "paramiko", "psutil", "pydantic", "python-vagrant", "rich", "ruamel.yaml")
 
 
-def support_bundle(files: LabDirectory, lab: Lab | None, more: dict[str, str], ask: AskProgram = ask_program) -> bytes:
+def support_bundle(files: LabDirectory, lab: Lab | None, more: dict[str, str], host: Host) -> bytes:
     """A tar.gz with everything, redacted. lab: None where labctl.yaml can't be read. more: further texts, by name."""
     redact = Redactor(files.secrets)
-    texts = {**_files(files), "versions.txt": versions(ask), "host.txt": _host(lab, ask), **more}
+    texts = {**_files(files), "versions.txt": versions(host), "host.txt": _host(lab, host), **more}
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
         for name, text in sorted(texts.items()):
@@ -39,7 +39,7 @@ def support_bundle(files: LabDirectory, lab: Lab | None, more: dict[str, str], a
     return buffer.getvalue()
 
 
-def versions(ask: AskProgram) -> str:
+def versions(host: Host) -> str:
     """labctl, Python, its libraries, this host, and the programs that labctl calls."""
     lines = [f"labctl {__version__}", f"Python {sys.version.split()[0]}", platform.platform()]
     for library in _LIBRARIES:
@@ -47,8 +47,8 @@ def versions(ask: AskProgram) -> str:
             lines.append(f"{library} {metadata.version(library)}")
         except metadata.PackageNotFoundError:
             lines.append(f"{library} is not installed")
-    lines += ["", ask(["vagrant", "--version"], _DEADLINE) or "vagrant does not answer"]
-    lines.append(ask(["dpkg-query", "--show", *_PROGRAMS], _DEADLINE) or "dpkg does not know all of them")
+    lines += ["", host.ask(["vagrant", "--version"], _DEADLINE) or "vagrant does not answer"]
+    lines.append(host.ask(["dpkg-query", "--show", *_PROGRAMS], _DEADLINE) or "dpkg does not know all of them")
     return "\n".join(line.rstrip() for line in lines) + "\n"
 
 
@@ -73,7 +73,7 @@ def _read(path: Path) -> Iterator[str]:
         yield f"can't be read: {error}\n"
 
 
-def _host(lab: Lab | None, ask: AskProgram) -> str:
+def _host(lab: Lab | None, host: Host) -> str:
     """What this host shows of the lab: containers, interfaces, routes, memory, disk."""
     commands = [
         ["lxc-ls", "--fancy"],
@@ -84,4 +84,4 @@ def _host(lab: Lab | None, ask: AskProgram) -> str:
     ]
     if lab is not None:
         commands.append(["nft", "list", "table", "ip", f"labctl-{lab.name}"])
-    return "".join(f"$ {' '.join(words)}\n{ask(words, _DEADLINE) or '(nothing)'}\n" for words in commands)
+    return "".join(f"$ {' '.join(words)}\n{host.ask(words, _DEADLINE) or '(nothing)'}\n" for words in commands)

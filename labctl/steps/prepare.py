@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
+from labctl.host.host import Host
 from labctl.host.internet import host_internet
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Source
@@ -23,7 +24,7 @@ def prepare(lab: Lab, files: LabDirectory, *, box_file: Path | None) -> list[Pur
     """
     secrets = SecretStore(files.secrets)
     secrets.ensure(lab)
-    internet = host_internet(lab) if lab.source is Source.UPSTREAM else None
+    internet = host_internet(lab, Host()) if lab.source is Source.UPSTREAM else None
     tree = render_tree(lab, join_hash=secrets.join_hash(), box_file=box_file, internet=internet)
     if lab.source is Source.UPSTREAM:
         known = RenderedFile(pins_text(read_pins(files.pins)).encode())

@@ -81,6 +81,9 @@ class FakeHost(Host):
     def processes(self) -> list[Process]:
         return list(self.running)
 
+    def process(self, pid: int) -> Process | None:
+        return next((process for process in self.running if process.pid == pid), None)
+
     def children(self) -> list[Process]:
         return list(self.running)
 
@@ -91,6 +94,9 @@ class FakeHost(Host):
 
     def memory(self) -> tuple[int, int]:
         return self.memory_bytes
+
+    def cpu_percent(self, seconds: float) -> float:
+        return 0.0
 
     def load_average(self) -> float:
         return self.load

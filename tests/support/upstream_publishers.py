@@ -21,8 +21,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
 
-from labctl.box.oci import Entry, image, layer_tar
-from labctl.box.registry import add_image
+from labctl.box.oci import Entry, add_image, image, layer_tar
 
 KUBERNETES, HAPROXY, CONTROLLER = "1.34.9-1.1", "3.2.99-1~bpo13+1", "3.2.11"
 CORE = "pkgs.k8s.io/core:/stable:/v1.34/deb"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from labctl.bench.conditions import Watch
+from labctl.bench.conditions import Recorder
 from labctl.bench.failover.cases import Case, Scene, Timers
 from labctl.bench.failover.stream import PATIENCE, RATE, Outage, Stream, outage
 from labctl.bench.figures import Figures, Table, shown, spread
@@ -124,7 +124,7 @@ def _ignore(_: Event) -> None:
     """Report nothing."""
 
 
-def figures(watch: Watch, found: Sequence[Measured], cases: Sequence[Case], timers: Sequence[Timers]) -> Figures:
+def figures(recorder: Recorder, found: Sequence[Measured], cases: Sequence[Case], timers: Sequence[Timers]) -> Figures:
     """The result of at least one measurement of each case with each kind of timers."""
     rows = []
     data = []
@@ -141,7 +141,7 @@ def figures(watch: Watch, found: Sequence[Measured], cases: Sequence[Case], time
     return Figures(
         name="failover",
         title="Failover: seconds without service, and requests lost",
-        conditions=watch.conditions(),
+        conditions=recorder.conditions(),
         tables=(Table(("what dies", *(one.name for one in timers)), tuple(rows)),),
         notes=(
             f"{RATE} requests a second from this host to the shared address, each on a connection of its own; one that "

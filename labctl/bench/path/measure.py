@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from labctl.bench.conditions import Conditions, Watch
+from labctl.bench.conditions import Conditions, Recorder
 from labctl.bench.figures import percentile
 from labctl.bench.path.layouts import LAYOUTS, Layout, both_layouts, require_embedded
 from labctl.bench.path.load import paced, saturated
@@ -57,10 +57,9 @@ class Found:
     rounds: dict[str, list[Round]]
 
 
-def measure(lab: Lab, connections: Connections, plan: Plan, note: Callable[[str], None]) -> Found:
+def measure(lab: Lab, connections: Connections, plan: Plan, recorder: Recorder, note: Callable[[str], None]) -> Found:
     """Set up the second layout, trace and measure both, and remove it again. Raises LabctlError."""
     require_embedded(lab)
-    watch = Watch()
     note("adding the controller as a pod, its NodePort Service and a load balancer on ingress")
     with both_layouts(lab, connections):
         ways = {}
@@ -69,7 +68,7 @@ def measure(lab: Lab, connections: Connections, plan: Plan, note: Callable[[str]
             ways[layout.name] = trace(lab, connections, layout, requests=plan.traced)
             saturated(lab, connections, layout, seconds=_WARM_UP)
         rounds = _rounds(lab, connections, plan, note)
-        conditions = watch.conditions()
+        conditions = recorder.conditions()
         note("removing what was added")
     return Found(plan, conditions, ways, rounds)
 

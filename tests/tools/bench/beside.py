@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 from labctl.config import load
 from labctl.errors import HostError
 from labctl.host.files import write_atomically
+from labctl.host.host import Host
 from labctl.host.routes import host_routes
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
@@ -68,7 +69,7 @@ def settings(text: str, lab: Lab, word: str, workers: int | None) -> str:
     yaml = YAML()
     document = yaml.load(text) or {}
     network = document.setdefault("network", {}) or {}
-    taken = [route.network for route in host_routes()] + [lab.network.subnet, lab.network.service_cidr]
+    taken = [route.network for route in host_routes(Host())] + [lab.network.subnet, lab.network.service_cidr]
     subnet = free_network(lab.network.subnet, taken)
     network["subnet"] = str(subnet)
     network["service_cidr"] = str(free_network(lab.network.service_cidr, [*taken, lab.network.pod_cidr, subnet]))

@@ -8,10 +8,11 @@ from itertools import pairwise
 
 import psutil
 
-from labctl.bench.conditions import Conditions, Watch
+from labctl.bench.conditions import Conditions, Recorder
 from labctl.bench.figures import Figures, Table, number, spread
 from labctl.bench.usage import cgroup_fields
 from labctl.errors import HostError
+from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Machine
 from labctl.providers.lxc.containers import Containers
@@ -84,7 +85,7 @@ def measure(lab: Lab, files: LabDirectory, sizes: list[int], note: Callable[[str
     Raises LabctlError.
     """
     require_containers(lab)
-    watch = Watch(PROGRAM)
+    recorder = Recorder(Host(), PROGRAM)
     found, left_out = [], []
     for workers in sizes:
         if not fits(workers, psutil.virtual_memory().available):
@@ -93,7 +94,7 @@ def measure(lab: Lab, files: LabDirectory, sizes: list[int], note: Callable[[str
         note(f"{workers} workers")
         with beside(lab, files, "scale", workers=workers) as own:
             found.append(_size(own))
-    return _figures(watch.conditions(), found, left_out)
+    return _figures(recorder.conditions(), found, left_out)
 
 
 def _size(own: BesideLab) -> Size:

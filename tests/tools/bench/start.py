@@ -6,8 +6,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from labctl.bench.conditions import Watch
+from labctl.bench.conditions import Recorder
 from labctl.bench.figures import Figures, Spread, Table, number, ratios, shown, spread
+from labctl.host.host import Host
 from tools.bench.run import PROGRAM, must, own_environment, timed
 
 _DEADLINE = 30.0
@@ -26,7 +27,7 @@ main()
 
 def measure(rounds: int) -> Figures:
     """Start both by turns, so often. Raises LabctlError if one of them fails."""
-    watch = Watch(PROGRAM)
+    recorder = Recorder(Host(), PROGRAM)
     labctl, empty, python = [], [], []
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder, "empty.py")
@@ -43,7 +44,7 @@ def measure(rounds: int) -> Figures:
     return Figures(
         name="start",
         title="Start of labctl",
-        conditions=watch.conditions(),
+        conditions=recorder.conditions(),
         tables=(Table(("what", "median", "lowest to highest", "starts"), tuple(_row(*row) for row in rows)),),
         notes=(
             f"Ratio of the medians {spread(labctl).median / spread(empty).median:.2f}; "

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from labctl.bench.conditions import Conditions, Watch
+from labctl.bench.conditions import Conditions, Recorder
 from labctl.bench.figures import Figures, Table, number, ratios, shown, spread
 from labctl.errors import LabctlError
 from labctl.host.host import Host
@@ -42,7 +42,7 @@ class _Measured:
 
 def measure(lab: Lab, files: LabDirectory, *, rounds: int, note: Callable[[str], None]) -> Figures:
     """Bring a lab of the same kind up both ways by turns, so often, each from nothing. Raises LabctlError."""
-    watch, found = Watch(PROGRAM), _Measured()
+    recorder, found = Recorder(Host(), PROGRAM), _Measured()
     with beside(lab, files, "up") as own:
         ways = (_labctl, _vagrant)
         for index in range(rounds):
@@ -50,7 +50,7 @@ def measure(lab: Lab, files: LabDirectory, *, rounds: int, note: Callable[[str],
                 note(f"round {index + 1} of {rounds}: {'labctl up' if way is _labctl else 'vagrant up'}")
                 way(own, found)
                 own.destroy()
-        return _figures(watch.conditions(), own.lab, found)
+        return _figures(recorder.conditions(), own.lab, found)
 
 
 def timed_up(own: BesideLab) -> Ups:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from labctl.bench.conditions import Watch
+from labctl.bench.conditions import Recorder
 from labctl.bench.figures import Figures, Spread, Table, number, shown, spread
 from labctl.errors import LabctlError
 from labctl.host.host import Host
@@ -58,7 +58,7 @@ def measure(lab: Lab, files: LabDirectory, *, asked: int, note: Callable[[str], 
     command = own_labctl(files.base, "verify", "--wait", "10", "--output", "json")
     done = must(timed(command, deadline=_DEADLINE, environment=own_environment()), "labctl verify")
     checks = json.loads(done.stdout)["checks"]
-    watch = Watch(PROGRAM)
+    recorder = Recorder(Host(), PROGRAM)
     every = questions(lab, checks)
     chosen = sample(every, asked)
     naive: list[float] = []
@@ -72,7 +72,7 @@ def measure(lab: Lab, files: LabDirectory, *, asked: int, note: Callable[[str], 
         seconds, answered = _ask(lab, files, question)
         naive.append(seconds)
         unanswered += not answered
-    return _figures(watch, len(checks), every, _Measured(spread(ours), spread(naive), sum(naive), unanswered))
+    return _figures(recorder, len(checks), every, _Measured(spread(ours), spread(naive), sum(naive), unanswered))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ def _ask(lab: Lab, files: LabDirectory, question: Question) -> tuple[float, bool
     return done.seconds, done.status == 0
 
 
-def _figures(watch: Watch, checks: int, every: list[Question], found: _Measured) -> Figures:
+def _figures(recorder: Recorder, checks: int, every: list[Question], found: _Measured) -> Figures:
     distinct = len(set(every))
     per_question = found.asked_seconds / found.ask.count
     rows = []
@@ -115,7 +115,7 @@ def _figures(watch: Watch, checks: int, every: list[Question], found: _Measured)
     return Figures(
         name="verify",
         title="verify",
-        conditions=watch.conditions(),
+        conditions=recorder.conditions(),
         tables=(Table(("what", "how many", "seconds", "how found", "times verify"), (ours, *rows)),),
         notes=(
             f"One vagrant ssh -c takes {shown(found.ask, 's')}, the start of Ruby above all.",

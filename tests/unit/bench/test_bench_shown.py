@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
+from support.fake_host import fake_host
 
-from labctl.bench.conditions import Conditions, Watch, command_line
+from labctl.bench.conditions import Conditions, Recorder, command_line
 from labctl.bench.figures import Figures, Table, as_json, as_markdown, as_text, with_section, write_section
 from labctl.errors import LabctlError
 
@@ -104,11 +105,11 @@ def test_the_command_is_told_without_paths(argv: list[str], typed: str) -> None:
     assert command_line(argv) == typed
 
 
-def test_conditions_are_those_of_this_machine() -> None:
-    found = Watch().conditions()
-    assert " cores of " in found.machine
-    assert found.load_before >= 0
-    assert 0 <= found.used_before <= 100
+def test_conditions_are_those_of_this_machine(tmp_path: Path) -> None:
+    files = {"proc/cpuinfo": "model name\t: Some CPU\n", "etc/os-release": 'NAME=x\nPRETTY_NAME="Debian 12"\n'}
+    found = Recorder(fake_host(tmp_path, files, load=0.123)).conditions()
+    assert found.machine.endswith(" cores of Some CPU, 16 GiB, Debian 12, Linux 6.1.0-30-amd64")
+    assert (found.load_before, found.load_after, found.used_before) == (0.12, 0.12, 0.0)
 
 
 # Text without the marks themselves, on lines of its own as it is in a page.

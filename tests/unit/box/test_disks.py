@@ -15,22 +15,23 @@ from pathlib import Path
 import pytest
 
 from labctl.box.disks import GIGABYTES, DiskStore, _pack
-from labctl.box.files import FILES
-from labctl.box.run import Commands
+from labctl.box.parts import Commands
+from labctl.box.spec import FILES
 from labctl.errors import BoxError
+from labctl.host.host import Host
 
 OVF = "{http://schemas.dmtf.org/ovf/envelope/1}"
 
 
 def test_each_provider_and_each_box_has_a_file_of_its_own(tmp_path: Path) -> None:
-    store = DiskStore(tmp_path)
+    store = DiskStore(Host(environment={"LABCTL_CACHE": str(tmp_path)}))
     files = {store.file_for(box, provider) for box in ("aaaa", "bbbb") for provider in ("libvirt", "virtualbox")}
     assert len(files) == 4
     assert {file.name for file in files} == {"labctl.box"}
 
 
 def test_boxes_are_listed_and_removed_and_half_a_box_is_none(tmp_path: Path) -> None:
-    store = DiskStore(tmp_path)
+    store = DiskStore(Host(environment={"LABCTL_CACHE": str(tmp_path)}))
     for name in ("two", "one", "three.partial"):
         folder = tmp_path / "disks" / name
         folder.mkdir(parents=True)
@@ -52,7 +53,7 @@ def test_a_box_has_what_vagrant_expects(tmp_path: Path, provider: str, members: 
         pytest.skip("qemu-img is not installed")
     raw, box = tmp_path / "disk.raw", tmp_path / "labctl.box"
     raw.write_bytes(b"\x55" * (1 << 20))
-    _pack(provider, raw, tmp_path, box, Commands(tmp_path / "log", threading.Event(), lambda _: None))
+    _pack(provider, raw, tmp_path, box, Commands(Host(), tmp_path / "log", threading.Event(), lambda _: None))
     with tarfile.open(box) as archive:
         assert archive.getnames() == members
         told = json.load(archive.extractfile("metadata.json"))
@@ -65,7 +66,7 @@ def test_a_box_has_what_vagrant_expects(tmp_path: Path, provider: str, members: 
 
 def test_there_is_no_box_for_another_provider(tmp_path: Path) -> None:
     with pytest.raises(BoxError):
-        _pack("vmware", tmp_path, tmp_path, tmp_path / "box", Commands(tmp_path, threading.Event(), lambda _: None))
+        _pack("lxc", tmp_path, tmp_path, tmp_path / "box", Commands(Host(), tmp_path / "log", threading.Event(), print))
 
 
 def test_the_sizes_agree() -> None:

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labctl.box.images import _inside, libraries, proxy_entries
-from labctl.box.oci import LAYER_ZSTD, Blob, Entry, image, layer_tar, write_archive
-from labctl.box.registry import add_image, split_name
+from labctl.box.oci import LAYER_ZSTD, Blob, Entry, add_image, image, layer_tar, split_name, write_archive
 
 LDD = """/usr/sbin/xtables-nft-multi:
 \tlinux-vdso.so.1 (0x00007ffd3b5f2000)

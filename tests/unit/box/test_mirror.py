@@ -1,12 +1,11 @@
-import shutil
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.fake_host import FakeHost
 
-from labctl.box import mirror
-from labctl.box.mirror import ARCHIVE, SECURITY, Mirror, host_mirror, pick
+from labctl.box.mirror import ARCHIVE, KEYRING, SECURITY, Mirror, host_arch, host_mirror, pick
 from labctl.errors import HostError
 
 TARGETS = [
@@ -49,25 +48,32 @@ def test_the_lines_name_updates_security_and_the_keys():
     ]
 
 
+def host(tmp_path, **more):
+    keys = tmp_path / KEYRING.relative_to("/")
+    keys.parent.mkdir(parents=True)
+    keys.touch()
+    return FakeHost(root=tmp_path, **more)
+
+
 def test_without_the_archives_keys_nothing_is_built(tmp_path):
     with pytest.raises(HostError) as caught:
-        host_mirror(tmp_path / "absent.gpg")
+        host_mirror(FakeHost(root=tmp_path))
     assert "debian-archive-keyring" in caught.value.next_step
 
 
-def test_a_host_without_apt_still_gets_a_mirror(tmp_path, monkeypatch):
-    keys = tmp_path / "keys.gpg"
-    keys.touch()
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert shutil.which("apt-get") is None
-    assert host_mirror(keys) == Mirror(keyring=keys)
+def test_a_host_without_apt_still_gets_a_mirror(tmp_path):
+    found = host_mirror(host(tmp_path, missing={"apt-get", "apt-config"}))
+    assert found == Mirror(keyring=tmp_path / KEYRING.relative_to("/"))
 
 
-def test_proxy_settings_are_honoured(tmp_path, monkeypatch):
-    keys = tmp_path / "keys.gpg"
-    keys.touch()
-    told = {"apt-get": TARGETS, "apt-config": ['Acquire::http::Proxy "http://proxy:3142";']}
-    monkeypatch.setattr(mirror, "_apt", lambda *argv: told[argv[0]])
-    found = host_mirror(keys)
+def test_proxy_settings_are_honoured(tmp_path):
+    answers = {"apt-get": "\n".join(TARGETS), "apt-config": 'Acquire::http::Proxy "http://proxy:3142";\n'}
+    found = host_mirror(host(tmp_path, answers=answers))
     assert found.archive == "http://near.example.org/debian"
     assert found.apt_conf() == 'Acquire::http::Proxy "http://proxy:3142";\n'
+
+
+def test_the_architecture_is_debians(tmp_path):
+    assert host_arch(FakeHost(root=tmp_path, answers={"dpkg": "arm64\n"})) == "arm64"
+    with pytest.raises(HostError, match="Debian"):
+        host_arch(FakeHost(root=tmp_path, missing={"dpkg"}))

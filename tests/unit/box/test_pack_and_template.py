@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from labctl.box.files import FILES
-from labctl.box.pack import description, install, vagrant_box
-from labctl.box.spec import ON_MACHINES, BoxSpec
+from labctl.box.build import description, install, vagrant_box
+from labctl.box.spec import FILES, ON_MACHINES, BoxSpec
 
 
 def members(data):

@@ -6,11 +6,12 @@ import pytest
 
 from labctl.box.parts import build_parts, part, remove_partial, required, seconds_left
 from labctl.errors import BoxError
+from labctl.host.host import Host
 from labctl.scheduler import LineEvent, State, StateEvent, TaskName
 
 
 def build(parts, folder, wanted, on_event=lambda event: None):
-    return build_parts(parts, wanted, folder, on_event)
+    return build_parts(parts, wanted, folder, on_event, Host())
 
 
 def simple(name, *needs, digest="1", made=None):
@@ -81,11 +82,11 @@ def test_a_failure_ends_the_others_commands(tmp_path):
 
     def sleeper(work):
         started.set()
-        work.commands.run(["sleep", "60"], deadline=100)
+        work.commands.run("sleep", "60", deadline=100)
 
     def failer(work):
         started.wait(10)
-        work.commands.run(["sh", "-c", "echo first; echo it broke >&2; exit 3"], deadline=10)
+        work.commands.run("sh", "-c", "echo first; echo it broke >&2; exit 3", deadline=10)
 
     parts = [part("s", "1", sleeper), part("f", "1", failer), simple("end", "s", "f")]
     began = time.monotonic()
@@ -102,7 +103,7 @@ def test_ctrl_c_ends_the_commands_and_their_children(tmp_path):
     child = tmp_path / "child"
 
     def make(work):
-        work.commands.run(["sh", "-c", f"sleep 60 & echo $! >{child}; wait"], deadline=100)
+        work.commands.run("sh", "-c", f"sleep 60 & echo $! >{child}; wait", deadline=100)
 
     def interrupt(work):
         deadline = time.monotonic() + 60
@@ -130,32 +131,34 @@ def _runs(pid):
 
 
 def test_a_command_has_a_deadline(tmp_path):
-    piece = part("a", "1", lambda work: work.commands.run(["sleep", "60"], deadline=0.3))
-    with pytest.raises(BoxError, match="took longer"):
+    piece = part("a", "1", lambda work: work.commands.run("sleep", "60", deadline=0.3))
+    with pytest.raises(BoxError, match="did not end"):
         build([piece], tmp_path / "p", "a")
 
 
 def test_an_absent_program_is_a_box_error(tmp_path):
-    piece = part("a", "1", lambda work: work.commands.run(["labctl-no-such-program"], deadline=5))
-    with pytest.raises(BoxError, match="Cannot run labctl-no-such-program"):
+    piece = part("a", "1", lambda work: work.commands.run("labctl-no-such-program", deadline=5))
+    with pytest.raises(BoxError, match="labctl-no-such-program is not installed"):
         build([piece], tmp_path / "p", "a")
 
 
-def test_output_to_a_file_is_kept_apart_from_the_log(tmp_path):
+def test_what_is_asked_for_is_returned_and_what_is_done_is_logged(tmp_path):
     def make(work):
-        (work.out / "in").write_text("words")
-        work.commands.run(["cat"], deadline=5, stdin=work.out / "in", stdout=work.out / "out")
+        (work.out / "answer").write_text(work.commands.output("echo", "words", deadline=5))
+        work.commands.run("sh", "-c", "echo done >&2", deadline=5)
+        with pytest.raises(BoxError, match="exit code 3"):
+            work.commands.output("sh", "-c", "exit 3", deadline=5)
 
     path = build([part("a", "1", make)], tmp_path / "p", "a")
-    assert (path / "out").read_text() == "words"
-    assert (tmp_path / "logs" / "a.log").read_text() == "+ cat\n"
+    assert (path / "answer").read_text() == "words\n"
+    assert (tmp_path / "logs" / "a.log").read_text() == "+ sh -c echo done >&2\ndone\n"
 
 
 def test_events_report_states_and_lines(tmp_path):
     events = []
 
     def make(work):
-        work.commands.run(["sh", "-c", "echo one; sleep 0.6; echo two"], deadline=10)
+        work.commands.run("sh", "-c", "echo one; sleep 0.6; echo two", deadline=10)
 
     parts = [part("a", "1", make), part("b", "1", lambda work: None, "a")]
     build(parts, tmp_path / "p", "b", events.append)

@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.box import files
-from labctl.box.files import code_digest, digest_of, files_digest
-from labctl.box.spec import BoxSpec
+from labctl.box import spec
+from labctl.box.spec import BoxSpec, code_digest, digest_of, files_digest
 
 SPEC = BoxSpec("amd64")
 
@@ -54,29 +53,25 @@ def test_every_file_of_the_box_counts(name, digest, tmp_path, monkeypatch):
     import shutil
 
     before = getattr(SPEC, digest)
-    shutil.copytree(files.FILES, tmp_path / "files")
-    monkeypatch.setattr(files, "FILES", tmp_path / "files")
+    shutil.copytree(spec.FILES, tmp_path / "files")
+    monkeypatch.setattr(spec, "FILES", tmp_path / "files")
     assert getattr(SPEC, digest) == before
     with (tmp_path / "files" / name).open("a") as file:
         file.write("#\n")
     assert getattr(SPEC, digest) != before
 
 
-def test_comments_and_docstrings_do_not_count_but_code_does(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "HERE", tmp_path)
-    module = tmp_path / "one.py"
-
-    def digest(text):
-        module.write_text(text)
-        return code_digest("one")
-
-    plain = digest("def f():\n    return 1\n")
-    assert digest('"""Words."""\ndef f():\n    """More."""\n    return 1  # and more\n') == plain
-    assert digest("def f():\n    return 2\n") != plain
+def test_code_counts_byte_by_byte_so_that_every_python_gets_the_same_digest(tmp_path, monkeypatch):
+    monkeypatch.setattr(spec, "HERE", tmp_path)
+    (tmp_path / "one.py").write_bytes(b"def f():\n    return 1\n")
+    assert code_digest("one") == digest_of([b"def f():\n    return 1\n"])
+    before = code_digest("one")
+    (tmp_path / "one.py").write_bytes(b"def f():\n    return 2\n")
+    assert code_digest("one") != before
 
 
 def test_a_renamed_file_is_another_folder(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "FILES", tmp_path)
+    monkeypatch.setattr(spec, "FILES", tmp_path)
     (tmp_path / "d").mkdir()
     (tmp_path / "d" / "a").write_text("x")
     before = files_digest("d")

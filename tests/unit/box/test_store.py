@@ -4,16 +4,21 @@ import threading
 
 import pytest
 from filelock import FileLock
+from support.fake_host import FakeHost
 
-from labctl.box import estimate, store
-from labctl.box.estimate import check_disk, estimate_build
+from labctl.box import store
 from labctl.box.mirror import Mirror
 from labctl.box.parts import part
 from labctl.box.spec import BoxSpec
-from labctl.box.store import BoxStore, bytes_on_disk, containers_over, default_cache
+from labctl.box.store import PEAK_BYTES, BoxStore, bytes_on_disk, containers_over
 from labctl.errors import BoxError, HostError
 
 SPEC = BoxSpec("amd64")
+
+
+def host(tmp_path, **more):
+    more = {"user": 0, "cpus": 1, "environment": {"LABCTL_CACHE": str(tmp_path)}, **more}
+    return FakeHost(root=tmp_path / "host", **more)
 
 
 @pytest.fixture
@@ -27,28 +32,24 @@ def built(tmp_path, monkeypatch):
         (work.out / "rootfs").mkdir()
         (work.out / "box.json").write_text(json.dumps({"created": "2026-01-01", "digest": SPEC.digest}))
 
-    def parts(spec, mirror, home):
-        programs = part("kubernetes", spec.kubernetes_digest, lambda work: made.append("kubernetes"))
+    def parts(spec, mirror, home, *, cores):
+        programs = part("kubernetes", spec.kubernetes_digest, lambda work: made.append("kubernetes"), usual=400 / cores)
         other = part("rootfs", spec.rootfs_digest, lambda work: made.append("rootfs"))
         return [programs, other, part("box", spec.digest, make_box, "kubernetes", "rootfs")]
 
     monkeypatch.setattr(store, "box_parts", parts)
-    monkeypatch.setattr(store, "check_disk", lambda folder: None)
-    monkeypatch.setattr(os, "geteuid", lambda: 0)
-    return BoxStore(tmp_path), made
+    return BoxStore(host(tmp_path)), made
 
 
 def test_a_box_is_built_once_and_then_found(built):
     boxes, made = built
     assert boxes.find(SPEC) is None
-    assert boxes.estimate(SPEC).seconds > 0
     box = boxes.ensure(SPEC, mirror=Mirror())
     assert boxes.ensure(SPEC, mirror=Mirror()) == box == boxes.find(SPEC)
     assert sorted(made) == ["box", "kubernetes", "rootfs"]
     assert box.file.is_file()
     assert box.rootfs.is_dir()
     assert box.description["digest"] == SPEC.digest
-    assert boxes.estimate(SPEC).seconds == 0
 
 
 def test_only_the_programs_are_kept_beside_the_box(built, tmp_path):
@@ -100,21 +101,20 @@ def test_who_comes_second_waits_and_builds_nothing(built, tmp_path):
     assert notes[0].startswith("waiting for another labctl")
 
 
-def test_without_root_it_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+def test_without_root_it_says_so(tmp_path):
     with pytest.raises(HostError, match="needs root"):
-        BoxStore(tmp_path).ensure(SPEC)
+        BoxStore(host(tmp_path, user=1000)).ensure(SPEC)
 
 
-def test_a_box_in_use_is_not_removed(built, tmp_path, monkeypatch):
+def test_a_box_in_use_is_not_removed(built, tmp_path):
     boxes, _ = built
     box = boxes.ensure(SPEC, mirror=Mirror())
-    (tmp_path / "lxc" / "worker1").mkdir(parents=True)
-    config = tmp_path / "lxc" / "worker1" / "config"
+    lxc = tmp_path / "host/var/lib/lxc"
+    (lxc / "worker1").mkdir(parents=True)
+    config = lxc / "worker1" / "config"
     config.write_text(f"lxc.rootfs.path = overlay:{box.rootfs}:/var/lib/lxc/worker1/delta\n")
-    assert containers_over(box.rootfs, tmp_path / "lxc") == ["worker1"]
-    assert containers_over(tmp_path / "other", tmp_path / "lxc") == []
-    monkeypatch.setattr(store, "containers_over", lambda rootfs: ["worker1"])
+    assert containers_over(box.rootfs, lxc) == ["worker1"]
+    assert containers_over(tmp_path / "other", lxc) == []
     with pytest.raises(BoxError, match="in use") as caught:
         boxes.remove(box.digest)
     assert "worker1" in caught.value.why
@@ -128,18 +128,32 @@ def test_the_files_place_is_known_before_it_is_built(built):
     assert boxes.ensure(SPEC, mirror=Mirror()).file == expected
 
 
-def test_a_full_disk_is_said_beforehand(tmp_path, monkeypatch):
-    check_disk(tmp_path / "not" / "there", needed=1)
+def test_a_full_disk_is_said_beforehand(built, tmp_path):
+    _, made = built
     with pytest.raises(HostError, match="free disk") as caught:
-        check_disk(tmp_path, needed=1 << 60)
+        BoxStore(host(tmp_path, free_bytes=PEAK_BYTES - 1)).ensure(SPEC, mirror=Mirror())
     assert "MiB" in caught.value.why
+    assert made == []
 
 
-def test_more_cores_are_faster_but_not_without_end():
-    seconds = [estimate_build(cores).seconds for cores in (1, 2, 4, 8, 64)]
-    assert seconds == sorted(seconds, reverse=True)
-    assert seconds[1] == estimate.SECONDS_ON_TWO_CORES
-    assert seconds[-1] > 60
+def test_an_estimate_counts_what_is_not_built_yet(built, tmp_path):
+    boxes, _ = built
+    before = boxes.estimate(boxes.parts(SPEC, Mirror()))
+    assert before.seconds == 401
+    assert str(before).startswith("about 7 minutes, ")
+    (tmp_path / "pieces" / f"kubernetes-{SPEC.kubernetes_digest}").mkdir(parents=True)
+    assert boxes.estimate(boxes.parts(SPEC, Mirror())).seconds == 2
+
+
+def test_more_cores_compile_faster_but_not_without_end(tmp_path):
+    def seconds(cores):
+        boxes = BoxStore(host(tmp_path, cpus=cores))
+        return boxes.estimate(boxes.parts(SPEC, Mirror())).seconds
+
+    found = [seconds(cores) for cores in (1, 2, 4, 8, 64)]
+    assert found == sorted(found, reverse=True)
+    assert found[0] > 2 * found[2]
+    assert found[3] == found[4] > 60
 
 
 def test_a_file_with_two_names_counts_once(tmp_path):
@@ -147,10 +161,3 @@ def test_a_file_with_two_names_counts_once(tmp_path):
     before = bytes_on_disk(tmp_path)
     os.link(tmp_path / "one", tmp_path / "two")
     assert bytes_on_disk(tmp_path) == before >= 100_000
-
-
-def test_the_cache_can_be_elsewhere(tmp_path, monkeypatch):
-    monkeypatch.setenv("LABCTL_CACHE", str(tmp_path))
-    assert default_cache() == tmp_path
-    monkeypatch.delenv("LABCTL_CACHE")
-    assert default_cache().name == "labctl"

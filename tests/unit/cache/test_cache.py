@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from cache_publishers import free_port
+from support.fake_host import FakeHost
 from support.upstream_publishers import CONTROLLER, CORE, RELEASE, Publishers
 
 from labctl.box.oci import CONFIG, Entry, image, layer_tar
@@ -264,4 +265,4 @@ def test_a_folder_is_served_on_the_lab_s_network_and_offline_nothing_else_is_ask
     lab = make_lab(f"source: upstream\nnetwork: {{subnet: 192.168.74.0/24}}\nsources: {{{mirror}}}\n")
     assert (lab.mirrors.cache, lab.mirrors.folder) == ("http://192.168.74.1:8950", "/srv/cache")
     assert {source.url.partition("/")[2].split("/")[1] for source in upstreams(lab)} == {"192.168.74.1:8950"}
-    assert host_internet(lab, environment={"http_proxy": "http://proxy:1"}) == Internet()
+    assert host_internet(lab, FakeHost(environment={"http_proxy": "http://proxy:1"})) == Internet()

@@ -11,6 +11,7 @@ import pytest
 from labctl.config import parse
 from labctl.errors import ConfigError
 from labctl.host.cgroups import Usage, usage
+from labctl.host.host import Host
 from labctl.steps.tree import render_tree
 
 LIMITED = "name: held\nlimits: {memory: 2048, cpus: 1.5}\n"
@@ -24,7 +25,8 @@ def run_function(lab, function: str, root: Path) -> None:
     """Run one function of the rendered script; the cgroups are folders below root."""
     script = rendered(lab, "host/prepare.sh")
     names = script[script.index("cgroups=/sys/fs/cgroup") : script.index("notes=")]
-    functions = script[script.index("# All containers of the lab") : script.index("# The value that the host had")]
+    begin, end = "# All containers of the lab", "# The first lab saves the host"
+    functions = script[script.index(begin) : script.index(end)]
     part = f"{names}\n{functions}".replace("/sys/fs/cgroup", str(root))
     subprocess.run(["bash", "-euo", "pipefail", "-c", f"{part}\n{function}"], check=True)
 
@@ -49,7 +51,7 @@ def test_version_2(make_lab, tmp_path):
 def test_only_the_labs_own_cgroups_go(make_lab, tmp_path):
     for folder in ("labctl-held/lxc.monitor", "memory/labctl-held/a/b", "memory/labctl-held-too", "pids/other"):
         (tmp_path / folder).mkdir(parents=True)
-    run_function(make_lab(LIMITED), "forget_limits", tmp_path)
+    run_function(make_lab(LIMITED), "remove_limits", tmp_path)
     left = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*"))
     assert left == ["memory", "memory/labctl-held-too", "pids", "pids/other"]
 
@@ -83,7 +85,7 @@ def test_what_is_no_number_of_processors(cpus):
 
 
 def test_use_in_version_1(tmp_path):
-    memory, cpu = tmp_path / "memory/labctl-held", tmp_path / "cpuacct/labctl-held"
+    memory, cpu = tmp_path / "sys/fs/cgroup/memory/labctl-held", tmp_path / "sys/fs/cgroup/cpuacct/labctl-held"
     (memory / "c1").mkdir(parents=True)
     cpu.mkdir(parents=True)
     (memory / "memory.usage_in_bytes").write_text("1000\n")
@@ -92,13 +94,13 @@ def test_use_in_version_1(tmp_path):
     (memory / "memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 0\n")
     (memory / "c1/memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 3\n")
     (cpu / "cpuacct.usage").write_text("2500000000\n")
-    assert usage("labctl-held", tmp_path) == Usage(memory=1000, peak=2000, limit=None, cpu=2.5, kills=3)
+    assert usage("labctl-held", Host(root=tmp_path)) == Usage(memory=1000, peak=2000, limit=None, cpu=2.5, kills=3)
 
 
 def test_use_in_version_2(tmp_path):
-    (tmp_path / "cgroup.controllers").write_text("cpu memory\n")
-    folder = tmp_path / "labctl-held"
-    folder.mkdir()
+    folder = tmp_path / "sys/fs/cgroup/labctl-held"
+    folder.mkdir(parents=True)
+    folder.with_name("cgroup.controllers").write_text("cpu memory\n")
     for name, text in {
         "memory.current": "1000\n",
         "memory.max": "4096\n",
@@ -106,5 +108,5 @@ def test_use_in_version_2(tmp_path):
         "memory.events": "low 0\noom 1\noom_kill 2\n",
     }.items():
         (folder / name).write_text(text)
-    assert usage("labctl-held", tmp_path) == Usage(memory=1000, peak=None, limit=4096, cpu=2.5, kills=2)
-    assert usage("labctl-gone", tmp_path) == Usage(None, None, None, None, None)
+    assert usage("labctl-held", Host(root=tmp_path)) == Usage(memory=1000, peak=None, limit=4096, cpu=2.5, kills=2)
+    assert usage("labctl-gone", Host(root=tmp_path)) == Usage(None, None, None, None, None)

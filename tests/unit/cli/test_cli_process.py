@@ -13,7 +13,7 @@ import time
 import psutil
 import pytest
 
-from labctl.host.threads import Pool
+from labctl.host.threads import InterruptiblePool
 
 PREAMBLE = "import sys; from labctl.cli.main import main; import labctl.cli.app as app\n"
 
@@ -148,8 +148,8 @@ def test_an_interrupt_waits_for_no_thread_and_leaves_no_child(lab_folder, number
     code = PREAMBLE + (
         "def slow(self, overrides=None):\n"
         "    import subprocess, threading, time\n"
-        "    from labctl.host.threads import Pool\n"
-        "    with Pool(2) as pool:\n"
+        "    from labctl.host.threads import InterruptiblePool\n"
+        "    with InterruptiblePool(2) as pool:\n"
         "        child = subprocess.Popen(['sleep', '3600'])\n"
         "        pool.submit(child.wait)\n"
         "        pool.submit(time.sleep, 3600)\n"
@@ -169,7 +169,7 @@ def test_an_interrupt_waits_for_no_thread_and_leaves_no_child(lab_folder, number
 
 def test_an_error_waits_for_the_threads():
     done = []
-    with pytest.raises(ValueError, match="wrong"), Pool(1) as pool:
+    with pytest.raises(ValueError, match="wrong"), InterruptiblePool(1) as pool:
         pool.submit(lambda: (time.sleep(0.2), done.append(1)))
         raise ValueError("wrong")
     assert done == [1]

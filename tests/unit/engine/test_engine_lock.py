@@ -14,6 +14,7 @@ import pytest
 import labctl
 from labctl.engine.lock import at_work, lab_lock
 from labctl.errors import ExitCode, LockedError
+from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory
 from labctl.secrets.ssh_keys import new_ssh_key
 
@@ -60,7 +61,7 @@ def test_who_only_looks_is_told_who_is_at_work_and_takes_nothing(holder: subproc
     files.ssh_key.parent.mkdir(parents=True)
     files.ssh_key.write_bytes(new_ssh_key())
     files.known_hosts.write_text("")
-    assert at_work(files.lock) == f"pid {holder.pid}: labctl up --workers 3"
+    assert at_work(files.lock, Host()) == f"pid {holder.pid}: labctl up --workers 3"
     words = f"another labctl is at work on this lab (pid {holder.pid}: labctl up --workers 3): "
     words += "what fails may only not be done yet"
     for command in ("verify", "status"):
@@ -69,16 +70,16 @@ def test_who_only_looks_is_told_who_is_at_work_and_takes_nothing(holder: subproc
         assert words in done.stderr.splitlines(), done.stderr
     holder.send_signal(signal.SIGKILL)
     holder.wait(10)
-    assert at_work(files.lock) == "", "the note of a killed one says nothing"
+    assert at_work(files.lock, Host()) == "", "the note of a killed one says nothing"
 
 
 @pytest.mark.parametrize(
     "text", ["", "{", "[" * 100_000, '{"pid": "x"}', '{"pid": -1, "command": ""}', "null", b"\xff"]
 )
 def test_a_damaged_note_says_nothing(tmp_path: Path, text: str | bytes) -> None:
-    assert at_work(tmp_path / "lock") == ""
+    assert at_work(tmp_path / "lock", Host()) == ""
     (tmp_path / "lock.json").write_bytes(text if isinstance(text, bytes) else text.encode())
-    assert at_work(tmp_path / "lock") == ""
+    assert at_work(tmp_path / "lock", Host()) == ""
 
 
 def test_a_killed_holder_leaves_no_lock(holder: subprocess.Popen[str], tmp_path: Path) -> None:

@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.fake_host import FakeHost
 
 from labctl.config import load
 from labctl.errors import HostError
 from labctl.host import hosts_file
-from labctl.host.facts import ask_program
-from labctl.host.overlaps import find_overlaps
-from labctl.host.routes import host_routes
+from labctl.host.routes import find_overlaps, host_routes
 from labctl.model.lab import Lab, Provider
 
 
@@ -22,8 +21,13 @@ def lab(tmp_path: Path) -> Lab:
     return load(tmp_path, choose=lambda: Provider.LXC)
 
 
-def routes(*rows: dict):
-    return lambda command, deadline: json.dumps(rows)
+def printing(text: str, platform: str = "linux") -> FakeHost:
+    """A host whose program for routes prints this."""
+    return FakeHost(platform=platform, answers=dict.fromkeys(("ip", "netstat", "powershell"), text))
+
+
+def routes(*rows: dict) -> FakeHost:
+    return printing(json.dumps(rows))
 
 
 def test_routes_of_a_host():
@@ -63,9 +67,9 @@ default            192.168.1.1        UGScg                 en0
 
 
 def test_routes_of_a_mac(lab):
-    asked = []
-    found = host_routes(lambda command, _: asked.append(command[0]) or NETSTAT, platform="darwin")
-    assert asked == ["netstat"]
+    host = printing(NETSTAT, "darwin")
+    found = host_routes(host)
+    assert host.commands == ["netstat -rn -f inet"]
     assert [(str(route.network), route.interface) for route in found] == [
         ("10.8.0.0/16", "utun4"),
         ("10.9.1.2/32", "utun4"),
@@ -90,7 +94,7 @@ WINDOWS = [
 
 @pytest.mark.parametrize(("rows", "obstacles"), [(WINDOWS, []), (ROW, ["VPN"]), ([*WINDOWS, ROW], ["VPN"])])
 def test_routes_of_windows(lab, rows, obstacles):
-    found = host_routes(lambda command, _: json.dumps(rows), platform="win32")
+    found = host_routes(printing(json.dumps(rows), "win32"))
     overlaps = find_overlaps(replace(lab, provider=Provider.VIRTUALBOX), found)
     assert [overlap.route.interface for overlap in overlaps] == obstacles
 
@@ -98,12 +102,13 @@ def test_routes_of_windows(lab, rows, obstacles):
 @pytest.mark.parametrize("platform", ["linux", "darwin", "win32"])
 @given(printed=st.text())
 def test_no_output_is_too_strange(platform, printed):
-    host_routes(lambda *_: printed, platform=platform)
+    host_routes(printing(printed, platform))
 
 
-@pytest.mark.parametrize("printed", [None, "", "no json", "{}", "[1]", '[{"dst": null}]'])
+@pytest.mark.parametrize("printed", ["", "no json", "{}", "[1]", '[{"dst": null}]'])
 def test_no_routes_to_be_had(printed):
-    assert host_routes(lambda *_: printed) == []
+    assert host_routes(printing(printed)) == []
+    assert host_routes(FakeHost(platform="linux", missing=["ip"])) == []
 
 
 def test_a_network_in_use_is_named_with_its_interface(lab):
@@ -119,13 +124,6 @@ def test_the_labs_own_bridge_is_no_obstacle(lab):
     pods = {"dst": "172.16.49.64/26", "dev": lab.bridge}
     assert find_overlaps(lab, host_routes(routes(own, pods))) == []
     assert find_overlaps(lab, host_routes(routes({**own, "dev": "labctl-other"})))
-
-
-def test_programs_that_fail_say_nothing():
-    assert ask_program(["no-such-program-here"], 1) is None
-    assert ask_program(["false"], 1) is None
-    assert ask_program(["sleep", "5"], 0.1) is None
-    assert ask_program(["echo", "yes"], 5) == "yes\n"
 
 
 OTHERS = "127.0.0.1\tlocalhost\r\n\xe9 # labctl:lab2\n1.2.3.4 a # labctl:lab not mine\n"

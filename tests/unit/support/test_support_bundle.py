@@ -6,6 +6,8 @@ import io
 import tarfile
 from pathlib import Path
 
+from support.fake_host import fake_host
+
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
 from labctl.report.support_bundle import support_bundle
@@ -23,7 +25,9 @@ def test_everything_is_packed_and_no_secret(tmp_path: Path, article_lab: Lab) ->
     (files.logs / "worker1/base.log").symlink_to("/etc/passwd")
     files.log.write_bytes(b"x" * 3_000_000 + b"the end \xff")
     (files.folder / "lab.json").write_text((files.secrets / "pki/ca.key").read_text())
-    data = support_bundle(files, article_lab, {"verify.json": "{}"}, ask=lambda words, _: " ".join(words))
+    programs = ("vagrant", "dpkg-query", "lxc-ls", "ip", "free", "df", "nft")
+    answers = dict.fromkeys(programs, lambda words, _: " ".join(words))
+    data = support_bundle(files, article_lab, {"verify.json": "{}"}, fake_host(tmp_path, answers=answers))
     with tarfile.open(fileobj=io.BytesIO(data)) as archive:
         packed = {member.name.removeprefix("labctl-support/"): archive.extractfile(member) for member in archive}
         texts = {name: stream.read().decode() for name, stream in packed.items() if stream}
@@ -42,4 +46,4 @@ def test_a_lab_whose_configuration_is_broken_is_packed_as_well(tmp_path: Path) -
     files = LabDirectory(tmp_path)
     files.folder.mkdir()
     files.config.write_bytes(b"\0")
-    assert support_bundle(files, None, {}, ask=lambda *_: None)
+    assert support_bundle(files, None, {}, fake_host(tmp_path))
