@@ -14,7 +14,8 @@ from labctl.steps.templates import render_template, templates_folder, vagrantfil
 from labctl.steps.values import lab_values, machine_values
 
 # What runs on the machines: the stand-ins and the few modules that they share with labctl itself.
-_PROGRAMS = ("__init__.py", "model/__init__.py", "model/blocks.py", "facts", "standins")
+_MODELS = ("__init__.py", "blocks.py", "calico.py", "kubernetes.py", "selector.py")
+_PROGRAMS = ("__init__.py", *(f"model/{name}" for name in _MODELS), "facts", "standins")
 _PROGRAM_SUFFIXES = {".py", ".j2", ".yaml", ".service", ".sh"}
 
 

@@ -1,4 +1,8 @@
-"""The CNI plugin ``calico``: gives a pod its network as Calico does. Standard library only; started once per pod.
+#!/usr/bin/python3 -IS
+"""The CNI plugin ``calico``: gives a pod its network as Calico does.
+
+It is installed as /opt/cni/bin/calico and started for every pod, so it uses the standard library only, and little of
+it. With -I and -S Python starts in half the time.
 
 The pod gets an address of the node's block as a /32 and one route, to 169.254.1.1, an address that nobody has: the
 host's end of the veth pair answers ARP for it (proxy ARP), whatever the pod asks for. So every packet of the pod goes
@@ -12,14 +16,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from ipaddress import IPv4Network
 
 VERSIONS = ("0.3.0", "0.3.1", "0.4.0")
 POD_GATEWAY = "169.254.1.1"
@@ -35,7 +40,7 @@ Json = dict[str, Any]
 
 
 class CniError(Exception):
-    """What the runtime is told where a command fails."""
+    """What the runtime gets if a command fails. code: of the CNI specification."""
 
     def __init__(self, code: int, message: str, details: str = "") -> None:
         super().__init__(message)
@@ -43,9 +48,8 @@ class CniError(Exception):
         self.details = details
 
 
-@dataclass(frozen=True)
-class Request:
-    """One command of the runtime. network: the configuration. netns: path, empty where it is gone already."""
+class Request(NamedTuple):
+    """One command of the runtime. network: the configuration. netns: path, empty if it is gone already."""
 
     network: Json
     container: str
@@ -61,8 +65,30 @@ class Request:
 
     @property
     def version(self) -> str:
-        """The version of the specification in which the runtime speaks."""
+        """The runtime's version of the specification."""
         return str(self.network.get("cniVersion", "0.3.0"))
+
+
+def render_cni_config(blocks: Sequence[IPv4Network], mtu: int) -> str:
+    """The text of 10-calico.conflist, by which containerd calls this plugin and the one for port mappings.
+
+    blocks: the node's, in the order in which their addresses are used. mtu: bytes. Every address of a block is used,
+    the first one too, as Calico does on Linux: a pod has a /32, so the block has no network or broadcast address of its
+    own. The gateway is there so that host-local reserves none. Source: host-local's README (containernetworking).
+    """
+    ranges = [
+        {
+            "subnet": str(block),
+            "rangeStart": str(block.network_address),
+            "rangeEnd": str(block.broadcast_address),
+            "gateway": POD_GATEWAY,
+        }
+        for block in blocks
+    ]
+    calico = {"type": "calico", "mtu": mtu, "ipam": {"type": "host-local", "ranges": [ranges]}}
+    portmap = {"type": "portmap", "snat": True, "capabilities": {"portMappings": True}}
+    network = {"name": "k8s-pod-network", "cniVersion": VERSIONS[-1], "plugins": [calico, portmap]}
+    return json.dumps(network, indent=2) + "\n"
 
 
 def read_request(environment: Mapping[str, str], text: str, *, needs_netns: bool) -> Request:
@@ -72,7 +98,7 @@ def read_request(environment: Mapping[str, str], text: str, *, needs_netns: bool
     except ValueError as error:
         raise CniError(_BAD_INPUT, "the network configuration is not JSON", str(error)) from error
     if not isinstance(network, dict) or network.get("cniVersion", "0.3.0") not in VERSIONS:
-        raise CniError(_BAD_VERSION, f"this plugin speaks CNI {', '.join(VERSIONS)}")
+        raise CniError(_BAD_VERSION, f"this plugin supports CNI {', '.join(VERSIONS)}")
     needed = ["CNI_CONTAINERID", "CNI_IFNAME", "CNI_PATH", *(["CNI_NETNS"] if needs_netns else [])]
     missing = [name for name in needed if not environment.get(name)]
     if missing:
@@ -91,12 +117,12 @@ def read_request(environment: Mapping[str, str], text: str, *, needs_netns: bool
 
 
 def add(request: Request) -> Json:
-    """Connect the pod; what was done is undone if a part of it fails. Returns CNI's result. Raises CniError."""
-    given = _address_plugin(request, "ADD")
+    """Connect the pod; undo everything if a part of it fails. Returns CNI's result. Raises CniError."""
+    allocated = _address_plugin(request, "ADD")
     try:
-        address = str(given["ips"][0]["address"]).split("/")[0]
+        address = str(allocated["ips"][0]["address"]).split("/")[0]
         mac = _random_mac()
-        _plumb(request, address, mac)
+        _connect(request, address, mac)
     except (CniError, OSError, LookupError) as error:
         _undo(request)
         if isinstance(error, CniError):
@@ -109,12 +135,12 @@ def add(request: Request) -> Json:
             {"name": request.interface, "mac": mac, "sandbox": request.netns},
         ],
         "ips": [{"version": "4", "address": f"{address}/32", "interface": 1}],
-        "dns": given.get("dns", {}),
+        "dns": allocated.get("dns", {}),
     }
 
 
 def delete(request: Request) -> None:
-    """Disconnect the pod and give its address back. Nothing to do is no error. Raises CniError.
+    """Disconnect the pod and release its address. It is no error if there is nothing to do. Raises CniError.
 
     The pair is deleted from the pod's side: its host end may by now belong to a new sandbox of the same pod.
     """
@@ -124,10 +150,10 @@ def delete(request: Request) -> None:
 
 
 def check(request: Request) -> None:
-    """Whether the pod is connected as ``add`` left it. Raises CniError if not."""
+    """Check that the pod is still connected as ``add`` left it. Raises CniError if not."""
     _address_plugin(request, "CHECK")
     if not Path("/sys/class/net", request.host_interface).exists():
-        raise CniError(_FAILED, f"{request.host_interface} of pod {request.pod} is gone")
+        raise CniError(_FAILED, f"{request.host_interface} of pod {request.pod} is missing")
     shown = _run(["nsenter", f"--net={request.netns}", "ip", "-json", "-4", "address", "show", request.interface])
     found = {entry.get("local") for link in json.loads(shown or "[]") for entry in link.get("addr_info", [])}
     for entry in request.network.get("prevResult", {}).get("ips", []):
@@ -135,7 +161,7 @@ def check(request: Request) -> None:
             raise CniError(_FAILED, f"pod {request.pod} has lost its address {entry.get('address')}")
 
 
-def _plumb(request: Request, address: str, mac: str) -> None:
+def _connect(request: Request, address: str, mac: str) -> None:
     host, pod = request.host_interface, request.interface
     mtu = int(request.network.get("mtu") or DEFAULT_MTU)
     if Path("/sys/class/net", host).exists():
@@ -147,7 +173,7 @@ def _plumb(request: Request, address: str, mac: str) -> None:
         f"link set {host} up\n"
         f"route replace {address} dev {host} scope link metric {ROUTE_METRIC}\n",
     )
-    _set_kernel_switches(host)
+    _set_sysctls(host)
     _run(
         ["nsenter", f"--net={request.netns}", "ip", "-batch", "-"],
         f"link set {pod} up\n"
@@ -157,17 +183,17 @@ def _plumb(request: Request, address: str, mac: str) -> None:
     )
 
 
-def _set_kernel_switches(interface: str) -> None:
-    """Forwarding on the host, and on the pod's host end what makes 169.254.1.1 work (Linux: ip-sysctl.rst)."""
+def _set_sysctls(interface: str) -> None:
+    """Turn on forwarding and, on the pod's host end, what makes 169.254.1.1 work (Linux: ip-sysctl.rst)."""
     ipv4 = Path("/proc/sys/net/ipv4")
-    switches = {
+    sysctls = {
         ipv4 / "ip_forward": "1",
         ipv4 / "conf" / interface / "proxy_arp": "1",
         ipv4 / "conf" / interface / "route_localnet": "1",
         ipv4 / "conf" / interface / "forwarding": "1",
         ipv4 / "neigh" / interface / "proxy_delay": "0",
     }
-    for file, value in switches.items():
+    for file, value in sysctls.items():
         if file.read_text(encoding="ascii").strip() != value:
             file.write_text(value, encoding="ascii")
     router_advertisements = Path("/proc/sys/net/ipv6/conf", interface, "accept_ra")
@@ -180,17 +206,17 @@ def _undo(request: Request) -> None:
     try:
         _address_plugin(request, "DEL")
     except CniError as error:
-        sys.stderr.write(f"the address of pod {request.pod} could not be given back: {error}\n")
+        sys.stderr.write(f"the address of pod {request.pod} could not be released: {error}\n")
 
 
 def _random_mac() -> str:
-    """A MAC address that is locally administered and of a single station (IEEE 802)."""
-    first, *rest = secrets.token_bytes(6)
+    """A locally administered unicast MAC address (IEEE 802)."""
+    first, *rest = os.urandom(6)
     return ":".join(f"{byte:02x}" for byte in (first & 0xFE | 0x02, *rest))
 
 
 def _address_plugin(request: Request, command: str) -> Json:
-    """Let the address plugin that the configuration names (host-local) do its part. Raises CniError."""
+    """Run the address plugin that the configuration names (host-local). Raises CniError."""
     name = str(request.network.get("ipam", {}).get("type", ""))
     program = shutil.which(name, path=request.path) if name and "/" not in name else None
     if program is None:
@@ -221,7 +247,7 @@ def _run(command: list[str], text: str = "", *, may_fail: bool = False) -> str:
 
 
 def main() -> int:
-    """Do what CNI_COMMAND says; the result, or the error, goes to stdout as JSON. Returns the exit code."""
+    """Run the command in CNI_COMMAND; print its result, or the error, as JSON. Returns the exit code."""
     command, version = os.environ.get("CNI_COMMAND", ""), VERSIONS[-1]
     try:
         if command == "VERSION":
@@ -241,7 +267,7 @@ def main() -> int:
         _answer({"cniVersion": version, "code": error.code, "msg": str(error), "details": error.details})
         return 1
     except subprocess.TimeoutExpired as error:
-        _answer({"cniVersion": version, "code": _TRY_LATER, "msg": f"too slow: {error}", "details": ""})
+        _answer({"cniVersion": version, "code": _TRY_LATER, "msg": f"timed out: {error}", "details": ""})
         return 1
     return 0
 

@@ -6,18 +6,41 @@ Rules: projectcalico/calico v3.32.1, confd/pkg/backends/calico/bgp_processor.go 
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 
-from labctl.standins.calico.objects import BgpPeer, NextHopMode, Node, Snapshot
-from labctl.standins.calico.selector import SelectorError, matches
+from labctl.model.calico import (
+    DEFAULT_AS_NUMBER,
+    BgpConfiguration,
+    BgpPeer,
+    BlockAffinity,
+    IpPool,
+    NextHopMode,
+)
+from labctl.model.kubernetes import Node
+from labctl.model.selector import SelectorError, matches
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that the agent knows of the API at one moment."""
+
+    configuration: BgpConfiguration = field(default_factory=BgpConfiguration)
+    peers: tuple[BgpPeer, ...] = ()
+    pools: tuple[IpPool, ...] = ()
+    affinities: tuple[BlockAffinity, ...] = ()
+    nodes: tuple[Node, ...] = ()
+
+    def node(self, name: str) -> Node | None:
+        """The node of that name, if the API knows it."""
+        return next((node for node in self.nodes if node.name == name), None)
+
+
+@dataclass(frozen=True, slots=True)
 class Session:
-    """One BGP session as BIRD is told of it. name: of the protocol. local_as: None means the node's own.
+    """One BGP session as it is written for BIRD. name: of the protocol. local_as: None means the node's own.
 
     multihop: the peer need not be on the node's own network. passive: the other side connects. Times in seconds.
     """
@@ -39,44 +62,44 @@ class Session:
 
 def node_as_number(snapshot: Snapshot, node: Node) -> int:
     """The AS number of a node: its own, or the cluster's."""
-    return node.as_number or snapshot.configuration.as_number
+    return node.as_number or snapshot.configuration.as_number or DEFAULT_AS_NUMBER
 
 
 def sessions_of(snapshot: Snapshot, node: Node) -> tuple[Session, ...]:
     """Every session of ``node``, in a fixed order: mesh, global peers, peers of single nodes, each by address.
 
-    A neighbour is named once: a peer of this node alone goes before a global one, and both before the mesh.
+    There is one session per neighbor: a peer of this node alone replaces a global one, and both replace the mesh.
     """
-    named: dict[IPv4Address, Session] = {}
+    sessions: dict[IPv4Address, Session] = {}
     if snapshot.configuration.mesh:
-        named |= {session.address: session for session in _mesh(snapshot, node)}
+        sessions |= {session.address: session for session in _mesh(snapshot, node)}
     as_number = node_as_number(snapshot, node)
-    chosen = [peer for peer in sorted(snapshot.peers, key=lambda peer: peer.name) if _is_for(peer, node)]
-    for peer in sorted(chosen, key=lambda peer: not peer.is_global):
-        named[peer.address] = _peer_session(peer, as_number)
+    peers = [peer for peer in sorted(snapshot.peers, key=lambda peer: peer.name) if _is_for(peer, node)]
+    for peer in sorted(peers, key=lambda peer: not peer.is_global):
+        sessions[peer.address] = _peer_session(peer, as_number)
     kinds = ("Mesh", "Global", "Node")
-    own = node.address.ip if node.address else None
-    sessions = [session for session in named.values() if session.address != own]
-    return tuple(sorted(sessions, key=lambda s: (kinds.index(s.name.split("_")[0]), s.address)))
+    own = node.bgp_address.ip if node.bgp_address else None
+    others = [session for session in sessions.values() if session.address != own]
+    return tuple(sorted(others, key=lambda session: (kinds.index(session.name.split("_")[0]), session.address)))
 
 
 def _mesh(snapshot: Snapshot, node: Node) -> list[Session]:
-    """A session with every other node that has said its address. One side waits, so that only one connects.
+    """A session with every other node whose address is known. One side waits, so that only one connects.
 
     The side whose address is the lower one *as text* connects, as in Calico's template (``gt`` of two strings).
     """
-    if node.address is None:
+    if node.bgp_address is None:
         return []
-    own = str(node.address.ip)
+    own = str(node.bgp_address.ip)
     return [
         Session(
-            name=_session_name("Mesh", other.address.ip, None),
-            address=other.address.ip,
+            name=_session_name("Mesh", other.bgp_address.ip, None),
+            address=other.bgp_address.ip,
             as_number=node_as_number(snapshot, other),
-            passive=str(other.address.ip) > own,
+            passive=str(other.bgp_address.ip) > own,
         )
         for other in snapshot.nodes
-        if other.name != node.name and other.address is not None
+        if other.name != node.name and other.bgp_address is not None
     ]
 
 
@@ -86,7 +109,7 @@ def _is_for(peer: BgpPeer, node: Node) -> bool:
     try:
         return matches(peer.node_selector, node.labels)
     except SelectorError as error:
-        _log.warning("BGPPeer %s is left out: %s", peer.name, error)
+        _log.warning("ignoring BGPPeer %s: %s", peer.name, error)
         return False
 
 

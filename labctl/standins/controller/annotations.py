@@ -1,4 +1,4 @@
-"""The annotations that the stand-in knows, checked and turned into what a backend does.
+"""The annotations that the stand-in knows, checked, and what they mean for a backend.
 
 Names, defaults and order of precedence (Service, then Ingress, then ConfigMap) are the real controller's
 (pkg/annotations/common, v3.2).
@@ -30,13 +30,16 @@ _BALANCE = re.compile(
 _MAX_SLOTS = 4096
 _MAX_TIME = 2**31 - 1  # HAProxy's own limit of a time in milliseconds
 
+# The controller takes an annotation's name without these (pkg/store/convert.go); a ConfigMap's keys have none.
+_PREFIXES = ("haproxy.org/", "ingress.kubernetes.io/", "haproxy.com/")
+
 Sources = Sequence[Mapping[str, str]]
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class BackendOptions:
-    """How a backend treats its servers. check_interval: milliseconds, 0 for HAProxy's own. slots: added by so many."""
+    """How a backend treats its servers. check_interval: milliseconds, 0 for HAProxy's own. slots: added at a time."""
 
     check: bool
     check_interval: int
@@ -45,16 +48,26 @@ class BackendOptions:
     slots: int
 
 
+def controller_annotations(annotations: Mapping[str, str]) -> dict[str, str]:
+    """The annotations that are for the controller, by their names without prefix."""
+    found = {}
+    for name, value in annotations.items():
+        prefix = next((prefix for prefix in _PREFIXES if name.startswith(prefix)), None)
+        if prefix:
+            found[name.removeprefix(prefix)] = value
+    return found
+
+
 def backend_options(sources: Sources) -> tuple[BackendOptions, tuple[str, ...]]:
-    """What the first source with a key decides, and why values were refused (a default then takes their place)."""
-    refused: list[str] = []
+    """The options that the first source with each key decides, and which values were refused and why."""
+    problems: list[str] = []
 
     def value(name: str, convert: Callable[[str], T]) -> T:
         text = next((source[name] for source in sources if name in source), DEFAULTS[name])
         try:
             return convert(text)
         except ValueError as error:
-            refused.append(f"annotation {name}: {error}; {DEFAULTS[name] or 'the default'} is used")
+            problems.append(f"annotation '{name}': {error}; using {DEFAULTS[name] or 'the default'}")
             return convert(DEFAULTS[name])
 
     options = BackendOptions(
@@ -64,11 +77,11 @@ def backend_options(sources: Sources) -> tuple[BackendOptions, tuple[str, ...]]:
         balance=value("load-balance", _balance),
         slots=value("scale-server-slots", _slots),
     )
-    return options, tuple(refused)
+    return options, tuple(problems)
 
 
 def unknown_annotations(source: Mapping[str, str]) -> tuple[str, ...]:
-    """The keys that the stand-in does not know (the real controller may)."""
+    """The keys that the stand-in does not know; the real controller may know them."""
     return tuple(sorted(set(source) - set(DEFAULTS)))
 
 
@@ -92,7 +105,7 @@ def _milliseconds(text: str) -> int:
 def _balance(text: str) -> str:
     words = " ".join(text.split(" "))
     if not _BALANCE.fullmatch(words):
-        raise ValueError(f"{text!r} is not a way of balancing that the stand-in knows")
+        raise ValueError(f"{text!r} is not an algorithm that the stand-in supports")
     return words
 
 

@@ -1,26 +1,88 @@
-"""Bringing HAProxy to a wanted configuration and keeping it alive: files, runtime API, reload, start after an end."""
+"""Bringing HAProxy to a wanted configuration and keeping it alive: files, runtime API, reload, restart."""
 
 from __future__ import annotations
 
 import logging
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
-from labctl.standins.controller.change import Change, change
-from labctl.standins.controller.config import Configuration, server_address
-from labctl.standins.controller.errors import ConfigurationError, ControllerError, RuntimeApiError
-from labctl.standins.controller.files import Folders
-from labctl.standins.controller.process import HAProxy
-from labctl.standins.controller.runtime import RuntimeApi
+from labctl.standins.controller.configuration import Change, Configuration, Paths, change_between, map_text, render
+from labctl.standins.controller.haproxy import HAProxy, RuntimeApi
+from labctl.standins.errors import ConfigurationError, RuntimeApiError, StandInError
+from labctl.standins.files import write_file
 
-logger = logging.getLogger(__name__)
-
-# Seconds between attempts to start or reload HAProxy; a HAProxy that ran this long starts the count anew.
+# Seconds between attempts to start or reload HAProxy; one that ran for the third begins again with the first.
 _FIRST_PAUSE, _LONGEST_PAUSE, _RAN_WELL = 0.2, 10.0, 30.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """The folders that the flags name. Names inside are the real controller's (pkg/haproxy/env/main.go, v3.2)."""
+
+    config: Path
+    runtime: Path
+
+    @property
+    def haproxy_cfg(self) -> Path:
+        """The configuration that HAProxy runs."""
+        return self.config / "haproxy.cfg"
+
+    @property
+    def candidate(self) -> Path:
+        """Where HAProxy checks a configuration before it replaces the running one."""
+        return self.config / "candidate"
+
+    @property
+    def maps(self) -> Path:
+        """The folder of the map files."""
+        return self.config / "maps"
+
+    @property
+    def pidfile(self) -> Path:
+        """Pid of HAProxy's master, written by HAProxy."""
+        return self.runtime / "haproxy.pid"
+
+    @property
+    def runtime_socket(self) -> Path:
+        """HAProxy's runtime API."""
+        return self.runtime / "haproxy-runtime-api.sock"
+
+    @property
+    def master_socket(self) -> Path:
+        """The command line of HAProxy's master."""
+        return self.runtime / "haproxy-master.sock"
+
+    def create(self) -> None:
+        """Create the folders. Raises OSError."""
+        for folder in (self.maps, self.candidate / "maps", self.runtime):
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def write(self, configuration: Configuration) -> None:
+        """Write the maps, then haproxy.cfg. Raises OSError, ConfigurationError."""
+        self._write_all(configuration, self.config)
+
+    def write_candidate(self, configuration: Configuration) -> Path:
+        """Write it beside the running one. Returns its haproxy.cfg. Raises OSError, ConfigurationError."""
+        return self._write_all(configuration, self.candidate)
+
+    def map_file(self, name: str) -> Path:
+        """The file of one map, which is also its name in the runtime API."""
+        return self.maps / f"{name}.map"
+
+    def _write_all(self, configuration: Configuration, folder: Path) -> Path:
+        paths = Paths(maps=folder / "maps", pidfile=self.pidfile, runtime_socket=self.runtime_socket)
+        text = render(configuration, paths)
+        for name, rows in configuration.maps.items():
+            write_file(folder / "maps" / f"{name}.map", map_text(rows))
+        write_file(folder / "haproxy.cfg", text)
+        return folder / "haproxy.cfg"
 
 
 class Driver:
-    """Holds the configuration that HAProxy runs (or shall run as soon as it can) and makes it so."""
+    """Holds the configuration that HAProxy runs, or will run as soon as it can, and brings HAProxy there."""
 
     def __init__(self, first: Configuration, folders: Folders, haproxy: HAProxy, runtime: RuntimeApi) -> None:
         self._running = first
@@ -32,79 +94,78 @@ class Driver:
         self._reload_due = False
         self._next_attempt = 0.0
         self._pause = _FIRST_PAUSE
-        self._started = 0.0
+        self._started_at = 0.0
 
     @property
     def running(self) -> Configuration:
         """The configuration on disk, which HAProxy runs."""
         return self._running
 
-    def begin(self) -> None:
-        """Write the first configuration and start HAProxy. Raises OSError, ControllerError: nothing helps then."""
+    def start(self) -> None:
+        """Write the first configuration and start HAProxy. Raises OSError, StandInError."""
         self._folders.create()
         self._haproxy.check(self._folders.write_candidate(self._running))
         self._folders.write(self._running)
         self._attempt(time.monotonic())
 
     def apply(self, wanted: Configuration) -> None:
-        """Bring HAProxy to a configuration. One that HAProxy refuses is logged and not loaded."""
+        """Bring HAProxy to a configuration. If HAProxy refuses it, log that and keep the last one."""
         if wanted == self._refused:
             return
-        what = change(self._running, wanted)
-        if not what:
+        change = change_between(self._running, wanted)
+        if not change:
             return
         started = time.perf_counter()
         try:
-            if what.reload:
+            if change.reload:
                 self._haproxy.check(self._folders.write_candidate(wanted))
             self._folders.write(wanted)
         except (ConfigurationError, OSError) as error:
-            logger.error("%s; the last configuration stays", error)
+            _log.error("%s; keeping the last configuration", error)
             self._refused = wanted
             return
         self._running, self._refused = wanted, None
         if not self._haproxy.running:
-            logger.info("the configuration has changed while HAProxy is not running: it is used at the next start")
-        elif what.reload:
+            _log.info("the configuration has changed while HAProxy is not running; it will be used at the next start")
+        elif change.reload:
             self._reload_due = True
             self._next_attempt = 0.0
-            logger.info("reload: %s", "; ".join(what.reload))
+            _log.info("reload: %s", "; ".join(change.reload))
             self.tick()
         else:
-            self._at_once(what, started)
+            self._change_at_runtime(change, started)
 
     def tick(self) -> None:
         """Do what is due: a start, after a pause that grows with each end in a row, or a reload."""
         now = time.monotonic()
-        status = self._haproxy.take_end()
+        status = self._haproxy.exit_status()
         if status is not None:
-            if now - self._started > _RAN_WELL:
+            if now - self._started_at > _RAN_WELL:
                 self._pause = _FIRST_PAUSE
-            logger.error("HAProxy has ended with status %d; it is started again in %.1f s", status, self._pause)
-            self._later(now)
+            _log.error("HAProxy ended with status %d; restarting it in %.1f s", status, self._pause)
+            self._postpone(now)
         elif now >= self._next_attempt and (self._reload_due or not self._haproxy.started):
             self._attempt(now)
 
     def stop(self, *, seconds: float) -> None:
-        """End HAProxy, gracefully for so many seconds."""
+        """Stop HAProxy, gracefully for so many seconds."""
         self._haproxy.stop(seconds=seconds)
 
-    def _at_once(self, what: Change, started: float) -> None:
+    def _change_at_runtime(self, change: Change, started: float) -> None:
         try:
-            self._runtime.set_servers(what.servers)
-            for name in what.maps:
+            self._runtime.set_servers(change.slots)
+            for name in change.maps:
                 self._runtime.replace_map(str(self._folders.map_file(name)), self._running.maps[name])
         except RuntimeApiError as error:
-            logger.warning("%s; reload instead", error)
+            _log.warning("%s; reloading instead", error)
             self._reload_due = True
             self.tick()
             return
-        for item in what.servers:
-            place = f"is {server_address(item.endpoint)}" if item.endpoint else "is free"
-            logger.info("backend %s: %s %s", item.backend, item.server, place)
-        if what.maps:
-            logger.info("other rows in map %s", ", ".join(what.maps))
-        logger.info("done without a reload, in %.0f ms", 1000 * (time.perf_counter() - started))
+        for item in change.slots:
+            _log.info("backend %s: %s is %s", item.backend, item.slot, item.server or "free")
+        if change.maps:
+            _log.info("changed rows in map %s", ", ".join(change.maps))
+        _log.info("changed without a reload in %.0f ms", 1000 * (time.perf_counter() - started))
 
     def _attempt(self, now: float) -> None:
         started = time.perf_counter()
@@ -114,25 +175,18 @@ class Driver:
                 self._haproxy.reload()
             else:
                 self._haproxy.start()
-                self._started = now
+                self._started_at = now
             self._worker = self._runtime.wait_for_worker(other_than=self._worker, alive=lambda: self._haproxy.running)
-        except ControllerError as error:
-            status = self._haproxy.take_end()
-            words = error if status is None else f"HAProxy has ended with status {status} before it served"
-            logger.error("%s; tried again in %.1f s", words, self._pause)
-            self._later(time.monotonic())
+        except StandInError as error:
+            status = self._haproxy.exit_status()
+            reason = error if status is None else f"HAProxy ended with status {status} before it served requests"
+            _log.error("%s; trying again in %.1f s", reason, self._pause)
+            self._postpone(time.monotonic())
             return
         self._reload_due = False
         seconds = time.perf_counter() - started
-        logger.info(
-            "HAProxy is %s (master %d, worker %d), in %.0f ms", word, self._haproxy.pid, self._worker, 1000 * seconds
-        )
+        _log.info("HAProxy %s (master %d, worker %d) in %.0f ms", word, self._haproxy.pid, self._worker, 1000 * seconds)
 
-    def _later(self, now: float) -> None:
+    def _postpone(self, now: float) -> None:
         self._next_attempt = now + self._pause
         self._pause = min(_LONGEST_PAUSE, 2 * self._pause)
-
-
-def folders_of(config_dir: Path, runtime_dir: Path) -> Folders:
-    """The folders that the flags name, absolute."""
-    return Folders(config=config_dir.absolute(), runtime=runtime_dir.absolute())

@@ -1,7 +1,7 @@
 """The command line: the real controller's flags, with its defaults.
 
 Source: pkg/utils/flags.go and pkg/haproxy/env of the controller v3.2. One difference: the real one ignores unknown
-flags without a word; here an unknown flag, or one whose work the stand-in does not do, is an error.
+flags silently; here an unknown flag is an error, and so is one that asks for what the stand-in cannot do.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import NoReturn
 
-from labctl.standins.controller.errors import FlagError
+from labctl.standins.controller.configuration import Listen
+from labctl.standins.controller.routing import Selection
+from labctl.standins.errors import FlagError
 
 _LOG_LEVELS = ("trace", "debug", "info", "warning", "error")
 
-# Flags that ask for what the stand-in does in any case.
-_ALWAYS_SO = ("disable-quic", "disable-ingress-status-update", "disable-writing-only-if-reload")
+# Flags that ask for what the stand-in always does.
+_ALWAYS_ON = ("disable-quic", "disable-ingress-status-update", "disable-writing-only-if-reload")
 
-# Flags of the real controller for things that the lab does not show.
-_NOT_HERE = """
+# Flags of the real controller that the stand-in does not support.
+_UNSUPPORTED = """
     configmap-patternfiles configmap-tcp-services configmap-errorfiles default-backend-service default-ssl-certificate
     gateway-controller-name publish-service http-bind-thread https-bind-thread healthz-bind-thread
     stats-bind-thread disable-config-snippets default-backend-port channel-size controller-port sync-period
@@ -33,27 +35,15 @@ _NOT_HERE = """
 
 @dataclass(frozen=True, slots=True)
 class Flags:
-    """What the command line asked for. configmap: (namespace, name), or None. Ports: None where a flag turns it off.
-
-    ipv4, ipv6: addresses that the HTTP and HTTPS frontends listen on; empty where a flag turns the family off.
-    """
+    """What the command line asked for. configmap: (namespace, name), or None."""
 
     kubeconfig: Path
     program: Path
     config_dir: Path
     runtime_dir: Path
     configmap: tuple[str, str] | None
-    ingress_class: str
-    empty_ingress_class: bool
-    namespaces_only: frozenset[str]
-    namespaces_never: frozenset[str]
-    ipv4: str
-    ipv6: str
-    http_port: int | None
-    https_port: int | None
-    stats_port: int
-    healthz_port: int
-    localpeer_port: int
+    selection: Selection
+    listen: Listen
     log_level: str
 
 
@@ -68,26 +58,30 @@ def parse_flags(words: Sequence[str]) -> Flags:
     if unknown:
         raise FlagError(_why_unknown(unknown[0]))
     if not found.external:
-        raise FlagError("--external is missing: the stand-in only runs outside the cluster")
+        raise FlagError("--external is missing: the stand-in runs outside the cluster only")
     if found.disable_ipv4 and found.disable_ipv6:
-        raise FlagError("--disable-ipv4 and --disable-ipv6 together leave nothing to listen on")
+        raise FlagError("--disable-ipv4 and --disable-ipv6 together leave no address to listen on")
     return Flags(
         kubeconfig=found.kubeconfig or Path.home() / ".kube" / "config",
         program=found.program,
         config_dir=found.config_dir,
         runtime_dir=found.runtime_dir,
         configmap=found.configmap,
-        ingress_class=found.ingress_class,
-        empty_ingress_class=found.empty_ingress_class,
-        namespaces_only=frozenset(found.namespace_whitelist),
-        namespaces_never=frozenset(found.namespace_blacklist),
-        ipv4="" if found.disable_ipv4 else str(found.ipv4_bind_address),
-        ipv6="" if found.disable_ipv6 else str(found.ipv6_bind_address),
-        http_port=None if found.disable_http else found.http_bind_port,
-        https_port=None if found.disable_https else found.https_bind_port,
-        stats_port=found.stats_bind_port,
-        healthz_port=found.healthz_bind_port,
-        localpeer_port=found.localpeer_port,
+        selection=Selection(
+            ingress_class=found.ingress_class,
+            empty_ingress_class=found.empty_ingress_class,
+            namespaces_only=frozenset(found.namespace_whitelist),
+            namespaces_never=frozenset(found.namespace_blacklist),
+        ),
+        listen=Listen(
+            ipv4="" if found.disable_ipv4 else str(found.ipv4_bind_address),
+            ipv6="" if found.disable_ipv6 else str(found.ipv6_bind_address),
+            http_port=None if found.disable_http else found.http_bind_port,
+            https_port=None if found.disable_https else found.https_bind_port,
+            stats_port=found.stats_bind_port,
+            healthz_port=found.healthz_bind_port,
+            localpeer_port=found.localpeer_port,
+        ),
         log_level=found.log,
     )
 
@@ -113,15 +107,15 @@ def _parser() -> argparse.ArgumentParser:
         parser.add_argument(f"--{word}-port", type=_port, default=port)
     parser.add_argument("--localpeer-port", type=_port, default=10000)
     parser.add_argument("--log", choices=_LOG_LEVELS, default="info")
-    for word in _ALWAYS_SO:
-        parser.add_argument(f"--{word}", action="store_true", help="always so in the stand-in")
+    for word in _ALWAYS_ON:
+        parser.add_argument(f"--{word}", action="store_true", help="always the case in the stand-in")
     return parser
 
 
 def _why_unknown(word: str) -> str:
     name = word.lstrip("-").split("=", 1)[0]
-    if word.startswith("--") and name in _NOT_HERE:
-        return f"--{name} is a flag of the real controller; the stand-in does not do what it asks for"
+    if word.startswith("--") and name in _UNSUPPORTED:
+        return f"--{name} is a flag of the real controller; the stand-in does not support it"
     return f"unknown flag {word!r} (the real controller would ignore it; the stand-in does not)"
 
 

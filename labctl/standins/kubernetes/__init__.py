@@ -1,0 +1,1 @@
+"""What both stand-ins do with the Kubernetes API: a client, and a watch on kinds of objects."""
