@@ -13,7 +13,7 @@ from contextlib import suppress
 from labctl.errors import LabctlError
 from labctl.host.files import write_atomically
 from labctl.host.host import Host
-from labctl.host.hosts_file import remove_line
+from labctl.host.hosts_file import HOSTS_FILE, remove_line
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
 from labctl.providers.lxc.console import ContainerConsole
@@ -94,7 +94,7 @@ class Lxc(MachineProvider):
         attempt(lambda: self.containers.run_host_script(self._host_script(), "down"))
         attempt(
             lambda: removed.extend(
-                ["the line in /etc/hosts"] if remove_line(self.lab.name, self.host.path("/etc/hosts")) else []
+                ["the line in /etc/hosts"] if remove_line(self.lab.name, self.host.path(HOSTS_FILE)) else []
             )
         )
         if failures:
