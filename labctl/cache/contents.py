@@ -65,7 +65,7 @@ def distribution_of(lab: Lab) -> tuple[str, str]:
     known = next((found for word, found in DISTRIBUTIONS.items() if lab.box.name.endswith(word)), None)
     if known is None:
         raise HostError(
-            f"which distribution the box {lab.box.name} has is not known here",
+            f"labctl does not know which distribution the box {lab.box.name} has",
             why="a cache holds the packages of one distribution",
             next_step=f"a box whose name ends in one of: {', '.join(DISTRIBUTIONS)} (box: in labctl.yaml)",
         )

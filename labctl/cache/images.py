@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from labctl.cache.words import no_end
+from labctl.cache.fetcher import Fetcher
 from labctl.errors import CacheError, HostError
-from labctl.host.host import Host
 from labctl.model.lab import Lab
 from labctl.sources.upstream import image_parts
 
 FOLDER = "images"
 BLOBS = "blobs"
-_SECONDS = 1800
 
 # What Calico's operator starts for the lab's Installation and APIServer (docs.tigera.io, "Configure use of your image
 # registry" and "Component versions" of Calico 3.3x). The operator's own image is in its manifest.
@@ -37,21 +32,23 @@ def calico_images(lab: Lab, operator: Path) -> list[str]:
     return [found[1], *(f"quay.io/calico/{name}:v{lab.versions.calico}" for name in _CALICO)]
 
 
-def kubernetes_images(package: Path) -> list[str]:
-    """What kubeadm itself says that its control plane needs. package: kubeadm's, checked. Raises CacheError."""
+def kubernetes_images(fetcher: Fetcher, package: Path) -> list[str]:
+    """The images that kubeadm itself lists. package: kubeadm's, whose sum was checked. Raises CacheError."""
     with tempfile.TemporaryDirectory(prefix="labctl-kubeadm-") as name:
         Path(name).chmod(0o755)
-        _run(["dpkg-deb", "--extract", str(package), name], "kubeadm's package cannot be unpacked")
+        fetcher.program(["dpkg-deb", "--extract", str(package), name], "kubeadm's package cannot be unpacked")
         kubeadm = f"{name}/usr/bin/kubeadm"
-        version = _run([kubeadm, "version", "--output", "short"], "kubeadm does not run", unprivileged=True).strip()
+        version = fetcher.program(
+            [kubeadm, "version", "--output", "short"], "kubeadm does not run", unprivileged=True
+        ).strip()
         listed = [kubeadm, "config", "images", "list", "--kubernetes-version", version]
-        return _run(listed, "kubeadm does not tell its images", unprivileged=True).split()
+        return fetcher.program(listed, "kubeadm does not list its images", unprivileged=True).split()
 
 
-def pull_image(lab: Lab, folder: Path, image: str) -> list[Path]:
+def pull_image(lab: Lab, fetcher: Fetcher, folder: Path, image: str) -> list[Path]:
     """Fetch an image and return its files; blobs that are there already are not fetched again. Raises CacheError."""
-    if shutil.which("skopeo") is None:
-        raise HostError("skopeo fetches images, and is not installed", next_step="apt install skopeo")
+    if fetcher.host.find("skopeo") is None:
+        raise HostError("skopeo, which fetches images, is not installed", next_step="apt install skopeo")
     registry, repository, tag = image_parts(image)
     mirror = _mirror(lab, registry)
     home = layout(folder, registry, repository, tag)
@@ -60,7 +57,7 @@ def pull_image(lab: Lab, folder: Path, image: str) -> list[Path]:
     line += ["--src-tls-verify=false"] if mirror.startswith("http://") else []
     separator = "@" if ":" in tag else ":"
     source = f"docker://{mirror.partition('://')[2]}/{repository}{separator}{tag}"
-    _run([*line, source, f"oci:{home}:it"], f"the image {image} cannot be fetched")
+    fetcher.program([*line, source, f"oci:{home}:it"], f"the image {image} cannot be fetched")
     return list(files_of(folder, home))
 
 
@@ -85,22 +82,5 @@ def blob_file(folder: Path, digest: str) -> Path:
 
 
 def _mirror(lab: Lab, registry: str) -> str:
-    """Where the registry's images are fetched: at its own name, or at the mirror of labctl.yaml, which is for all."""
+    """Where to fetch the registry's images: from itself, or from the mirror in labctl.yaml, which is for all."""
     return dict(lab.mirrors.single).get("images") or f"https://{registry}"
-
-
-def _run(line: list[str], what: str, *, unprivileged: bool = False) -> str:
-    """What a program prints. unprivileged: not as root, and without this user's files. Raises CacheError."""
-    nobody = "nobody" if unprivileged and Host().is_root else None
-    environment = {"PATH": os.environ["PATH"], "HOME": "/"} if unprivileged else None
-    try:
-        done = subprocess.run(
-            line, user=nobody, env=environment, capture_output=True, text=True, timeout=_SECONDS, check=False
-        )
-    except OSError as error:
-        raise CacheError(what, why=str(error)) from error
-    except subprocess.TimeoutExpired as error:
-        raise CacheError(what, why=no_end(line[0], error), next_step="the same command again") from error
-    if done.returncode:
-        raise CacheError(what, why="\n".join(done.stderr.strip().splitlines()[-4:]), next_step="the same command again")
-    return done.stdout

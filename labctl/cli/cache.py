@@ -57,7 +57,7 @@ def pull(app: Application, folder: Path | None) -> None:
     lab = upstream_lab(app)
     home = folder_of(lab, folder)
     pins = app.lab_files().pins
-    filled = Pull(lab, home, host_arch(), status=_box_status(lab), known_pins=pins, tell=app.note).run()
+    filled = Pull(lab, home, host_arch(), status=_box_status(lab), known_pins=pins, note=app.note).run()
     app.note(f"{home} has all of it: {filled / 1e6:.0f} MB")
     app.note("next: labctl up --offline; or labctl cache serve, for other machines")
 

@@ -15,8 +15,8 @@ Pins = dict[str, str]
 
 _LINE = re.compile(r"([0-9a-f]{64})  (\S+)")
 _HEAD = """\
-# Written by labctl: what was fetched from publishers, and its SHA-256. Nothing else is taken for these addresses.
-# Keep this file with labctl.yaml. Where a publisher changed a file on purpose, remove its line.
+# Written by labctl: the SHA-256 of each file that was fetched from a publisher. No other file is accepted from there.
+# Keep this file with labctl.yaml. If a publisher changed a file on purpose, remove its line.
 """
 
 
@@ -43,7 +43,7 @@ def pins_text(pins: Pins) -> str:
 
 
 def add_pins(file: Path, new: Pins, whose: str) -> bool:
-    """Add sums to the file; returns whether any was new. whose: who took them.
+    """Add sums to the file; returns whether any was new. whose: who fetched the files.
 
     Raises LabctlError, with both sums, where one differs from what the file has.
     """
@@ -51,10 +51,10 @@ def add_pins(file: Path, new: Pins, whose: str) -> bool:
     for url, sha256 in new.items():
         if known.setdefault(url, sha256) != sha256:
             raise LabctlError(
-                f"{whose} took another file for {url} than {file.name} has (SHA-256)",
+                f"the file that {whose} fetched from {url} does not match its SHA-256 in {file.name}",
                 where=str(file),
                 why=f"expected {known[url]}\nfound    {sha256}",
-                next_step="find out which is right; where the publisher changed it on purpose, remove the line",
+                next_step="find out which is right; if the publisher changed the file on purpose, remove the line",
             )
     if known == read_pins(file):
         return False

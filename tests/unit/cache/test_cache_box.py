@@ -16,9 +16,9 @@ from pathlib import Path
 import pytest
 from cache_publishers import free_port
 
-from labctl.cache.box import pull_box
+from labctl.cache.fetcher import Fetcher
+from labctl.cache.pull import pull_box
 from labctl.cache.serve import serving
-from labctl.cache.words import Words
 from labctl.errors import CacheError
 from labctl.model.lab import Lab
 
@@ -61,7 +61,7 @@ def test_the_listed_box_is_fetched_and_vagrant_takes_it_from_the_cache(lab: Lab,
     published, cache = tmp_path / "published", tmp_path / "cache"
     catalogue(published, f"http://127.0.0.1:{port}")
     with serving(published, LOOPBACK, port):
-        (file,) = pull_box(lab, Words(cache, tmp_path / "none"), cache, "amd64")
+        (file,) = pull_box(lab, Fetcher(cache, tmp_path / "none"), cache, "amd64")
     assert file.read_bytes() == small_box()
     if shutil.which("vagrant") is None:
         pytest.skip("vagrant is not installed")
@@ -78,17 +78,17 @@ def test_a_box_without_the_architecture_the_version_or_the_right_sum(
     lab: Lab, port: int, tmp_path: Path, make_lab: Callable[[str], Lab]
 ) -> None:
     cache = tmp_path / "cache"
-    words = Words(cache, tmp_path / "none")
+    fetcher = Fetcher(cache, tmp_path / "none")
     catalogue(tmp_path / "published", f"http://127.0.0.1:{port}", sha256="0" * 64)
     other = make_lab(f"provider: virtualbox\nsource: upstream\nnetwork: {{subnet: 192.168.56.0/24}}\n"
                      f"box: {{version: 1.2.3}}\nsources: {{boxes: 'http://127.0.0.1:{port}'}}\n")  # fmt: skip
     with serving(tmp_path / "published", LOOPBACK, port):
         with pytest.raises(CacheError) as wrong_processor:
-            pull_box(lab, words, cache, "arm64")
+            pull_box(lab, fetcher, cache, "arm64")
         with pytest.raises(CacheError) as wrong_version:
-            pull_box(other, words, cache, "amd64")
+            pull_box(other, fetcher, cache, "amd64")
         with pytest.raises(CacheError, match="has the wrong checksum"):
-            pull_box(lab, words, cache, "amd64")
+            pull_box(lab, fetcher, cache, "amd64")
     assert wrong_processor.value.what == f"the box bento/debian-13 {VERSION} has no build for virtualbox on arm64"
     assert wrong_processor.value.why == "it has virtualbox on amd64"
     assert (wrong_version.value.what, wrong_version.value.why) == (

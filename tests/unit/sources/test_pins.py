@@ -1,4 +1,4 @@
-"""labctl.lock: sums that were found once hold; a machine that took another file is told of, with both sums."""
+"""labctl.lock: sums that were found once hold; a machine that fetched another file is reported, with both sums."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_the_first_sum_holds_and_another_is_refused_with_both(tmp_path: Path) ->
     before = file.read_bytes()
     with pytest.raises(LabctlError) as raised:
         add_pins(file, {"https://h/b": "3" * 64, "https://h/a": "2" * 64}, "worker2")
-    assert raised.value.what == "worker2 took another file for https://h/a than labctl.lock has (SHA-256)"
+    assert "worker2 fetched from https://h/a" in raised.value.what
     assert raised.value.why == f"expected {'1' * 64}\nfound    {'2' * 64}"
     assert file.read_bytes() == before
     assert read_pins(file) == {"https://h/a": "1" * 64}
