@@ -48,3 +48,19 @@ def short_path() -> Iterator[Path]:
 def controller(needs_haproxy: str, api: FakeApi, short_path: Path) -> Iterator[RunningController]:
     with running_controller(short_path, api.kubeconfig(short_path / "kubeconfig")) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def module_controller() -> Iterator[tuple[FakeApi, list[Pod], RunningController]]:
+    """A controller with an API and pods of its own for all tests of a module."""
+    if not shutil.which("haproxy"):
+        pytest.skip("haproxy is not installed (apt install haproxy)")
+    api, port = FakeApi(), free_port()
+    pods = [Pod(f"127.0.2.{number}", port) for number in range(1, 9)]
+    with tempfile.TemporaryDirectory(prefix="labctl-", dir="/tmp") as folder:
+        kubeconfig = api.kubeconfig(Path(folder) / "kubeconfig")
+        with running_controller(Path(folder), kubeconfig) as running:
+            yield api, pods, running
+    for pod in pods:
+        pod.stop()
+    api.stop()
