@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +25,15 @@ _STANDS_IN_FOR = "v3.32.1"
 _ADMIN_KUBECONFIG = Path("/etc/kubernetes/admin.conf")
 # Fields of metadata that only the API sets; without them the output of ``get`` can be applied after a ``delete``.
 _SET_BY_API = frozenset({"creationTimestamp", "resourceVersion", "uid"})
+# The fields of metadata (Kubernetes API reference, ObjectMeta) that a manifest may have; none of them is looked into.
+_METADATA: Mapping[str, Mapping[str, Any]] = {
+    field: {}
+    for field in (
+        *("annotations", "creationTimestamp", "deletionGracePeriodSeconds", "deletionTimestamp", "finalizers"),
+        *("generateName", "generation", "labels", "managedFields", "name", "namespace", "ownerReferences"),
+        *("resourceVersion", "selfLink", "uid"),
+    )
+}
 
 
 def main(arguments: list[str]) -> int:
@@ -71,7 +80,11 @@ def write(client: Client, action: str, items: Sequence[dict[str, Any]]) -> str:
 
 
 def read_manifests(file: str) -> list[dict[str, Any]]:
-    """The objects in a file of YAML or JSON, ``-`` for standard input, with those in lists. Raises CalicoctlError."""
+    """The objects in a file of YAML or JSON, ``-`` for standard input, with those in lists.
+
+    Raises CalicoctlError: also for a field that the stand-in's definitions (crds.yaml) do not have. The real calicoctl
+    decodes strictly, too (sigs.k8s.io/yaml, UnmarshalStrict).
+    """
     import yaml  # noqa: PLC0415 - only what reads or prints YAML waits for it
 
     try:
@@ -86,7 +99,30 @@ def read_manifests(file: str) -> list[dict[str, Any]]:
     for item in items:
         if not isinstance(item, dict) or item.get("apiVersion") != API_VERSION or not _name_or_empty(item):
             raise CalicoctlError(f"Failed to execute command: not a named object of {API_VERSION}: {item}")
+    definitions = yaml.safe_load_all(Path(__file__).with_name("crds.yaml").read_text(encoding="utf-8"))
+    schemas = {
+        definition["spec"]["names"]["kind"]: definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        for definition in definitions
+    }
+    for item in items:
+        kind = kind_named(str(item.get("kind"))).name
+        if kind in schemas:
+            _check_fields(kind, item, schemas[kind])
     return items
+
+
+def _check_fields(where: str, value: object, schema: Mapping[str, Any]) -> None:
+    """Raises CalicoctlError for the first field that the schema does not have; where: for the message."""
+    properties = _METADATA if where.endswith(".metadata") else schema.get("properties")
+    if not isinstance(value, dict) or properties is None:
+        return
+    for key, inner in value.items():
+        if key not in properties:
+            raise CalicoctlError(
+                "Failed to execute command: error unmarshaling JSON: while decoding JSON: json: unknown field "
+                f'"{key}" (this stand-in\'s {where} has {", ".join(sorted(properties))})'
+            )
+        _check_fields(f"{where}.{key}", inner, properties[key])
 
 
 def _name_or_empty(item: dict[str, Any]) -> str:

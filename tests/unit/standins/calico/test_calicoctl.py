@@ -123,6 +123,33 @@ def test_read_manifests(tmp_path: Path) -> None:
         read_manifests(str(tmp_path / "missing"))
 
 
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"spec": {"peerIP": "192.168.50.21", "asNumbr": 65000}}, "asNumbr"),
+        ({"spec": {"peerIP": "192.168.50.21", "asNumber": 65000, "reachableBy": "192.168.50.1"}}, "reachableBy"),
+        ({"spec": {"password": {"secretKeyRef": {"name": "a", "kye": "b"}}}}, "kye"),
+        ({"metadata": {"name": "a", "lables": {}}}, "lables"),
+        ({"specs": {}}, "specs"),
+    ],
+)
+def test_a_misspelt_or_unsupported_field_is_refused(wrong: dict[str, Any], field: str, tmp_path: Path) -> None:
+    """The real one decodes strictly, before it changes anything."""
+    file = tmp_path / "x.yaml"
+    file.write_text(yaml.safe_dump_all([peer("good"), {**peer(), **wrong}]))
+    with pytest.raises(CalicoctlError, match=f'unknown field "{field}"'):
+        read_manifests(str(file))
+
+
+def test_what_get_prints_can_be_applied(api: MemoryApi, tmp_path: Path) -> None:
+    labeled = peer()
+    labeled["metadata"] |= {"labels": {"a": "b"}, "managedFields": [{"manager": "x"}]}
+    write(api, "apply", [labeled])
+    file = tmp_path / "x.yaml"
+    file.write_text(get(api, kind_named("bgppeer"), [], "yaml"))
+    assert write(api, "apply", read_manifests(str(file))) == "Successfully applied 1 'BGPPeer' resource(s)\n"
+
+
 def test_version_says_what_it_is(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["version"]) == 0
     assert "labctl" in capsys.readouterr().out

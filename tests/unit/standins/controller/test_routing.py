@@ -200,6 +200,18 @@ def test_the_oldest_ingress_wins() -> None:
     assert any("already goes to default_svc_app_port-1" in problem for problem in routing.problems)
 
 
+def test_exact_beside_prefix_of_another_ingress_counts() -> None:
+    routing = routed(
+        ingress(path="/a"),
+        ingress(path="/a", path_type="Exact", name="second", to="b"),
+        services=[service(), service("b")],
+    )
+    assert {(found.path_type, found.backend) for found in routing.routes} == {
+        ("Prefix", "default_svc_app_port-1"),
+        ("Exact", "default_svc_b_port-1"),
+    }
+
+
 def test_path_types_and_wildcards_become_rows() -> None:
     rows = map_rows(
         routed(
