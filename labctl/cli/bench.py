@@ -102,7 +102,7 @@ def path(
     """Measure the article's two layouts on the running lab by turns; what this adds to the lab it removes again."""
     from labctl.bench.conditions import Recorder
     from labctl.bench.path.figures import figures
-    from labctl.bench.path.measure import Plan, measure
+    from labctl.bench.path.measure import Options, measure
     from labctl.cli.as_root import become_root
     from labctl.engine.lock import lab_lock
 
@@ -110,7 +110,7 @@ def path(
     become_root(app, lab, "read what the lab's containers use")
     _verified(app, lab)
     with lab_lock(app.lab_files().lock), app.connections(lab) as connections:
-        found = measure(lab, connections, Plan(rounds, seconds, rate, traced), Recorder(app.host), app.note)
+        found = measure(lab, connections, Options(rounds, seconds, rate, traced), Recorder(app.host), app.note)
     show(app, figures(lab, found), output, document)
     if plot is not None:
         from labctl.bench.path.plot import as_svg

@@ -30,7 +30,7 @@ class Scene:
             raise LabctlError(f"{machine} could not be prepared for the measurement", why=result.stderr.strip()[-300:])
 
 
-Deed = Callable[[Scene], None]
+Action = Callable[[Scene], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +42,8 @@ class Case:
 
     name: str
     title: str
-    do: Deed
-    undo: Deed
+    do: Action
+    undo: Action
     by_bgp: bool = False
 
 

@@ -10,7 +10,7 @@ from labctl.bench.figures import Figures, Spread, Table, number, ratios, shown, 
 from labctl.bench.path.layouts import EXTERNAL, LAYOUTS, TRADITIONAL
 from labctl.bench.path.load import CONNECTIONS, THREADS, client
 from labctl.bench.path.measure import PERCENTILES, Found, Round, in_the_way
-from labctl.bench.path.trace import Way
+from labctl.bench.path.trace import RequestPath
 from labctl.model.lab import Lab
 
 
@@ -49,27 +49,27 @@ def figures(lab: Lab, found: Found) -> Figures:
         name="path",
         title="Two layouts: the controller outside the cluster, and in it",
         conditions=found.conditions,
-        tables=(_ways_table(found), _costs_table(found)),
+        tables=(_paths_table(found), _costs_table(found)),
         notes=_notes(lab, found),
         data=_data(lab, found),
     )
 
 
-def _ways_table(found: Found) -> Table:
+def _paths_table(found: Found) -> Table:
     rows = [
-        _ways_row("proxies", found, lambda way: str(way.proxies)),
-        _ways_row("TCP connections", found, lambda way: str(len(way.connections))),
-        _ways_row("address translations", found, lambda way: str(way.translations)),
-        _ways_row("from machine to machine", found, lambda way: str(way.links)),
-        _ways_row("an extra node on the way", found, lambda way: "yes" if way.extra_node else "no"),
-        _ways_row("who asks, as the pod is told", found, lambda way: way.told_client or "nobody"),
+        _paths_row("proxies", found, lambda path: str(path.proxies)),
+        _paths_row("TCP connections", found, lambda path: str(len(path.connections))),
+        _paths_row("address translations", found, lambda path: str(path.translations)),
+        _paths_row("from machine to machine", found, lambda path: str(path.links)),
+        _paths_row("an extra node on the way", found, lambda path: "yes" if path.extra_node else "no"),
+        _paths_row("the client, as the pod sees it", found, lambda path: path.client_seen or "nobody"),
     ]
     columns = ("in the way of a request", *(layout.name for layout in LAYOUTS))
-    return Table(columns, tuple(rows), f"Traced: {found.plan.traced} requests each")
+    return Table(columns, tuple(rows), f"Traced: {found.options.traced} requests each")
 
 
-def _ways_row(what: str, found: Found, look: Callable[[Way], str]) -> tuple[str, ...]:
-    return (what, *(_counted([look(way) for way in found.ways[layout.name]]) for layout in LAYOUTS))
+def _paths_row(what: str, found: Found, look: Callable[[RequestPath], str]) -> tuple[str, ...]:
+    return (what, *(_counted([look(path) for path in found.paths[layout.name]]) for layout in LAYOUTS))
 
 
 def _counted(seen: Sequence[str]) -> str:
@@ -86,9 +86,9 @@ def _costs_table(found: Found) -> Table:
         per = values(found, measure)
         both = [shown(spread(per[layout.name]), measure.unit) for layout in LAYOUTS]
         rows.append((measure.title, *both, shown(_ratio(per))))
-    plan = found.plan
+    options = found.options
     columns = ("what it costs", *(layout.name for layout in LAYOUTS), f"{TRADITIONAL.name} / {EXTERNAL.name}")
-    title = f"Measured: {plan.rounds} rounds, median (lowest-highest); fixed rate {plan.rate} requests/s"
+    title = f"Measured: {options.rounds} rounds, median (lowest-highest); fixed rate {options.rate} requests/s"
     return Table(columns, tuple(rows), title)
 
 
@@ -97,23 +97,23 @@ def _ratio(per: dict[str, list[float]]) -> Spread:
 
 
 def _notes(lab: Lab, found: Found) -> tuple[str, ...]:
-    plan = found.plan
+    options = found.options
     every = [one for rounds in found.rounds.values() for one in rounds]
     machines = ", ".join(machine.name for machine in in_the_way(lab))
     lowest = min(one.achieved for one in every)
     return (
         f"External: {EXTERNAL.title}. Traditional: {TRADITIONAL.title}. Both serve the same pods by the same Ingress, "
         "with the same HAProxy and the same controller, on the same machines.",
-        *(f"One traced request, {layout.name}: {told(found.ways[layout.name][-1], lab)}" for layout in LAYOUTS),
-        "The way was seen with tcpdump on every machine: a request's first bytes with the same TCP sequence number are "
-        "the same connection, with other addresses a translation (kube-proxy), with another number a proxy.",
+        *(f"One traced request, {layout.name}: {described(found.paths[layout.name][-1], lab)}" for layout in LAYOUTS),
+        "tcpdump on every machine shows the path: a request's first bytes with the same TCP sequence number are the "
+        "same connection, with other addresses a translation (kube-proxy), with another number a proxy.",
         f"The client is wrk on {client(lab).name}, which has no pod of the application and neither proxy. By turns in "
-        f"every round: {plan.seconds} s at a fixed rate on {THREADS} connections, {plan.seconds} s at saturation on "
-        f"{CONNECTIONS}. The load balancer is a second HAProxy on {lab.ingress.name}, by connection (mode tcp); the "
+        f"every round: {options.seconds} s at a fixed rate on {THREADS} connections, {options.seconds} s at saturation "
+        f"on {CONNECTIONS}. The load balancer is a second HAProxy on {lab.ingress.name}, by connection (mode tcp); the "
         "pod's programs are those of its node, mounted read-only.",
         "At the fixed rate a request that had to wait for a connection counts from when it should have been sent "
         f"(no coordinated omission): {sum(one.late for one in every)} requests did. The lowest rate achieved was "
-        f"{number(lowest)} of {plan.rate} requests/s; {sum(one.errors for one in every)} requests failed.",
+        f"{number(lowest)} of {options.rate} requests/s; {sum(one.errors for one in every)} requests failed.",
         f"CPU is that of {machines}, by their control groups, less what they use while nobody asks. All machines share "
         "this host's processors with the client, so throughput is that of the host, not of a machine: it follows from "
         "what a layout needs per request and from what it was given (processors in use). Where other work competes, a "
@@ -122,11 +122,11 @@ def _notes(lab: Lab, found: Found) -> tuple[str, ...]:
     )
 
 
-def told(way: Way, lab: Lab) -> str:
-    """A request's way in words: each connection with the machines that it passes, proxies between them."""
+def described(path: RequestPath, lab: Lab) -> str:
+    """A request's path in words: each connection with the machines that it passes, proxies between them."""
     names = {str(machine.address): machine.name for machine in lab.machines}
     parts = []
-    for connection in way.connections:
+    for connection in path.connections:
         first = connection.addresses[0]
         text = f"{_named(first[0], names)} → {_named(first[1], names, port=True)}"
         for source, destination in connection.addresses[1:]:
@@ -143,30 +143,30 @@ def _named(place: str, names: dict[str, str], *, port: bool = False) -> str:
 
 
 def _data(lab: Lab, found: Found) -> dict[str, Any]:
-    plan = found.plan
+    options = found.options
     costs = {}
     for measure in MEASURES:
         per = values(found, measure)
         each = {layout.name: spread(per[layout.name]).as_json() for layout in LAYOUTS}
         costs[measure.key] = {"unit": measure.unit, **each, "ratio": _ratio(per).as_json(), "rounds": per}
     return {
-        "rounds": plan.rounds,
-        "seconds": plan.seconds,
-        "rate": plan.rate,
+        "rounds": options.rounds,
+        "seconds": options.seconds,
+        "rate": options.rate,
         "client": client(lab).name,
         "ways": {
             name: [
                 {
-                    "proxies": way.proxies,
-                    "translations": way.translations,
-                    "links": way.links,
-                    "extra_node": way.extra_node,
-                    "x_forwarded_for": way.told_client,
-                    "connections": [asdict(connection) for connection in way.connections],
+                    "proxies": path.proxies,
+                    "translations": path.translations,
+                    "links": path.links,
+                    "extra_node": path.extra_node,
+                    "x_forwarded_for": path.client_seen,
+                    "connections": [asdict(connection) for connection in path.connections],
                 }
-                for way in ways
+                for path in paths
             ]
-            for name, ways in found.ways.items()
+            for name, paths in found.paths.items()
         },
         "costs": costs,
         "errors": sum(one.errors for rounds in found.rounds.values() for one in rounds),

@@ -10,7 +10,7 @@ from labctl.bench.conditions import Conditions, Recorder
 from labctl.bench.figures import percentile
 from labctl.bench.path.layouts import LAYOUTS, Layout, both_layouts, require_embedded
 from labctl.bench.path.load import paced, saturated
-from labctl.bench.path.trace import Way, trace
+from labctl.bench.path.trace import RequestPath, trace
 from labctl.bench.usage import cpu_seconds
 from labctl.model.lab import Lab, Machine
 from labctl.ssh.connections import Connections
@@ -20,7 +20,7 @@ _WARM_UP = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Options:
     """How much to measure. seconds: of each load. rate: requests per second of the paced one. traced: requests."""
 
     rounds: int
@@ -49,38 +49,42 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Everything that was measured; ways and rounds by the layout's name."""
+    """Everything that was measured; paths and rounds by the layout's name."""
 
-    plan: Plan
+    options: Options
     conditions: Conditions
-    ways: dict[str, list[Way]]
+    paths: dict[str, list[RequestPath]]
     rounds: dict[str, list[Round]]
 
 
-def measure(lab: Lab, connections: Connections, plan: Plan, recorder: Recorder, note: Callable[[str], None]) -> Found:
+def measure(
+    lab: Lab, connections: Connections, options: Options, recorder: Recorder, note: Callable[[str], None]
+) -> Found:
     """Set up the second layout, trace and measure both, and remove it again. Raises LabctlError."""
     require_embedded(lab)
     note("adding the controller as a pod, its NodePort Service and a load balancer on ingress")
     with both_layouts(lab, connections):
-        ways = {}
+        paths = {}
         for layout in LAYOUTS:
-            note(f"tracing {plan.traced} requests: {layout.title}")
-            ways[layout.name] = trace(lab, connections, layout, requests=plan.traced)
+            note(f"tracing {options.traced} requests: {layout.title}")
+            paths[layout.name] = trace(lab, connections, layout, requests=options.traced)
             saturated(lab, connections, layout, seconds=_WARM_UP)
-        rounds = _rounds(lab, connections, plan, note)
+        rounds = _rounds(lab, connections, options, note)
         conditions = recorder.conditions()
         note("removing what was added")
-    return Found(plan, conditions, ways, rounds)
+    return Found(options, conditions, paths, rounds)
 
 
-def _rounds(lab: Lab, connections: Connections, plan: Plan, note: Callable[[str], None]) -> dict[str, list[Round]]:
+def _rounds(
+    lab: Lab, connections: Connections, options: Options, note: Callable[[str], None]
+) -> dict[str, list[Round]]:
     """The layouts by turns; whoever was first in one round is second in the next."""
     rounds: dict[str, list[Round]] = {layout.name: [] for layout in LAYOUTS}
-    for number in range(plan.rounds):
-        note(f"round {number + 1} of {plan.rounds}")
-        idle = _idle_use(lab, plan)
+    for number in range(options.rounds):
+        note(f"round {number + 1} of {options.rounds}")
+        idle = _idle_use(lab, options)
         for layout in LAYOUTS if number % 2 == 0 else reversed(LAYOUTS):
-            rounds[layout.name].append(_round(lab, connections, layout, plan, idle))
+            rounds[layout.name].append(_round(lab, connections, layout, options, idle))
     return rounds
 
 
@@ -89,18 +93,18 @@ def in_the_way(lab: Lab) -> tuple[Machine, ...]:
     return (lab.ingress, *lab.workers)
 
 
-def _idle_use(lab: Lab, plan: Plan) -> float:
+def _idle_use(lab: Lab, options: Options) -> float:
     """Processor seconds per second that these machines use while nobody asks."""
     started, before = time.monotonic(), cpu_seconds(lab, in_the_way(lab))
-    time.sleep(plan.seconds)
+    time.sleep(options.seconds)
     return (cpu_seconds(lab, in_the_way(lab)) - before) / (time.monotonic() - started)
 
 
-def _round(lab: Lab, connections: Connections, layout: Layout, plan: Plan, idle: float) -> Round:
+def _round(lab: Lab, connections: Connections, layout: Layout, options: Options, idle: float) -> Round:
     meter = _Meter(lab, idle)
-    slow = paced(lab, connections, layout, rate=plan.rate, seconds=plan.seconds)
+    slow = paced(lab, connections, layout, rate=options.rate, seconds=options.seconds)
     cpu_paced = meter.per_request(len(slow.times))
-    full = saturated(lab, connections, layout, seconds=plan.seconds)
+    full = saturated(lab, connections, layout, seconds=options.seconds)
     return Round(
         latency={percent: percentile(slow.times, percent) for percent in PERCENTILES},
         achieved=slow.rate,

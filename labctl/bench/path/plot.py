@@ -62,4 +62,4 @@ def as_svg(found: Found) -> str:
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, keep_trailing_newline=True
     )
     lines = circumstances(found.conditions)
-    return environment.from_string(source).render(panels=panels(found), plan=found.plan, lines=lines)
+    return environment.from_string(source).render(panels=panels(found), options=found.options, lines=lines)

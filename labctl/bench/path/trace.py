@@ -1,9 +1,9 @@
-"""Which way requests take, seen on the wire: tcpdump on every machine, and requests that can be told apart.
+"""Which path requests take, seen on the wire: tcpdump on every machine, and requests that can be told apart.
 
 A request's first bytes are recognised wherever they pass. Where they pass again with the same TCP sequence number, the
 same connection goes on: to the next machine, or, with other addresses, through address translation (kube-proxy). Where
 the sequence number is another one, somebody has taken the request in and sent it on over a connection of its own: a
-proxy. Machines that are containers share one clock, so the order of the sightings is the order of the way.
+proxy. Machines that are containers share one clock, so the order of the sightings is the order of the path.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One TCP connection of a request's way. machines: those that its segment was seen on, in order.
+    """One TCP connection of a request's path. machines: those that its segment was seen on, in order.
 
-    addresses: (source, destination), one pair more for each translation on the way.
+    addresses: (source, destination), one pair more for each translation on its path.
     """
 
     machines: tuple[str, ...]
@@ -63,11 +63,11 @@ class Connection:
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
-    """The way of one request. told_client: what the pod was told about who asks (X-Forwarded-For)."""
+class RequestPath:
+    """The path of one request. client_seen: the client as the pod sees it (X-Forwarded-For)."""
 
     connections: tuple[Connection, ...]
-    told_client: str
+    client_seen: str
 
     @property
     def proxies(self) -> int:
@@ -90,7 +90,7 @@ class Way:
         return any(connection.links > 1 for connection in self.connections)
 
 
-def trace(lab: Lab, connections: Connections, layout: Layout, *, requests: int) -> list[Way]:
+def trace(lab: Lab, connections: Connections, layout: Layout, *, requests: int) -> list[RequestPath]:
     """Send so many requests, each on a connection of its own, and watch them on every machine.
 
     Raises LabctlError if a machine cannot watch, or a request was not seen.
@@ -102,9 +102,9 @@ def trace(lab: Lab, connections: Connections, layout: Layout, *, requests: int) 
         # A machine that cannot watch never says that it does; its error is raised below.
         for _ in watching:
             ready.acquire(timeout=_SECONDS)
-        told = {mark: _ask(lab, connections, layout, mark) for mark in marks}
+        clients = {mark: _ask(lab, connections, layout, mark) for mark in marks}
         seen = [sighting for watched in watching for sighting in watched.result()]
-    return [Way(way_of(seen, mark), told[mark]) for mark in marks]
+    return [RequestPath(connections_of(seen, mark), clients[mark]) for mark in marks]
 
 
 def _watch(connections: Connections, machine: str, ready: threading.Semaphore) -> list[Sighting]:
@@ -123,7 +123,7 @@ def _watch(connections: Connections, machine: str, ready: threading.Semaphore) -
 
 
 def _ask(lab: Lab, connections: Connections, layout: Layout, mark: str) -> str:
-    """One request; what the pod was told about who asks."""
+    """One request; the client as the pod sees it."""
     url = f"http://{lab.ingress.address}:{layout.port}/labctl-trace-{mark}"
     command = shlex.join(["curl", "-sS", "-f", "--max-time", "5", "-H", f"Host: {lab.app.host}", url])
     done = connections.to(client(lab).name).run(command, deadline=20.0)
@@ -159,7 +159,7 @@ def _packets(lines: Iterable[str]) -> Iterable[tuple[re.Match[str], str]]:
         yield head, "\n".join(content)
 
 
-def way_of(seen: Sequence[Sighting], request: str) -> tuple[Connection, ...]:
+def connections_of(seen: Sequence[Sighting], request: str) -> tuple[Connection, ...]:
     """One request's connections, in order. Raises LabctlError if it was not seen."""
     own = sorted((one for one in seen if one.request == request), key=lambda one: one.at)
     if not own:

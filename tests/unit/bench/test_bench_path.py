@@ -1,4 +1,4 @@
-"""The way of requests, from what tcpdump printed on the machines of a real lab; wrk's numbers; the figures; the plot.
+"""The path of requests, from what tcpdump printed on the machines of a real lab; wrk's numbers; the figures; the plot.
 
 traced.json: two requests of each layout, by machine; packets of others and bytes that are no text were cut out.
 """
@@ -13,12 +13,12 @@ from pathlib import Path
 import pytest
 
 from labctl.bench.conditions import Conditions
-from labctl.bench.path.figures import figures, told
+from labctl.bench.path.figures import described, figures
 from labctl.bench.path.layouts import LAYOUTS, _image_archive, _render
 from labctl.bench.path.load import read_paced
-from labctl.bench.path.measure import Found, Plan, Round
+from labctl.bench.path.measure import Found, Options, Round
 from labctl.bench.path.plot import as_svg
-from labctl.bench.path.trace import Connection, Way, sightings, way_of
+from labctl.bench.path.trace import Connection, RequestPath, connections_of, sightings
 from labctl.errors import LabctlError
 from labctl.model.lab import Lab
 
@@ -32,10 +32,10 @@ def lab(make_lab: Callable[..., Lab]) -> Lab:
     return make_lab("network: {subnet: 192.168.111.0/24, service_cidr: 10.111.0.0/16, pod_cidr: 172.21.0.0/16}")
 
 
-def traced(layout: str) -> list[Way]:
+def traced(layout: str) -> list[RequestPath]:
     printed = json.loads(TRACED.read_text())[layout]
     seen = [one for machine, text in printed.items() for one in sightings(text, machine)]
-    return [Way(way_of(seen, request), "") for request in dict.fromkeys(one.request for one in seen)]
+    return [RequestPath(connections_of(seen, request), "") for request in dict.fromkeys(one.request for one in seen)]
 
 
 def test_outside_the_cluster_there_is_one_proxy_and_no_translation() -> None:
@@ -56,7 +56,7 @@ def test_inside_there_are_two_proxies_a_translation_and_sometimes_another_node()
 
 
 def test_a_way_in_words(lab: Lab) -> None:
-    assert told(traced("traditional")[0], lab) == (
+    assert described(traced("traditional")[0], lab) == (
         "controlplane → ingress:8088 (seen on controlplane, ingress); proxy; "
         "ingress → worker1:31076, translated to worker1 → pod 172.21.189.66:8080 (seen on ingress, worker1, worker2); "
         "proxy; pod 172.21.189.66 → pod 172.21.235.129:8080 (seen on worker2, worker1)"
@@ -65,7 +65,7 @@ def test_a_way_in_words(lab: Lab) -> None:
 
 def test_a_request_that_nobody_saw_is_an_error() -> None:
     with pytest.raises(LabctlError, match="not seen"):
-        way_of([], "00000000")
+        connections_of([], "00000000")
     assert sightings("no packet\nat all\n", "ingress") == []
 
 
@@ -84,16 +84,16 @@ def a_round(factor: float) -> Round:
 
 @pytest.fixture
 def found() -> Found:
-    ways = {layout.name: traced(layout.name) for layout in LAYOUTS}
+    paths = {layout.name: traced(layout.name) for layout in LAYOUTS}
     rounds = {"external": [a_round(1), a_round(2)], "traditional": [a_round(2), a_round(3)]}
-    return Found(Plan(2, 4, 500, 2), CONDITIONS, ways, rounds)
+    return Found(Options(2, 4, 500, 2), CONDITIONS, paths, rounds)
 
 
 def test_figures(lab: Lab, found: Found) -> None:
     shown = figures(lab, found)
-    ways, costs = shown.tables
-    assert ways.rows[0] == ("proxies", "1", "2")
-    assert ways.rows[4] == ("an extra node on the way", "no", "no (1 of 2), yes (1 of 2)")
+    paths, costs = shown.tables
+    assert paths.rows[0] == ("proxies", "1", "2")
+    assert paths.rows[4] == ("an extra node on the way", "no", "no (1 of 2), yes (1 of 2)")
     assert costs.rows[0] == ("latency p50", "1.50 ms (1.00-2.00)", "2.50 ms (2.00-3.00)", "1.75 (1.50-2.00)")
     assert [row[-1] for row in costs.rows[3:5]] == ["0.583 (0.5-0.667)", "1.75 (1.50-2.00)"]
     assert json.loads(json.dumps(shown.data))["costs"]["p99"]["rounds"]["traditional"] == [8, 12]
