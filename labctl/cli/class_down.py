@@ -39,7 +39,7 @@ def _remove(seat: Application) -> None:
     from labctl.classroom.seat_files import remove_seat
     from labctl.engine import down as engine
     from labctl.engine.lock import lab_lock
-    from labctl.providers.lxc.marks import HostMarks
+    from labctl.providers.marks import HostMarks
 
     lab, files = seat.lab(), seat.lab_files()
     with lab_lock(files.lock):

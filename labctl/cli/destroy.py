@@ -46,7 +46,7 @@ def destroy(app: Application, yes: bool, name: str | None) -> None:
 def _here(app: Application) -> tuple[Sequence[Lab], LabDirectory]:
     """The labs of this directory, with or without a labctl.yaml that can be read."""
     from labctl.engine.down import labs_to_destroy
-    from labctl.providers.lxc.marks import HostMarks
+    from labctl.providers.marks import HostMarks
 
     files, marks = app.lab_files(), HostMarks(app.host)
     wanted: Lab | None = None
@@ -80,7 +80,7 @@ def _named(app: Application, name: str) -> tuple[Sequence[Lab], LabDirectory]:
     from labctl.engine.applied import applied_lab
     from labctl.engine.down import lab_named
     from labctl.lab_directory import LabDirectory
-    from labctl.providers.lxc.marks import HostMarks
+    from labctl.providers.marks import HostMarks
 
     known = HostMarks(app.host).labs()
     if name not in known:

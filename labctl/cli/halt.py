@@ -39,7 +39,7 @@ def halt(app: Application) -> None:
 def _by_their_marks(app: Application) -> list[Lab]:
     """The labs of a directory whose .labctl is gone. Raises HostError if this host shows none."""
     from labctl.engine.down import labs_without_files
-    from labctl.providers.lxc.marks import HostMarks
+    from labctl.providers.marks import HostMarks
 
     files = app.lab_files()
     found = labs_without_files(files, HostMarks(app.host))

@@ -1,1 +1,1 @@
-"""Carrying out a plan: steps over SSH, machines side by side, each step as soon as what it needs is done."""
+"""Up, halt and destroy: machines on their provider, steps over SSH, one labctl at a time per lab."""

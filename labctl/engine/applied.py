@@ -23,7 +23,7 @@ from labctl.model.lab import Lab, Provider
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A key of labctl.yaml whose value is another one than the lab was last brought up with."""
+    """A key of labctl.yaml whose value differs from the one that the lab was last brought up with."""
 
     key: str
     before: str
@@ -34,20 +34,20 @@ class Change:
 
 
 def remember(files: LabDirectory) -> None:
-    """Keep labctl.yaml as it is now; the choices beside it are kept by `up`. Raises OSError if it can't be written."""
+    """Save labctl.yaml as it is now; `up` saves the choices beside it. Raises OSError if it cannot be written."""
     content = files.config.read_bytes() if files.config.is_file() else b""
     write_atomically(_file(files), _head(content) + content)
 
 
 def applied_lab(files: LabDirectory) -> Lab | None:
-    """The lab that `up` last set out to make; None where there was none, or nobody can say any more."""
+    """The lab that `up` last worked on; None if there was none, or the file is missing or damaged."""
     path = _file(files)
     try:
         if path.is_symlink() or path.stat().st_size > MAX_BYTES + len(_head(b"")):
             return None
         head, end, content = path.read_bytes().partition(b"\n")
         if head + end != _head(content):
-            return None  # damaged: half of a file, and an empty one, would be another lab's
+            return None  # damaged: half of a file, or an empty one, would describe another lab
         choices = read_choices(files.choices)
         config = parse(content, overrides=choices, where=str(path))
         return build(config, Provider(choices.provider or config.provider))
@@ -56,7 +56,7 @@ def applied_lab(files: LabDirectory) -> Lab | None:
 
 
 def _head(content: bytes) -> bytes:
-    """The line before what is kept, by which damage shows."""
+    """The line before the content, which shows whether the content is damaged."""
     return b"# labctl.yaml as `labctl up` last carried it out; SHA-256 " + sha256(content).hexdigest().encode() + b"\n"
 
 
@@ -64,21 +64,21 @@ def _file(files: LabDirectory) -> Path:
     return files.folder / "applied.yaml"
 
 
-def require_same_lab(files: LabDirectory, told: Overrides) -> None:
-    """Raise ConfigError, naming every key, if labctl.yaml or the command line wants what an existing lab can't become.
+def require_same_lab(files: LabDirectory, overrides: Overrides) -> None:
+    """Raise ConfigError, naming every key, if labctl.yaml or the command line wants what an existing lab cannot become.
 
     Addresses are in certificates, in the API's objects and in every machine: another network is another lab.
     """
     lab = applied_lab(files)
     if lab is None:
         return
-    refused = list(_refused(lab, load_config(files.base), told))
+    refused = list(_refused(lab, load_config(files.base), overrides))
     if refused:
         raise ConfigError(
-            f"the lab {lab.name} exists, and this can't be changed in it",
-            problems=[f"{change.key}: {change.after}; the lab was made with {change.before}" for change in refused],
+            f"the lab {lab.name} exists, and these keys cannot be changed in it",
+            problems=[f"{change.key}: {change.after}; the lab was created with {change.before}" for change in refused],
             where=str(files.config),
-            next_step="put it back; or labctl destroy, then labctl up",
+            next_step="restore the old values; or labctl destroy, then labctl up",
         )
 
 
@@ -119,14 +119,14 @@ def _as_written(value: object) -> str:
 
 
 def machines_to_remove(before: Lab, after: Lab) -> list[str]:
-    """The machines that the lab had and that labctl.yaml wants no longer."""
+    """The machines that the lab had and that labctl.yaml no longer lists."""
     wanted = {machine.name for machine in after.machines}
     return [machine.name for machine in before.machines if machine.name not in wanted]
 
 
-def _refused(lab: Lab, config: Config, told: Overrides) -> Iterator[Change]:
+def _refused(lab: Lab, config: Config, overrides: Overrides) -> Iterator[Change]:
     network = config.network
-    provider, source = told.provider or config.provider, told.source or config.source
+    provider, source = overrides.provider or config.provider, overrides.source or config.source
     values = {
         "name": (lab.name, config.name),
         "provider": (lab.provider.value, provider if provider != "auto" else lab.provider.value),

@@ -52,26 +52,26 @@ class Boot:
         name = task.machine.name
         until = time.monotonic() + task.step.deadline
         while True:
-            why = "it has not got its keys yet"
+            why = "it does not have its keys yet"
             if self._may_answer(name):
                 try:
                     return connections.to(name), name in self._to_boot
                 except RemoteError as error:
                     why = error.why
-            # Virtual machines have a time limit of Vagrant's own (config.vm.boot_timeout), and may fetch a box first.
+            # Vagrant has its own time limit for virtual machines (config.vm.boot_timeout), and may fetch a box first.
             late = time.monotonic() > until and not (self._keys_by_vagrant and self._thread.is_alive())
             self._give_up_if(late, name, task.step.deadline, why)
             if self._stopped.wait(_POLL_SECONDS):
                 raise StepError(f"gave up waiting for {name}", where=name, why=why, next_step="labctl up")
 
     def _may_answer(self, name: str) -> bool:
-        """Whether it makes sense to try a machine: it ran before, said that it is ready, or Vagrant has ended."""
+        """Whether to try a machine: it ran before, has reported its keys, or Vagrant has ended."""
         if not self._keys_by_vagrant or name not in self._to_boot:
             return True
         return name in self._ready or not self._thread.is_alive()
 
     def stop(self) -> None:
-        """Whoever waits for a machine gives up now: labctl was interrupted, and ends only when all have given up."""
+        """End all waiting now: labctl was interrupted, and its threads must end first."""
         self._stopped.set()
 
     def finish(self) -> None:

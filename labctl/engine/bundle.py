@@ -56,7 +56,7 @@ def unpack_command() -> str:
 
 
 def bring(connection: Connection, bundle: Bundle, deadline: float) -> bool:
-    """Copy a machine's files where they differ from what it has; returns whether they did.
+    """Copy a machine's files if they differ from those that it has; returns whether they did.
 
     deadline: seconds that each of the two commands may take. Raises StepError, RemoteError.
     """

@@ -21,7 +21,7 @@ from labctl.host.files import write_atomically
 from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
-from labctl.providers.lxc.marks import HostMarks
+from labctl.providers.marks import HostMarks
 
 # Whoever holds it reads a few files, or runs scripts/host/prepare.sh, which allows itself a minute, too.
 _DEADLINE = 60.0
@@ -32,7 +32,7 @@ _SUBNET = "network.subnet"
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A network of this lab that another one can't live beside. key, other_key: of labctl.yaml."""
+    """A network of this lab that overlaps one of another lab. key, other_key: of labctl.yaml."""
 
     key: str
     network: IPv4Network
@@ -45,12 +45,12 @@ class Conflict:
 
 
 def require_free_networks(lab: Lab, files: LabDirectory, host: Host) -> None:
-    """Raise ConfigError, naming every conflict, if this lab and another one of this host could not both be up."""
+    """Raise ConfigError, naming every conflict, if this lab and another lab on this host cannot both be up."""
     found = conflicts(lab, other_labs(lab, HostMarks(host)))
     if found:
         keys = ", ".join(dict.fromkeys(conflict.key for conflict in found))
         raise ConfigError(
-            f"the lab {lab.name} can't live beside another lab of this host",
+            f"the lab {lab.name} conflicts with another lab on this host",
             problems=[str(conflict) for conflict in found],
             where=str(files.config),
             next_step=f"choose other networks in labctl.yaml ({keys}), or: labctl destroy --name {found[0].lab}",
@@ -58,12 +58,12 @@ def require_free_networks(lab: Lab, files: LabDirectory, host: Host) -> None:
 
 
 def require_own_name(lab: Lab, files: LabDirectory, host: Host) -> None:
-    """Raise HostError if this host has a lab of this name that was made from another directory."""
+    """Raise HostError if this host has a lab of this name from another directory."""
     other = HostMarks(host).owner(lab.name, files)
     if other is not None:
         raise HostError(
             f"this host has a lab {lab.name} already",
-            why=f"it was made from {other}",
+            why=f"it was created from {other}",
             next_step=f"give this one another name in {files.config}, or: labctl -C {other} destroy",
         )
 
@@ -86,7 +86,7 @@ def other_labs(lab: Lab, marks: HostMarks) -> dict[str, Networks]:
 
 
 def _known(name: str, marks: HostMarks) -> Iterator[tuple[str, IPv4Network]]:
-    """From the lab's own files; where those are gone, its machines' addresses tell its subnet."""
+    """From the lab's own files; if those are gone, the subnet from its machines' addresses."""
     directory = marks.labs()[name]
     made = applied_lab(LabDirectory(directory)) if directory is not None else None
     if made is not None and made.name == name:
@@ -107,10 +107,10 @@ def _networks(lab: Lab) -> Networks:
 
 
 def claim(lab: Lab, files: LabDirectory, chosen: Overrides, host: Host) -> None:
-    """Write down what `up` makes here, for every other labctl to see, if no other lab of this host is in its way.
+    """Record for every other labctl what `up` creates here, unless another lab on this host is in its way.
 
-    chosen: what `up` was told or found out. The lab's lock must be held. Raises ConfigError or HostError where another
-    lab has the name or a network of this one.
+    chosen: the options of `up` and what it chose itself. The lab's lock must be held.
+    Raises ConfigError or HostError if another lab has the name or a network of this one.
     """
     if not lab.provider.traits.leaves_marks:
         require_free_networks(lab, files, host)
@@ -144,7 +144,7 @@ def _one_at_a_time(folder: Path) -> Iterator[None]:
                 if time.monotonic() > until:
                     raise HostError(
                         f"another program held the lock on {folder} for {_DEADLINE:.0f} s",
-                        why="labctl takes it to note a lab's networks, and while it sets up bridges and NAT",
+                        why="labctl takes it to record a lab's networks, and while it sets up bridges and NAT",
                         next_step=f"fuser -v {folder} shows who; then the same command again",
                     ) from None
             time.sleep(_PAUSE)

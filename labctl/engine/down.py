@@ -14,7 +14,7 @@ from labctl.errors import LabctlError
 from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Provider
-from labctl.providers.lxc.marks import HostMarks
+from labctl.providers.marks import HostMarks
 from labctl.providers.processes import end_leftovers
 from labctl.providers.registry import provider_of
 
@@ -26,7 +26,7 @@ def halt(lab: Lab, files: LabDirectory, host: Host) -> None:
 
 
 def labs_without_files(files: LabDirectory, marks: HostMarks) -> list[Lab]:
-    """The labs that were made from a directory and have machines, as this host's marks alone tell."""
+    """The labs of a directory that have machines, according to the marks on this host alone."""
     return [lab_named(name) for name in marks.labs_of(files.base) if marks.machines(name)]
 
 
@@ -97,7 +97,7 @@ def _remove_folder(files: LabDirectory, removed: list[str]) -> None:
 
 
 def _attempt(failures: list[LabctlError], do: Callable[[], None]) -> None:
-    """Do one part; what goes wrong is kept, and the other parts are done all the same."""
+    """Do one part; its error is recorded, and the other parts are done all the same."""
     try:
         do()
     except LabctlError as error:

@@ -1,4 +1,4 @@
-"""One labctl at a time works on a lab; whoever comes second is told who holds it."""
+"""The lab's lock: one labctl at a time works on a lab. A second one learns which process holds the lock."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _ROOMS = ("lock", "labctl.log", "logs", "secrets", "machines", "host", "Vagrantf
 def lab_lock(path: Path, *, needed: bool = True) -> Iterator[None]:
     """Hold the lab's lock. The kernel gives it up when its holder ends, however that happens, so no lock is ever stale.
 
-    needed: False goes on without, where the disk takes no lock file (full, read-only): `destroy` must work there.
+    needed: if False, go on without the lock on a disk that takes no lock file (full, read-only), for `destroy`.
     Raises LockedError, with the holder's pid and command, if another labctl holds it; HostError if .labctl is a link.
     """
     lock = filelock.FileLock(path, timeout=0)
@@ -37,16 +37,16 @@ def lab_lock(path: Path, *, needed: bool = True) -> Iterator[None]:
         start_log(path.parent)
     except filelock.Timeout as error:
         raise LockedError(
-            "another labctl is at work on this lab",
+            "another labctl is working on this lab",
             where=str(path.parent),
             why=_who(holder),
-            next_step="wait, or end it",
+            next_step="wait for it, or end it",
         ) from error
     except OSError:
         if needed:
             raise
     try:
-        with suppress(OSError):  # a full disk: then nobody is told who holds it
+        with suppress(OSError):  # a full disk: then nobody learns who holds it
             me = {"pid": os.getpid(), "command": " ".join(["labctl", *sys.argv[1:]])}
             write_atomically(holder, (json.dumps(me) + "\n").encode())
         yield
@@ -57,7 +57,7 @@ def lab_lock(path: Path, *, needed: bool = True) -> Iterator[None]:
 
 
 def lock_where_one_can_be(files: LabDirectory) -> AbstractContextManager[None]:
-    """The lab's lock; nothing where there is no folder for one, and none is made: `destroy` and `halt` work there, too.
+    """The lab's lock; no lock, and no new folder, where .labctl is missing: `destroy` and `halt` work there, too.
 
     Nor is one needed on a disk that takes no more files. Raises LockedError.
     """
@@ -110,5 +110,5 @@ def _who(holder: Path) -> str:
     try:
         pid, command = _holder(holder)
     except (OSError, ValueError, KeyError, TypeError):
-        return "its pid is not known"
+        return "its process ID is not known"
     return f"pid {pid}: {command}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labctl.errors import LabctlError
-from labctl.providers.lxc.marks import HostMarks
+from labctl.providers.marks import HostMarks
 from labctl.providers.processes import end_leftovers
 from labctl.providers.provider import MachineProvider
 from labctl.secrets.lost import locked_out

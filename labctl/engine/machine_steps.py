@@ -1,4 +1,4 @@
-"""One step on one machine: bring the machine's files up to date, ask which steps hold already, run the others."""
+"""One step on one machine: copy the machine's files, ask which steps are done already, run the others."""
 
 from __future__ import annotations
 
@@ -33,17 +33,17 @@ class MachineSteps:
         self._patience = context.lab.patience
         self._boot = boot
         self._redact = Redactor(context.files.secrets)
-        self._held: dict[str, frozenset[str]] = {}
+        self._done: dict[str, frozenset[str]] = {}
         self._lock = threading.Lock()
 
     def do(self, task: Task, given_up: threading.Event) -> bool:
-        """Do one task; returns whether there was anything to do. given_up: when set, wait no longer for its end.
+        """Do one task; returns whether there was anything to do. given_up: when set, stop waiting for its end.
 
         Raises StepError or RemoteError.
         """
         if task.step.name == MACHINES:
             return self._boot_machine(task)
-        if task.step.name in self._held[task.machine.name]:
+        if task.step.name in self._done[task.machine.name]:
             return False
         return self._run_step(task, given_up)
 
@@ -54,11 +54,13 @@ class MachineSteps:
         changed = bring(connection, bundle, _SHORT * self._patience)
         state = connection.run(f"bash {FOLDER}/run --state", deadline=_SHORT * self._patience)
         if not state.ok:
-            raise StepError(f"{name} cannot say what is done", where=name, why=state.stderr, next_step="labctl up")
+            raise StepError(
+                f"cannot read which steps are done on {name}", where=name, why=state.stderr, next_step="labctl up"
+            )
         words = [line.split() for line in state.stdout.splitlines()]
-        held = frozenset(word[1] for word in words if len(word) == 2 and word[0] == "done")
+        done = frozenset(word[1] for word in words if len(word) == 2 and word[0] == "done")
         with self._lock:
-            self._held[name] = held
+            self._done[name] = done
         return booted or changed
 
     def _run_step(self, task: Task, given_up: threading.Event) -> bool:
@@ -66,7 +68,7 @@ class MachineSteps:
         last: deque[str] = deque(maxlen=_LAST_LINES)
         with StepLog(self._files.logs / machine / f"{step.name}.log") as log:
 
-            def hear(line: str) -> None:
+            def on_line(line: str) -> None:
                 line = self._redact(line)
                 log.line(line)
                 if line.strip():
@@ -77,7 +79,7 @@ class MachineSteps:
                 result = self._connections.to(machine).run(
                     f"timeout {step.deadline} bash {FOLDER}/run {step.name}",
                     deadline=step.deadline + _GRACE,
-                    on_line=hear,
+                    on_line=on_line,
                     give_up=given_up,
                 )
             except RemoteError as error:
@@ -102,7 +104,7 @@ class MachineSteps:
 
 
 class StepLog:
-    """What a step printed, kept for ``labctl logs``; the run before is overwritten."""
+    """What a step printed, for ``labctl logs``; overwrites the log of the run before."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

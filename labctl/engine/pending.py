@@ -1,4 +1,4 @@
-"""What `up` would do on a lab that exists: each step against what its machine says was done, and from which files."""
+"""What `up` would do on an existing lab: which steps are not done, or were done from other files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STAMPS = 'cd /var/lib/labctl/steps 2>/dev/null && for step in *; do echo "$step
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """What is to do on a machine. answers: whether it could be asked. steps: those to run. files: those that differ.
+    """What `up` would do on a machine. answers: whether it could be asked. steps: to run. files: those that differ.
 
     lost_secret: why `up` recreates the machine; empty if it stays.
     """

@@ -1,1 +1,1 @@
-"""The machines as a whole: boot them, stop them, remove them, always through Vagrant."""
+"""A lab's machines on LXC, VirtualBox or libvirt, each provider behind one interface (provider.py)."""

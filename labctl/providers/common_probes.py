@@ -1,7 +1,8 @@
-"""Probes for every provider: memory, processors, disk, and the networks that this host routes already."""
+"""Probes for every provider: memory, processors, disk, networks and proxies; Vagrant's version and plugins."""
 
 from __future__ import annotations
 
+from labctl.host.command import Version, version_in
 from labctl.host.host import Host
 from labctl.host.internet import proxies_on_loopback
 from labctl.host.routes import find_overlaps, host_routes
@@ -12,6 +13,22 @@ _MIB = 1 << 20
 _GIB = 1 << 30
 # What the host itself wants beside the lab.
 _HOST_MEMORY = 512
+# Debian's packages of plugins put them here; `vagrant plugin install` lists its own in the user's plugins.json.
+PACKAGED_PLUGINS = "/usr/share/rubygems-integration/all/gems"
+_VAGRANT_SECONDS = 20.0
+
+
+def vagrant_version(host: Host) -> Version | None:
+    """What ``vagrant --version`` prints; None where Vagrant is not installed."""
+    return version_in(host.ask(["vagrant", "--version"], _VAGRANT_SECONDS))
+
+
+def has_plugin(host: Host, name: str) -> bool:
+    """Whether a Vagrant plugin is installed, as a package or by the user."""
+    if any(host.path(PACKAGED_PLUGINS).glob(f"{name}-[0-9]*")):
+        return True
+    listed = host.home / ".vagrant.d/plugins.json"
+    return listed.is_file() and f'"{name}"' in listed.read_text(errors="replace")
 
 
 def memory_wanted(lab: Lab) -> int:
@@ -57,7 +74,7 @@ def _routes(lab: Lab, host: Host) -> Finding | None:
 
 
 def _proxy(lab: Lab, host: Host) -> Finding | None:
-    """The machines are told this host's proxies (internet.py); its loopback is another one than theirs."""
+    """The machines get this host's proxies (internet.py), and cannot reach its loopback addresses."""
     if lab.source is not Source.UPSTREAM or lab.mirrors.offline:
         return None
     found = ", ".join(f"{name} is {where}" for name, where in proxies_on_loopback(host.environment).items())

@@ -147,7 +147,7 @@ class Vagrant:
             time.sleep(1)
 
     def _pattern(self, names: Collection[str]) -> str | None:
-        """How Vagrant is told about several machines at once: a pattern between slashes; None means all."""
+        """The argument that names several machines at once: a pattern between slashes; None means all."""
         if set(names) == {machine.name for machine in self._lab.machines}:
             return None
         return "/^(" + "|".join(re.escape(name) for name in sorted(names)) + ")$/"
@@ -159,7 +159,7 @@ class Vagrant:
         if program is None:
             raise HostError("Vagrant is not installed", next_step="apt install vagrant vagrant-lxc")
         self._output.parent.mkdir(parents=True, exist_ok=True)
-        self._bound_log()
+        self._rotate_log()
         self._drop_damaged_index()
         begin = self._output.stat().st_size if self._output.exists() else 0
         tool = _Tool(  # type: ignore[no-untyped-call]
@@ -204,8 +204,8 @@ class Vagrant:
         except OSError:
             return
 
-    def _bound_log(self) -> None:
-        """What Vagrant said is kept, but not for ever."""
+    def _rotate_log(self) -> None:
+        """Keep the log below a megabyte or so, with the one before."""
         with suppress(OSError):
             if self._output.stat().st_size > _LOG_BYTES:
                 self._output.replace(self._output.with_name("vagrant.log.1"))

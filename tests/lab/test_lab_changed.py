@@ -18,8 +18,8 @@ def test_what_cannot_change_is_refused_and_nothing_is_done(lab: LabUnderTest) ->
         before = (lab.own / "lab.json").read_bytes()
         for words in (["plan"], ["up"]):
             refused = lab.labctl(*words, status=2)
-            assert "network.subnet: 192.168.78.0/24; the lab was made with 192.168.77.0/24" in refused.stderr
-            assert "name: other; the lab was made with labtest" in refused.stderr
+            assert "network.subnet: 192.168.78.0/24; the lab was created with 192.168.77.0/24" in refused.stderr
+            assert "name: other; the lab was created with labtest" in refused.stderr
             assert "labctl destroy" in refused.stderr
         assert (lab.own / "lab.json").read_bytes() == before
     finally:

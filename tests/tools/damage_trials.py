@@ -25,7 +25,7 @@ from support.lab_under_test import Done, LabUnderTest, run, wait_until
 from tools.kill_trials import CONFIG, write_report
 
 _MARKS = ("<!-- damage_trials begin -->", "<!-- damage_trials end -->")
-# A file on a machine that a machine made anew has not.
+# A file on a machine that a recreated machine does not have.
 _WITNESS = "/var/lib/labctl-trial"
 _GARBAGE = bytes(range(256)) * 3
 _KINDS: dict[str, Callable[[bytes], bytes]] = {
@@ -40,7 +40,7 @@ STATE = (
     "secrets/admin.kubeconfig", "secrets/pki/controller.key", "secrets/machines/worker1/bootstrap-token",
     ".vagrant/machines/worker1/lxc/id", "vagrant/data/machine-index/index",
 )  # fmt: skip
-# What the machines know by: they are made anew.
+# The secrets of the machines: without them the machines are recreated.
 IDENTITY = ("secrets/ssh/worker1/host_ed25519", "secrets/pki/ca.key")
 
 
@@ -118,8 +118,8 @@ class DamageTrials:
         self.converges("after halt")
         for machine in self.lab.model.machines:
             if self.lab.labctl("ssh", machine.name, "--", f"test -e {_WITNESS}", status=None).status != 0:
-                raise WrongError(f"{machine.name} was made anew")
-        return f"converged, {len(STATE)} times; no machine made anew"
+                raise WrongError(f"{machine.name} was recreated")
+        return f"converged, {len(STATE)} times; no machine recreated"
 
     def everything_is_damaged(self) -> str:
         """every file of .labctl but Vagrant's boxes and labctl.log overwritten with garbage, then `destroy`"""
@@ -186,7 +186,7 @@ class DamageTrials:
         ended = [(one.communicate(timeout=600), one.returncode) for one in both]
         statuses = sorted(status for _, status in ended)
         said = " ".join(errors for (_, errors), _ in ended)
-        if statuses != [0, 2] or "can't live beside" not in said:
+        if statuses != [0, 2] or "conflicts with another lab" not in said:
             raise WrongError(f"exit {statuses}: {said[-1500:]}")
         self.other.destroy()
         return f"one came up, the other one was refused (exit 2); {self.leaves_nothing()}"

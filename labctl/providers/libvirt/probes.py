@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from labctl.host.host import Host
 from labctl.model.lab import Lab
+from labctl.providers.common_probes import has_plugin
 from labctl.providers.probe import Finding, Probe, fail, missing_packages, ok, warn
-from labctl.providers.vagrant_programs import has_plugin
 
 # Each program, and Debian's package that brings it. The daemon's own is in a folder that is not on a user's PATH.
 _PROGRAMS = {

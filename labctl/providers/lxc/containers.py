@@ -17,7 +17,7 @@ from labctl.log import logged
 from labctl.model.lab import Lab
 from labctl.providers.known_errors import find_known_error
 from labctl.providers.lxc.known_errors import LXC_ERRORS
-from labctl.providers.lxc.marks import CONTAINERS
+from labctl.providers.marks import CONTAINERS
 from labctl.steps.values import container_prefix
 
 _DEADLINE = 60.0

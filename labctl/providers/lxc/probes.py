@@ -6,8 +6,8 @@ import re
 
 from labctl.host.host import Host
 from labctl.model.lab import Encapsulation, Lab
+from labctl.providers.common_probes import has_plugin
 from labctl.providers.probe import Finding, Probe, fail, missing_packages, ok, warn
-from labctl.providers.vagrant_programs import has_plugin
 
 # Each program, and Debian's package that brings it.
 PROGRAMS = {

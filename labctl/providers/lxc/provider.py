@@ -19,8 +19,8 @@ from labctl.model.lab import Lab
 from labctl.providers.lxc.console import ContainerConsole
 from labctl.providers.lxc.containers import Containers
 from labctl.providers.lxc.known_errors import LXC_ERRORS
-from labctl.providers.lxc.marks import HostMarks
 from labctl.providers.lxc.probes import PROBES
+from labctl.providers.marks import HostMarks
 from labctl.providers.provider import Answers, MachineProvider, OnLine, Report
 from labctl.providers.vagrant import Vagrant
 from labctl.steps.prepare import prepare
@@ -107,7 +107,7 @@ class Lxc(MachineProvider):
         return ContainerConsole(lab, machine, host)
 
     def _running_on(self, names: frozenset[str], answers: Answers, report: Report) -> frozenset[str]:
-        """The containers that run and go on running: one that a killed `halt` told to end answers no more, and ends."""
+        """The containers that run and will go on running: one that a killed `halt` is stopping no longer answers."""
         until, reported = time.monotonic() + _ENDS_WITHIN, frozenset[str]()
         while True:
             running = self.containers.running() & names

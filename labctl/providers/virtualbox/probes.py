@@ -5,8 +5,8 @@ from __future__ import annotations
 from labctl.host.command import Version, version_text
 from labctl.host.host import Host
 from labctl.model.lab import Lab
+from labctl.providers.common_probes import vagrant_version
 from labctl.providers.probe import Finding, Probe, WriteFile, fail, ok, warn
-from labctl.providers.vagrant_programs import vagrant_version
 from labctl.providers.virtualbox.programs import (
     FIRST_VMNET,
     NETWORKS_CONF,

@@ -10,7 +10,7 @@ from click.testing import Result
 from support.fake_host import fake_host
 
 from labctl.cli.app import Application
-from labctl.providers.lxc.marks import HostMarks
+from labctl.providers.marks import HostMarks
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from labctl.config.overrides import Overrides, write_choices
 from labctl.engine.applied import remember
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Machine
-from labctl.providers.lxc.marks import HostMarks
+from labctl.providers.marks import HostMarks
 from labctl.ssh.connections import SshAccess
 from labctl.steps.prepare import prepare
 

@@ -19,7 +19,7 @@ from labctl.engine.claim import claim, conflicts, other_labs, require_free_netwo
 from labctl.errors import ConfigError, ExitCode, HostError
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
-from labctl.providers.lxc.marks import HostMarks
+from labctl.providers.marks import HostMarks
 
 MakeLab = Callable[..., Lab]
 OTHER = "name: other\nnetwork:\n  subnet: 192.168.60.0/24\n  pod_cidr: 172.20.0.0/16\n  service_cidr: 10.60.0.0/16\n"

@@ -17,7 +17,7 @@ from labctl.errors import HostError, LabctlError, LockedError
 from labctl.host.processes import Process
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
-from labctl.providers.lxc.marks import HostMarks
+from labctl.providers.marks import HostMarks
 
 
 @pytest.fixture

@@ -95,7 +95,7 @@ def test_an_unreadable_note_is_no_obstacle(holder: subprocess.Popen[str], tmp_pa
     (tmp_path / ".labctl/lock.json").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(LockedError) as caught, lab_lock(tmp_path / ".labctl/lock"):
         pass
-    assert caught.value.why == "its pid is not known"
+    assert caught.value.why == "its process ID is not known"
 
 
 def test_held_once_even_within_one_process_and_given_up_after_an_error(tmp_path: Path) -> None:

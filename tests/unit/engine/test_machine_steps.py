@@ -211,7 +211,7 @@ def test_a_machine_that_cannot_say_what_is_done_is_an_error(bench: Bench) -> Non
     bench.write("run", "echo the disk is full >&2; exit 1")
     with pytest.raises(StepError) as caught:
         bench.boot()
-    assert caught.value.what == "worker1 cannot say what is done"
+    assert caught.value.where == "worker1"
     assert caught.value.why.strip() == "the disk is full"
 
 

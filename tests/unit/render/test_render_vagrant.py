@@ -19,7 +19,7 @@ import pytest
 from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Box, Lab, Mirrors, Network, Provider
-from labctl.providers.vagrant_programs import has_plugin
+from labctl.providers.common_probes import has_plugin
 from labctl.steps.plan import make_plan
 from labctl.steps.prepare import prepare
 

@@ -12,7 +12,7 @@ from labctl.engine.claim import require_own_name
 from labctl.errors import ExitCode, HostError
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
-from labctl.providers.lxc.marks import HostMarks
+from labctl.providers.marks import HostMarks
 
 BOOTED = "# VAGRANT-BEGIN\nlxc.mount.entry={base}/.labctl/secrets/ssh/worker1 etc/labctl/ssh none bind,ro 0 0\n"
 CREATED = "# Template used to create this container: {base}/.labctl/vagrant/boxes/b/0/lxc/lxc-template\n"

@@ -1,4 +1,4 @@
-"""What each lab marked on this host: which labs there are, and the directory that each was made from.
+"""The marks of labs on this host: which labs there are, and the directory that each was created from.
 
 A lab is known by its containers' names and by its note in /run/labctl/labs; both also say where its files are. So it is
 found when labctl.yaml and .labctl are gone, and a lab of the same name from another directory is not taken for it.
@@ -16,7 +16,7 @@ from pathlib import Path
 from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory
 
-# scripts/host/prepare.sh.j2 and this folder's Vagrantfile.j2 make these marks.
+# scripts/host/prepare.sh.j2 and lxc/Vagrantfile.j2 make these marks.
 NOTES = Path("/run/labctl/labs")
 CONTAINERS = Path("/var/lib/lxc")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")  # as labctl.yaml allows it (labctl/config/schema.py)
