@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 from labctl.model.calico import BgpConfiguration, BgpPeer, BlockAffinity, IpPool
 from labctl.model.kubernetes import ADDRESS_ANNOTATION, Node, texts_at
 from labctl.standins.calico.bird import Bird, render_bird_config
-from labctl.standins.calico.claims import claim_block, own_blocks, release_claims_of_missing_nodes
+from labctl.standins.calico.claims import claim_block, list_affinities, own_blocks, release_claims_of_missing_nodes
 from labctl.standins.calico.cni import render_cni_config
 from labctl.standins.calico.sessions import Snapshot, sessions_of
 from labctl.standins.errors import ApiError, StandInError
@@ -106,7 +106,8 @@ class NodeAgent:
     """Brings one node in line with the API's objects.
 
     address: on the lab's network, with its prefix length. mtu: bytes. cni_config, ready: files. ready exists once the
-    node has its block, its CNI configuration and BIRD's.
+    node has its block, its CNI configuration and BIRD's. block_request: the file by which the CNI plugin asks for
+    another block, because every address of those that it names is in use.
     """
 
     name: str
@@ -116,8 +117,15 @@ class NodeAgent:
     bird: Bird
     cni_config: Path
     ready: Path
+    block_request: Path
     bfd: bool = False
     _last_message: str = field(default="", init=False)
+    _newest_block: IPv4Network | None = field(default=None, init=False)
+
+    @property
+    def wants_block(self) -> bool:
+        """Whether the CNI plugin asks for another block."""
+        return self.block_request.exists()
 
     def reconcile(self, snapshot: Snapshot) -> None:
         """Bring everything in line with ``snapshot``. Raises StandInError, OSError, ValueError."""
@@ -134,16 +142,34 @@ class NodeAgent:
         if not snapshot.pools:
             self._log_once("waiting for an IPPool")
             return
-        blocks = own_blocks(node, snapshot.pools, snapshot.affinities)
-        if not blocks:
-            blocks = (claim_block(node, snapshot.pools, self.connect()),)
-        self._configure(snapshot, node, blocks)
+        self._configure(snapshot, node, self._blocks(snapshot, node))
         if node.is_control_plane:
             release_claims_of_missing_nodes(snapshot.nodes, snapshot.affinities, self.connect())
 
+    def _blocks(self, snapshot: Snapshot, node: Node) -> tuple[IPv4Network, ...]:
+        """The node's blocks. Claims the first one, and another one if the CNI plugin has used up the node's."""
+        blocks = own_blocks(node, snapshot.pools, snapshot.affinities)
+        if self._newest_block in blocks:
+            self._newest_block = None
+        elif self._newest_block is not None:
+            # The watch has not reported the newest claim yet, or the claim is gone again: ask the API.
+            blocks = own_blocks(node, snapshot.pools, list_affinities(self.connect()))
+        if not blocks:
+            blocks = (claim_block(node, snapshot.pools, self.connect()),)
+            self._newest_block = blocks[0]
+        if self.wants_block:
+            used_up = read_text(self.block_request)
+            # An older request may come from a pod that did not know the newest block yet.
+            if used_up == json.dumps([str(block) for block in blocks]):
+                _log.info("every address of %s is in use: claiming another block", _listed(blocks))
+                self._newest_block = claim_block(node, snapshot.pools, self.connect(), further=True)
+                blocks = (*blocks, self._newest_block)
+            self.block_request.unlink(missing_ok=True)
+        return blocks
+
     def _configure(self, snapshot: Snapshot, node: Node, blocks: Sequence[IPv4Network]) -> None:
-        names = ", ".join(str(block) for block in blocks)
-        if write_file(self.cni_config, render_cni_config(blocks, self.mtu), durable=True):
+        names = _listed(blocks)
+        if write_file(self.cni_config, render_cni_config(blocks, self.mtu, self.block_request), durable=True):
             _log.info("pods get addresses from %s", names)
         passwords = self._passwords(snapshot, node)
         self.bird.install(render_bird_config(snapshot, node, blocks, passwords, bfd=self.bfd))
@@ -187,6 +213,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--bfd", action="store_true", help="watch neighbors by BFD, too, which Calico itself cannot")
     parser.add_argument("--cni-config", type=Path, default=Path("/etc/cni/net.d/10-calico.conflist"))
     parser.add_argument("--ready-file", type=Path, default=Path("/run/labctl/calico-ready"))
+    parser.add_argument("--block-request", type=Path, default=Path("/run/labctl/calico-block-request"))
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))
     return parser
 
@@ -217,6 +244,7 @@ def _node_agent(options: argparse.Namespace, address: IPv4Interface, mtu: int) -
         bird=Bird(options.bird_config, options.bird_socket, options.bird_service),
         cni_config=options.cni_config,
         ready=options.ready_file,
+        block_request=options.block_request,
         bfd=options.bfd,
     )
 
@@ -235,6 +263,8 @@ def _serve(agent: NodeAgent, inbox: Inbox) -> Stop:
                 return message
             store.apply(message)
             due |= not isinstance(message, Lost | Unreadable)
+        # A request that could not be met is tried again like everything else that failed.
+        due |= agent.wants_block and retry_at == math.inf
         if not store.complete or not (due or time.monotonic() >= retry_at):
             continue
         try:
@@ -244,6 +274,10 @@ def _serve(agent: NodeAgent, inbox: Inbox) -> Stop:
             pause = min(pause * 2, _LONGEST_PAUSE)
             retry_at = time.monotonic() + pause
             _log.warning("%s; trying again in %.0f s", error, pause)
+
+
+def _listed(blocks: Sequence[IPv4Network]) -> str:
+    return ", ".join(str(block) for block in blocks)
 
 
 def _secret_value(api: Client, name: str, key: str) -> str:

@@ -35,6 +35,17 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
+def list_affinities(api: Client) -> list[BlockAffinity]:
+    """All claims, as the API has them now. Raises ApiError."""
+    found = []
+    for item in maps_at(api.get(BLOCK_AFFINITIES.path), "items"):
+        try:
+            found.append(parse_block_affinity(item))
+        except ObjectError as error:
+            _log.warning("ignoring BlockAffinity %s", error)
+    return found
+
+
 def own_blocks(node: Node, pools: Sequence[IpPool], affinities: Sequence[BlockAffinity]) -> tuple[IPv4Network, ...]:
     """The blocks that the node holds, in pools that still allow them, the oldest claim first."""
     usable = pools_for(node, pools)
@@ -56,13 +67,15 @@ def claim_block(node: Node, pools: Sequence[IpPool], api: Client, *, further: bo
     usable = pools_for(node, pools)
     if not usable:
         raise NoBlockError(f"no IPPool for node {node.name}")
-    known = _list(api)
+    known = list_affinities(api)
     held = own_blocks(node, pools, known)
     if held and not further:
         return held[0]
     for pool in usable:
         for block in blocks_for(node.name, pool.cidr, pool.block_size):
-            taken = any(claim.cidr.overlaps(block) and (claim.node != node.name or further) for claim in known)
+            if any(block.overlaps(own) for own in held):
+                continue
+            taken = any(claim.cidr.overlaps(block) and claim.node != node.name for claim in known)
             if not taken and _claim(node.name, block, api):
                 return block
     raise NoBlockError(f"every block of {', '.join(str(pool.cidr) for pool in usable)} is claimed")
@@ -113,7 +126,7 @@ def _claim(node: str, block: IPv4Network, api: Client) -> bool:
         api.create(BLOCK_AFFINITIES.path, block_affinity_manifest(pending))
     except ConflictError:
         _log.info("continuing the claim %s of an earlier start", name)
-    known = _list(api)
+    known = list_affinities(api)
     own = next((claim for claim in known if claim.name == name), None)
     if own is None:
         return False
@@ -125,16 +138,6 @@ def _claim(node: str, block: IPv4Network, api: Client) -> bool:
     api.replace(path, block_affinity_manifest(replace(own, state=AffinityState.CONFIRMED)))
     _log.info("claimed block %s", block)
     return True
-
-
-def _list(api: Client) -> list[BlockAffinity]:
-    found = []
-    for item in maps_at(api.get(BLOCK_AFFINITIES.path), "items"):
-        try:
-            found.append(parse_block_affinity(item))
-        except ObjectError as error:
-            _log.warning("ignoring BlockAffinity %s", error)
-    return found
 
 
 def _age(affinity: BlockAffinity) -> int:

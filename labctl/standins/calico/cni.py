@@ -8,6 +8,9 @@ The pod gets an address of the node's block as a /32 and one route, to 169.254.1
 host's end of the veth pair answers ARP for it (proxy ARP), whatever the pod asks for. So every packet of the pod goes
 to its node, and the node routes. The node knows the pod by a route to its /32.
 
+Where every address of the node's blocks is in use, the plugin leaves a request for another block, which the agent
+claims; the runtime tries again by itself, then with the agent's new configuration.
+
 Sources: CNI specification 0.4.0; projectcalico/calico v3.32.1, cni-plugin/pkg/dataplane/linux. Addresses: host-local.
 """
 
@@ -32,6 +35,8 @@ HOST_MAC = "ee:ee:ee:ee:ee:ee"
 ROUTE_METRIC = 1024
 DEFAULT_MTU = 1500
 _SECONDS = 30
+
+_NO_ADDRESS = "no IP addresses available"  # host-local, backend/allocator/allocator.go
 
 # Error codes of the CNI specification; 100 and above are a plugin's own.
 _BAD_VERSION, _BAD_ENVIRONMENT, _BAD_INPUT, _TRY_LATER, _FAILED = 1, 4, 6, 11, 100
@@ -69,12 +74,13 @@ class Request(NamedTuple):
         return str(self.network.get("cniVersion", "0.3.0"))
 
 
-def render_cni_config(blocks: Sequence[IPv4Network], mtu: int) -> str:
+def render_cni_config(blocks: Sequence[IPv4Network], mtu: int, block_request: Path) -> str:
     """The text of 10-calico.conflist, by which containerd calls this plugin and the one for port mappings.
 
-    blocks: the node's, in the order in which their addresses are used. mtu: bytes. Every address of a block is used,
-    the first one too, as Calico does on Linux: a pod has a /32, so the block has no network or broadcast address of its
-    own. The gateway is there so that host-local reserves none. Source: host-local's README (containernetworking).
+    blocks: the node's, in the order in which their addresses are used. mtu: bytes. block_request: the file by which the
+    plugin asks for another block. Every address of a block is used, the first one too, as Calico does on Linux: a pod
+    has a /32, so the block has no network or broadcast address of its own. The gateway is there so that host-local
+    reserves none. Source: host-local's README (containernetworking).
     """
     ranges = [
         {
@@ -85,7 +91,12 @@ def render_cni_config(blocks: Sequence[IPv4Network], mtu: int) -> str:
         }
         for block in blocks
     ]
-    calico = {"type": "calico", "mtu": mtu, "ipam": {"type": "host-local", "ranges": [ranges]}}
+    calico = {
+        "type": "calico",
+        "mtu": mtu,
+        "blockRequest": str(block_request),
+        "ipam": {"type": "host-local", "ranges": [ranges]},
+    }
     portmap = {"type": "portmap", "snat": True, "capabilities": {"portMappings": True}}
     network = {"name": "k8s-pod-network", "cniVersion": VERSIONS[-1], "plugins": [calico, portmap]}
     return json.dumps(network, indent=2) + "\n"
@@ -118,7 +129,12 @@ def read_request(environment: Mapping[str, str], text: str, *, needs_netns: bool
 
 def add(request: Request) -> Json:
     """Connect the pod; undo everything if a part of it fails. Returns CNI's result. Raises CniError."""
-    allocated = _address_plugin(request, "ADD")
+    try:
+        allocated = _address_plugin(request, "ADD")
+    except CniError as error:
+        if _NO_ADDRESS in str(error):
+            _request_block(request)
+        raise
     try:
         address = str(allocated["ips"][0]["address"]).split("/")[0]
         mac = _random_mac()
@@ -159,6 +175,22 @@ def check(request: Request) -> None:
     for entry in request.network.get("prevResult", {}).get("ips", []):
         if str(entry.get("address", "")).split("/")[0] not in found:
             raise CniError(_FAILED, f"pod {request.pod} has lost its address {entry.get('address')}")
+
+
+def blocks_in(network: Json) -> list[str]:
+    """The blocks of a configuration that render_cni_config has written."""
+    return [str(part["subnet"]) for ranges in network["ipam"]["ranges"] for part in ranges]
+
+
+def _request_block(request: Request) -> None:
+    """Ask the agent for another block, and raise the error that makes the runtime try again."""
+    try:
+        blocks = blocks_in(request.network)
+        Path(request.network["blockRequest"]).write_text(json.dumps(blocks), encoding="utf-8")
+    except (OSError, LookupError, TypeError):
+        return
+    message = f"every address of {', '.join(blocks)} is in use; labctl-calico-node has been asked for another block"
+    raise CniError(_TRY_LATER, message)
 
 
 def _connect(request: Request, address: str, mac: str) -> None:

@@ -66,6 +66,13 @@ class MemoryApi:
                 raise ConflictError("changed", 409)
             return self._store(path, item)
 
+    def patch(self, path: str, fields: dict[str, Any]) -> dict[str, Any]:
+        """Only what the agent does: annotations, through the node's status."""
+        with self._lock:
+            known = copy.deepcopy(self.objects[path.removesuffix("/status")])
+            known["metadata"].setdefault("annotations", {}).update(fields["metadata"]["annotations"])
+            return self._store(path.removesuffix("/status"), known)
+
     def delete(self, path: str, uid: str = "") -> None:
         with self._lock:
             if self.objects.pop(path, None) is None:

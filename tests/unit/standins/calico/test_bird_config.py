@@ -19,6 +19,7 @@ from .conftest import make_node
 
 GOLDEN = Path(__file__).parent / "golden"
 BLOCKS = (IPv4Network("172.16.235.128/26"),)
+SECOND_BLOCK = IPv4Network("172.16.235.192/26")
 SECRET = ("bgp", "password")
 
 
@@ -49,7 +50,9 @@ def all_options(snapshot: Snapshot) -> Snapshot:
 
 CASES = {
     "worker1.conf": lambda s: render_bird_config(s, node_of(s), BLOCKS, {}),
-    "all-options.conf": lambda s: render_bird_config(all_options(s), node_of(s), BLOCKS, {SECRET: "open sesame"}),
+    "all-options.conf": lambda s: render_bird_config(
+        all_options(s), node_of(s), (*BLOCKS, SECOND_BLOCK), {SECRET: "open sesame"}
+    ),
     "no-block-no-mesh.conf": lambda s: render_bird_config(
         replace(s, peers=(), configuration=BgpConfiguration(mesh=False, log_severity="Warning")), node_of(s), (), {}
     ),

@@ -18,7 +18,7 @@ from labctl.model.calico import (
     parse_block_affinity,
 )
 from labctl.model.kubernetes import Node
-from labctl.standins.calico.claims import claim_block, own_blocks, release_claims_of_missing_nodes
+from labctl.standins.calico.claims import claim_block, list_affinities, own_blocks, release_claims_of_missing_nodes
 from labctl.standins.errors import NoBlockError
 from labctl.standins.kubernetes.watch import BLOCK_AFFINITIES, NODES
 
@@ -52,6 +52,23 @@ def test_first_block_of_a_node(api: MemoryApi) -> None:
     }
     assert claim_block(make_node("worker1"), [POOL], api) == IPv4Network("172.16.235.128/26")
     assert len(claims(api)) == 1
+
+
+def test_a_further_block_is_the_next_one_of_the_node(api: MemoryApi) -> None:
+    node = make_node("worker1")
+    put(api, "other", "172.16.235.192/26")
+    first = claim_block(node, [POOL], api)
+    second = claim_block(node, [POOL], api, further=True)
+    assert [str(block) for block in (first, second)] == ["172.16.235.128/26", "172.16.236.0/26"]
+    assert own_blocks(node, [POOL], list_affinities(api)) == (first, second), "the oldest claim first"
+    assert claim_block(node, [POOL], api) == first
+
+
+def test_no_block_is_left_for_a_further_claim(api: MemoryApi) -> None:
+    tiny = IpPool("tiny", IPv4Network("10.0.0.0/26"))
+    claim_block(make_node("worker1"), [tiny], api)
+    with pytest.raises(NoBlockError, match="every block"):
+        claim_block(make_node("worker1"), [tiny], api, further=True)
 
 
 @pytest.mark.parametrize("state", AffinityState)

@@ -18,7 +18,7 @@ from labctl.standins.calico import cni
 
 from .namespaces import Namespaces, namespaces, need
 
-BLOCK = IPv4Network("172.16.235.128/26")
+BLOCK, SECOND = IPv4Network("172.16.235.128/26"), IPv4Network("172.16.235.192/26")
 ENVIRONMENT = {"CNI_CONTAINERID": "c1", "CNI_IFNAME": "eth0", "CNI_PATH": "/none", "CNI_NETNS": "/run/netns/x"}
 
 
@@ -47,11 +47,12 @@ def test_bad_requests(environment: dict[str, str], text: str, code: int) -> None
 
 
 def test_configuration_gives_out_the_whole_block() -> None:
-    network = json.loads(cni.render_cni_config([BLOCK], 1450))
+    network = json.loads(cni.render_cni_config([BLOCK, SECOND], 1450, Path("/run/request")))
     calico, portmap = network["plugins"]
     assert calico["mtu"] == 1450
-    (addresses,) = calico["ipam"]["ranges"][0]
-    assert (addresses["rangeStart"], addresses["rangeEnd"]) == ("172.16.235.128", "172.16.235.191")
+    first, second = calico["ipam"]["ranges"][0]
+    assert (first["rangeStart"], first["rangeEnd"]) == ("172.16.235.128", "172.16.235.191")
+    assert (second["rangeStart"], second["rangeEnd"]) == ("172.16.235.192", "172.16.235.255")
     assert portmap["capabilities"] == {"portMappings": True}
 
 
@@ -68,10 +69,14 @@ class Plugin:
     def __init__(self, net: Namespaces, state: Path) -> None:
         self.net = net
         self.path = host_local()
-        whole = json.loads(cni.render_cni_config([BLOCK], 1400))
+        self.state, self.request = state / "k8s-pod-network", state / "request"
+        self.network: dict[str, Any] = {}
+        self.configure([BLOCK])
+
+    def configure(self, blocks: list[IPv4Network]) -> None:
+        whole = json.loads(cni.render_cni_config(blocks, 1400, self.request))
         self.network = {**whole["plugins"][0], "name": whole["name"], "cniVersion": whole["cniVersion"]}
-        self.network["ipam"]["dataDir"] = str(state)
-        self.state = state / whole["name"]
+        self.network["ipam"]["dataDir"] = str(self.state.parent)
 
     def call(self, command: str, container: str, netns: str, pod: str) -> tuple[int, dict[str, Any]]:
         environment = {
@@ -146,6 +151,22 @@ def test_a_failed_add_is_undone(plugin: Plugin) -> None:
     assert (code, answer["code"], answer["cniVersion"]) == (1, 100, "0.4.0")
     assert plugin.addresses() == set()
     assert "cali" not in plugin.net.inside("worker1", "ip", "-o", "link")
+
+
+@pytest.mark.root
+def test_a_full_block_is_reported_to_the_agent_and_a_second_one_used(plugin: Plugin) -> None:
+    small, further = IPv4Network("172.16.235.128/30"), IPv4Network("172.16.235.132/30")
+    plugin.configure([small])
+    for n in range(small.num_addresses):
+        assert plugin.call("ADD", f"c{n}", plugin.net.pod(f"pod{n}"), f"app-{n}")[0] == 0
+    another = plugin.net.pod("another")
+    code, answer = plugin.call("ADD", "another", another, "another")
+    assert (code, answer["code"]) == (1, 11), "the runtime shall try again"
+    assert str(small) in answer["msg"]
+    assert json.loads(plugin.request.read_text()) == [str(small)]
+    plugin.configure([small, further])
+    code, answer = plugin.call("ADD", "another", another, "another")
+    assert code == 0 and answer["ips"][0]["address"].split("/")[0] in {str(address) for address in further}
 
 
 @pytest.mark.root
