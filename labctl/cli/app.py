@@ -114,11 +114,12 @@ class Application:
         tell: hears a line where this host makes something of the lab differ from the usual.
         Raises ConfigError, or HostError if no provider works here.
         """
-        from labctl.config import Overrides, load
+        from labctl.config import Overrides
         from labctl.config.overrides import read_choices
+        from labctl.providers.load import load_lab
 
         chosen = (overrides or Overrides()).or_else(read_choices(self.lab_files().choices))
-        return load(self.directory, overrides=chosen, host=self.host, tell=tell)
+        return load_lab(self.directory, overrides=chosen, host=self.host, tell=tell)
 
     def lab_files(self) -> LabDirectory:
         """The paths in the lab's .labctl folder."""

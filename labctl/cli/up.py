@@ -90,7 +90,7 @@ def up(
         kept = replace(chosen, provider=lab.provider.value, source=lab.source.value, subnet=str(lab.network.subnet))
         claim(lab, files, kept, app.host)
         _remove_locked_out(app, lab, files)
-        prepare(lab, files, box_file=ensure_box(app, lab))
+        prepare(lab, files, box_file=ensure_box(app, lab), host=app.host)
         outcome = _bring_up(app, lab, files, until, output)
         ok = _report(app, lab, outcome) and (bool(until) or _verified(app, lab, output))
     seconds = round(time.monotonic() - started, 2)

@@ -1,16 +1,13 @@
-"""Read a directory's labctl.yaml and build the lab's model, or raise one error with everything that is wrong."""
+"""Read a directory's labctl.yaml, or raise one error with everything that is wrong with it."""
 
 from __future__ import annotations
 
 import stat
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
-from labctl.config.build import build, choose_source
 from labctl.config.consistency import Conflict, conflicts
 from labctl.config.document import Document, read_document
 from labctl.config.keys import KeyPath
@@ -18,44 +15,8 @@ from labctl.config.overrides import Overrides
 from labctl.config.problems import FILE_NAME, Mark, Places, Problem, dotted, from_pydantic
 from labctl.config.schema import Config
 from labctl.errors import ConfigError
-from labctl.host.host import Host
-from labctl.model.lab import Lab, Provider
-from labctl.providers.choose import choose_provider, choose_subnet, is_emulated
 
 MAX_BYTES = 256 * 1024
-
-
-def load(
-    directory: Path,
-    *,
-    overrides: Overrides | None = None,
-    choose: Callable[[], Provider] | None = None,
-    host: Host | None = None,
-    tell: Callable[[str], None] = lambda _: None,
-) -> Lab:
-    """The lab of a directory. Without a labctl.yaml, or with an empty one, it is the article's lab.
-
-    choose: picks the provider for ``provider: auto`` in place of choose_provider(). host: decides what the
-    configuration leaves open.
-    tell: called with a line if this host makes the lab differ from the defaults.
-    Raises ConfigError with all problems; HostError if no provider works here.
-    """
-    host, overrides = host or Host(), overrides or Overrides()
-    config = load_config(directory, overrides=overrides)
-    if config.provider != "auto":
-        provider = Provider(config.provider)
-    else:
-        provider = choose() if choose is not None else choose_provider(host)
-    if config.source == "auto" and (config.bgp.bfd or config.network.encapsulation != "none"):
-        overrides = replace(overrides, source=choose_source(config, provider).value)  # what only one source can do
-        config = load_config(directory, overrides=overrides)
-    if "subnet" not in config.network.model_fields_set:
-        default = config.network.subnet
-        chosen = choose_subnet(provider, default, host)
-        if chosen != default:
-            tell(f"the lab uses {chosen}: VirtualBox does not allow {default} on this host")
-            config = load_config(directory, overrides=replace(overrides, subnet=str(chosen)))
-    return build(config, provider, emulated=is_emulated(provider, config.emulated, host))
 
 
 def load_config(directory: Path, *, overrides: Overrides | None = None) -> Config:

@@ -70,10 +70,10 @@ class VirtualMachines(MachineProvider):
         more = [replace(role_of[name.rstrip("0123456789")], name=name) for name in sorted(names)]
         before = self.files.vagrantfile.read_bytes()
         try:
-            prepare(replace(self.lab, machines=(*self.lab.machines, *more)), self.files, box_file=None)
+            prepare(replace(self.lab, machines=(*self.lab.machines, *more)), self.files, box_file=None, host=self.host)
             self.vagrant.destroy(names)
         finally:
-            prepare(self.lab, self.files, box_file=None)
+            prepare(self.lab, self.files, box_file=None, host=self.host)
             write_atomically(self.files.vagrantfile, before)
         self.vagrant.forget(names)
 
@@ -82,7 +82,7 @@ class VirtualMachines(MachineProvider):
         if self.files.folder.is_symlink() or not self.files.vagrant_notes.exists():
             return []
         try:
-            prepare(self.lab, self.files, box_file=None)
+            prepare(self.lab, self.files, box_file=None, host=self.host)
         except OSError as error:
             raise LabctlError(
                 "Vagrant's files can't be written", where=str(self.files.folder), why=str(error)

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import labctl
-from labctl.config import load
 from labctl.model.lab import Lab
+from labctl.providers.load import load_lab
 
 T = TypeVar("T")
 
@@ -49,12 +49,12 @@ class LabUnderTest:
         self.folder = _FOLDER / name
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "labctl.yaml").write_text(f"name: {name}\n{config}")
-        self.model: Lab = load(self.folder)
+        self.model: Lab = load_lab(self.folder)
         self.first_events: list[dict[str, Any]] = []
 
     def reload(self) -> None:
         """Read labctl.yaml again, after a test has changed it."""
-        self.model = load(self.folder)
+        self.model = load_lab(self.folder)
 
     @property
     def own(self) -> Path:

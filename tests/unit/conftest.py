@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
-from labctl.config import Overrides, load
+from labctl.config import Overrides
 from labctl.model.lab import Lab, Provider
+from labctl.providers.load import load_lab
 
 MakeLab = Callable[..., Lab]
 
@@ -25,7 +26,7 @@ def make_lab(tmp_path_factory: pytest.TempPathFactory) -> MakeLab:
     def make(text: str = "", *, workers: int | None = None) -> Lab:
         folder = tmp_path_factory.mktemp("config")
         (folder / "labctl.yaml").write_text(text)
-        return load(folder, overrides=Overrides(workers=workers), choose=lambda: Provider.LXC)
+        return load_lab(folder, overrides=Overrides(workers=workers), choose=lambda: Provider.LXC)
 
     return make
 

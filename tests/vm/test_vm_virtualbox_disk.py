@@ -20,9 +20,9 @@ from pathlib import Path
 
 import pytest
 
-from labctl.config import load
 from labctl.engine.bundle import make_bundle, unpack_command
 from labctl.lab_directory import LabDirectory
+from labctl.providers.load import load_lab
 from labctl.steps.prepare import prepare
 
 CONFIG = "name: labtest-vbox\nprovider: virtualbox\nsource: debian\nnetwork: {subnet: 192.168.56.0/24}\n"
@@ -66,7 +66,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> LabDirectory:
     (folder / "labctl.yaml").write_text(CONFIG)
     files = LabDirectory(folder)
     # Emulated: its steps wait longer. Nothing else of it depends on that.
-    prepare(replace(load(folder), emulated=True), files, box_file=None)
+    prepare(replace(load_lab(folder), emulated=True), files, box_file=None)
     return files
 
 

@@ -138,7 +138,7 @@ class Lxc(MachineProvider):
         if self.files.folder.is_symlink() or not self.files.vagrant_notes.exists():
             return
         with suppress(LabctlError, OSError):  # OSError: a full disk
-            prepare(self.lab, self.files, box_file=None)
+            prepare(self.lab, self.files, box_file=None, host=self.host)
             self.vagrant.destroy()
 
     def _host_script(self) -> str:

@@ -9,13 +9,13 @@ from ipaddress import IPv4Network
 
 from ruamel.yaml import YAML
 
-from labctl.config import load
 from labctl.errors import HostError
 from labctl.host.files import write_atomically
 from labctl.host.host import Host
 from labctl.host.routes import host_routes
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
+from labctl.providers.load import load_lab
 from tools.bench.run import Timed, must, own_environment, own_labctl, timed
 
 UP_SECONDS = 1200.0
@@ -35,7 +35,7 @@ class BesideLab:
         self.folder = files.bench / word
         text = settings(files.config.read_text() if files.config.exists() else "", lab, word, workers)
         write_atomically(self.folder / "labctl.yaml", text.encode())
-        self.lab = load(self.folder)
+        self.lab = load_lab(self.folder)
         self.files = LabDirectory(self.folder.resolve())
 
     def labctl(self, *words: str, deadline: float = UP_SECONDS) -> Timed:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from labctl.classroom.room import memory_problems
 from labctl.classroom.seat_files import existing_seats, remove_room, remove_seat, seat_yaml, write_seat
 from labctl.classroom.seats import plan_seats
-from labctl.config import load, parse
+from labctl.config import parse
 from labctl.errors import ConfigError, HostError
+from labctl.providers.load import load_lab
 
 BASE = Path("/class")
 CLASS = b"""\
@@ -46,7 +47,7 @@ def test_a_class_of_three():
 def test_the_seats_own_labctl_yaml_describes_the_same_lab(tmp_path):
     for seat in plan_seats(parse(CLASS), tmp_path):
         write_seat(seat)
-        assert load(seat.directory) == seat.lab
+        assert load_lab(seat.directory) == seat.lab
         assert b"classroom" not in seat_yaml(seat)
     assert [path.name for path in existing_seats(tmp_path)] == ["seat04", "seat05", "seat06"]
     (tmp_path / "seats/seat05/notes.txt").write_text("a student's")
@@ -126,7 +127,7 @@ def test_seats_that_are_not_there(tmp_path):
     write_seat(plan_seats(parse(CLASS), tmp_path)[0])
     with pytest.raises(HostError, match="there is no seat09, seat10 in"):
         existing_seats(tmp_path, ("seat04", "seat09", "seat10"))
-    assert IPv4Network("192.168.44.0/25") == load(existing_seats(tmp_path)[0]).network.subnet
+    assert IPv4Network("192.168.44.0/25") == load_lab(existing_seats(tmp_path)[0]).network.subnet
 
 
 def test_the_seats_folder_goes_with_labctls_log_and_stays_with_what_is_a_students(tmp_path):

@@ -6,14 +6,15 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from labctl.config import Overrides, load, parse
+from labctl.config import Overrides, parse
 from labctl.config.init_text import init_text
 from labctl.errors import ConfigError
 from labctl.model.lab import Lab, Provider, Role, Source
+from labctl.providers.load import load_lab
 
 
 def lab_of(folder: Path, chosen: Provider = Provider.LXC, **overrides) -> Lab:
-    return load(folder, overrides=Overrides(**overrides), choose=lambda: chosen)
+    return load_lab(folder, overrides=Overrides(**overrides), choose=lambda: chosen)
 
 
 def written(folder: Path, text: str | bytes) -> Path:

@@ -58,11 +58,11 @@ from dataclasses import replace
 from pathlib import Path
 from labctl.checks.facts import Facts
 from labctl.checks.layers.machine import greeting
-from labctl.config import load
+from labctl.providers.load import load_lab
 from labctl.checks.facts import MachineFacts
 from labctl.host.command import CommandResult
 
-lab = load(Path())
+lab = load_lab(Path())
 worker = lab.machine("worker1")
 for text in ("This is worker1 of the lab lab.\\n", ""):
     seen = MachineFacts("worker1", "", {"motd": CommandResult("cat /etc/motd", 0, text, "", 0.0)}, 0.0, 0.0)

@@ -9,16 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.fake_host import FakeHost
 
-from labctl.config import load
 from labctl.errors import HostError
 from labctl.host import hosts_file
 from labctl.host.routes import find_overlaps, host_routes
 from labctl.model.lab import Lab, Provider
+from labctl.providers.load import load_lab
 
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Lab:
-    return load(tmp_path, choose=lambda: Provider.LXC)
+    return load_lab(tmp_path, choose=lambda: Provider.LXC)
 
 
 def printing(text: str, platform: str = "linux") -> FakeHost:

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.config import Overrides, load
+from labctl.config import Overrides
 from labctl.host.host import Host
 from labctl.model.lab import Lab, Provider
-from labctl.providers.choose import choose_provider, virtualbox_works
 from labctl.providers.doctor import apply, described
+from labctl.providers.load import choose_provider, load_lab, virtualbox_works
 from labctl.providers.probe import AptPackages, WriteFile
 from labctl.providers.virtualbox.programs import (
     DEFAULT_RANGE,
@@ -59,7 +59,7 @@ def test_where_the_articles_subnet_is_allowed(
     host = make_host(**differs)
     assert is_allowed(ARTICLE, allowed_ranges(host)) is allowed
     said: list[str] = []
-    lab = load(tmp_path, choose=lambda: Provider.VIRTUALBOX, host=host, tell=said.append)
+    lab = load_lab(tmp_path, choose=lambda: Provider.VIRTUALBOX, host=host, tell=said.append)
     base = "192.168.50" if allowed else "192.168.56"
     assert str(lab.network.subnet) == f"{base}.0/24"
     assert [str(machine.address) for machine in lab.machines] == [f"{base}.{last}" for last in (21, 22, 23, 24)]
@@ -68,27 +68,27 @@ def test_where_the_articles_subnet_is_allowed(
 
 @pytest.mark.parametrize("provider", [Provider.LXC, Provider.LIBVIRT])
 def test_other_providers_keep_the_articles_subnet(make_host: MakeHost, tmp_path: Path, provider: Provider) -> None:
-    assert load(tmp_path, choose=lambda: provider, host=make_host()).network.subnet == ARTICLE
+    assert load_lab(tmp_path, choose=lambda: provider, host=make_host()).network.subnet == ARTICLE
 
 
 def test_a_chosen_subnet_stays(make_host: MakeHost, tmp_path: Path) -> None:
     (tmp_path / "labctl.yaml").write_text("provider: virtualbox\nnetwork: {subnet: 192.168.50.0/24}\n")
-    assert load(tmp_path, host=make_host()).network.subnet == ARTICLE
+    assert load_lab(tmp_path, host=make_host()).network.subnet == ARTICLE
 
 
 def test_the_subnet_of_a_lab_stays_when_the_rule_changes(make_host: MakeHost, tmp_path: Path) -> None:
     (tmp_path / "labctl.yaml").write_text("provider: virtualbox\n")
     kept = Overrides(subnet="192.168.56.0/24")
     free = make_host({CONF: "* 0.0.0.0/0\n"})
-    assert load(tmp_path, overrides=kept, host=free).network.subnet == IPv4Network("192.168.56.0/24")
+    assert load_lab(tmp_path, overrides=kept, host=free).network.subnet == IPv4Network("192.168.56.0/24")
     (tmp_path / "labctl.yaml").write_text("provider: virtualbox\nnetwork: {subnet: 10.9.0.0/24}\n")
-    assert load(tmp_path, overrides=kept, host=free).network.subnet == IPv4Network("10.9.0.0/24")
+    assert load_lab(tmp_path, overrides=kept, host=free).network.subnet == IPv4Network("10.9.0.0/24")
 
 
 def test_emulation_is_chosen_where_kvm_is_missing(make_host: MakeHost, tmp_path: Path) -> None:
     def lab(text: str, host: Host) -> Lab:
         (tmp_path / "labctl.yaml").write_text(text)
-        return load(tmp_path, host=host)
+        return load_lab(tmp_path, host=host)
 
     without = make_host({"dev/kvm": None})
     assert not lab("provider: libvirt\n", make_host()).emulated

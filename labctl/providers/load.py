@@ -1,0 +1,91 @@
+"""The lab that a labctl.yaml describes on this host, which decides what the file leaves open.
+
+That is the provider, the subnet, and whether machines are emulated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from ipaddress import IPv4Network
+from pathlib import Path
+
+from labctl.config.build import build, choose_source
+from labctl.config.loader import load_config
+from labctl.config.overrides import Overrides
+from labctl.errors import HostError
+from labctl.host.host import Host
+from labctl.model.lab import Lab, Provider
+from labctl.providers.libvirt.probes import kvm_works
+from labctl.providers.virtualbox.programs import SUBSTITUTE, allowed_ranges, is_allowed, virtualbox_version
+
+_DRIVER = "/dev/vboxdrv"
+
+
+def load_lab(
+    directory: Path,
+    *,
+    overrides: Overrides | None = None,
+    choose: Callable[[], Provider] | None = None,
+    host: Host | None = None,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Lab:
+    """The lab of a directory. Without a labctl.yaml, or with an empty one, it is the article's lab.
+
+    choose: picks the provider for ``provider: auto`` in place of choose_provider().
+    host: decides what the configuration leaves open.
+    tell: called with a line if this host makes the lab differ from the defaults.
+    Raises ConfigError with all problems; HostError if no provider works here.
+    """
+    host, overrides = host or Host(), overrides or Overrides()
+    config = load_config(directory, overrides=overrides)
+    if config.provider != "auto":
+        provider = Provider(config.provider)
+    else:
+        provider = choose() if choose is not None else choose_provider(host)
+    if config.source == "auto" and (config.bgp.bfd or config.network.encapsulation != "none"):
+        overrides = replace(overrides, source=choose_source(config, provider).value)  # what only one source can do
+        config = load_config(directory, overrides=overrides)
+    if "subnet" not in config.network.model_fields_set:
+        default = config.network.subnet
+        chosen = choose_subnet(provider, default, host)
+        if chosen != default:
+            tell(f"the lab uses {chosen}: VirtualBox does not allow {default} on this host")
+            config = load_config(directory, overrides=replace(overrides, subnet=str(chosen)))
+    return build(config, provider, emulated=is_emulated(provider, config.emulated, host))
+
+
+def virtualbox_works(host: Host) -> bool:
+    """Whether VirtualBox is installed and, on Linux, its kernel driver is there."""
+    return virtualbox_version(host) is not None and (not host.is_linux or host.exists(_DRIVER))
+
+
+def choose_provider(host: Host) -> Provider:
+    """VirtualBox where it can start a machine, else LXC on Linux. Raises HostError elsewhere."""
+    if virtualbox_works(host):
+        return Provider.VIRTUALBOX
+    if host.is_linux:
+        return Provider.LXC
+    raise HostError(
+        "no provider works on this host",
+        why="VirtualBox is not installed or does not run, and LXC needs Linux",
+        next_step="labctl doctor --provider virtualbox",
+    )
+
+
+def choose_subnet(provider: Provider, default: IPv4Network, host: Host) -> IPv4Network:
+    """The lab's subnet where nobody chose one: another than the default where VirtualBox does not allow that."""
+    if provider is Provider.VIRTUALBOX and not is_allowed(default, allowed_ranges(host)):
+        return SUBSTITUTE
+    return default
+
+
+def is_emulated(provider: Provider, wanted: bool | None, host: Host) -> bool:
+    """Whether the machines are emulated in software. wanted: what labctl.yaml says; None: nothing.
+
+    libvirt emulates them without KVM, VirtualBox never does. LXC's machines are what the host is, which only its user
+    knows.
+    """
+    if provider is Provider.VIRTUALBOX:
+        return False
+    return wanted if wanted is not None else provider is Provider.LIBVIRT and not kvm_works(host)
