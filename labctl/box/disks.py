@@ -46,8 +46,8 @@ DISK_ESTIMATE = Estimate(seconds=120, download_bytes=40_000_000, kept_bytes=600_
 class DiskStore:
     """The boxes for virtual machines in the host's cache."""
 
-    def __init__(self, host: Host | None = None) -> None:
-        self._host = host or Host()
+    def __init__(self, host: Host) -> None:
+        self._host = host
         self._cache = self._host.cache.absolute()
         self._disks = self._cache / "disks"
 
@@ -109,9 +109,8 @@ def _build(box: Box, provider: str, key: Path, folder: Path, commands: Commands)
     (folder / "box.json").write_text(json.dumps(about) + "\n", encoding="utf-8")
 
 
-def require_programs(arch: str, host: Host | None = None) -> Path:
+def require_programs(arch: str, host: Host) -> Path:
     """Vagrant's public key. Raises HostError if this host lacks a program for making disks, or is no PC."""
-    host = host or Host()
     if arch not in ARCHITECTURES:
         raise HostError(
             f"no box for virtual machines can be built on {arch}", why="its disk boots by way of a PC's firmware"

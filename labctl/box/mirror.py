@@ -69,12 +69,11 @@ def _lines(host: Host, *command: str) -> list[str]:
     return (host.ask(command, 60.0) or "").splitlines()
 
 
-def host_mirror(host: Host | None = None) -> Mirror:
+def host_mirror(host: Host) -> Mirror:
     """The mirror that this host's apt is configured for; Debian's own if it has none.
 
     Raises HostError if the archive's keys are not installed: nothing may be built unverified.
     """
-    host = host or Host()
     keyring = host.path(str(KEYRING))
     if not keyring.is_file():
         raise HostError(
@@ -88,9 +87,9 @@ def host_mirror(host: Host | None = None) -> Mirror:
     return Mirror(pick(targets, "Debian", ARCHIVE), pick(targets, "Debian-Security", SECURITY), keyring, tuple(options))
 
 
-def host_arch(host: Host | None = None) -> str:
+def host_arch(host: Host) -> str:
     """The host's Debian architecture. Raises HostError on a host without dpkg."""
-    lines = _lines(host or Host(), "dpkg", "--print-architecture")
+    lines = _lines(host, "dpkg", "--print-architecture")
     if not lines:
         raise HostError(
             "this host does not run Debian or Ubuntu",

@@ -109,17 +109,12 @@ def _ignore(_: Event) -> None:
 class BoxStore:
     """The boxes for LXC in the host's cache. A lock guards what is kept and what is being built."""
 
-    def __init__(self, host: Host | None = None) -> None:
-        self._host = host or Host()
+    def __init__(self, host: Host) -> None:
+        self._host = host
         self._cache = self._host.cache.absolute()
         self._boxes = self._cache / "boxes"
         # The folder has an older name of the parts: under another one, programs that are compiled would not be found.
         self._parts = self._cache / "pieces"
-
-    @property
-    def logs(self) -> Path:
-        """Where each part's full output is: PART.log."""
-        return self._cache / "logs"
 
     def find(self, spec: BoxSpec) -> Box | None:
         """The box of that spec, if it is there."""

@@ -20,8 +20,8 @@ class Fetcher:
     known_pins: a file of sums that hold from before, as labctl.lock is one.
     """
 
-    def __init__(self, folder: Path, known_pins: Path, host: Host | None = None) -> None:
-        self.host = host or Host()
+    def __init__(self, folder: Path, known_pins: Path, host: Host) -> None:
+        self.folder, self.known_pins, self.host = folder, known_pins, host
         templates = templates_folder()
         functions = render_template(templates, "scripts/functions.sh.j2", {"lab": {"patience": 1}})
         functions += render_template(templates, "scripts/files/fetch.sh.j2", {"fetch": FETCH})

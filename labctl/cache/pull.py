@@ -33,25 +33,18 @@ _BLOCK = 1 << 20
 class Pull:
     """Fills one cache for one lab.
 
-    status: dpkg's list of what the box has already. known_pins: the lab's labctl.lock. note: gets a line for each thing
-    that is fetched.
+    fetcher: fetches into the cache's folder. status: dpkg's list of what the box has already.
+    note: gets a line for each thing that is fetched.
     """
 
     def __init__(
-        self,
-        lab: Lab,
-        folder: Path,
-        architecture: str,
-        *,
-        status: Path | None,
-        known_pins: Path,
-        note: Callable[[str], None],
+        self, lab: Lab, fetcher: Fetcher, architecture: str, *, status: Path | None, note: Callable[[str], None]
     ) -> None:
         # Never from a cache: from publishers, or their mirrors.
         self._lab = replace(lab, mirrors=replace(lab.mirrors, cache="", folder="", offline=False))
         self._needs = needs(lab, architecture)
-        self._folder, self._architecture, self._status, self._note = folder, architecture, status, note
-        self._fetcher, self._pins = Fetcher(folder, known_pins), known_pins
+        self._fetcher, self._folder, self._pins = fetcher, fetcher.folder, fetcher.known_pins
+        self._architecture, self._status, self._note = architecture, status, note
         self._kubeadm: Path | None = None
 
     def run(self) -> int:

@@ -27,7 +27,7 @@ def list_boxes(app: Application, output: str) -> None:
     from labctl.box.disks import DiskStore
     from labctl.box.store import BoxStore
 
-    boxes = [*BoxStore().list(), *DiskStore().list()]
+    boxes = [*BoxStore(app.host).list(), *DiskStore(app.host).list()]
     if output == "json":
         rows = [
             {"digest": box.digest, "provider": box.provider, "bytes": box.bytes, "folder": str(box.path)}
@@ -74,7 +74,7 @@ def remove(app: Application, digest: tuple[str, ...], everything: bool) -> None:
     from labctl.box.disks import DiskStore
     from labctl.box.store import BoxStore
 
-    store, disks = BoxStore(), DiskStore()
+    store, disks = BoxStore(app.host), DiskStore(app.host)
     of_disks = [found.digest for found in disks.list()]
     for one in [*of_disks, *(found.digest for found in store.list())] if everything else digest:
         (disks if one in of_disks else store).remove(one)

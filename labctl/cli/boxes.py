@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from labctl.cli.app import Application
 
 
-def box_file_of(lab: Lab) -> Path | None:
+def box_file_of(app: Application, lab: Lab) -> Path | None:
     """Where the lab's box is, or will be once it is built; None where Vagrant fetches the box itself."""
     if lab.box.name != OWN_BOX:
         return None
@@ -26,10 +26,10 @@ def box_file_of(lab: Lab) -> Path | None:
     from labctl.box.spec import BoxSpec
     from labctl.box.store import BoxStore
 
-    spec = BoxSpec(host_arch())
+    spec = BoxSpec(host_arch(app.host))
     if not lab.provider.traits.disk_format:
-        return BoxStore().file_for(spec)
-    return DiskStore().file_for(spec.digest, lab.provider.value)
+        return BoxStore(app.host).file_for(spec)
+    return DiskStore(app.host).file_for(spec.digest, lab.provider.value)
 
 
 def ensure_box(app: Application, lab: Lab) -> Path | None:
@@ -37,25 +37,25 @@ def ensure_box(app: Application, lab: Lab) -> Path | None:
 
     Raises HostError where this host cannot build it, BoxError where a part of the build fails.
     """
-    found = box_file_of(lab)
+    found = box_file_of(app, lab)
     if found is None or found.is_file():
         return found
     from labctl.box.disks import DISK_ESTIMATE, DiskStore, require_programs
     from labctl.box.mirror import host_arch, host_mirror
     from labctl.box.spec import BoxSpec
 
-    spec, mirror = BoxSpec(host_arch()), host_mirror()
+    spec, mirror = BoxSpec(host_arch(app.host)), host_mirror(app.host)
     if lab.box.mirror:
         mirror = replace(mirror, archive=lab.box.mirror)
     if not lab.provider.traits.disk_format:
         return _ensure_lxc_box(app, spec, mirror).file
     if not app.host.is_root:
         raise HostError("Building the box needs root", next_step=f"labctl box build --provider {lab.provider.value}")
-    require_programs(spec.arch)
+    require_programs(spec.arch, app.host)
     box = _ensure_lxc_box(app, spec, mirror)
     app.note(f"Making a disk for {lab.provider.value} from the box, once: {DISK_ESTIMATE}.")
     with app.working("making the disk"):
-        return DiskStore().ensure(box, lab.provider.value, mirror, spec.suite, lambda _: None)
+        return DiskStore(app.host).ensure(box, lab.provider.value, mirror, spec.suite, lambda _: None)
 
 
 def _ensure_lxc_box(app: Application, spec: BoxSpec, mirror: Mirror) -> Box:
@@ -64,7 +64,7 @@ def _ensure_lxc_box(app: Application, spec: BoxSpec, mirror: Mirror) -> Box:
     from labctl.box.store import BoxStore
     from labctl.cli.progress import show_progress
 
-    store = BoxStore()
+    store = BoxStore(app.host)
     found = store.find(spec)
     if found is not None:
         return found

@@ -33,16 +33,14 @@ def cache() -> None:
     """
 
 
-def default_folder() -> Path:
+def default_folder(app: Application) -> Path:
     """Where a cache is kept that nobody gave a folder."""
-    from labctl.host.host import Host
-
-    return Host().cache.absolute() / "upstream"
+    return app.host.cache.absolute() / "upstream"
 
 
-def folder_of(lab: Lab, given: Path | None) -> Path:
+def folder_of(app: Application, lab: Lab, given: Path | None) -> Path:
     """The cache's folder: the given one, that of labctl.yaml, or the default."""
-    return (given or Path(lab.mirrors.folder or default_folder())).absolute()
+    return (given or Path(lab.mirrors.folder or default_folder(app))).absolute()
 
 
 @click.command()
@@ -51,13 +49,15 @@ def folder_of(lab: Lab, given: Path | None) -> Path:
 def pull(app: Application, folder: Path | None) -> None:
     """Fetch what a lab like this one needs, for machines of this host's architecture."""
     from labctl.box.mirror import host_arch
+    from labctl.cache.fetcher import Fetcher
     from labctl.cache.pull import Pull
 
     app.after_interrupt = "labctl cache pull goes on from here"
     lab = upstream_lab(app)
-    home = folder_of(lab, folder)
+    home = folder_of(app, lab, folder)
     pins = app.lab_files().pins
-    filled = Pull(lab, home, host_arch(), status=_box_status(lab), known_pins=pins, note=app.note).run()
+    fetcher = Fetcher(home, pins, app.host)
+    filled = Pull(lab, fetcher, host_arch(app.host), status=_box_status(app, lab), note=app.note).run()
     app.note(f"{home} has all of it: {filled / 1e6:.0f} MB")
     app.note("next: labctl up --offline; or labctl cache serve, for other machines")
 
@@ -70,14 +70,14 @@ def upstream_lab(app: Application) -> Lab:
     return lab
 
 
-def _box_status(lab: Lab) -> Path | None:
+def _box_status(app: Application, lab: Lab) -> Path | None:
     """dpkg's list of what labctl's own box has; a public box counts as empty. Raises HostError if there is no box."""
     if lab.provider.traits.public_box:
         return None
     from labctl.cli.boxes import box_file_of
     from labctl.errors import HostError
 
-    box = box_file_of(lab)
+    box = box_file_of(app, lab)
     status = box.parent / "rootfs/var/lib/dpkg/status" if box else None
     if status is None or not status.is_file():
         raise HostError("the machines' box is not built yet", next_step="labctl box build")
@@ -100,7 +100,7 @@ def serve(app: Application, folder: Path | None, address: str | None, port: int)
     from labctl.errors import HostError
 
     lab = app.lab()
-    home = folder_of(lab, folder)
+    home = folder_of(app, lab, folder)
     if not home.is_dir():
         raise HostError(f"there is no cache in {home}", next_step="labctl cache pull")
     try:
@@ -122,18 +122,18 @@ def _own_address(lab: Lab) -> IPv4Address:
     return lab.network.gateway if str(lab.network.gateway) in own else IPv4Address("127.0.0.1")
 
 
-def require_cache(lab: Lab) -> None:
+def require_cache(app: Application, lab: Lab) -> None:
     """Before anything starts: everything that a lab without the internet needs is here. Raises HostError otherwise."""
     from labctl.cli.boxes import box_file_of
     from labctl.errors import HostError
 
-    box = box_file_of(lab)
+    box = box_file_of(app, lab)
     lacking = [f"the machines' box {lab.box.name}"] if box is not None and not box.is_file() else []
     if lab.source is Source.UPSTREAM:
         from labctl.box.mirror import host_arch
         from labctl.cache.contents import missing
 
-        lacking += missing(lab, host_arch())
+        lacking += missing(lab, host_arch(app.host))
     if lacking:
         raise HostError(
             "this lab cannot come up without the internet: something is missing",

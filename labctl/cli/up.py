@@ -75,14 +75,14 @@ def up(
     started = time.monotonic()
     told, files = Overrides(provider, source, workers), app.lab_files()
     if offline:
-        told = replace(told, offline=True, cache=str(default_folder()))
+        told = replace(told, offline=True, cache=str(default_folder(app)))
     require_same_lab(files, told)
     lab = app.lab(told, tell=app.note)
     require_free_networks(lab, files, app.host)
     until = known_steps(until)
     _warn(app, require(lab, app.host))
     if offline or lab.mirrors.offline:
-        require_cache(lab)
+        require_cache(app, lab)
     require_own_name(lab, files, app.host)
     become_root(app, lab, "start the lab's containers, its bridge and its NAT rules")
     with lab_lock(files.lock):

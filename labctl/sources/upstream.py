@@ -53,16 +53,6 @@ class Upstream:
         return [self.what, self.origin, self.url, self.sums, self.sha256]
 
 
-@dataclass(frozen=True, slots=True)
-class TestedTogether:
-    """Versions that their publishers test together. kubernetes: minor releases."""
-
-    calico: str
-    kubernetes: tuple[str, ...]
-    controller: str
-    haproxy: str
-
-
 # Calico: system requirements, docs.tigera.io. Controller: documentation/lifecycle.md of haproxytech/kubernetes-ingress.
 CALICO_TESTED = {"3.32": ("1.34", "1.35", "1.36"), "3.31": ("1.32", "1.33", "1.34")}
 CONTROLLER_TESTED = {"3.2": ("1.32", "1.33", "1.34")}

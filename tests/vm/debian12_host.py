@@ -15,6 +15,7 @@ from pathlib import Path
 from labctl.box.mirror import host_arch, host_mirror
 from labctl.box.spec import BoxSpec
 from labctl.box.store import BoxStore
+from labctl.host.host import Host
 
 ROOT = Path(__file__).resolve().parents[2]
 PROVE = Path(__file__).with_name("prove.sh")
@@ -50,7 +51,7 @@ def make_disk(work: Path, what: str) -> Path:
     what: what prove.sh is to do there.
     """
     root, disk = work / "root", work / "disk.ext4"
-    mirror = host_mirror()
+    mirror = host_mirror(Host())
     (work / "sources.list").write_text(mirror.lines("bookworm"))
     (work / "apt.conf").write_text(mirror.apt_conf())
     _run(
@@ -59,7 +60,7 @@ def make_disk(work: Path, what: str) -> Path:
     )  # fmt: skip
     _run("git", "-C", ROOT, "bundle", "create", root / "root/labctl.bundle", "HEAD")
     _run(sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", root / "root/wheels", ROOT)
-    box = BoxStore().file_for(BoxSpec(host_arch()))
+    box = BoxStore(Host()).file_for(BoxSpec(host_arch(Host())))
     assert box.is_file(), "the box is not built: labctl box build"
     shutil.copy(PROVE, root / "root/prove.sh")
     (root / "root/what").write_text(what)

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import jinja2
 
-from labctl.box.mirror import host_arch
 from labctl.box.oci import Entry, image, layer_tar, write_archive
 from labctl.errors import HostError, LabctlError
 from labctl.model.lab import Lab, Source
@@ -70,7 +69,7 @@ def both_layouts(lab: Lab, connections: Connections) -> Iterator[None]:
 
 
 def _add(lab: Lab, connections: Connections) -> None:
-    archive = _image_archive()
+    archive = _image_archive(_do(connections, lab.ingress.name, "dpkg --print-architecture").strip())
     for worker in lab.workers:
         _do(connections, worker.name, "ctr --namespace k8s.io images import -", archive)
     # The API's address inside the cluster is the first of the Services' network: kube-proxy leads there.
@@ -129,12 +128,12 @@ def _do(connections: Connections, machine: str, command: str, stdin: bytes = b""
     return done.stdout
 
 
-def _image_archive() -> bytes:
+def _image_archive(architecture: str) -> bytes:
     """An image without any program: the folders and links of Debian's root; the node's /usr is mounted there."""
     entries = [Entry(name, link=f"usr/{name}") for name in ("bin", "sbin", "lib", "lib64")]
     entries += [Entry(name) for name in ("usr", "etc/ssl/certs", "run", "var/lib/labctl")]
     entries.append(Entry("tmp", mode=0o1777))
-    made = image(IMAGE, host_arch(), layer_tar(entries))
+    made = image(IMAGE, architecture, layer_tar(entries))
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder, "image.tar")
         write_archive(archive, made)

@@ -119,5 +119,5 @@ def test_what_is_added_to_the_lab_is_well_formed(lab: Lab) -> None:
     assert yaml.safe_load(objects[3]["data"]["kubeconfig"])["current-context"] == "lab"
     balancer = _render("balancer.cfg.j2", address="192.0.2.1", port=8088, workers=lab.workers, node_port=30001)
     assert "  server worker2 192.168.111.24:30001\n" in balancer
-    with tarfile.open(fileobj=BytesIO(_image_archive())) as archive:
+    with tarfile.open(fileobj=BytesIO(_image_archive("amd64"))) as archive:
         assert "oci-layout" in archive.getnames()

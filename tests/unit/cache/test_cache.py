@@ -24,6 +24,7 @@ from labctl.cache.images import blob_file, layout
 from labctl.cache.pull import Pull
 from labctl.cache.serve import serving
 from labctl.errors import CacheError, HostError
+from labctl.host.host import Host
 from labctl.host.internet import host_internet
 from labctl.model.lab import Internet, Lab
 from labctl.sources.upstream import upstreams
@@ -122,7 +123,8 @@ def cache(stand: Stand, lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> P
 def pull(lab: Lab, folder: Path, **more: Path) -> list[str]:
     told: list[str] = []
     architecture = "amd64"
-    Pull(lab, folder, architecture, status=None, known_pins=more.get("pins", folder / "none"), note=told.append).run()
+    fetcher = Fetcher(folder, more.get("pins", folder / "none"), Host())
+    Pull(lab, fetcher, architecture, status=None, note=told.append).run()
     return told
 
 
@@ -216,7 +218,7 @@ def test_a_publisher_that_is_gone_a_changed_index_and_a_wrong_sum_stop_it(
 
 
 def test_what_does_not_end_says_what_was_waited_for_and_its_last_words(tmp_path: Path) -> None:
-    fetcher = Fetcher(tmp_path, tmp_path / "pins")
+    fetcher = Fetcher(tmp_path, tmp_path / "pins", Host())
     with pytest.raises(CacheError, match=r"eval .* failed") as caught:
         fetcher.call("eval", "echo first >&2; echo half of it >&2; exec sleep 60", deadline=1)
     assert caught.value.why.startswith("eval did not end within 1 s")

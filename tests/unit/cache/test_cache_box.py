@@ -20,6 +20,7 @@ from labctl.cache.fetcher import Fetcher
 from labctl.cache.pull import pull_box
 from labctl.cache.serve import serving
 from labctl.errors import CacheError
+from labctl.host.host import Host
 from labctl.model.lab import Lab
 
 LOOPBACK = IPv4Address("127.0.0.1")
@@ -61,7 +62,7 @@ def test_the_listed_box_is_fetched_and_vagrant_takes_it_from_the_cache(lab: Lab,
     published, cache = tmp_path / "published", tmp_path / "cache"
     catalogue(published, f"http://127.0.0.1:{port}")
     with serving(published, LOOPBACK, port):
-        (file,) = pull_box(lab, Fetcher(cache, tmp_path / "none"), cache, "amd64")
+        (file,) = pull_box(lab, Fetcher(cache, tmp_path / "none", Host()), cache, "amd64")
     assert file.read_bytes() == small_box()
     if shutil.which("vagrant") is None:
         pytest.skip("vagrant is not installed")
@@ -78,7 +79,7 @@ def test_a_box_without_the_architecture_the_version_or_the_right_sum(
     lab: Lab, port: int, tmp_path: Path, make_lab: Callable[[str], Lab]
 ) -> None:
     cache = tmp_path / "cache"
-    fetcher = Fetcher(cache, tmp_path / "none")
+    fetcher = Fetcher(cache, tmp_path / "none", Host())
     catalogue(tmp_path / "published", f"http://127.0.0.1:{port}", sha256="0" * 64)
     other = make_lab(f"provider: virtualbox\nsource: upstream\nnetwork: {{subnet: 192.168.56.0/24}}\n"
                      f"box: {{version: 1.2.3}}\nsources: {{boxes: 'http://127.0.0.1:{port}'}}\n")  # fmt: skip

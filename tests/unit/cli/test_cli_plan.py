@@ -32,7 +32,7 @@ def files(tmp_path: Path, make_lab: Callable[..., Lab], monkeypatch: pytest.Monk
     prepare(make_lab(CONFIG), found, box_file=Path("/nowhere/box"))
     remember(found)
     write_choices(found.choices, Overrides("lxc", "debian"))
-    marks = HostMarks(fake_host(tmp_path, missing=["lxc-ls"]))
+    marks = HostMarks(fake_host(tmp_path, missing=["lxc-ls"], answers={"dpkg": "amd64\n"}))
     for machine in MACHINES:
         (marks.containers / f"labctl-nowhere-{machine}").mkdir(parents=True)
 

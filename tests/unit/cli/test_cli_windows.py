@@ -26,7 +26,7 @@ for name in ("SIGCHLD", "SIGHUP", "SIGKILL", "SIGPIPE", "SIGQUIT", "SIGUSR1", "S
     delattr(signal, name)
 signal.SIGBREAK = signal.SIGTERM
 folders = os.environ["PATH"].split(":")
-shutil.which = lambda name, *_: next(filter(os.path.isfile, (f"{folder}/{name}" for folder in folders)), None)
+shutil.which = lambda name, *_, **__: next(filter(os.path.isfile, (f"{folder}/{name}" for folder in folders)), None)
 def refuse(*_):
     raise ConnectionRefusedError("refused")
 socket.socket.connect = refuse
