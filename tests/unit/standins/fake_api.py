@@ -26,7 +26,10 @@ PATIENCE = 90.0
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 PORTS = iter(range(20000 + 1000 * WORKER, 21000 + 1000 * WORKER))
 
-COLLECTIONS = (INGRESSES, CLASSES, SERVICES, SLICES, CONFIGMAPS)
+NODES = "/api/v1/nodes"
+CALICO = "/apis/projectcalico.org/v3"
+CALICO_KINDS = tuple(f"{CALICO}/{name}" for name in ("bgpconfigurations", "bgppeers", "ippools", "blockaffinities"))
+COLLECTIONS = (INGRESSES, CLASSES, SERVICES, SLICES, CONFIGMAPS, NODES, *CALICO_KINDS)
 
 
 class QuietServer(ThreadingHTTPServer):
@@ -124,11 +127,64 @@ class _Handler(BaseHTTPRequestHandler):
         elif address.path in self.api.forbidden:
             self._answer(403, {"kind": "Status", "code": 403, "message": "not allowed by RBAC"})
         elif address.path not in COLLECTIONS:
-            self._answer(404, {"kind": "Status", "code": 404, "message": "not found"})
+            _, known = self._known()
+            if known:
+                self._answer(200, known)
         elif query.get("watch"):
             self._watch(address.path, int(query["resourceVersion"]))
         else:
             self._list(address.path)
+
+    def do_POST(self) -> None:
+        manifest = self._body("application/json")
+        if _key(manifest) in self.api.objects[self.path]:
+            self._refuse(409, f"{_key(manifest)} already exists")
+            return
+        self.api.put(self.path, manifest)
+        self._answer(201, self.api.objects[self.path][_key(manifest)])
+
+    def do_PUT(self) -> None:
+        path, known = self._known()
+        manifest = self._body("application/json")
+        if known and manifest["metadata"].get("resourceVersion") != known["metadata"]["resourceVersion"]:
+            self._refuse(409, "the object has been modified")
+        elif known:
+            self.api.put(path, manifest)
+            self._answer(200, self.api.objects[path][_key(manifest)])
+
+    def do_PATCH(self) -> None:
+        """Of metadata.annotations only."""
+        path, known = self._known()
+        annotations = self._body("application/merge-patch+json")["metadata"]["annotations"]
+        if known:
+            metadata = known["metadata"] | {"annotations": known["metadata"].get("annotations", {}) | annotations}
+            self.api.put(path, known | {"metadata": metadata})
+            self._answer(200, self.api.objects[path][_key(known)])
+
+    def do_DELETE(self) -> None:
+        path, known = self._known()
+        wanted = self._body("application/json") if self.headers["Content-Length"] else {}
+        uid = wanted.get("preconditions", {}).get("uid")
+        if known and uid not in (None, known["metadata"].get("uid")):
+            self._refuse(409, "the UID in the precondition does not match")
+        elif known:
+            self.api.delete(path, _key(known))
+            self._answer(200, {"kind": "Status", "status": "Success"})
+
+    def _known(self) -> tuple[str, Manifest]:
+        """The collection and the object that a path names; without one 404 is answered."""
+        path, _, name = self.path.removesuffix("/status").rpartition("/")
+        known = self.api.objects.get(path, {}).get(name)
+        if known is None:
+            self._refuse(404, f"{name} not found")
+        return path, known or {}
+
+    def _body(self, content_type: str) -> Manifest:
+        assert self.headers["Content-Type"] == content_type
+        return dict(json.loads(self.rfile.read(int(self.headers["Content-Length"]))))
+
+    def _refuse(self, status: int, message: str) -> None:
+        self._answer(status, {"kind": "Status", "code": status, "message": message})
 
     def _list(self, path: str) -> None:
         with self.api.changed:

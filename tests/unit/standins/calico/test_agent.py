@@ -12,6 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from labctl.standins.calico.cni import blocks_in
+
+from ..fake_api import CALICO, NODES, FakeApi, until
+from .namespaces import need
+
 
 class _Api(BaseHTTPRequestHandler):
     """Answers every question with a list whose metadata is no map."""
@@ -56,6 +61,7 @@ def kubeconfig(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]
 
 def agent(folder: Path, kubeconfig: Path) -> subprocess.Popen[str]:
     files = {"bird-config": "bird.conf", "bird-socket": "bird.ctl", "cni-config": "cni", "ready-file": "ready"}
+    files["block-request"] = "request"
     command = [sys.executable, "-m", "labctl.standins.calico.agent", "--node", "worker1", "--address", "127.0.0.1"]
     command += ["--kubeconfig", str(kubeconfig), "--bird-service", ""]
     for flag, name in files.items():
@@ -83,3 +89,31 @@ def test_an_answer_that_is_cut_off_is_asked_for_again(tmp_path: Path, kubeconfig
     running.terminate()
     _, log = running.communicate(timeout=90)
     assert running.returncode == 0, log
+
+
+def test_an_agent_from_its_first_block_to_its_second(tmp_path: Path) -> None:
+    """With an API on a real socket: what the agent claims, writes and annotates."""
+    need("bird", "ip")
+    api = FakeApi()
+    api.put(NODES, {"metadata": {"name": "worker1"}})
+    running = agent(tmp_path, api.kubeconfig(tmp_path / "kubeconfig"))
+    try:
+        api.put(f"{CALICO}/ippools", {"metadata": {"name": "pool"}, "spec": {"cidr": "172.16.0.0/16"}})
+        until((tmp_path / "ready").exists)
+        assert blocks_of(tmp_path) == ["172.16.235.128/26"]
+        (tmp_path / "request").write_text(json.dumps(blocks_of(tmp_path)))
+        until(lambda: blocks_of(tmp_path) == ["172.16.235.128/26", "172.16.235.192/26"])
+        until(lambda: "route 172.16.235.192/26 blackhole" in (tmp_path / "bird.conf").read_text())
+        claims = api.objects[f"{CALICO}/blockaffinities"].values()
+        assert [claim["spec"]["state"] for claim in claims] == ["confirmed", "confirmed"]
+        annotations = api.objects[NODES]["worker1"]["metadata"]["annotations"]
+        assert annotations == {"projectcalico.org/IPv4Address": "127.0.0.1/8"}
+    finally:
+        running.terminate()
+        _, log = running.communicate(timeout=90)
+        api.stop()
+    assert running.returncode == 0 and "WARNING BIRD is not running" in log, log
+
+
+def blocks_of(folder: Path) -> list[str]:
+    return blocks_in(json.loads((folder / "cni").read_text())["plugins"][0])
