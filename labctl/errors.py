@@ -1,6 +1,6 @@
 """Every error that labctl raises on purpose: one root, few children, each with the exit code that users rely on.
 
-Only the command line turns an error into text (``labctl/cli/show_error.py``). An error therefore carries its parts:
+Only the command line turns an error into text (``labctl/cli/errors.py``). An error therefore carries its parts:
 what happened, where, why, and what to type next.
 """
 

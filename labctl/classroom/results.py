@@ -1,4 +1,4 @@
-"""What came of all seats, side by side: as a table, as JSON, as JUnit."""
+"""The results of all seats: as a table, as JSON, as JUnit."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def report_table(results: Sequence[Result[Report]]) -> Table:
 
 
 def grade_table(results: Sequence[Result[Grade]]) -> Table:
-    """A row per seat: its points, and each fault with what became of it."""
+    """A row per seat: its points, and the state of each fault."""
     table = _table("seat", "", "points", "of", "faults")
     for result in results:
         grade = result.value
@@ -49,17 +49,17 @@ def grade_table(results: Sequence[Result[Grade]]) -> Table:
 
 
 def reports_as_json(results: Sequence[Result[Report]]) -> str:
-    """``ok`` for the class, and per seat the report of `labctl verify`; ``error`` where there is none."""
+    """``ok`` for the class, and for each seat the report of `labctl verify` or an ``error``."""
     return _as_json(results, checks.as_dict)
 
 
 def grades_as_json(results: Sequence[Result[Grade]]) -> str:
-    """``ok`` for the class, and per seat the grade of `labctl verify --grade`; ``error`` where there is none."""
+    """``ok`` for the class, and for each seat the grade of `labctl verify --grade` or an ``error``."""
     return _as_json(results, grading.as_dict)
 
 
 def grades_as_junit(results: Sequence[Result[Grade]]) -> str:
-    """A test suite per seat; a seat that can't be looked at is a suite with an error."""
+    """A test suite per seat; a seat that cannot be graded is a suite with an error."""
     suites = ET.Element("testsuites", name="labctl class grade")
     for result in results:
         if result.value is not None:

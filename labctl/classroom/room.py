@@ -1,4 +1,4 @@
-"""Whether a server has room for seats: networks that it routes already, and memory."""
+"""Whether this server has room for the seats: free networks and memory."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ RESERVE = 512 * MIB
 
 
 def require_room(seats: Sequence[Seat], running: frozenset[str], host: Host) -> None:
-    """Raise HostError, with everything that is wrong, if this server has no room for the seats.
+    """Raise HostError with all reasons if this server has no room for the seats.
 
-    running: the names of seats that have machines already; their memory is in use, and their bridge is there.
+    running: the names of seats that already have machines, which use their memory.
     """
     problems = [
         *_networks(seats, host_routes(host)),
@@ -27,7 +27,7 @@ def require_room(seats: Sequence[Seat], running: frozenset[str], host: Host) -> 
         raise HostError(
             "this server has no room for the class",
             why="\n".join(problems),
-            next_step="fewer seats, or other networks or limits in labctl.yaml, then: labctl class up",
+            next_step="use fewer seats, or change networks or limits in labctl.yaml; then: labctl class up",
         )
 
 
@@ -40,7 +40,7 @@ def _networks(seats: Sequence[Seat], routes: list[HostRoute]) -> Iterator[str]:
 
 
 def memory_problems(seats: Sequence[Seat], available: int) -> list[str]:
-    """What is wrong if these seats, not running yet, use all that they may. available: bytes."""
+    """The problem, if any, if these seats, not running yet, use all their memory. available: bytes."""
     needed = sum(seat.lab.limits.memory or 0 for seat in seats)
     free = (available - RESERVE) // MIB
     if not seats or needed <= free:
@@ -48,5 +48,5 @@ def memory_problems(seats: Sequence[Seat], available: int) -> list[str]:
     each = seats[0].lab.limits.memory or 1
     fit = max(0, free // each)
     return [
-        f"{len(seats)} seats may use {needed} MiB (limits.memory {each} each), {free} MiB are free: {fit} seats fit"
+        f"{len(seats)} seats may use {needed} MiB (limits.memory is {each}), but {free} MiB are free: enough for {fit}"
     ]

@@ -1,7 +1,11 @@
-"""The same for every seat, a few at a time; what fails for one seat is noted and stops no other."""
+"""Work on many seats in parallel: an error on one seat stops no other."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextvars import copy_context
@@ -9,12 +13,15 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from labctl.errors import LabctlError
+from labctl.json_text import read_json
 
 T = TypeVar("T")
 
+_LAST_LINES = 6
+
 
 class Result(Generic[T]):
-    """What came of one seat: a value or an error."""
+    """The result of one seat: a value or an error."""
 
     def __init__(self, seat: Path, future: Future[T]) -> None:
         self.seat = seat.name
@@ -27,9 +34,9 @@ class Result(Generic[T]):
 
 
 def as_they_end(seats: Sequence[Path], work: Callable[[Path], T], at_once: int) -> Iterator[Result[T]]:
-    """Each seat's result as soon as it is there. An interrupt starts no further seat and is raised at once.
+    """Each seat's result as soon as it is known. An interrupt starts no further seat and is raised at once.
 
-    Only a LabctlError is a result; anything else is raised. Each seat has a context of its own, and so its own log.
+    Any error but a LabctlError is raised. Each seat has a context of its own, and so its own log.
     """
     pool = ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="seat")
     futures = {pool.submit(copy_context().run, work, seat): seat for seat in seats}
@@ -43,3 +50,41 @@ def as_they_end(seats: Sequence[Path], work: Callable[[Path], T], at_once: int) 
 def side_by_side(seats: Sequence[Path], work: Callable[[Path], T], at_once: int) -> list[Result[T]]:
     """All results, in the order of the seats."""
     return sorted(as_they_end(seats, work, at_once), key=lambda result: result.seat)
+
+
+def bring_seat_up(directory: Path, *, on_step: Callable[[str, str], None]) -> float:
+    """Run ``labctl up`` in the seat's directory, as the student would; returns the seconds that it took.
+
+    on_step: called with the seat and each step that starts, and at the end with the seat and "".
+    Raises LabctlError with labctl's last lines.
+    """
+    started, last_lines = time.monotonic(), deque[str](maxlen=_LAST_LINES)
+    command = [sys.executable, "-m", "labctl", "-C", str(directory), "up", "--output", "json"]
+    try:
+        with subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as labctl:
+            assert labctl.stdout is not None
+            for line in labctl.stdout:
+                step = _step(line)
+                if step:
+                    on_step(directory.name, step)
+                elif step is None and line.strip():
+                    last_lines.append(line.rstrip())
+    finally:
+        on_step(directory.name, "")
+    if labctl.returncode:
+        again = f"labctl -C seats/{directory.name} up, or labctl class up"
+        raise LabctlError(f"{directory.name} did not come up", why="\n".join(last_lines), next_step=again)
+    return time.monotonic() - started
+
+
+def _step(line: str) -> str | None:
+    """The machine and step that a line of ``up --output json`` says is running; "" for other events, None for text."""
+    try:
+        event = read_json(line)
+    except ValueError:
+        return None
+    if not isinstance(event, dict):
+        return None
+    return f"{event['machine']}/{event['step']}" if event.get("state") == "running" else ""

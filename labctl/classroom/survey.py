@@ -1,4 +1,4 @@
-"""A seat at a glance: how many machines run, and what they use of their limits."""
+"""The state of a seat: how many machines run, and what they use of their limits."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from labctl.providers.lxc.containers import Containers
 
 @dataclass(frozen=True, slots=True)
 class SeatStatus:
-    """One seat. memory, peak, limit: bytes; cpu: seconds; kills: processes that the memory limit ended (None: unknown).
+    """One seat. memory, peak, limit: bytes. cpu: seconds. kills: processes that the memory limit killed. None: unknown.
 
-    faults: how many `labctl break` applied and nobody undid with `labctl repair`.
+    faults: the number of faults that `labctl break` applied and `labctl repair` has not undone.
     """
 
     seat: str
@@ -33,7 +33,7 @@ class SeatStatus:
 
 
 def seat_status(lab: Lab, files: LabDirectory, host: Host) -> SeatStatus:
-    """The seat as it is now. Raises LabctlError if LXC can't be asked."""
+    """The current state of a seat. Raises LabctlError if LXC does not answer."""
     used = usage(lab.cgroup, host)
     return SeatStatus(
         seat=files.base.name,

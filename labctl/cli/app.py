@@ -1,4 +1,7 @@
-"""What every command gets: the lab's directory, the streams, and the lab, each made when first asked for."""
+"""What every command gets: the lab's directory, the streams and the lab, each created when first used.
+
+`labctl --help` imports this file, so it imports nothing heavy at the top.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,8 @@ from typing import TYPE_CHECKING, BinaryIO
 
 import click
 
+from labctl.cli.commands import unknown_word
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -20,15 +25,15 @@ if TYPE_CHECKING:
     from labctl.model.lab import Lab, Machine
     from labctl.ssh.connections import Connections
 
-# Columns for tables that go to a file or another program.
-_WIDTH_OF_FILES = 160
+# Columns of tables that go to a file or another program.
+_FILE_WIDTH = 160
 
 
 @dataclass(slots=True)
 class Application:
     """One run of labctl. directory: where labctl.yaml and .labctl are. verbosity: -1 quiet, 0, 1 verbose.
-    command: its name; says_next: whether a hint about the next command may follow.
-    after_interrupt: what may be done next where a person ends it by Ctrl-C, if not what is said of its command.
+    command: its name. show_next: whether a hint about the next command may follow.
+    after_interrupt: what to do next after Ctrl-C, if it differs from what the table of commands says.
 
     Data goes to ``out``, everything else to ``err``.
     """
@@ -38,16 +43,16 @@ class Application:
     no_color: bool = False
     after_interrupt: str = ""
     command: str = ""
-    says_next: bool = True
+    show_next: bool = True
     _host: Host | None = None
     _out: Console | None = None
     _err: Console | None = None
 
     @property
     def host(self) -> Host:
-        """This host; tests put another one in its place."""
+        """This host; tests replace it."""
         if self._host is None:
-            from labctl.host.host import Host
+            from labctl.host.host import Host  # noqa: PLC0415
 
             self._host = Host()
         return self._host
@@ -67,31 +72,31 @@ class Application:
         return self._err
 
     def _console(self, *, stderr: bool) -> Console:
-        from rich.console import Console
+        from rich.console import Console  # noqa: PLC0415
 
         stream = sys.stderr if stderr else sys.stdout
-        width = None if stream.isatty() else _WIDTH_OF_FILES
+        width = None if stream.isatty() else _FILE_WIDTH
         return Console(file=stream, no_color=self.no_color or None, highlight=False, width=width)
 
     def write(self, data: str | bytes) -> None:
-        """Data for standard output, as it is."""
+        """Write data to standard output, as it is."""
         click.echo(data, nl=False)
 
     def note(self, text: str) -> None:
-        """A line for the person at the terminal; -q leaves it out."""
+        """A line on standard error; -q leaves it out."""
         if self.verbosity >= 0:
             click.echo(text, err=True)
 
     @contextmanager
     def working(self, what: str) -> Iterator[Callable[[str], None]]:
-        """Show on a terminal that something is going on, until the block is left; it gets a way to say what is now."""
+        """Show a spinner on a terminal until the block is left; the block gets a function that changes its text."""
         if self.verbosity < 0 or not sys.stderr.isatty():
             yield lambda _: None
             return
-        from rich.markup import escape
+        from rich.markup import escape  # noqa: PLC0415
 
-        with self.err.status(escape(what)) as shown:
-            yield lambda now: shown.update(escape(now))
+        with self.err.status(escape(what)) as status:
+            yield lambda text: status.update(escape(text))
 
     @property
     def stdin(self) -> BinaryIO:
@@ -109,42 +114,40 @@ class Application:
         return sys.stderr.buffer
 
     def lab(self, overrides: Overrides | None = None, tell: Callable[[str], None] = lambda _: None) -> Lab:
-        """The lab that labctl.yaml describes and ``up`` was told of; overrides go before both.
+        """The lab: from the overrides first, then from what `up` was told, then from labctl.yaml.
 
-        tell: hears a line where this host makes something of the lab differ from the usual.
+        tell: called with a line if this host makes the lab differ from the defaults.
         Raises ConfigError, or HostError if no provider works here.
         """
-        from labctl.config import Overrides
-        from labctl.config.overrides import read_choices
-        from labctl.providers.load import load_lab
+        from labctl.config import Overrides  # noqa: PLC0415
+        from labctl.config.overrides import read_choices  # noqa: PLC0415
+        from labctl.providers.load import load_lab  # noqa: PLC0415
 
         chosen = (overrides or Overrides()).or_else(read_choices(self.lab_files().choices))
         return load_lab(self.directory, overrides=chosen, host=self.host, tell=tell)
 
     def lab_files(self) -> LabDirectory:
         """The paths in the lab's .labctl folder."""
-        from labctl.lab_directory import LabDirectory
+        from labctl.lab_directory import LabDirectory  # noqa: PLC0415
 
         return LabDirectory(self.directory.resolve())
 
     def machine(self, lab: Lab, name: str) -> Machine:
         """The machine of that name. Raises click's usage error, with a suggestion, if the lab has none."""
-        from labctl.cli.lazy import unknown_word
-
         try:
             return lab.machine(name)
         except KeyError:
-            unknown_word(None, "machine", name, [machine.name for machine in lab.machines])
+            unknown_word("machine", name, [machine.name for machine in lab.machines])
 
     def connections(self, lab: Lab, *, deadline: float = 5.0) -> Connections:
-        """SSH connections to the lab's machines, opened when used, each within deadline seconds (more if that is slow).
+        """SSH connections to the lab's machines, opened on first use. deadline: seconds (more on emulated machines).
 
         Raises HostError if there is no lab here.
         """
-        from labctl.checks.patience import patience
-        from labctl.cli.access import ssh_access
-        from labctl.log import start_log
-        from labctl.ssh.connections import Connections
+        from labctl.checks.patience import patience  # noqa: PLC0415
+        from labctl.log import start_log  # noqa: PLC0415
+        from labctl.ssh.access import ssh_access  # noqa: PLC0415
+        from labctl.ssh.connections import Connections  # noqa: PLC0415
 
         files = self.lab_files()
         files.require()

@@ -1,4 +1,4 @@
-"""``labctl``: global options, the commands, and the only place where errors end."""
+"""``labctl``: the global options, and the one place where every error ends."""
 
 from __future__ import annotations
 
@@ -15,25 +15,19 @@ import click
 
 from labctl import __version__
 from labctl.cli.app import Application
-from labctl.cli.lazy import LazyGroup
-from labctl.cli.show_error import drop_output, show_error
-from labctl.cli.table import COMMANDS
+from labctl.cli.commands import COMMANDS, LazyGroup
+from labctl.cli.errors import drop_output, show_error
 from labctl.errors import ExitCode
 
 
 class Labctl(LazyGroup):
-    """The top of the command line: whatever is raised below becomes a message and an exit code here."""
+    """The top-level group: turns whatever is raised into a message and an exit code."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """A command, with examples below its --help."""
-        from labctl.cli.examples import EXAMPLES
-
-        command = super().get_command(ctx, cmd_name)
+        """A command; the application remembers its name."""
         if isinstance(ctx.obj, Application):
             ctx.obj.command = cmd_name
-        if command is not None and command.epilog is None and cmd_name in EXAMPLES:
-            command.epilog = "\b\nExamples:\n" + "\n".join(f"  {line}" for line in EXAMPLES[cmd_name])
-        return command
+        return super().get_command(ctx, cmd_name)
 
     def main(self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any) -> NoReturn:  # type: ignore[override]
         """Run one command line and exit."""
@@ -42,18 +36,17 @@ class Labctl(LazyGroup):
             outcome = super().main(args, prog_name or "labctl", obj=app, **{**extra, "standalone_mode": False})
             status = outcome if isinstance(outcome, int) else ExitCode.OK
             sys.stdout.flush()
-            _say_what_is_next(app, int(status))
+            _show_next(app, int(status))
         except BaseException as error:  # noqa: BLE001 - the one place where everything ends
             status = _status_of(error, app)
         sys.exit(int(status))
 
 
-def _say_what_is_next(app: Application, status: int) -> None:
-    """A hint for the person at the terminal; -q leaves it out."""
-    from labctl.cli.examples import NEXT
-
-    hint = NEXT.get(app.command, {}).get(status)
-    if hint and app.says_next and sys.stderr.isatty():
+def _show_next(app: Application, status: int) -> None:
+    """A hint about the next command, at a terminal."""
+    row = COMMANDS.get(app.command)
+    hint = row.next.get(status) if row else None
+    if hint and app.show_next and sys.stderr.isatty():
         app.note(f"next: {hint}")
 
 
@@ -70,7 +63,7 @@ def _status_of(error: BaseException, app: Application) -> int:
     cls=Labctl,
     table=COMMANDS,
     context_settings={"auto_envvar_prefix": "LABCTL", "help_option_names": ["--help"], "max_content_width": 100},
-    epilog="Every option can be set by an environment variable: LABCTL_DIRECTORY, LABCTL_UP_WORKERS and so on.",
+    epilog="Environment variables set options, too: LABCTL_DIRECTORY, LABCTL_UP_WORKERS and so on.",
 )
 @click.option(
     "-C",
@@ -80,9 +73,9 @@ def _status_of(error: BaseException, app: Application) -> int:
     metavar="DIR",
     help="The lab's directory.  [default: .]",
 )
-@click.option("-v", "--verbose", is_flag=True, help="Say more; tracebacks go to .labctl/labctl.log.")
-@click.option("-q", "--quiet", is_flag=True, help="Say only what was asked for, and errors.")
-@click.option("--no-color", is_flag=True, help="No colors.")
+@click.option("-v", "--verbose", is_flag=True, help="Print more; write tracebacks to .labctl/labctl.log.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only the requested data, and errors.")
+@click.option("--no-color", is_flag=True, help="Do not use colors.")
 @click.version_option(__version__, prog_name="labctl", message="%(prog)s %(version)s", allow_from_autoenv=False)
 @click.pass_obj
 def cli(app: Application, directory: Path, verbose: bool, quiet: bool, no_color: bool) -> None:
@@ -93,7 +86,7 @@ def cli(app: Application, directory: Path, verbose: bool, quiet: bool, no_color:
 
 
 def main() -> NoReturn:
-    """The program: SIGTERM ends it like Ctrl-C, which answers at once."""
+    """The program. SIGTERM ends it like Ctrl-C."""
     signal.signal(signal.SIGTERM, _interrupt)
     os.environ["PATH"] = with_system_programs(os.environ.get("PATH", os.defpath))
     try:
@@ -105,8 +98,8 @@ def main() -> NoReturn:
 
 
 def _leave() -> NoReturn:
-    """End at once: what labctl started is ended, and threads that wait for a machine are not waited for."""
-    from labctl.host.host import Host
+    """End at once: end the processes that labctl started, and do not wait for threads."""
+    from labctl.host.host import Host  # noqa: PLC0415
 
     try:
         sys.stdout.flush()
@@ -117,9 +110,9 @@ def _leave() -> NoReturn:
 
 
 def with_system_programs(path: str) -> str:
-    """A PATH that has the folders of administrators' programs, too: Debian's PATH of an ordinary user lacks them.
+    """The PATH with the folders of system programs, such as nft, which Debian leaves out for ordinary users.
 
-    nft, for one, is in /usr/sbin (Debian Policy 9.1, FHS 4.10).
+    Source: Debian Policy 9.1, FHS 4.10.
     """
     folders = path.split(os.pathsep)
     return os.pathsep.join([*folders, *(folder for folder in ("/usr/sbin", "/sbin") if folder not in folders)])

@@ -41,7 +41,7 @@ class LastTour:
     picture: Picture
 
 
-def keep_verify(files: LabDirectory, last: LastVerify) -> None:
+def save_verify(files: LabDirectory, last: LastVerify) -> None:
     """Write it in place of the one before. Raises OSError."""
     redact = Redactor(files.secrets)
     report = as_dict(last.report)
@@ -61,7 +61,7 @@ def last_verify(files: LabDirectory) -> LastVerify | None:
         raise _unreadable(files.last_verify, error) from error
 
 
-def keep_tour(files: LabDirectory, last: LastTour) -> None:
+def save_tour(files: LabDirectory, last: LastTour) -> None:
     """Write it in place of the one before. Raises OSError."""
     redact = Redactor(files.secrets)
     visits = [_visit(visit, redact) for visit in last.visits]

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import codecs
 import logging
-import shlex
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from pathlib import Path
 
 import paramiko
 
 from labctl.errors import RemoteError
 from labctl.host.command import CommandResult
 from labctl.log import lab_log, logged, shown
+from labctl.ssh.access import SshAccess
 from labctl.ssh.output import GivenUpError, LineHandler, Wanted, pump, send
 
-ROOT = "root"
 # What paramiko raises for a key, or a known_hosts, that is damaged.
 _DAMAGED = (paramiko.hostkeys.InvalidHostKey, ValueError, LookupError, TypeError)
 _BREAKS_WITHIN = 0.2
@@ -41,28 +38,6 @@ ENDED_BY_SIGNAL = "somebody killed it, or there was no memory left for it"
 
 # paramiko reports a refused connection with a traceback of its own; ours says it in words, and keeps the rest for -v.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
-
-
-@dataclass(frozen=True, slots=True)
-class SshAccess:
-    """How to reach one machine. key_file, known_hosts: the lab's files; nothing of the user's SSH set-up is used."""
-
-    machine: str
-    address: str
-    user: str
-    key_file: Path
-    known_hosts: Path
-    port: int = 22
-
-    def as_root(self, command: str) -> str:
-        """The command line that has a machine's root run ``command``, whoever logs in.
-
-        Public boxes let the user vagrant use sudo without a password (Vagrant, "Creating a Base Box"). bash reads the
-        command, as it does for root, so that quoting means the same either way.
-        """
-        if self.user == ROOT:
-            return command
-        return f"sudo --non-interactive --set-home -- bash -c {shlex.quote(command)}"
 
 
 class Connection:

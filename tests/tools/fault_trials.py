@@ -17,7 +17,7 @@ from pathlib import Path
 from labctl.checks import verify as checks
 from labctl.checks.report import Report
 from labctl.cli.app import Application
-from labctl.cli.verify import CONNECT_SECONDS
+from labctl.cli.inspect.verify import CONNECT_SECONDS
 from labctl.faults import carry_out
 from labctl.faults.choose import faults_for
 from labctl.faults.fault import Fault

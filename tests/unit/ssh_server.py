@@ -21,7 +21,7 @@ from typing import IO
 import paramiko
 
 from labctl.secrets.ssh_keys import new_ssh_key, ssh_public_key
-from labctl.ssh.connections import SshAccess
+from labctl.ssh.access import SshAccess
 
 
 @dataclass

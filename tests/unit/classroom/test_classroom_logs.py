@@ -10,7 +10,7 @@ from pathlib import Path
 from ssh_server import Behaviour, ssh_server
 
 from labctl.cli.app import Application
-from labctl.cli.seats import on_seats
+from labctl.cli.teach.class_group import on_seats
 from labctl.errors import LabctlError
 from labctl.log import logged
 from labctl.ssh.connections import Connections

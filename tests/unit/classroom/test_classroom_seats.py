@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labctl.classroom.room import memory_problems
-from labctl.classroom.seat_files import existing_seats, remove_room, remove_seat, seat_yaml, write_seat
-from labctl.classroom.seats import plan_seats
+from labctl.classroom.seats import existing_seats, plan_seats, remove_folder, remove_seat, seat_yaml, write_seat
 from labctl.config import parse
 from labctl.errors import ConfigError, HostError
 from labctl.providers.load import load_lab
@@ -86,11 +85,11 @@ classroom: {{seats: 60, first_seat: 50, first_subnet: 255.255.250.0/24}}
     with pytest.raises(ConfigError) as caught:
         plan_seats(parse(text.encode()), BASE)
     assert caught.value.problems == (
-        "provider: libvirt; seats are LXC machines",
+        "provider: libvirt; allowed: lxc, for seats",
         "classroom.first_seat: the last seat would be number 109; allowed: at most 99",
-        f"name: {'x' * 36} leaves no room for a seat's name; allowed: at most 33 characters",
-        "classroom.first_subnet: no room for 60 networks of /24 from 255.255.250.0/24 on",
-        "network.subnet: each seat has its own; classroom.first_subnet says which",
+        f"name: {'x' * 36} is too long for a class; allowed: at most 33 characters",
+        "classroom.first_subnet: 255.255.250.0/24 leaves no room for 60 networks of /24",
+        "network.subnet: each seat has its own; set classroom.first_subnet instead",
     )
 
 
@@ -100,7 +99,7 @@ def test_seats_that_overlap():
         plan_seats(parse(text), BASE)
     assert caught.value.problems == (
         "seat02: network.service_cidr (10.102.0.0/16) overlaps network.subnet (10.102.1.0/24)",
-        "classroom.first_subnet: seat01's 10.102.0.0/24 overlaps seat02's Services, 10.102.0.0/16",
+        "classroom.first_subnet: 10.102.0.0/24 of seat01 overlaps the Services of seat02, 10.102.0.0/16",
     )
 
 
@@ -117,7 +116,7 @@ def test_memory_is_what_the_seats_may_use():
     assert memory_problems(seats, 9 * gib) == []
     assert memory_problems((), 0) == []
     assert memory_problems(seats, 7 * gib) == [
-        "4 seats may use 8192 MiB (limits.memory 2048 each), 6656 MiB are free: 3 seats fit"
+        "4 seats may use 8192 MiB (limits.memory is 2048), but 6656 MiB are free: enough for 3"
     ]
 
 
@@ -135,9 +134,9 @@ def test_the_seats_folder_goes_with_labctls_log_and_stays_with_what_is_a_student
     (folder / "seat01").mkdir(parents=True)
     (folder / "labctl.log").touch()
     (folder / "labctl.log.1").touch()
-    remove_room(folder)
+    remove_folder(folder)
     assert (folder / "labctl.log").exists()
     (folder / "seat01").rmdir()
-    remove_room(folder)
-    remove_room(folder)  # there is none any more
+    remove_folder(folder)
+    remove_folder(folder)  # there is none any more
     assert not folder.exists()

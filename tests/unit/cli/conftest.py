@@ -14,7 +14,7 @@ from labctl.cli.main import cli
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Machine
 from labctl.secrets.ssh_keys import new_ssh_key
-from labctl.ssh.connections import SshAccess
+from labctl.ssh.access import SshAccess
 
 Run = Callable[..., Result]
 
@@ -57,7 +57,7 @@ def shell_server(lab_folder: LabDirectory, tmp_path: Path, monkeypatch: pytest.M
         def access(lab: Lab, machine: Machine, files: LabDirectory) -> SshAccess:
             return SshAccess(machine.name, "127.0.0.1", "root", files.ssh_key, files.known_hosts, server.access.port)
 
-        monkeypatch.setattr("labctl.cli.access.ssh_access", access)
+        monkeypatch.setattr("labctl.ssh.access.ssh_access", access)
         yield SshAccess("worker1", "127.0.0.1", "root", lab_folder.ssh_key, lab_folder.known_hosts, server.access.port)
 
 

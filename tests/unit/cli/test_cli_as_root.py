@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from labctl.cli.as_root import give_files
+from labctl.cli.sudo import give_files
 from labctl.errors import HostError
 from labctl.lab_directory import LabDirectory
 

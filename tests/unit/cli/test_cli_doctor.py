@@ -32,7 +32,7 @@ def probes(monkeypatch):
     )
     monkeypatch.setattr(Lxc, "probes", table)
     monkeypatch.setattr(doctor, "COMMON_PROBES", ())
-    monkeypatch.setattr(doctor, "apply", lambda found, host: INSTALLED.extend(found[0].names))
+    monkeypatch.setattr("labctl.cli.setup.doctor.apply", lambda found, host: INSTALLED.extend(found[0].names))
 
 
 def test_the_table(run, lab_folder):
@@ -42,7 +42,7 @@ def test_the_table(run, lab_folder):
         "fail  programs    lxc-start is not installed  apt install lxc",
         "warn  processors  1 processor                 be patient     ",
     ])  # fmt: skip
-    assert result.stderr == "1 of 2 found wrong; `labctl doctor --fix` can do some of it\n"
+    assert result.stderr == "1 of 2 checks failed; `labctl doctor --fix` can fix some of them\n"
 
 
 def test_json(run, lab_folder):

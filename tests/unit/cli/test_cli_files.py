@@ -19,7 +19,7 @@ def test_init_writes_a_file_that_is_the_articles_lab(run, tmp_path, monkeypatch)
 def test_init_leaves_a_file_alone(run, lab_folder):
     result = run("init")
     assert (result.exit_code, lab_folder.config.read_text()) == (2, "provider: lxc\n")
-    assert result.stderr == ("error: labctl.yaml exists already\n  next:  labctl init --force writes over it\n")
+    assert result.stderr == ("error: labctl.yaml already exists\n  next:  labctl init --force overwrites it\n")
     assert run("-q", "init", "--force").output == ""
     assert lab_folder.config.read_text() != "provider: lxc\n"
 
@@ -119,7 +119,7 @@ def test_hosts_apply_twice_and_remove(run, lab_folder):
     result = run("hosts", "--file", str(file), "--apply")
     assert result.stderr == (
         f"written to {file}: 192.168.50.21 test.local # labctl:lab\n"
-        f"warning: {file} gives test.local another address as well: 10.0.0.1 test.local\n"
+        f"warning: {file} also has another address for test.local: 10.0.0.1 test.local\n"
     )
     assert file.read_text() == "127.0.0.1 localhost\n10.0.0.1 test.local\n192.168.50.21 test.local # labctl:lab\n"
     assert run("-q", "hosts", "--file", str(file), "--apply").exit_code == 0
@@ -127,7 +127,7 @@ def test_hosts_apply_twice_and_remove(run, lab_folder):
         f"removed from {file}: 192.168.50.21 test.local # labctl:lab\n"
     )
     assert file.read_text() == "127.0.0.1 localhost\n10.0.0.1 test.local\n"
-    assert run("hosts", "--file", str(file), "--remove").stderr == f"{file} has no line of the lab lab\n"
+    assert run("hosts", "--file", str(file), "--remove").stderr == f'{file} has no line for lab "lab"\n'
 
 
 def test_virtual_machines_are_entered_as_vagrant(run, lab_folder):

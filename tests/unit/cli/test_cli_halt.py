@@ -26,7 +26,7 @@ def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
         (tmp_path / name).mkdir()
     host.answers["lxc-stop"] = lambda words, _: found.append(words[-1]) or ""  # type: ignore[index]
     monkeypatch.setattr(Application, "host", host)
-    monkeypatch.setattr("labctl.cli.as_root.become_root", lambda *_: None)
+    monkeypatch.setattr("labctl.cli.lab.down.become_root", lambda *_: None)
     return found
 
 
@@ -36,7 +36,7 @@ def test_the_machines_are_found_by_their_marks(
     done = run("-C", str(tmp_path / "mine"), "halt")
     assert (done.exit_code, done.stdout) == (0, "")
     assert done.stderr == (
-        "the machines of the lab one are stopped; their keys are gone, so `labctl up` recreates them\n"
+        'lab "one": the machines are stopped; their keys are missing, so `labctl up` recreates them\n'
     )
     assert stopped == ["labctl-one-worker1"]
     assert list((tmp_path / "mine").iterdir()) == []

@@ -3,8 +3,8 @@ import errno
 import pytest
 
 from labctl import __version__
+from labctl.cli.commands import COMMANDS
 from labctl.cli.main import with_system_programs
-from labctl.cli.table import COMMANDS
 from labctl.config.schema import Config
 from labctl.errors import ConfigError, RemoteError
 
@@ -29,8 +29,8 @@ def test_no_words_at_all_show_the_help(run):
 @pytest.mark.parametrize(
     ("words", "following"),
     [
-        (("up", "-q"), "it goes before the command: labctl -q up"),
-        (("class", "up", "--no-color"), "it goes before the command: labctl --no-color class up"),
+        (("up", "-q"), "put -q before the command: labctl -q up"),
+        (("class", "up", "--no-color"), "put --no-color before the command: labctl --no-color class up"),
         (("up", "--quick"), "labctl up --help"),
         (("--quick", "up"), "labctl --help"),
     ],
@@ -103,22 +103,25 @@ def test_an_unexpected_error_shows_no_traceback(run, lab_folder, monkeypatch):
     result = run("hosts")
     assert result.exit_code == 1
     assert result.stderr == (
-        "error: labctl itself failed: ZeroDivisionError: division by zero\n"
-        "  next:  the same command with -v (labctl -v …): the traceback goes to .labctl/labctl.log\n"
+        "error: internal error: ZeroDivisionError: division by zero\n"
+        "  next:  run it again with -v (labctl -v …) to get a traceback in .labctl/labctl.log\n"
     )
     assert not lab_folder.log.exists()
 
 
 @pytest.mark.parametrize(
     ("file", "who"),
-    [("/etc/passwd", "root, whose file it is, or as root"), ("/no/such/file", "the user who made the lab, or as root")],
+    [
+        ("/etc/passwd", "root, who owns the file, or as root"),
+        ("/no/such/file", "the user who created the lab, or as root"),
+    ],
 )
 def test_what_is_not_permitted_says_to_whom_it_is(run, lab_folder, monkeypatch, file, who):
     raising(monkeypatch, PermissionError(errno.EACCES, "Permission denied", file))
     result = run("hosts")
     assert (result.exit_code, result.stderr) == (
         1,
-        f"error: {file}: permission denied\n  next:  the same command as {who}\n",
+        f"error: {file}: permission denied\n  next:  run the same command as {who}\n",
     )
 
 
@@ -126,7 +129,7 @@ def test_with_v_the_traceback_is_in_the_log(run, lab_folder, monkeypatch):
     raising(monkeypatch, ZeroDivisionError("division by zero"))
     result = run("-v", "hosts")
     assert result.stderr == (
-        "error: labctl itself failed: ZeroDivisionError: division by zero\n"
+        "error: internal error: ZeroDivisionError: division by zero\n"
         "  why:   the traceback is in .labctl/labctl.log\n"
     )
     assert "Traceback (most recent call last)" in lab_folder.log.read_text()

@@ -39,7 +39,7 @@ def files(tmp_path: Path, make_lab: Callable[..., Lab], monkeypatch: pytest.Monk
     def access(_lab: Lab, machine: Machine, lab_files: LabDirectory) -> SshAccess:
         return SshAccess(machine.name, "127.0.0.1", "root", lab_files.ssh_key, lab_files.known_hosts, port=1)
 
-    monkeypatch.setattr("labctl.cli.access.ssh_access", access)
+    monkeypatch.setattr("labctl.ssh.access.ssh_access", access)
     monkeypatch.setattr(Application, "host", marks.host)
     return found
 
@@ -58,7 +58,7 @@ def test_a_lost_secret_of_all_machines_makes_all_anew(
     done = run("-C", str(files.base), "plan")
     assert done.exit_code == 0, done.output
     said = done.stdout.rpartition("\n\n")[2].splitlines()
-    assert said == [f"replaced {one}: it was created with {secret}, which is lost or damaged" for one in MACHINES]
+    assert said == [f"recreate {one}: its {secret} is missing or damaged" for one in MACHINES]
     rows = json.loads(run("-C", str(files.base), "plan", "--output", "json").stdout)
     assert {row["why"] for row in rows if "step" in row} == {"the machine is recreated"}
     assert secrets(files) == before, "up must still see what is lost"
@@ -68,9 +68,9 @@ def test_a_lost_host_key_makes_one_machine_anew(files: LabDirectory, run: Callab
     (files.secrets / "ssh/worker1/host_ed25519").unlink()
     done = run("-C", str(files.base), "plan")
     assert done.stdout.rpartition("\n\n")[2].splitlines() == [
-        "replaced worker1: it was created with ssh/worker1/host_ed25519, which is lost or damaged",
-        "silent   ingress: it is created, or booted",
-        "silent   controlplane: it is created, or booted",
+        "recreate worker1: its ssh/worker1/host_ed25519 is missing or damaged",
+        "boot     ingress: it does not answer",
+        "boot     controlplane: it does not answer",
     ]
     rows = json.loads(run("-C", str(files.base), "plan", "--output", "json").stdout)
     assert rows[-1] == {"machine": "worker1", "state": "anew", "why": "ssh/worker1/host_ed25519 is lost"}
@@ -84,7 +84,7 @@ def test_without_any_files_the_machines_that_are_left_are_named(
     files.folder.rename(files.base.parent / "taken away")
     done = run("-C", str(files.base), "plan")
     assert [line.split(":")[0] for line in done.stdout.rpartition("\n\n")[2].splitlines()] == [
-        f"replaced {one}" for one in MACHINES
+        f"recreate {one}" for one in MACHINES
     ]
     assert not files.folder.exists()
 
@@ -98,7 +98,7 @@ def test_a_lab_of_that_name_from_another_directory_is_nobodys_business(
     fresh = tmp_path / "fresh"
     fresh.mkdir()
     (fresh / "labctl.yaml").write_text(CONFIG)
-    assert "replaced" not in run("-C", str(fresh), "plan").stdout
+    assert "recreate" not in run("-C", str(fresh), "plan").stdout
     assert run("-C", str(fresh), "render").exit_code == 0
 
 

@@ -79,7 +79,9 @@ def test_signals_end_labctl_with_130(lab_folder, number):
 RUN = "runpy.run_module('labctl', run_name='__main__')\n"
 
 
-@pytest.mark.parametrize("module", ["labctl.cli.main", "click", "labctl.cli.table", "labctl.cli.init", "labctl.config"])
+@pytest.mark.parametrize(
+    "module", ["labctl.cli.main", "click", "labctl.cli.commands", "labctl.cli.setup.init", "labctl.config"]
+)
 def test_ctrl_c_while_modules_load_ends_labctl_with_130_and_no_traceback(tmp_path, module):
     code = (
         "import sys, runpy\n"
@@ -118,7 +120,7 @@ def test_a_reader_that_goes_away_is_no_error_message(lab_folder):
 def test_a_terminal_here_is_a_terminal_there(lab_folder, shell_server, tools):
     """kubectl at a terminal: a terminal of the same size there, keys as they are typed, and the mode as before."""
     code = PREAMBLE + (
-        "import labctl.cli.access as access\nfrom labctl.ssh.connections import SshAccess\n"
+        "import labctl.ssh.access as access\nfrom labctl.ssh.access import SshAccess\n"
         "port = int(sys.argv.pop(1))\n"
         "access.ssh_access = lambda lab, machine, files: SshAccess(\n"
         "    machine.name, '127.0.0.1', 'root', files.ssh_key, files.known_hosts, port)\nmain()\n"

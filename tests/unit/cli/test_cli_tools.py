@@ -33,7 +33,7 @@ def test_two_local_files_are_refused(run, shell_server, tools, lab_folder: LabDi
     result = run("kubectl", "apply", "-f", "a.yaml", "-f", "b.yaml")
     assert (result.exit_code, result.output) == (
         2,
-        "error: labctl can send one file, and 2 are named\n  next:  cat a.yaml b.yaml | labctl kubectl … -f -\n",
+        "error: labctl can send only one file, not 2\n  next:  cat a.yaml b.yaml | labctl kubectl … -f -\n",
     )
 
 

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+import labctl
+
 PRELUDE = """
 import os, shutil, signal, socket, sys, types
 # Libraries that look at the system when they are loaded are loaded as on this one.
@@ -36,7 +38,7 @@ sys.argv[0] = "labctl"
 from labctl.__main__ import main
 main()
 """
-CONFIG = "provider: virtualbox\nsource: upstream\nnetwork: {subnet: 192.0.2.0/24}\nworkers: 1\n"
+CONFIG = "name: windows\nprovider: virtualbox\nsource: upstream\nnetwork: {subnet: 192.0.2.0/24}\nworkers: 1\n"
 
 
 @pytest.mark.parametrize(
@@ -65,7 +67,7 @@ def test_a_command(tmp_path: Path, command: str, status: int, said: str) -> None
         (tmp_path / "bin" / name).chmod(0o755)
     environment = {
         "PATH": f"{tmp_path}/bin:/usr/bin:/bin", "HOME": str(tmp_path), "LABCTL_CACHE": str(tmp_path / "cache"),
-        "COLUMNS": "200",
+        "COLUMNS": "200", "PYTHONPATH": str(Path(labctl.__file__).parent.parent),
     }  # fmt: skip
     done = subprocess.run(
         [sys.executable, "-c", PRELUDE, *command.split()],

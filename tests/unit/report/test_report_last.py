@@ -9,10 +9,10 @@ from click.testing import CliRunner
 
 from labctl.checks.report import as_json
 from labctl.cli.main import cli
-from labctl.cli.took import ago
+from labctl.cli.output import ago
 from labctl.errors import LabctlError
 from labctl.lab_directory import LabDirectory
-from labctl.report.last import LastTour, LastVerify, keep_tour, keep_verify, last_tour, last_verify
+from labctl.report.last import LastTour, LastVerify, last_tour, last_verify, save_tour, save_verify
 from labctl.report.versions import Version
 from labctl.tour.handout import handout
 from labctl.tour.stop import Claim, ShownCommand, Stop, Visit
@@ -28,7 +28,7 @@ def files(tmp_path, monkeypatch) -> LabDirectory:
     files = LabDirectory(tmp_path)
     files.ssh_key.parent.mkdir(parents=True)
     files.ssh_key.touch()
-    monkeypatch.setattr("labctl.cli.report._versions", lambda app, lab: (Version("BIRD", "2.17"),))
+    monkeypatch.setattr("labctl.cli.inspect.report._versions", lambda app, lab: (Version("BIRD", "2.17"),))
     return files
 
 
@@ -41,7 +41,7 @@ def toured(*, holds: bool = True, output: str = "worker1  BGP  Established") -> 
 @pytest.mark.parametrize("answers", [True, False])
 def test_a_verify_is_kept_whole(document, files, answers):
     made = document(ingress_answers=answers)
-    keep_verify(files, LastVerify(12.5, made.report, made.picture))
+    save_verify(files, LastVerify(12.5, made.report, made.picture))
     found = last_verify(files)
     assert found is not None
     assert (found.when, found.picture) == (12.5, made.picture)
@@ -52,7 +52,7 @@ def test_a_verify_is_kept_whole(document, files, answers):
 
 def test_a_tour_is_kept_whole(document, files):
     visits, picture = toured(), document().picture
-    keep_tour(files, LastTour(3.0, visits, picture))
+    save_tour(files, LastTour(3.0, visits, picture))
     found = last_tour(files)
     assert found is not None
     assert (found.when, found.picture) == (3.0, picture)
@@ -67,8 +67,8 @@ def test_a_tour_is_kept_whole(document, files):
 def test_no_secret_is_kept(document, files):
     made = document(ingress_answers=False, error=f"no answer: token={TOKEN}")
     assert TOKEN in as_json(made.report)
-    keep_verify(files, LastVerify(1.0, made.report, made.picture))
-    keep_tour(files, LastTour(1.0, toured(output=f"kubeadm join --token {TOKEN}"), made.picture))
+    save_verify(files, LastVerify(1.0, made.report, made.picture))
+    save_tour(files, LastTour(1.0, toured(output=f"kubeadm join --token {TOKEN}"), made.picture))
     assert all(TOKEN not in file.read_text() for file in (files.last_verify, files.last_tour))
 
 
@@ -89,21 +89,20 @@ def report(*words: str, status: int = 0):
 
 def test_nothing_to_report_yet(files):
     said = report(status=1).stderr
-    assert "this lab has not been verified yet" in said
     assert "labctl report --fresh" in said
-    assert "nobody has been on a tour" in report("--of", "tour", status=1).stderr
+    assert "  next:  labctl tour\n" in report("--of", "tour", status=1).stderr
 
 
 def test_whichever_was_last_is_reported(document, files):
     made, now = document(), time.time()
-    keep_verify(files, LastVerify(now - 200, made.report, made.picture))
+    save_verify(files, LastVerify(now - 200, made.report, made.picture))
     verified = report("--format", "md")
     assert verified.stdout.startswith("# Lab “lab”\n\n**✓ All checks pass")
     assert verified.stderr.startswith("the verify of 3 min ago: All checks pass")
     assert "- BIRD: 2.17" in verified.stdout
-    keep_tour(files, LastTour(now - 8000, toured(), made.picture))
+    save_tour(files, LastTour(now - 8000, toured(), made.picture))
     assert report("--format", "md").stdout == verified.stdout
-    keep_tour(files, LastTour(now, toured(holds=False), made.picture))
+    save_tour(files, LastTour(now, toured(holds=False), made.picture))
     tour = report("--format", "md", status=1)
     assert tour.stdout.startswith("# Outside the cluster: the tour")
     assert "not as claimed at: sessions" in tour.stderr
@@ -112,7 +111,7 @@ def test_whichever_was_last_is_reported(document, files):
 
 def test_a_broken_lab_is_reported_to_a_file(document, files, tmp_path):
     made = document(ingress_answers=False)
-    keep_verify(files, LastVerify(time.time(), made.report, made.picture))
+    save_verify(files, LastVerify(time.time(), made.report, made.picture))
     out = tmp_path / "lab.html"
     result = report("--out", str(out), status=1)
     assert (result.stdout, result.stderr.splitlines()[0]) == ("", f"wrote {out}")

@@ -1,0 +1,1 @@
+"""Commands that reach the machines: shells, tools, and files for other programs."""

@@ -1,0 +1,1 @@
+"""Commands that look at a lab and change nothing in it."""

@@ -1,0 +1,149 @@
+"""``labctl bench``: measure the lab's two layouts and its failover. docs/performance.md quotes the figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import click
+
+from labctl.bench.conditions import Recorder
+from labctl.bench.failover import measure as of_failover
+from labctl.bench.failover.cases import CASES, TIMERS
+from labctl.bench.figures import Figures, as_json, as_markdown, as_text, write_section
+from labctl.bench.path import figures as path_figures
+from labctl.bench.path.measure import Options, measure
+from labctl.bench.path.plot import as_svg
+from labctl.checks.verify import wait
+from labctl.cli.app import Application, pass_app
+from labctl.cli.options import output_option
+from labctl.cli.output import save
+from labctl.cli.setup.box import ensure_box
+from labctl.cli.sudo import become_root
+from labctl.engine.lock import lab_lock
+from labctl.errors import LabctlError, UsageError
+from labctl.model.lab import Lab
+
+
+class _HasName(Protocol):
+    @property
+    def name(self) -> str:
+        """What it is called on the command line."""
+
+
+Named = TypeVar("Named", bound=_HasName)
+
+
+@click.group()
+def bench() -> None:
+    """Measure the lab's two layouts and its failover; each command removes what it added."""
+
+
+def shown_as(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The options that every measurement has for its result."""
+    document = click.option(
+        "--document",
+        type=click.Path(dir_okay=False, path_type=Path),
+        help="Write the measurement's own section in this Markdown file, too.",
+    )
+    return output_option("table", "json")(document(command))
+
+
+def show(app: Application, figures: Figures, output: str, document: Path | None) -> None:
+    """Print figures, and write them into a page if one is named."""
+    if output == "json":
+        app.write(as_json(figures))
+    else:
+        app.out.print(as_text(figures))
+    if document is not None:
+        write_section(document, figures.name, as_markdown(figures))
+        app.note(f"wrote the section on {figures.name} in {document}")
+
+
+def _require_working(app: Application, lab: Lab) -> None:
+    """Raise LabctlError unless all checks of the running lab pass: a broken lab is not measured."""
+    with app.connections(lab) as connections:
+        report = wait(lab, connections, 10)
+    if not report.ok:
+        why = f"broken: {', '.join(report.root_causes)}"
+        raise LabctlError("cannot measure a lab with failing checks", why=why, next_step="labctl verify")
+
+
+@bench.command(short_help="The article's two layouts, by turns.")
+@click.option(
+    "--rounds",
+    type=click.IntRange(1, 100),
+    metavar="N",
+    default=5,
+    show_default=True,
+    help="How often each is measured.",
+)
+@click.option(
+    "--seconds", type=click.IntRange(1, 60), metavar="N", default=4, show_default=True, help="Length of each load."
+)
+@click.option(
+    "--rate", type=click.IntRange(8, 100_000), metavar="N", default=500, show_default=True, help="Requests per second."
+)
+@click.option(
+    "--traced", type=click.IntRange(1, 100), metavar="N", default=8, show_default=True, help="Requests to trace."
+)
+@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw the figures (SVG), too.")
+@shown_as
+@pass_app
+def path(
+    app: Application,
+    *,
+    rounds: int,
+    seconds: int,
+    rate: int,
+    traced: int,
+    plot: Path | None,
+    output: str,
+    document: Path | None,
+) -> None:
+    """Measure the article's two layouts on the running lab by turns; what this adds to the lab it removes again."""
+    lab = app.lab()
+    become_root(app, lab, "read what the lab's containers use")
+    _require_working(app, lab)
+    with lab_lock(app.lab_files().lock), app.connections(lab) as connections:
+        found = measure(lab, connections, Options(rounds, seconds, rate, traced), Recorder(app.host), app.note)
+    show(app, path_figures.figures(lab, found), output, document)
+    if plot is not None:
+        save(app, as_svg(found), plot)
+
+
+@bench.command(short_help="What is lost when a part dies.")
+@click.option("--case", "chosen", multiple=True, metavar="NAME", help="Only ingress, haproxy, worker, session.")
+@click.option("--timers", multiple=True, metavar="NAME", help="Only these: plain, short, bfd.")
+@click.option(
+    "--rounds", type=click.IntRange(1, 20), metavar="N", default=1, show_default=True, help="How often each case."
+)
+@shown_as
+@pass_app
+def failover(  # noqa: PLR0917 - click hands over every option
+    app: Application, chosen: tuple[str, ...], timers: tuple[str, ...], rounds: int, output: str, document: Path | None
+) -> None:
+    """Let parts of a running lab with two ingress machines die, and count what a steady stream of requests loses.
+
+    Some ten minutes for all. Afterwards the lab is repaired and verified.
+    """
+    lab, files = app.lab(), app.lab_files()
+    if lab.vip is None:
+        raise UsageError("this lab has one ingress machine", next_step="`ingress: {count: 2}` in labctl.yaml")
+    cases, kinds = _chosen(CASES, chosen), _chosen(TIMERS, timers)
+    become_root(app, lab, "switch machines off and on")
+    recorder = Recorder(app.host)
+    with lab_lock(files.lock), app.connections(lab) as connections:
+        bench = of_failover.Bench(lab, files, connections, ensure_box(app, lab), app.note)
+        found = bench.measure(cases, kinds, rounds)
+    show(app, of_failover.figures(recorder, found, cases, kinds), output, document)
+
+
+def _chosen(every: tuple[Named, ...], names: tuple[str, ...]) -> tuple[Named, ...]:
+    """Those of these names, in their own order; all where none is named. Raises UsageError for an unknown one."""
+    known = [item.name for item in every]
+    for name in names:
+        if name not in known:
+            raise UsageError(f"no such name: {name}", next_step=f"one of: {', '.join(known)}")
+    return tuple(item for item in every if not names or item.name in names)

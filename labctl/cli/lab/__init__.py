@@ -1,0 +1,1 @@
+"""Commands that bring the lab up, stop it and remove it."""

@@ -1,0 +1,146 @@
+"""``labctl up``."""
+
+from __future__ import annotations
+
+import json
+import time
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+
+import click
+
+from labctl.checks.check import counted
+from labctl.checks.report import Report
+from labctl.checks.table import render_table, summary
+from labctl.checks.verify import wait
+from labctl.cli.app import Application, pass_app
+from labctl.cli.errors import print_error
+from labctl.cli.inspect.verify import report_saver
+from labctl.cli.options import output_option, until_option
+from labctl.cli.output import duration
+from labctl.cli.overrides import override_options
+from labctl.cli.progress import show_progress
+from labctl.cli.setup.box import ensure_box
+from labctl.cli.setup.cache import default_folder, require_cache
+from labctl.cli.sudo import become_root
+from labctl.config import Overrides
+from labctl.config.overrides import read_choices
+from labctl.engine.applied import require_same_lab
+from labctl.engine.claim import claim, require_free_networks, require_own_name
+from labctl.engine.context import Context
+from labctl.engine.lock import lab_lock
+from labctl.engine.locked_out import remove_locked_out
+from labctl.engine.up import bring_up
+from labctl.lab_directory import LabDirectory
+from labctl.model.lab import Lab
+from labctl.providers.doctor import Examined, require
+from labctl.providers.registry import provider_of
+from labctl.scheduler import Outcome
+from labctl.sources.upstream import CACHE_PORT
+from labctl.steps.plan import make_plan
+from labctl.steps.prepare import prepare
+
+# How long routes and health checks may take to settle after the last step.
+_SETTLE_SECONDS = 60
+
+
+@click.command()
+@override_options("provider", "source", "workers", "offline")
+@until_option
+@output_option("text", "json")
+@pass_app
+def up(app: Application, overrides: Overrides, until: tuple[str, ...], *, output: str) -> int:
+    """Bring up and verify the lab. When run again, continue where it stopped, and change nothing that is done."""
+    started, files = time.monotonic(), app.lab_files()
+    if overrides.offline:
+        overrides = replace(overrides, cache=str(default_folder(app)))
+    require_same_lab(files, overrides)
+    lab = app.lab(overrides, tell=app.note)
+    require_free_networks(lab, files, app.host)
+    _show_warnings(app, require(lab, app.host))
+    if lab.mirrors.offline or overrides.offline:
+        require_cache(app, lab)
+    require_own_name(lab, files, app.host)
+    become_root(app, lab, "start the lab's containers, its bridge and its NAT rules")
+    with lab_lock(files.lock):
+        chosen = overrides.or_else(read_choices(files.choices))
+        provider, source, subnet = lab.provider.value, lab.source.value, str(lab.network.subnet)
+        claim(lab, files, replace(chosen, provider=provider, source=source, subnet=subnet), app.host)
+        outcome = _bring_up(app, lab, files, until, output)
+        ok = _report(app, outcome) and (bool(until) or _verified(app, lab, output))
+    seconds = round(time.monotonic() - started, 2)
+    if output == "json":
+        app.write(json.dumps({"event": "end", "ok": ok, "seconds": seconds}) + "\n")
+    elif ok:
+        app.note(_summary(lab, outcome, until, seconds))
+    return 0 if ok else 1
+
+
+def _show_warnings(app: Application, examined: list[Examined]) -> None:
+    """With -v: what doctor warns of."""
+    for one in examined:
+        if app.verbosity > 0 and one.finding.status == "warn":
+            app.note(f"{one.probe.title}: {one.finding.found}; {one.finding.remedy}")
+
+
+def _bring_up(app: Application, lab: Lab, files: LabDirectory, until: tuple[str, ...], output: str) -> Outcome:
+    provider = provider_of(lab, files, app.host)
+    for machine, secret in remove_locked_out(provider).items():
+        app.note(f"recreating {machine}: its {secret} in {files.secrets} is missing or damaged")
+    prepare(lab, files, box_file=ensure_box(app, lab), host=app.host)
+    plan = make_plan(lab)
+    rows = {machine.name: [task.name for task in plan.for_machine(machine.name)] for machine in lab.machines}
+    display = show_progress(app, rows, as_json=output == "json")
+    with _serve_cache(lab), app.connections(lab) as connections, display as on_event:
+        return bring_up(Context(lab, files, provider, connections, app.host, on_event), until=until)
+
+
+def _serve_cache(lab: Lab) -> AbstractContextManager[None]:
+    """Serve a cache in a folder of this host to the machines while they come up."""
+    if not lab.mirrors.folder:
+        return nullcontext()
+    from labctl.cache.serve import serving  # noqa: PLC0415 - a web server
+
+    return serving(Path(lab.mirrors.folder), lab.network.gateway, CACHE_PORT)
+
+
+def _report(app: Application, outcome: Outcome) -> bool:
+    """Show each failure; returns whether there was none."""
+    for error in outcome.failed.values():
+        print_error(error, app)
+    if outcome.left:
+        app.note(f"{counted(len(outcome.left), 'step')} did not run because of it; `labctl up` continues from here")
+    return outcome.ok
+
+
+def _verified(app: Application, lab: Lab, output: str) -> bool:
+    """Verify the finished lab, waiting while routes and health checks settle; show what is wrong, if anything."""
+
+    def show_remaining(report: Report) -> None:
+        if app.verbosity > 0 and not report.ok:
+            app.note(f"not yet: {', '.join(report.root_causes)}")
+
+    with app.connections(lab) as connections, app.working("checking"):
+        seconds = _SETTLE_SECONDS * lab.patience
+        report = wait(lab, connections, seconds, on_report=show_remaining, keep=report_saver(app, lab))
+    if not report.ok:
+        app.err.print(render_table(report))
+    elif output == "text" and app.verbosity >= 0:
+        app.err.print(summary(report))
+    return report.ok
+
+
+def _summary(lab: Lab, outcome: Outcome, until: tuple[str, ...], seconds: float) -> str:
+    """What `up` did, and what to do next."""
+    name, spent = f'lab "{lab.name}"', duration(seconds)
+    if not outcome.done:
+        return f"{name} is already up; nothing changed ({spent})"
+    if until:
+        steps = f"{'step' if len(until) == 1 else 'steps'} {' and '.join(until)}"
+        made = {task.step for task in (*outcome.done, *outcome.skipped)}
+        exercise = "bgp-peers" in made and "bird" not in made and lab.router is None
+        by_hand = ", or do it by hand with labctl tour --exercise" if exercise else ""
+        return f"{name}: stopped after {steps} ({spent}); `labctl up` does the rest{by_hand}"
+    url = f"curl -H 'Host: {lab.app.host}' http://{lab.entry}/"
+    return f"{name} is up and verified ({spent}). Try: {url}"

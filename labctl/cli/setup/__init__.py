@@ -1,0 +1,1 @@
+"""Commands that prepare this host and a lab's directory."""

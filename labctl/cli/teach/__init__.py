@@ -1,0 +1,1 @@
+"""Commands for teaching: faults, the tour, and classes of many seats."""
