@@ -109,7 +109,8 @@ def _programs() -> Tree:
         for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
             if file.suffix in _PROGRAM_SUFFIXES and "__pycache__" not in file.parts:
                 target = PurePosixPath("programs/labctl", *file.relative_to(package).parts)
-                tree[target] = RenderedFile(file.read_bytes())
+                # A checkout on Windows may have CRLF, with which the first line of the CNI plugin names no interpreter.
+                tree[target] = RenderedFile(file.read_bytes().replace(b"\r\n", b"\n"))
     return tree
 
 

@@ -66,6 +66,16 @@ def test_programs_for_the_machines_hold_no_leftovers(article_lab: Lab) -> None:
     assert not [path for path in programs if path.parts[4] in {"engine", "secrets", "cli"}]
 
 
+def test_programs_have_unix_line_endings_in_a_checkout_on_windows(
+    article_lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = Path.read_bytes
+    monkeypatch.setattr(Path, "read_bytes", lambda path: read(path).replace(b"\n", b"\r\n"))
+    programs = [file for path, file in rendered(article_lab).items() if "programs" in path.parts]
+    assert programs
+    assert not any(b"\r" in file.content for file in programs)
+
+
 def test_only_the_steps_that_a_change_concerns_run_again(article_lab: Lab) -> None:
     app = replace(article_lab, app=replace(article_lab.app, host="other.example"))
     before, after = digests(article_lab, "controlplane"), digests(app, "controlplane")
