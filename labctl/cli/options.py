@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 Command = Callable[..., Any]
 
 
-def output_option(*forms: str) -> Callable[[Command], Command]:
+def output_option(*forms: str, text: str | None = None) -> Callable[[Command], Command]:
     """``--output``; the first form is the default."""
-    return click.option("--output", type=click.Choice(forms), default=forms[0], show_default=True)
+    return click.option("--output", type=click.Choice(forms), default=forms[0], show_default=True, help=text)
 
 
 def until_option(command: Command) -> Command:

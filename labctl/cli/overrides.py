@@ -38,11 +38,13 @@ def _override_option(name: str) -> Callable[[Command], Command]:
     path, kind = key_of(name)
     field = field_at(path)
     assert field is not None
-    text, words = str(field.description), allowed_at(path).removeprefix("one of ").split(", ")
+    text = str(field.description).split(". ")[0].removesuffix(".")
+    words = allowed_at(path).removeprefix("one of ").split(", ")
     option = f"--{name.replace('_', '-')}"
     if kind is bool:
-        return click.option(option, is_flag=True, help=text)
+        text = text.removeprefix("Whether to ")
+        return click.option(option, is_flag=True, help=f"{text[0].upper()}{text[1:]}.")
     if len(words) > 1:
-        text = f"{text.split('. ', maxsplit=1)[0]}: {', '.join(words)}."
-        return click.option(option, metavar=name[0].upper(), shell_complete=complete_words(words), help=text)
-    return click.option(option, type=kind, metavar="N" if kind is int else "VALUE", help=text)
+        text = f"{text}: {', '.join(words)}"
+        return click.option(option, metavar=name[0].upper(), shell_complete=complete_words(words), help=f"{text}.")
+    return click.option(option, type=kind, metavar="N" if kind is int else "VALUE", help=f"{text}.")

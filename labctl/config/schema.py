@@ -216,7 +216,9 @@ class SourcesSection(Section):
         computed="none",
         example="http://cache.example.org:8080",
     )
-    offline: bool = _key(False, "Whether to use only the cache, like `labctl up --offline`.")
+    offline: bool = _key(
+        False, "Whether to use only the cache that `labctl cache pull` fills. So does `labctl up --offline`."
+    )
     kubernetes: MirrorText | None = _mirror("https://pkgs.k8s.io", "kubernetes")
     calico: MirrorText | None = _mirror(
         "https://raw.githubusercontent.com and https://github.com, for Calico", "calico"

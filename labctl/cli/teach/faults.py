@@ -28,7 +28,7 @@ from labctl.model.lab import Lab, Machine
     "--machine", metavar="MACHINE", shell_complete=complete_machine, help="The machine, if several are possible."
 )
 @click.option("--hidden", is_flag=True, help="Do not say what it is.")
-@output_option("table", "json")
+@output_option("table", "json", text="For --list.")
 @pass_app
 def break_(  # noqa: PLR0917 - click passes the options
     app: Application,

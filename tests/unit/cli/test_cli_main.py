@@ -1,4 +1,6 @@
 import errno
+import re
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +13,13 @@ from labctl.errors import ConfigError, RemoteError
 
 def test_version(run):
     assert run("--version").output == f"labctl {__version__}\n"
+
+
+def test_the_changelog_begins_with_this_version():
+    text = (Path(__file__).parents[3] / "CHANGELOG.md").read_text()
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    assert headings[0] == __version__
+    assert headings == sorted(headings, key=lambda version: [int(part) for part in version.split(".")], reverse=True)
 
 
 def test_help_lists_every_command_with_its_line(run):
