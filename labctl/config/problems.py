@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import difflib
+from contextlib import suppress
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network
+from typing import Any
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 from labctl.config.keys import KeyPath, all_keys, allowed_at, section_at
+from labctl.config.schema import Config
 
 FILE_NAME = "labctl.yaml"
 _MAX_SHOWN = 60
@@ -78,7 +82,7 @@ def from_pydantic(error: ValidationError, places: Places) -> dict[KeyPath, Probl
             found, allowed = places.text(path), allowed_at(path)
             if details["type"] == "string_type" and isinstance(details["input"], int | float):
                 found += " without quotes, which is not text"
-            suggestion = str(details.get("ctx", {}).get("suggestion", "")) or _closest_word(path, details["input"])
+            suggestion = _better_value(path, details["input"]) or _closest_word(path, details["input"])
         problems.setdefault(path, Problem(mark.line, mark.column, dotted(path), found, allowed, suggestion))
     return problems
 
@@ -102,6 +106,28 @@ def _closest_key(path: KeyPath) -> str:
 def _keys_in(path: KeyPath) -> list[str]:
     section = section_at(path)
     return list(section.model_fields) if section else []
+
+
+def _better_value(path: KeyPath, value: object) -> str:
+    """The valid value that was probably meant: in lower case, without v, without host bits."""
+    if not isinstance(value, str) or len(value) > _MAX_SHOWN:
+        return ""
+    candidates = [value.lower().replace("_", "-"), value.removeprefix("v")]
+    if "/" in value:
+        with suppress(ValueError):
+            candidates.append(str(IPv4Network(value, strict=False)))
+    return next((candidate for candidate in candidates if candidate != value and _is_valid(path, candidate)), "")
+
+
+def _is_valid(path: KeyPath, value: str) -> bool:
+    data: Any = value
+    for key in reversed(path):
+        data = {key: data}
+    try:
+        Config.model_validate(data)
+    except ValidationError:
+        return False
+    return True
 
 
 def _closest_word(path: KeyPath, value: object) -> str:

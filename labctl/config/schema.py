@@ -5,28 +5,34 @@
 
 from __future__ import annotations
 
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Network
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from labctl.config import values
+from labctl.config.values import (
+    AddressText,
+    BoxName,
+    BoxVersion,
+    CacheText,
+    HostText,
+    ImageText,
+    MirrorText,
+    NameText,
+    NetworkText,
+    VersionText,
+    one_of,
+)
 from labctl.model.provider import Provider, Source
 from labctl.sources.upstream import DEFAULT_VERSIONS
 
+PROVIDERS, SOURCES = ("auto", *Provider), ("auto", *Source)
 MAX_AS_NUMBER = 2**32 - 1
 MAX_SEATS = 99
 # The box that labctl builds from Debian's archive.
 OWN_BOX = "labctl/debian-13"
 
 _PUBLIC = next(provider.traits for provider in Provider if provider.traits.public_box)
-
-NetworkText = Annotated[IPv4Network, BeforeValidator(values.network)]
-AddressText = Annotated[IPv4Address, BeforeValidator(values.address)]
-ProviderText = Annotated[str, BeforeValidator(values.one_of("auto", *Provider))]
-SourceText = Annotated[str, BeforeValidator(values.one_of("auto", *Source))]
-VersionText = Annotated[str, AfterValidator(values.version)]
-MirrorText = Annotated[str, AfterValidator(values.mirror)]
 
 
 def _key(
@@ -185,11 +191,11 @@ class LimitsSection(Section):
 class AppSection(Section):
     """``app:``."""
 
-    host: Annotated[str, AfterValidator(values.host)] = _key(
+    host: HostText = _key(
         "test.local", "Host name that the application answers to.", "a host name in lower case such as test.local"
     )
     replicas: int = _key(5, "Number of pods of the application.", ge=0, le=200)
-    image: Annotated[str, AfterValidator(values.image)] = _key(
+    image: ImageText = _key(
         "jmalloc/echo-server",
         "Container image of the application.",
         "an image reference such as jmalloc/echo-server:latest",
@@ -208,7 +214,7 @@ class VersionsSection(Section):
 class SourcesSection(Section):
     """``sources:``."""
 
-    cache: Annotated[str, AfterValidator(values.cache)] | None = _key(
+    cache: CacheText | None = _key(
         None,
         "Cache that `labctl cache pull` filled: its folder on this host, or the URL where `labctl cache serve` serves "
         "it. Any web server with a folder per publisher works: https://pkgs.k8s.io/x is requested as /pkgs.k8s.io/x.",
@@ -237,14 +243,14 @@ class SourcesSection(Section):
 class BoxSection(Section):
     """``box:``."""
 
-    name: Annotated[str, AfterValidator(values.box_name)] | None = _key(
+    name: BoxName | None = _key(
         None,
         "Name of the Vagrant box.",
         f"a box name such as {_PUBLIC.public_box}",
         computed=f"{_PUBLIC.public_box} for upstream virtual machines, otherwise the box that labctl builds",
         example=_PUBLIC.public_box,
     )
-    version: Annotated[str, AfterValidator(values.box_version)] | None = _key(
+    version: BoxVersion | None = _key(
         None,
         "Version of the Vagrant box.",
         f"a version such as {_PUBLIC.public_box_version}",
@@ -286,21 +292,21 @@ class ClassroomSection(Section):
 class Config(Section):
     """The whole of labctl.yaml."""
 
-    name: Annotated[str, AfterValidator(values.name)] = _key(
+    name: NameText = _key(
         "lab",
         "Name of the lab. Labs with different names and subnets can run side by side.",
         "a DNS label: a-z, 0-9 and -, at most 40 characters",
     )
-    provider: ProviderText = _key(
+    provider: Annotated[str, one_of(*PROVIDERS)] = _key(
         "auto",
         "Where the machines run. auto: VirtualBox if it works on this host, otherwise LXC on Linux.",
-        "one of " + ", ".join(("auto", *Provider)),
+        "one of " + ", ".join(PROVIDERS),
     )
-    source: SourceText = _key(
+    source: Annotated[str, one_of(*SOURCES)] = _key(
         "auto",
         "Where the software comes from. upstream: current releases from the internet; debian: only Debian's archive; "
         "auto: debian on LXC, otherwise upstream.",
-        "one of " + ", ".join(("auto", *Source)),
+        "one of " + ", ".join(SOURCES),
     )
     emulated: bool | None = _key(
         None,
