@@ -1,4 +1,4 @@
-"""Which fault, and on which machine: by name, or by chance with a seed."""
+"""Which fault, and on which machine: by name, or at random with a seed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from labctl.faults.fault import Fault
 from labctl.model.lab import Lab, Machine
 
 
-def faults_for(lab: Lab) -> tuple[Fault, ...]:
-    """The faults that this lab can have."""
-    return tuple(fault for fault in FAULTS if fault.fits(lab))
+def faults_for(lab: Lab, level: int | None = None) -> tuple[Fault, ...]:
+    """The faults that this lab can have. level: only those of this level."""
+    return tuple(fault for fault in FAULTS if fault.fits(lab) and level in (None, fault.level))
 
 
 def fault_named(name: str) -> Fault:
@@ -26,34 +26,38 @@ def fault_named(name: str) -> Fault:
     raise UsageError(f"no fault {name!r}", next_step=f"{meant}labctl break --list".strip())
 
 
-def by_chance(lab: Lab, seed: int, *, level: int | None = None) -> tuple[Fault, Machine]:
-    """A fault and its machine: always the same ones for the same seed, lab and labctl. level: only of this one."""
-    draw = random.Random(seed)  # noqa: S311 - an exam's question is no secret key
-    fitting = [fault for fault in faults_for(lab) if level in (None, fault.level)]
-    fault = draw.choice(sorted(fitting, key=lambda item: item.name))
-    return fault, draw.choice(fault.machines(lab))
+def random_fault(lab: Lab, seed: int, *, level: int | None = None) -> tuple[Fault, Machine]:
+    """A fault and its machine: always the same for the same seed, lab and version of labctl."""
+    generator = random.Random(seed)  # noqa: S311 - an exam's question is no secret key
+    fault = generator.choice(_sorted_faults(lab, level))
+    return fault, generator.choice(fault.machines(lab))
 
 
-def dealt(lab: Lab, seed: int, number: int, *, level: int | None = None) -> tuple[Fault, Machine]:
-    """The fault and machine for seat ``number`` of a class: each seat another one, as long as there are enough.
+def fault_for_seat(lab: Lab, seed: int, number: int, *, level: int | None = None) -> tuple[Fault, Machine]:
+    """The fault and machine for seat ``number`` of a class: a different one on each seat, as long as there are enough.
 
-    Always the same for the same seed, lab and labctl.
+    Always the same for the same seed, lab and version of labctl.
     """
-    pack = sorted((fault for fault in faults_for(lab) if level in (None, fault.level)), key=lambda item: item.name)
-    random.Random(seed).shuffle(pack)  # noqa: S311
-    fault = pack[(number - 1) % len(pack)]
+    faults = _sorted_faults(lab, level)
+    random.Random(seed).shuffle(faults)  # noqa: S311
+    fault = faults[(number - 1) % len(faults)]
     return fault, random.Random(f"{seed} {number}").choice(fault.machines(lab))  # noqa: S311
 
 
+def _sorted_faults(lab: Lab, level: int | None) -> list[Fault]:
+    """By name, so that a seed means the same when the catalogue is reordered."""
+    return sorted(faults_for(lab, level), key=lambda fault: fault.name)
+
+
 def machine_for(lab: Lab, fault: Fault, name: str | None, seed: int | None) -> Machine:
-    """The machine that a fault is to be about. Raises UsageError if that can't be."""
+    """The machine that gets the fault. name: the one that was asked for. Raises UsageError if it can't have it."""
     machines = fault.machines(lab)
     if why_not := fault.why_not(lab):
-        raise UsageError(f"{fault.name} is {why_not}")
+        raise UsageError(f"{fault.name} is {why_not}", next_step="labctl break --list")
     if name is None:
         return machines[0] if seed is None else random.Random(seed).choice(machines)  # noqa: S311
     for machine in machines:
         if machine.name == name:
             return machine
-    words = ", ".join(machine.name for machine in machines)
-    raise UsageError(f"{fault.name} is not about {name}", next_step=f"one of: {words}")
+    names = ", ".join(machine.name for machine in machines)
+    raise UsageError(f"{name} cannot have the fault {fault.name}", next_step=f"choose one of: {names}")

@@ -8,21 +8,14 @@ from enum import StrEnum
 from importlib import resources
 
 from labctl.checks.check import Layer
-from labctl.model.lab import Lab, Machine, Source
+from labctl.model.lab import Lab, Machine, Role, Source
 
 
-class Place(StrEnum):
-    """Which machine a fault is about; of several workers one is chosen."""
+class Method(StrEnum):
+    """How a fault is applied.
 
-    INGRESS = "ingress"
-    CONTROLPLANE = "controlplane"
-    WORKER = "worker"
-
-
-class Way(StrEnum):
-    """How a fault gets to its machine.
-
-    ssh: as everything. console: from this host, past the network. power: no script; the machine is switched off.
+    SSH: a script runs over SSH. CONSOLE: a script runs from this host, without the machine's network. POWER: the
+    machine is switched off; there is no script.
     """
 
     SSH = "ssh"
@@ -34,11 +27,12 @@ class Way(StrEnum):
 class Fault:
     """One fault.
 
-    level: 1 (one command shows it) to 3 (one must know how the parts hang together). lesson: what the student learns,
-    without the answer. answer: what is broken, for the teacher. place: the machine that verify must name. on: where the
-    scripts run, if that is another one. apply, undo: bash, see shell.py for the words that they may use; each may run
-    twice. root_causes: patterns (fnmatch) of the checks that verify may name; cause: words that one of them must say.
-    In both, {machine} and {address} stand for the machine's.
+    level: 1 (one command shows it) to 3 (one must know how the parts work together). lesson: what the student learns,
+    without the answer. answer: what is broken, for the teacher. role: of the machine that verify must name; there may
+    be several of that role. runs_on: the role of the machine where the scripts run, if that is another one. apply,
+    undo: bash scripts that may use the functions of functions.sh; each may run twice. root_causes: patterns (fnmatch)
+    of the checks that verify may name. cause: words that the named cause must contain. In the last two, {machine} and
+    {address} stand for the machine's. sources: the kinds of lab that can have the fault.
     """
 
     name: str
@@ -46,13 +40,13 @@ class Fault:
     level: int
     lesson: str
     answer: str
-    place: Place
+    role: Role
     root_causes: tuple[str, ...]
     cause: str
     apply: str = ""
     undo: str = ""
-    on: Place | None = None
-    way: Way = Way.SSH
+    runs_on: Role | None = None
+    method: Method = Method.SSH
     sources: tuple[Source, ...] = tuple(Source)
 
     def fits(self, lab: Lab) -> bool:
@@ -62,90 +56,105 @@ class Fault:
     def why_not(self, lab: Lab) -> str:
         """Why this lab can't have the fault; empty if it can.
 
-        Those of BGP and of routes, and of the BGPPeer, are about the sessions of ingress with the nodes.
+        Faults of BGP, of routes and of the BGPPeer are faults of the sessions between ingress and the nodes.
         """
-        past_network = self.way in {Way.POWER, Way.CONSOLE}
-        if (past_network and not lab.provider.traits.has_console) or lab.source not in self.sources:
-            return f"not for a lab of provider {lab.provider.value}, source {lab.source.value}"
+        if lab.source not in self.sources or (self.method is not Method.SSH and not lab.provider.traits.has_console):
+            return f"not available with provider {lab.provider.value} and source {lab.source.value}"
         if lab.router and (self.layer in {Layer.BGP, Layer.ROUTE} or self.name.startswith("bgppeer")):
-            return "not for a lab with a router, where ingress has no session with the nodes"
-        return "" if self.machines(lab) else "about a machine that this lab does not have"
+            return "not available in a lab with a router, where ingress has no session with the nodes"
+        return "" if self.machines(lab) else f"not available in a lab without a {self.role.value}"
 
     def machines(self, lab: Lab) -> tuple[Machine, ...]:
-        """The machines that it can be about; of two ingress machines both, where it is broken on the machine itself."""
-        if self.place is Place.INGRESS and self.on is None:
+        """The machines that can have the fault: both ingress machines, unless it is applied from another machine."""
+        if self.role is Role.INGRESS and self.runs_on is None:
             return lab.ingresses
-        return _at(lab, self.place)
+        return _with_role(lab, self.role)
 
     def checks(self, lab: Lab, machine: Machine) -> tuple[str, ...]:
-        """Patterns of the checks that verify may name where the fault is about that machine."""
-        found = [pattern.format(machine=machine.name, address=machine.address) for pattern in self.root_causes]
+        """Patterns of the checks that verify may name if that machine has the fault."""
+        patterns = [pattern.format(machine=machine.name, address=machine.address) for pattern in self.root_causes]
         if machine not in lab.ingresses[1:]:
-            return tuple(found)
-        return tuple(_of_other(pattern, lab.ingress.name, machine.name) for pattern in found)
+            return tuple(patterns)
+        return tuple(_for_other_ingress(pattern, lab.ingress.name, machine.name) for pattern in patterns)
 
-    def host(self, lab: Lab, machine: Machine) -> Machine:
-        """The machine on which its scripts run, if it is about ``machine``; where ``on`` is worker, another one."""
-        if self.on is None:
+    def script_machine(self, lab: Lab, machine: Machine) -> Machine:
+        """Where the scripts run if ``machine`` has the fault: there, or on another machine of the role runs_on."""
+        if self.runs_on is None:
             return machine
-        others = [item for item in _at(lab, self.on) if item != machine]
+        others = [item for item in _with_role(lab, self.runs_on) if item != machine]
         return (others or [item for item in lab.machines if item != machine])[0]
 
 
-def _of_other(pattern: str, first: str, other: str) -> str:
-    """The pattern for the other ingress machine; the first one's checks of the proxy do not name it (of_machine)."""
+def _for_other_ingress(pattern: str, first: str, other: str) -> str:
+    """The pattern for the other ingress machine; the ids of the proxy's checks do not contain the first one's name."""
     words = pattern.split(".")
     if other in words:
         return pattern
     return ".".join(other if word == first else word for word in (words if first in words else [*words, other]))
 
 
-def _at(lab: Lab, place: Place) -> tuple[Machine, ...]:
-    """Of two ingress machines the first: faults of a worker that are broken on ingress are broken there."""
-    if place is Place.INGRESS:
+def _with_role(lab: Lab, role: Role) -> tuple[Machine, ...]:
+    """Of two ingress machines only the first: a worker's fault that is applied on ingress is applied there."""
+    if role is Role.INGRESS:
         return (lab.ingress,)
-    return tuple(machine for machine in lab.machines if machine.role.value == place.value)
+    return tuple(machine for machine in lab.machines if machine.role is role)
 
 
 def object_fault(  # noqa: PLR0917 - the catalogue is a table, a row per fault
-    layer: Layer, name: str, level: int, root: str, cause: str, answer: str, lesson: str, apply: str
+    layer: Layer,
+    name: str,
+    level: int,
+    root_cause: str,
+    cause: str,
+    answer: str,
+    lesson: str,
+    apply: str,
+    sources: tuple[Source, ...] = tuple(Source),
 ) -> Fault:
-    """A fault that changes an object through the API; undo puts the object back as it was."""
+    """A fault that changes an object through the API; undo restores the object."""
     return Fault(
         name=name,
         layer=layer,
         level=level,
         lesson=lesson,
         answer=answer,
-        place=Place.CONTROLPLANE,
-        root_causes=(root,),
+        role=Role.CONTROLPLANE,
+        root_causes=(root_cause,),
         cause=cause,
         apply=apply,
         undo="restore_objects",
+        sources=sources,
     )
 
 
-KEPT = "/var/lib/labctl/faults"
-"""On each machine: a folder per fault with what was there before."""
+def patch_object(kind: str, name: str, patch: str) -> str:
+    """The script that patches an object: a JSON patch if it is a list, otherwise a merge patch."""
+    form = "json" if patch.startswith("[") else "merge"
+    return f"back_up_object {kind} {name}\nkubectl patch {kind} {name} --type={form} --patch='{patch}'"
+
+
+BACKUPS = "/var/lib/labctl/faults"
+"""On each machine: a folder per fault with what the fault changes, as it was before."""
 
 
 def apply_script(lab: Lab, machine: Machine, token: str, body: str) -> str:
-    """The script that breaks. machine: the one that the fault is about. token: the fault's folder in KEPT."""
-    return f'{_beginning(lab, machine, token)}mkdir -p -m 700 {KEPT}\nmkdir -p "$KEPT"\n{body.strip()}\n'
+    """The script that breaks ``machine``. token: the name of the fault's folder in BACKUPS."""
+    return f'{_prologue(lab, machine, token)}mkdir -p -m 700 {BACKUPS}\nmkdir -p "$BACKUP"\n{body.strip()}\n'
 
 
 def undo_script(lab: Lab, machine: Machine, token: str, body: str) -> str:
-    """The script that restores; where nothing was done, or all is undone, it does nothing."""
-    begin = '[ -d "$KEPT" ] || exit 0\n'
-    end = f'rm -rf "$KEPT"\nrmdir --ignore-fail-on-non-empty {KEPT}\n'
-    return f"{_beginning(lab, machine, token)}{begin}{body.strip()}\n{end}"
+    """The script that restores; it does nothing if nothing was broken, or everything is restored."""
+    begin = '[ -d "$BACKUP" ] || exit 0\n'
+    end = f'rm -rf "$BACKUP"\nrmdir --ignore-fail-on-non-empty {BACKUPS}\n'
+    return f"{_prologue(lab, machine, token)}{begin}{body.strip()}\n{end}"
 
 
-def _beginning(lab: Lab, machine: Machine, token: str) -> str:
+def _prologue(lab: Lab, machine: Machine, token: str) -> str:
+    """The variables and functions that the scripts may use."""
     network = lab.network
     values = {
         "TOKEN": token.replace("-", "_"),
-        "KEPT": f"{KEPT}/{token}",
+        "BACKUP": f"{BACKUPS}/{token}",
         "MACHINE": machine.name,
         "ADDRESS": str(machine.address),
         "INGRESS": str(lab.ingress.address),
@@ -156,5 +165,5 @@ def _beginning(lab: Lab, machine: Machine, token: str) -> str:
         "APP_HOST": lab.app.host,
     }
     lines = [f"{name}={shlex.quote(value)}" for name, value in values.items()]
-    words = resources.files("labctl.faults").joinpath("words.sh").read_text(encoding="utf-8")
-    return "\n".join(lines) + f"\n{words}\n"
+    functions = resources.files("labctl.faults").joinpath("functions.sh").read_text(encoding="utf-8")
+    return "\n".join(lines) + f"\n{functions}\n"

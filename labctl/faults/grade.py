@@ -1,7 +1,7 @@
-"""Grading a student's repair: which faults are gone, how long it took, how many points that makes.
+"""Grade a student's repair: which faults are repaired, how long it took, and how many points that gives.
 
-A fault is repaired when every check that would name it passes. A fault of level N is worth 10 N points. Points are
-given for what the student repaired; what `labctl repair` undid gives none. The lab is `ok` when all checks pass.
+A fault is repaired when every check that would name it passes. A fault of level N is worth 10 N points if the student
+repaired it, and none if `labctl repair` did. The lab is `ok` when all checks pass.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from labctl.checks.check import Status
 from labctl.checks.report import Report
 from labctl.faults.choose import fault_named
-from labctl.faults.state import Applied
+from labctl.faults.state import AppliedFault
 from labctl.model.lab import Lab
 
 POINTS_PER_LEVEL = 10
@@ -27,8 +27,8 @@ HIDDEN = "hidden"
 class Mark:
     """One fault's mark.
 
-    name: `hidden` while a hidden fault is there. seconds: since break, to now or to `labctl repair`. most: points that
-    it is worth.
+    name: `hidden` while a hidden fault is not repaired. seconds: from `labctl break` to now, or to `labctl repair`.
+    most: the points that it is worth.
     """
 
     name: str
@@ -51,42 +51,42 @@ class Grade:
 
     @property
     def points(self) -> int:
-        """What was reached."""
+        """The points reached."""
         return sum(mark.points for mark in self.marks)
 
     @property
     def most(self) -> int:
-        """What could be reached."""
+        """The points that could be reached."""
         return sum(mark.most for mark in self.marks)
 
 
-def grade(lab: Lab, report: Report, applied: Sequence[Applied], now: float) -> Grade:
+def grade(lab: Lab, report: Report, applied: Sequence[AppliedFault], now: float) -> Grade:
     """Grade a report (of all layers) on the faults that were applied. now: seconds since 1970."""
     return Grade(lab.name, report.ok, tuple(_mark(lab, report, item, now) for item in applied))
 
 
-def _mark(lab: Lab, report: Report, item: Applied, now: float) -> Mark:
+def _mark(lab: Lab, report: Report, item: AppliedFault, now: float) -> Mark:
     fault = fault_named(item.name)
-    gone = report.ok or _is_gone(lab, report, item)
-    mine = gone and item.active
-    shown = not item.hidden or gone
+    repaired = report.ok or _is_repaired(lab, report, item)
+    by_student = repaired and item.active
+    visible = not item.hidden or repaired
     return Mark(
-        name=item.name if shown else HIDDEN,
-        machine=item.machine if shown else HIDDEN,
+        name=item.name if visible else HIDDEN,
+        machine=item.machine if visible else HIDDEN,
         level=fault.level,
-        repaired=gone,
-        by=("student" if mine else "labctl repair") if gone else "",
+        repaired=repaired,
+        by=("student" if by_student else "labctl repair") if repaired else "",
         seconds=round((item.repaired or now) - item.since, 1),
-        points=fault.level * POINTS_PER_LEVEL if mine else 0,
+        points=fault.level * POINTS_PER_LEVEL if by_student else 0,
         most=fault.level * POINTS_PER_LEVEL,
     )
 
 
-def _is_gone(lab: Lab, report: Report, item: Applied) -> bool:
-    """Whether the checks that would name the fault pass; where one is blocked, nobody can tell yet."""
+def _is_repaired(lab: Lab, report: Report, item: AppliedFault) -> bool:
+    """Whether the checks that would name the fault pass. A blocked check does not."""
     patterns = fault_named(item.name).checks(lab, lab.machine(item.machine))
-    mine = [result for result in report.results if any(fnmatchcase(result.id, pattern) for pattern in patterns)]
-    return bool(mine) and all(result.status in (Status.PASS, Status.SKIPPED) for result in mine)
+    naming = [result for result in report.results if any(fnmatchcase(result.id, pattern) for pattern in patterns)]
+    return bool(naming) and all(result.status in (Status.PASS, Status.SKIPPED) for result in naming)
 
 
 def as_dict(found: Grade) -> dict[str, Any]:
@@ -106,7 +106,7 @@ def as_junit(found: Grade) -> str:
 
 
 def xml_text(element: ET.Element) -> str:
-    """An element as a whole document."""
+    """An XML element as a document."""
     ET.indent(element)
     return '<?xml version="1.0" encoding="UTF-8"?>\n' + ET.tostring(element, encoding="unicode") + "\n"
 
@@ -139,7 +139,7 @@ def junit_suite(found: Grade) -> ET.Element:
 
 def as_lines(found: Grade) -> list[str]:
     """For a person."""
-    lines = [_line(mark) for mark in found.marks] or ["no fault was applied: `labctl break`"]
+    lines = [_line(mark) for mark in found.marks] or ["no fault was applied; `labctl break` applies one"]
     state = "all checks pass" if found.ok else "something is still broken"
     return [*lines, f"{found.points} of {found.most} points; {state}"]
 

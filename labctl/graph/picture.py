@@ -176,7 +176,7 @@ def predicted_blocks(lab: Lab) -> dict[str, IPv4Network]:
 
 
 def picture_of_model(lab: Lab) -> Picture:
-    """The lab as labctl.yaml describes it. The application's pods are dealt out in turn, as a guess."""
+    """The lab as labctl.yaml describes it. The application's pods are spread over the workers in turn, as a guess."""
     blocks = predicted_blocks(lab)
     pods = {worker.name: 0 for worker in lab.workers}
     for number in range(lab.app.replicas if lab.workers else 0):

@@ -16,7 +16,7 @@ import pytest
 from support.lab_under_test import LabUnderTest
 from tools.fault_trials import Trial, Trials, page, section
 
-from labctl.faults import carry_out
+from labctl.faults import break_and_repair
 from labctl.faults.catalogue import FAULTS, LEFT_OUT
 from labctl.faults.choose import fault_named
 
@@ -50,13 +50,13 @@ def test_the_table_is_written() -> None:
 
 
 def test_repaired_objects_are_as_they_were_and_up_applies_the_same_files_without_a_change(lab: LabUnderTest) -> None:
-    kinds = dict.fromkeys(kind for fault in OBJECT_FAULTS for kind in re.findall(r"keep_object (\S+)", fault.apply))
+    kinds = dict.fromkeys(kind for fault in OBJECT_FAULTS for kind in re.findall(r"back_up_object (\S+)", fault.apply))
     before = objects(lab, kinds)
     trials = Trials(lab.folder)
     with trials.app.connections(trials.lab) as connections:
         for fault in OBJECT_FAULTS:
-            carry_out.apply(trials.lab, trials.files, connections, fault, fault.machines(trials.lab)[0])
-            carry_out.repair(trials.lab, trials.files, connections)
+            break_and_repair.apply(trials.lab, trials.files, connections, fault, fault.machines(trials.lab)[0])
+            break_and_repair.repair(trials.lab, trials.files, connections)
     assert objects(lab, kinds) == before
     applied = lab.on("controlplane", APPLY_AGAIN).splitlines()
     assert [line for line in applied if not line.endswith(" unchanged")] == []

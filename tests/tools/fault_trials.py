@@ -18,7 +18,7 @@ from labctl.checks import verify as checks
 from labctl.checks.report import Report
 from labctl.cli.app import Application
 from labctl.cli.inspect.verify import CONNECT_SECONDS
-from labctl.faults import carry_out
+from labctl.faults import break_and_repair
 from labctl.faults.choose import faults_for
 from labctl.faults.fault import Fault
 from labctl.model.lab import Machine
@@ -96,7 +96,7 @@ class Trials:
         begin = time.monotonic()
         try:
             with self.app.connections(self.lab) as connections:
-                carry_out.apply(self.lab, self.files, connections, fault, machine)
+                break_and_repair.apply(self.lab, self.files, connections, fault, machine)
             report = self._until(NAMED_WITHIN, lambda report: is_named(fault, machine, report))
             after = time.monotonic() - begin
             if settle:
@@ -104,7 +104,7 @@ class Trials:
                 report = self.verify()
         finally:
             with self.app.connections(self.lab) as connections:
-                carry_out.repair(self.lab, self.files, connections)
+                break_and_repair.repair(self.lab, self.files, connections)
         repaired = time.monotonic()
         well = self._until(WELL_WITHIN, lambda report: report.ok)
         cause = "; ".join(dict.fromkeys(report.result(id_).outcome.cause for id_ in report.root_causes))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from labctl.checks.ask_machine import RemoteMachines
 from labctl.errors import LabctlError
-from labctl.faults.carry_out import power_off
+from labctl.faults.break_and_repair import power_off
 from labctl.model.lab import Lab
 
 _SECONDS = 30.0

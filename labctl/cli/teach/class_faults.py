@@ -10,9 +10,9 @@ from labctl.cli.app import Application, pass_app
 from labctl.cli.sudo import become_root
 from labctl.cli.teach.class_group import any_lab, on_seats, print_errors, some_seats
 from labctl.engine.lock import lab_lock
-from labctl.faults import carry_out, choose
+from labctl.faults import break_and_repair, choose
 from labctl.faults.fault import Fault
-from labctl.faults.state import Applied
+from labctl.faults.state import AppliedFault
 from labctl.model.lab import Machine
 
 
@@ -66,17 +66,17 @@ def _break(seat: Application, name: str | None, seed: int, level: int | None, *,
     lab, files = seat.lab(), seat.lab_files()
     if name is None:
         number = int(files.base.name.removeprefix("seat"))
-        fault, machine = choose.dealt(lab, seed, number, level=level)
+        fault, machine = choose.fault_for_seat(lab, seed, number, level=level)
     else:
         fault = choose.fault_named(name)
         machine = choose.machine_for(lab, fault, None, seed)
     files.require()
     with lab_lock(files.lock), seat.connections(lab) as connections:
-        carry_out.apply(lab, files, connections, fault, machine, hidden=hidden)
+        break_and_repair.apply(lab, files, connections, fault, machine, hidden=hidden)
     return fault, machine
 
 
-def _repair(seat: Application) -> tuple[Applied, ...]:
+def _repair(seat: Application) -> tuple[AppliedFault, ...]:
     lab, files = seat.lab(), seat.lab_files()
     with lab_lock(files.lock), seat.connections(lab) as connections:
-        return carry_out.repair(lab, files, connections)
+        return break_and_repair.repair(lab, files, connections)

@@ -11,7 +11,7 @@ from labctl.cli.options import complete_applied_fault, complete_fault, complete_
 from labctl.cli.output import table, write_json
 from labctl.cli.sudo import become_root
 from labctl.engine.lock import lab_lock
-from labctl.faults import carry_out, choose, state
+from labctl.faults import break_and_repair, choose, state
 from labctl.faults.fault import Fault
 from labctl.model.lab import Lab, Machine
 
@@ -19,7 +19,7 @@ from labctl.model.lab import Lab, Machine
 @click.command("break")
 @click.argument("name", required=False, shell_complete=complete_fault)
 @click.option("--list", "listing", is_flag=True, help="List the faults: level, layer and lesson.")
-@click.option("--random", "by_chance", is_flag=True, help="Choose one at random.")
+@click.option("--random", "at_random", is_flag=True, help="Choose one at random.")
 @click.option("--seed", type=int, metavar="N", help="The same number makes the same random choice.")
 @click.option(
     "--level", type=click.IntRange(1, 3), metavar="N", help="With --random or --list: only faults of this level."
@@ -34,7 +34,7 @@ def break_(  # noqa: PLR0917 - click passes the options
     app: Application,
     name: str | None,
     listing: bool,
-    by_chance: bool,
+    at_random: bool,
     seed: int | None,
     level: int | None,
     machine: str | None,
@@ -42,7 +42,7 @@ def break_(  # noqa: PLR0917 - click passes the options
     output: str,
 ) -> None:
     """Break one thing in the lab, as a lesson; `labctl verify` finds it, `labctl repair` undoes it."""
-    if sum((name is not None, listing, by_chance)) != 1:
+    if sum((name is not None, listing, at_random)) != 1:
         raise click.UsageError("give the NAME of a fault, or --list, or --random")
     if listing:
         _list(app, level, output)
@@ -50,12 +50,12 @@ def break_(  # noqa: PLR0917 - click passes the options
     lab = app.lab()
     app.lab_files().require()
     fault, chosen, seed = _choose(lab, name, machine, seed, level)
-    if carry_out.needs_root(fault.way.value):
+    if break_and_repair.needs_root(fault.method):
         become_root(app, lab, "break something on this host's side of a container")
     files = app.lab_files()
     with lab_lock(files.lock), app.connections(lab) as connections, app.working("breaking"):
-        carry_out.apply(lab, files, connections, fault, chosen, hidden=hidden)
-    _describe(app, fault, chosen, seed if by_chance else None, hidden=hidden)
+        break_and_repair.apply(lab, files, connections, fault, chosen, hidden=hidden)
+    _describe(app, fault, chosen, seed if at_random else None, hidden=hidden)
 
 
 def _choose(
@@ -66,8 +66,8 @@ def _choose(
         fault = choose.fault_named(name)
         return fault, choose.machine_for(lab, fault, machine, seed), None
     seed = secrets.randbelow(1_000_000) if seed is None else seed
-    fault, by_chance = choose.by_chance(lab, seed, level=level)
-    return fault, by_chance if machine is None else choose.machine_for(lab, fault, machine, seed), seed
+    fault, random_machine = choose.random_fault(lab, seed, level=level)
+    return fault, random_machine if machine is None else choose.machine_for(lab, fault, machine, seed), seed
 
 
 def _describe(app: Application, fault: Fault, machine: Machine, seed: int | None, *, hidden: bool) -> None:
@@ -81,7 +81,7 @@ def _describe(app: Application, fault: Fault, machine: Machine, seed: int | None
 
 
 def _list(app: Application, level: int | None, output: str) -> None:
-    found = [fault for fault in choose.faults_for(app.lab()) if level in (None, fault.level)]
+    found = choose.faults_for(app.lab(), level)
     if output == "json":
         rows = [
             {"name": item.name, "level": item.level, "layer": item.layer.value, "lesson": item.lesson} for item in found
@@ -105,10 +105,10 @@ def repair(app: Application, name: str | None) -> None:
     if not waiting:
         app.note(f"nothing to repair: {name} was not applied" if name else "nothing to repair: no fault was applied")
         return
-    if any(carry_out.needs_root(item.way) for item in waiting):
+    if any(break_and_repair.needs_root(item.method) for item in waiting):
         become_root(app, lab, "repair this host's side of a container")
     with lab_lock(files.lock), app.connections(lab) as connections, app.working("repairing"):
-        done = carry_out.repair(lab, files, connections, names)
+        done = break_and_repair.repair(lab, files, connections, names)
     for item in done:
         app.note(f"repaired: {item.name} on {item.machine}")
     app.note("`labctl verify --wait 90` waits until the lab works again")

@@ -17,10 +17,10 @@ FAULTS: tuple[Fault, ...] = (
 )
 
 LEFT_OUT: dict[str, str] = {
-    "clock off": "containers share the host's clock; set one wrong, and the host's is wrong",
-    "full disk": "containers share the host's disk, filling it harms more than the lab; `tmp-full` fills a small one",
-    "HAProxy killed": "the controller starts it again within a second: there is nothing to find",
-    "netem": "not every kernel has it, and what a module would do to the host is not the lab's business",
-    "hosts entry on this host": "/etc/hosts is the user's own; `hosts-entry-wrong` changes a machine's",
+    "clock off": "containers share the host's clock: a wrong time in one is a wrong time on the host",
+    "full disk": "containers share the host's disk: filling it harms more than the lab; `tmp-full` fills a small one",
+    "HAProxy killed": "the controller restarts it within a second: there is nothing to find",
+    "netem": "not every kernel has it, and the lab loads no kernel modules on the host",
+    "hosts entry on this host": "it belongs to the user; `hosts-entry-wrong` changes /etc/hosts of a machine",
 }
-"""Faults that labctl does not have, and why."""
+"""Faults that labctl does not offer, and why."""

@@ -5,14 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from labctl.checks.check import Layer
-from labctl.faults.fault import Fault, Place, object_fault
-from labctl.model.lab import Source
+from labctl.faults.fault import Fault, object_fault, patch_object
+from labctl.model.lab import Role, Source
 
 _object = partial(object_fault, Layer.CALICO)
-
-
-def _patch(kind: str, name: str, patch: str) -> str:
-    return f"keep_object {kind} {name}\nkubectl patch {kind} {name} --type=merge --patch='{patch}'"
 
 
 _PEER = "bgppeers.projectcalico.org"
@@ -24,9 +20,9 @@ FAULTS = (
         name="agent-stopped",
         layer=Layer.CALICO,
         level=1,
-        lesson="Who carries out what Calico's objects say, and what goes on without it.",
+        lesson="What applies Calico's objects on a node, and what keeps working without it.",
         answer="Calico's agent is stopped on a worker",
-        place=Place.WORKER,
+        role=Role.WORKER,
         root_causes=("calico.agent.{machine}",),
         cause="labctl-calico-node.service on {machine} was stopped",
         apply="stop_unit labctl-calico-node.service",
@@ -37,21 +33,21 @@ FAULTS = (
         name="cni-lost",
         layer=Layer.CALICO,
         level=2,
-        lesson="A node is not ready and says why: what the kubelet needs before it takes a pod.",
-        answer="Calico's CNI configuration is gone on a worker",
-        place=Place.WORKER,
+        lesson="A node is NotReady and says why: what the kubelet needs before it can run pods.",
+        answer="Calico's CNI configuration is missing on a worker",
+        role=Role.WORKER,
         root_causes=("calico.cni.{machine}",),
         cause="{machine} has no CNI configuration",
-        apply="keep_file /etc/cni/net.d/10-calico.conflist\nrm -f /etc/cni/net.d/10-calico.conflist",
+        apply="back_up_file /etc/cni/net.d/10-calico.conflist\nrm -f /etc/cni/net.d/10-calico.conflist",
         undo="restore_files",
     ),
     Fault(
         name="cni-foreign",
         layer=Layer.CALICO,
         level=3,
-        lesson="New pods get odd addresses: which of several CNI configurations is taken.",
-        answer="a second CNI configuration comes before Calico's by name",
-        place=Place.WORKER,
+        lesson="New pods get unexpected addresses: which of several CNI configurations is used.",
+        answer="a second CNI configuration sorts before Calico's by name",
+        role=Role.WORKER,
         root_causes=("calico.cni.{machine}",),
         cause="00-loopback.conf",
         apply="""
@@ -65,8 +61,8 @@ printf '{"cniVersion": "0.3.1", "name": "lo", "type": "loopback"}\\n' >/etc/cni/
         "calico.peer",
         "no BGPPeer names ingress",
         "the BGPPeer for ingress is deleted",
-        "A session needs two ends: who tells the nodes about theirs.",
-        f"keep_object {_PEER} ingress\nkubectl delete {_PEER} ingress --ignore-not-found",
+        "A session needs two ends: what tells the nodes about theirs.",
+        f"back_up_object {_PEER} ingress\nkubectl delete {_PEER} ingress --ignore-not-found",
     ),
     _object(
         "bgppeer-as-wrong",
@@ -74,8 +70,8 @@ printf '{"cniVersion": "0.3.1", "name": "lo", "type": "loopback"}\\n' >/etc/cni/
         "calico.peer",
         "AS 65099",
         "the BGPPeer for ingress has the wrong AS number",
-        "Both ends must agree on both AS numbers: how to see which end does not.",
-        _patch(_PEER, "ingress", '{"spec":{"asNumber":65099}}'),
+        "Both ends must agree on both AS numbers: how to see which end is wrong.",
+        patch_object(_PEER, "ingress", '{"spec":{"asNumber":65099}}'),
     ),
     _object(
         "bgppeer-address-wrong",
@@ -83,8 +79,8 @@ printf '{"cniVersion": "0.3.1", "name": "lo", "type": "loopback"}\\n' >/etc/cni/
         "calico.peer",
         "no BGPPeer names ingress",
         "the BGPPeer for ingress has another machine's address",
-        "A session with nobody: how a wrong address differs from a wrong AS number.",
-        _patch(_PEER, "ingress", '{"spec":{"peerIP":"\'"$GATEWAY"\'"}}'),
+        "A session with no one at the other end: how a wrong address differs from a wrong AS number.",
+        patch_object(_PEER, "ingress", '{"spec":{"peerIP":"\'"$GATEWAY"\'"}}'),
     ),
     _object(
         "bgppeer-one-node",
@@ -93,7 +89,7 @@ printf '{"cniVersion": "0.3.1", "name": "lo", "type": "loopback"}\\n' >/etc/cni/
         "only",
         "the BGPPeer for ingress is for one node only",
         "Some pods answer and others do not: which nodes a BGPPeer is for.",
-        _patch(_PEER, "ingress", '{"spec":{"node":"\'"$MACHINE"\'"}}'),
+        patch_object(_PEER, "ingress", '{"spec":{"node":"\'"$MACHINE"\'"}}'),
     ),
     _object(
         "bgpconfiguration-as-wrong",
@@ -102,16 +98,16 @@ printf '{"cniVersion": "0.3.1", "name": "lo", "type": "loopback"}\\n' >/etc/cni/
         "AS 64999",
         "BGPConfiguration default has the wrong AS number",
         "All sessions fail at once: what all nodes have in common.",
-        _patch(_BGP, "default", '{"spec":{"asNumber":64999}}'),
+        patch_object(_BGP, "default", '{"spec":{"asNumber":64999}}'),
     ),
     _object(
         "mesh-off",
         2,
         "calico.bgp",
         "nodeToNodeMeshEnabled",
-        "the nodes do not peer with each other",
-        "From outside all is well, but pods do not reach pods on other nodes.",
-        _patch(_BGP, "default", '{"spec":{"nodeToNodeMeshEnabled":false}}'),
+        "the node-to-node mesh is switched off",
+        "From outside everything works, but pods cannot reach pods on other nodes.",
+        patch_object(_BGP, "default", '{"spec":{"nodeToNodeMeshEnabled":false}}'),
     ),
     _object(
         "pool-disabled",
@@ -119,7 +115,9 @@ printf '{"cniVersion": "0.3.1", "name": "lo", "type": "loopback"}\\n' >/etc/cni/
         "calico.pool",
         "no enabled IPPool",
         "the IPPool is disabled",
-        "All goes well until the next pod: where addresses come from.",
-        _patch(_POOL, "default-ipv4-ippool", '{"spec":{"disabled":true}}'),
+        "Everything works until the next pod starts: where pods get their addresses.",
+        patch_object(_POOL, "default-ipv4-ippool", '{"spec":{"disabled":true}}'),
+        # With upstream software Calico's operator restores the pool within seconds.
+        sources=(Source.DEBIAN,),
     ),
 )

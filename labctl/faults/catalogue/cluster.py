@@ -1,32 +1,32 @@
-"""Faults of the cluster: the control plane's parts, and a node's daemons."""
+"""Faults of the cluster: components of the control plane, and daemons of a node."""
 
 from __future__ import annotations
 
 from labctl.checks.check import Layer
-from labctl.faults.fault import Fault, Place
-from labctl.model.lab import Source
+from labctl.faults.fault import Fault
+from labctl.model.lab import Role, Source
 
-_MANIFEST_AWAY = """
+_REMOVE_MANIFEST = """
 file=/etc/kubernetes/manifests/{name}.yaml
-keep_file "$file"
+back_up_file "$file"
 rm -f "$file"
 for _ in $(seq 300); do
   pgrep -x {name} >/dev/null || exit 0
   sleep 0.2
 done
-die "{name} still runs"
+die "{name} is still running"
 """
 
 
-def _stopped(unit: str, layer: Layer, check: str, level: int, lesson: str, *, place: Place = Place.WORKER) -> Fault:
-    """A unit that does not run."""
+def _unit_stopped(unit: str, layer: Layer, check: str, level: int, lesson: str, *, role: Role = Role.WORKER) -> Fault:
+    """A systemd unit is stopped."""
     return Fault(
         name=f"{unit}-stopped",
         layer=layer,
         level=level,
         lesson=lesson,
-        answer=f"{unit}.service is stopped on a {place.value}",
-        place=place,
+        answer=f"{unit}.service is stopped on {'a worker' if role is Role.WORKER else 'the control plane'}",
+        role=role,
         root_causes=(check,),
         cause=f"{unit}.service on {{machine}} was stopped",
         apply=f"stop_unit {unit}.service",
@@ -35,56 +35,56 @@ def _stopped(unit: str, layer: Layer, check: str, level: int, lesson: str, *, pl
     )
 
 
-def _manifest_away(name: str, check: str, cause: str, level: int, lesson: str) -> Fault:
-    """A part of the control plane whose static pod the kubelet no longer finds."""
+def _static_pod_gone(name: str, check: str, cause: str, level: int, lesson: str) -> Fault:
+    """The manifest of a static pod of the control plane is gone."""
     return Fault(
         name=f"{name.removeprefix('kube-')}-gone",
         layer=Layer.CLUSTER,
         level=level,
         lesson=lesson,
-        answer=f"/etc/kubernetes/manifests/{name}.yaml is gone, so the kubelet ended {name}",
-        place=Place.CONTROLPLANE,
+        answer=f"/etc/kubernetes/manifests/{name}.yaml is missing, so the kubelet stopped {name}",
+        role=Role.CONTROLPLANE,
         root_causes=(check,),
         cause=cause,
-        apply=_MANIFEST_AWAY.replace("{name}", name),
+        apply=_REMOVE_MANIFEST.replace("{name}", name),
         undo="restore_files",
     )
 
 
 FAULTS = (
-    _stopped(
+    _unit_stopped(
         "etcd",
         Layer.CLUSTER,
         "cluster.etcd",
         2,
-        "The API does not answer: where it keeps what it knows, and what goes on without it.",
-        place=Place.CONTROLPLANE,
+        "The API does not answer: where it stores its data, and what keeps working without it.",
+        role=Role.CONTROLPLANE,
     ),
-    _stopped(
+    _unit_stopped(
         "kubelet",
         Layer.CLUSTER,
         "cluster.kubelet.{machine}",
         1,
-        "Who reports a node as ready, and what its pods do when nobody does.",
+        "What reports a node as Ready, and what happens to its pods when nothing does.",
     ),
-    _stopped(
+    _unit_stopped(
         "containerd",
         Layer.CLUSTER,
         "cluster.containerd.{machine}",
         1,
-        "What runs a node's containers, and what those that run already notice of its end.",
+        "What starts a node's containers, and what happens to running ones when it stops.",
     ),
     Fault(
         name="kubelet-flag-wrong",
         layer=Layer.CLUSTER,
         level=2,
-        lesson="A daemon that starts again and again: where its last words are.",
+        lesson="A daemon that keeps restarting: where to find its last log lines.",
         answer="the kubelet of a worker gets a flag that it does not know (/etc/default/kubelet)",
-        place=Place.WORKER,
+        role=Role.WORKER,
         root_causes=("cluster.kubelet.{machine}",),
         cause="unknown flag",
         apply="""
-keep_file /etc/default/kubelet
+back_up_file /etc/default/kubelet
 sed -i 's/^KUBELET_EXTRA_ARGS=/&--no-such-flag=1 /' /etc/default/kubelet
 systemctl restart kubelet.service
 sleep 3
@@ -95,25 +95,25 @@ systemctl reset-failed kubelet.service 2>/dev/null || true
 systemctl restart kubelet.service
 """,
     ),
-    _manifest_away(
+    _static_pod_gone(
         "kube-apiserver",
         "cluster.api",
         "kube-apiserver does not run",
         2,
-        "kubectl gets no answer: who starts the API server, when nobody can ask the API to.",
+        "kubectl gets no answer: what starts the API server when there is no API to ask.",
     ),
-    _manifest_away(
+    _static_pod_gone(
         "kube-controller-manager",
         "cluster.system",
         "kube-controller-manager",
         3,
-        "All looks well until something changes: who carries changes out.",
+        "Everything looks fine until something changes: which component carries out changes.",
     ),
-    _manifest_away(
+    _static_pod_gone(
         "kube-scheduler",
         "cluster.system",
         "kube-scheduler",
         2,
-        "Pods that run go on, new ones wait: who decides where a pod goes.",
+        "Running pods keep running, new ones stay Pending: what decides where a pod runs.",
     ),
 )

@@ -3,41 +3,42 @@
 from __future__ import annotations
 
 from labctl.checks.check import Layer
-from labctl.faults.fault import Fault, Place, Way
+from labctl.faults.fault import Fault, Method
+from labctl.model.lab import Role
 
 FAULTS = (
     Fault(
         name="worker-halted",
         layer=Layer.MACHINE,
         level=1,
-        lesson="What a cluster looks like when a machine is gone, and which of its signs come first.",
+        lesson="What a cluster looks like when a machine is gone, and which symptoms come first.",
         answer="a worker is switched off",
-        place=Place.WORKER,
+        role=Role.WORKER,
         root_causes=("machine.{machine}",),
         cause="{machine} is off",
-        way=Way.POWER,
+        method=Method.POWER,
     ),
     Fault(
         name="nic-down",
         layer=Layer.MACHINE,
         level=2,
-        lesson="A machine that runs but that nobody hears: how far a look from outside can tell the two apart.",
+        lesson="A machine that runs but cannot be reached: how to tell it from one that is switched off.",
         answer="a worker's interface on the lab network is down",
-        place=Place.WORKER,
+        role=Role.WORKER,
         root_causes=("machine.{machine}",),
         cause=" is down",
-        way=Way.CONSOLE,
+        method=Method.CONSOLE,
         apply="""
-nic=$(nic_of "$ADDRESS")
-remember nic "$nic"
-remember routes "$(ip -4 route show dev "$nic" | grep -v 'proto kernel' | grep -v 'proto bird' || true)"
+nic=$(interface_with "$ADDRESS")
+save_value nic "$nic"
+save_value routes "$(ip -4 route show dev "$nic" | grep -v 'proto kernel' | grep -v 'proto bird' || true)"
 ip link set "$nic" down
 """,
         undo="""
-nic=$(recall nic)
+nic=$(saved_value nic)
 if [ -n "$nic" ]; then
   ip link set "$nic" up
-  recall routes | while read -r route; do
+  saved_value routes | while read -r route; do
     [ -z "$route" ] || ip route replace $route dev "$nic"
   done
 fi
@@ -47,19 +48,19 @@ fi
         name="duplicate-address",
         layer=Layer.MACHINE,
         level=3,
-        lesson="Who answers when two machines claim an address, and how ARP tells them apart.",
+        lesson="Who answers when two machines have the same address, and what ARP shows.",
         answer="another machine has the worker's address too",
-        place=Place.WORKER,
-        on=Place.WORKER,
+        role=Role.WORKER,
+        runs_on=Role.WORKER,
         root_causes=("machine.address.{machine}", "machine.{machine}"),
         cause="{address}",
         apply="""
 nic=$(ip -o -4 route show "$CONTROLPLANE/32" >/dev/null; ip -o route get "$INGRESS" | sed 's/.* dev \\([^ ]*\\).*/\\1/')
-remember nic "$nic"
+save_value nic "$nic"
 ip addr replace "$ADDRESS/32" dev "$nic"
 """,
         undo="""
-nic=$(recall nic)
+nic=$(saved_value nic)
 [ -z "$nic" ] || ip addr del "$ADDRESS/32" dev "$nic" 2>/dev/null || true
 """,
     ),
@@ -67,17 +68,17 @@ nic=$(recall nic)
         name="default-route-lost",
         layer=Layer.MACHINE,
         level=3,
-        lesson="Why a node needs a default route although nothing it talks to lies behind it.",
+        lesson="Why a node needs a default route even if it never sends a packet that way.",
         answer="a worker has no default route, so it does not answer its pods' ARP requests",
-        place=Place.WORKER,
+        role=Role.WORKER,
         root_causes=("machine.default.{machine}",),
         cause="{machine} has no default route",
         apply="""
-remember routes "$(ip -4 route show default)"
+save_value routes "$(ip -4 route show default)"
 while ip -4 route del default 2>/dev/null; do :; done
 """,
         undo="""
-recall routes | while read -r route; do
+saved_value routes | while read -r route; do
   [ -z "$route" ] || ip -4 route replace $route
 done
 """,
@@ -86,9 +87,9 @@ done
         name="forwarding-off",
         layer=Layer.MACHINE,
         level=2,
-        lesson="Sessions stand and routes are right, yet pods do not answer: what else a router must do.",
+        lesson="Sessions are up and routes are correct, yet pods do not answer: what else a router must do.",
         answer="net.ipv4.ip_forward is 0 on a worker",
-        place=Place.WORKER,
+        role=Role.WORKER,
         root_causes=("machine.forwarding.{machine}",),
         cause="{machine} does not forward packets",
         apply="set_sysctl net.ipv4.ip_forward 0",
@@ -98,13 +99,13 @@ done
         name="rp-filter-strict",
         layer=Layer.MACHINE,
         level=3,
-        lesson="What a reverse path filter drops, and which of several settings counts.",
+        lesson="What a reverse path filter drops, and which of several settings applies.",
         answer="rp_filter is 1 (strict) on a worker",
-        place=Place.WORKER,
+        role=Role.WORKER,
         root_causes=("machine.rp_filter.{machine}",),
         cause="(strict)",
         apply="""
-nic=$(nic_of "$ADDRESS")
+nic=$(interface_with "$ADDRESS")
 set_sysctl net.ipv4.conf.all.rp_filter 1
 set_sysctl "net.ipv4.conf.$nic.rp_filter" 1
 """,
@@ -116,7 +117,7 @@ set_sysctl "net.ipv4.conf.$nic.rp_filter" 1
         level=1,
         lesson="How to see which file system is full.",
         answer="/tmp on a worker is a full file system of 4 MiB",  # noqa: S108
-        place=Place.WORKER,
+        role=Role.WORKER,
         root_causes=("machine.disk.{machine}",),
         cause="/tmp on {machine} is full",  # noqa: S108
         apply="""
@@ -135,17 +136,17 @@ done
         name="hosts-entry-wrong",
         layer=Layer.MACHINE,
         level=2,
-        lesson="Where a machine without a name server gets its names from.",
+        lesson="How a machine without a name server resolves names.",
         answer="/etc/hosts on a worker has a wrong address for ingress",
-        place=Place.WORKER,
+        role=Role.WORKER,
         root_causes=("machine.names.{machine}",),
         cause="/etc/hosts",
         apply="""
-keep_file /etc/hosts
-sed "s/^$INGRESS\\([[:space:]]\\)/$GATEWAY\\1/" "$KEPT/files/etc/hosts" >/etc/hosts
+back_up_file /etc/hosts
+sed "s/^$INGRESS\\([[:space:]]\\)/$GATEWAY\\1/" "$BACKUP/files/etc/hosts" >/etc/hosts
 """,
         undo="""
-[ ! -e "$KEPT/files/etc/hosts" ] || cat "$KEPT/files/etc/hosts" >/etc/hosts
+[ ! -e "$BACKUP/files/etc/hosts" ] || cat "$BACKUP/files/etc/hosts" >/etc/hosts
 """,
     ),
 )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from labctl.checks.check import Layer
-from labctl.faults.fault import Fault, Place
+from labctl.faults.fault import Fault
+from labctl.model.lab import Role
 
 _RESTART = "systemctl restart haproxy-ingress.service"
 _RESTORE = f"restore_files\n{_RESTART}"
@@ -14,9 +15,9 @@ FAULTS = (
         name="controller-stopped",
         layer=Layer.PROXY,
         level=1,
-        lesson="Who starts HAProxy, and what is left when it is gone.",
+        lesson="What starts HAProxy, and what still works when it is gone.",
         answer="the ingress controller is stopped",
-        place=Place.INGRESS,
+        role=Role.INGRESS,
         root_causes=("proxy.controller",),
         cause="haproxy-ingress.service on {machine} was stopped",
         apply="stop_unit haproxy-ingress.service",
@@ -26,13 +27,13 @@ FAULTS = (
         name="controller-class-missing",
         layer=Layer.PROXY,
         level=3,
-        lesson="The Ingress is right and the controller runs: what its flags make it leave out.",
+        lesson="The Ingress is correct and the controller runs: what its flags make it ignore.",
         answer="the controller lacks --empty-ingress-class, and the Ingress has no class",
-        place=Place.INGRESS,
+        role=Role.INGRESS,
         root_causes=("proxy.servers",),
         cause="did not take up its Ingress",
         apply=f"""
-keep_file /etc/default/haproxy-ingress
+back_up_file /etc/default/haproxy-ingress
 sed -i 's/ --empty-ingress-class//' /etc/default/haproxy-ingress
 {_RESTART}
 """,
@@ -42,13 +43,13 @@ sed -i 's/ --empty-ingress-class//' /etc/default/haproxy-ingress
         name="kubeconfig-stale",
         layer=Layer.PROXY,
         level=1,
-        lesson="The controller asks an address where the API is not: what it serves meanwhile.",
+        lesson="The controller cannot find the API: what it keeps serving meanwhile.",
         answer="the controller's kubeconfig names a wrong address of the API",
-        place=Place.INGRESS,
+        role=Role.INGRESS,
         root_causes=("proxy.access",),
         cause=_FILE,
         apply=f"""
-keep_file {_FILE}
+back_up_file {_FILE}
 sed -i "s#https://$CONTROLPLANE:6443#https://$INGRESS:6443#" {_FILE}
 {_RESTART}
 """,
@@ -58,13 +59,13 @@ sed -i "s#https://$CONTROLPLANE:6443#https://$INGRESS:6443#" {_FILE}
         name="certificate-foreign",
         layer=Layer.PROXY,
         level=2,
-        lesson="Unauthorized is not forbidden: what the API checks first.",
+        lesson="Unauthorized is not Forbidden: what the API checks first.",
         answer="the controller's certificate is not signed by the cluster's authority",
-        place=Place.INGRESS,
+        role=Role.INGRESS,
         root_causes=("proxy.access",),
         cause="does not take what",
         apply=f"""
-keep_file {_FILE}
+back_up_file {_FILE}
 folder=$(mktemp -d)
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 30 -subj '/CN=haproxy-ingress' \\
   -keyout "$folder/key" -out "$folder/crt" 2>/dev/null
@@ -79,13 +80,13 @@ rm -rf "$folder"
         name="rights-removed",
         layer=Layer.PROXY,
         level=2,
-        lesson="The API knows who asks, and still says no: how rights are given in Kubernetes.",
+        lesson="The API knows who is asking and still says no: how permissions are granted in Kubernetes.",
         answer="the ClusterRoleBinding of the controller is deleted",
-        place=Place.INGRESS,
-        on=Place.CONTROLPLANE,
+        role=Role.INGRESS,
+        runs_on=Role.CONTROLPLANE,
         root_causes=("proxy.rights",),
         cause="orbidden",
-        apply="keep_object clusterrolebinding haproxy-ingress\nkubectl delete clusterrolebinding haproxy-ingress"
+        apply="back_up_object clusterrolebinding haproxy-ingress\nkubectl delete clusterrolebinding haproxy-ingress"
         " --ignore-not-found",
         undo="restore_objects",
     ),
@@ -93,9 +94,9 @@ rm -rf "$folder"
         name="haproxy-frozen",
         layer=Layer.PROXY,
         level=3,
-        lesson="Connections are taken and never answered: a process that is there is not yet one that works.",
+        lesson="Connections are accepted and never answered: a process that exists does not have to work.",
         answer="HAProxy is stopped by a signal (SIGSTOP)",
-        place=Place.INGRESS,
+        role=Role.INGRESS,
         root_causes=("machine.processes.{machine}",),
         cause="stopped by a signal",
         apply="pkill -STOP -x haproxy || die 'HAProxy does not run'",
@@ -105,24 +106,24 @@ rm -rf "$folder"
         name="server-in-maintenance",
         layer=Layer.PROXY,
         level=2,
-        lesson="All pods are ready, and one gets no requests: what HAProxy itself knows of its servers.",
+        lesson="All pods are ready, and one gets no requests: what HAProxy itself knows about its servers.",
         answer="one of HAProxy's servers is in maintenance",
-        place=Place.INGRESS,
+        role=Role.INGRESS,
         root_causes=("proxy.server.*",),
         cause="is MAINT",
         apply="""
 socket=/run/haproxy-ingress/haproxy-runtime-api.sock
-server=$(recall server)
+server=$(saved_value server)
 if [ -z "$server" ]; then
   server=$(echo 'show stat' | socat - "UNIX-CONNECT:$socket" |
     awk -F, '$1 ~ /_svc_app_/ && $2 ~ /^SRV_/ && $18 ~ /^UP|^no check/ { print $1 "/" $2; exit }')
 fi
 [ -n "$server" ] || die 'HAProxy has no server that is up'
-remember server "$server"
+save_value server "$server"
 echo "set server $server state maint" | socat - "UNIX-CONNECT:$socket"
 """,
         undo="""
-server=$(recall server)
+server=$(saved_value server)
 if [ -n "$server" ]; then
   echo "set server $server state ready" | socat - UNIX-CONNECT:/run/haproxy-ingress/haproxy-runtime-api.sock || true
 fi

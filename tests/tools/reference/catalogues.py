@@ -12,7 +12,7 @@ from labctl.checks.record import load_facts
 from labctl.config import parse
 from labctl.config.build import build
 from labctl.faults.catalogue import FAULTS
-from labctl.faults.fault import Fault, Way
+from labctl.faults.fault import Fault, Method
 from labctl.model.lab import Provider, Role, Source
 from labctl.steps.catalogue import STEPS, Need
 from tools.reference.markdown import code, plain, table
@@ -114,6 +114,6 @@ def _where(fault: Fault) -> str:
     words = []
     if set(fault.sources) != set(Source):
         words.append("source " + ", ".join(source.value for source in fault.sources))
-    if fault.way is not Way.SSH:
+    if fault.method is not Method.SSH:
         words.append("provider " + ", ".join(provider.value for provider in Provider if provider.traits.has_console))
-    return "; ".join([fault.place.value, *words])
+    return "; ".join([fault.role.value, *words])

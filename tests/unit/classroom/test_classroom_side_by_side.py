@@ -13,7 +13,7 @@ from labctl.checks.report import Report
 from labctl.classroom import results as shown
 from labctl.classroom.side_by_side import as_they_end, side_by_side
 from labctl.errors import LabctlError
-from labctl.faults.choose import dealt, faults_for
+from labctl.faults.choose import fault_for_seat, faults_for
 from labctl.faults.grade import Grade, Mark
 
 SEATS = [Path(f"/class/seats/seat{number:02}") for number in range(1, 8)]
@@ -66,13 +66,13 @@ def test_an_interrupt_starts_no_further_seat():
 
 def test_each_seat_is_dealt_another_fault_and_the_same_again(article_lab):
     faults = len(faults_for(article_lab))
-    first = [dealt(article_lab, 7, number) for number in range(1, faults + 1)]
+    first = [fault_for_seat(article_lab, 7, number) for number in range(1, faults + 1)]
     assert len({fault.name for fault, _ in first}) == faults
-    assert first == [dealt(article_lab, 7, number) for number in range(1, faults + 1)]
-    assert dealt(article_lab, 7, faults + 1)[0] == first[0][0]
-    assert first != [dealt(article_lab, 8, number) for number in range(1, faults + 1)]
+    assert first == [fault_for_seat(article_lab, 7, number) for number in range(1, faults + 1)]
+    assert fault_for_seat(article_lab, 7, faults + 1)[0] == first[0][0]
+    assert first != [fault_for_seat(article_lab, 8, number) for number in range(1, faults + 1)]
     assert all(machine in fault.machines(article_lab) for fault, machine in first)
-    assert {dealt(article_lab, 7, number, level=1)[0].level for number in range(1, 40)} == {1}
+    assert {fault_for_seat(article_lab, 7, number, level=1)[0].level for number in range(1, 40)} == {1}
 
 
 def test_grades_of_a_class():

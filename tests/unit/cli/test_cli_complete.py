@@ -15,7 +15,7 @@ from click.testing import CliRunner
 from labctl.cli.commands import COMMANDS
 from labctl.cli.main import cli
 from labctl.cli.output import duration
-from labctl.faults.state import Applied, save
+from labctl.faults.state import AppliedFault, save
 from labctl.lab_directory import LabDirectory
 
 
@@ -58,9 +58,9 @@ def test_bash_offers_names_of_this_lab(lab_folder: LabDirectory, line: str, want
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text("")
     applied = [
-        Applied("bgp-filtered", "worker1", "worker1", "script", "", 1.0, hidden=False),
-        Applied("tmp-full", "worker1", "worker1", "script", "", 1.0, hidden=True),
-        Applied("nic-down", "worker1", "worker1", "script", "", 1.0, hidden=False, repaired=2.0),
+        AppliedFault("bgp-filtered", "worker1", "worker1", "script", "", 1.0, hidden=False),
+        AppliedFault("tmp-full", "worker1", "worker1", "script", "", 1.0, hidden=True),
+        AppliedFault("nic-down", "worker1", "worker1", "script", "", 1.0, hidden=False, repaired=2.0),
     ]
     save(lab_folder, applied)
     assert completed(line, lab_folder.base) == wanted

@@ -16,7 +16,7 @@ from made_facts import make_facts, make_lab
 from labctl.checks.check import Layer
 from labctl.checks.layers.all import all_checks
 from labctl.faults.catalogue import FAULTS
-from labctl.faults.fault import Fault, Way, apply_script, undo_script
+from labctl.faults.fault import Fault, Method, apply_script, undo_script
 
 LAB = make_lab()
 TWO = make_lab(more="ingress: {count: 2}\n")
@@ -34,7 +34,7 @@ def test_there_are_faults_of_each_level_over_the_layers() -> None:
 def test_a_fault_is_whole(fault: Fault) -> None:
     assert fault.lesson.endswith((".", "?"))
     assert fault.answer
-    assert bool(fault.apply) == bool(fault.undo) == (fault.way is not Way.POWER)
+    assert bool(fault.apply) == bool(fault.undo) == (fault.method is not Method.POWER)
     assert not any(word in fault.lesson for word in (fault.answer, fault.name))
 
 
@@ -59,6 +59,13 @@ def test_where_a_router_is_in_between_no_fault_is_about_sessions_that_are_not_th
     assert "worker-halted" in {fault.name for fault in FAULTS if fault.fits(lab)}
 
 
+def test_with_upstream_software_no_fault_is_offered_that_is_not_there_or_that_an_operator_reverts() -> None:
+    lab = make_lab(more="source: upstream\n")
+    offered = {fault.name for fault in FAULTS if fault.fits(lab)}
+    assert offered & {"pool-disabled", "agent-stopped", "etcd-stopped", "bird-stopped-on-worker"} == set()
+    assert {"cni-lost", "mesh-off", "bird-stopped-on-ingress"} <= offered
+
+
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
 def test_its_scripts_are_bash(fault: Fault) -> None:
     machine = fault.machines(LAB)[0]
@@ -73,18 +80,18 @@ def test_its_scripts_are_bash(fault: Fault) -> None:
 def test_a_script_on_another_worker_is_never_on_the_same() -> None:
     fault = next(fault for fault in FAULTS if fault.name == "duplicate-address")
     for machine in fault.machines(LAB):
-        assert fault.host(LAB, machine) != machine
+        assert fault.script_machine(LAB, machine) != machine
 
 
 def test_a_file_is_restored_as_it_was_however_often_it_was_broken(tmp_path: Path) -> None:
     file = tmp_path / "some file"
     file.write_text("before\n")
     file.chmod(0o640)
-    words = Path(sys.modules["labctl.faults.fault"].__file__ or "").with_name("words.sh").read_text()
-    begin = f"KEPT='{tmp_path}/kept'\n{words}\n"
+    functions = Path(sys.modules["labctl.faults.fault"].__file__ or "").with_name("functions.sh").read_text()
+    begin = f"BACKUP='{tmp_path}/backup'\n{functions}\n"
     run = ["bash", "-s"]
     for content in ("broken", "broken twice"):
-        body = f"keep_file '{file}'\necho '{content}' >'{file}'"
+        body = f"back_up_file '{file}'\necho '{content}' >'{file}'"
         subprocess.run(run, input=begin + body, text=True, check=True)
     for _ in range(2):
         subprocess.run(run, input=begin + "restore_files", text=True, check=True)
