@@ -116,8 +116,8 @@ def _vip(config: Config) -> Iterator[Conflict]:
         yield Conflict((VIP, SUBNET), f"{vip} is not a host address in {subnet}", "a free address of network.subnet")
         return
     # A subnet with too few addresses is a conflict of its own.
-    taken = {"this host": GATEWAY, **machine_numbers(config.ingress.count, config.workers, router=config.router)}
-    names = {subnet.network_address + number: name for name, number in taken.items() if number < subnet.num_addresses}
+    used = {"this host": GATEWAY, **machine_numbers(config.ingress.count, config.workers, router=config.router)}
+    names = {subnet.network_address + number: name for name, number in used.items() if number < subnet.num_addresses}
     if vip in names:
         found = f"{vip} is the address of {names[vip]}"
         yield Conflict((VIP, SUBNET, ("workers",), COUNT), found, "a free address of network.subnet")

@@ -29,7 +29,7 @@ from labctl.model.lab import Lab
 class _HasName(Protocol):
     @property
     def name(self) -> str:
-        """What it is called on the command line."""
+        """Its name on the command line."""
 
 
 Named = TypeVar("Named", bound=_HasName)
@@ -41,17 +41,17 @@ def bench() -> None:
 
 
 def shown_as(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The options that every measurement has for its result."""
+    """Options that every measurement has for its result."""
     document = click.option(
         "--document",
         type=click.Path(dir_okay=False, path_type=Path),
-        help="Write the measurement's own section in this Markdown file, too.",
+        help="Also write the result to its section of this Markdown file.",
     )
     return output_option("table", "json")(document(command))
 
 
 def show(app: Application, figures: Figures, output: str, document: Path | None) -> None:
-    """Print figures, and write them into a page if one is named."""
+    """Print figures, and write them to a page if one is given."""
     if output == "json":
         app.write(as_json(figures))
     else:
@@ -70,7 +70,7 @@ def _require_working(app: Application, lab: Lab) -> None:
         raise LabctlError("cannot measure a lab with failing checks", why=why, next_step="labctl verify")
 
 
-@bench.command(short_help="The article's two layouts, by turns.")
+@bench.command(short_help="Compare the article's two layouts.")
 @click.option(
     "--rounds",
     type=click.IntRange(1, 100),
@@ -88,7 +88,7 @@ def _require_working(app: Application, lab: Lab) -> None:
 @click.option(
     "--traced", type=click.IntRange(1, 100), metavar="N", default=8, show_default=True, help="Requests to trace."
 )
-@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Draw the figures (SVG), too.")
+@click.option("--plot", type=click.Path(dir_okay=False, path_type=Path), help="Also draw the figures (SVG).")
 @shown_as
 @pass_app
 def path(
@@ -102,7 +102,7 @@ def path(
     output: str,
     document: Path | None,
 ) -> None:
-    """Measure the article's two layouts on the running lab by turns; what this adds to the lab it removes again."""
+    """Measure the article's two layouts alternately on the running lab; then remove what was added to it."""
     lab = app.lab()
     become_root(app, lab, "read what the lab's containers use")
     _require_working(app, lab)
@@ -113,24 +113,29 @@ def path(
         save(app, as_svg(found), plot)
 
 
-@bench.command(short_help="What is lost when a part dies.")
+@bench.command(short_help="Count requests lost when a part fails.")
 @click.option("--case", "chosen", multiple=True, metavar="NAME", help="Only ingress, haproxy, worker, session.")
 @click.option("--timers", multiple=True, metavar="NAME", help="Only these: plain, short, bfd.")
 @click.option(
-    "--rounds", type=click.IntRange(1, 20), metavar="N", default=1, show_default=True, help="How often each case."
+    "--rounds",
+    type=click.IntRange(1, 20),
+    metavar="N",
+    default=1,
+    show_default=True,
+    help="How often to repeat each case.",
 )
 @shown_as
 @pass_app
 def failover(  # noqa: PLR0917 - click hands over every option
     app: Application, chosen: tuple[str, ...], timers: tuple[str, ...], rounds: int, output: str, document: Path | None
 ) -> None:
-    """Let parts of a running lab with two ingress machines die, and count what a steady stream of requests loses.
+    """Make parts of a lab with two ingress machines fail, and count how many requests of a steady load are lost.
 
-    Some ten minutes for all. Afterwards the lab is repaired and verified.
+    All cases take about ten minutes. Afterwards, the lab is repaired and verified.
     """
     lab, files = app.lab(), app.lab_files()
     if lab.vip is None:
-        raise UsageError("this lab has one ingress machine", next_step="`ingress: {count: 2}` in labctl.yaml")
+        raise UsageError("this lab has only one ingress machine", next_step="`ingress: {count: 2}` in labctl.yaml")
     cases, kinds = _chosen(CASES, chosen), _chosen(TIMERS, timers)
     become_root(app, lab, "switch machines off and on")
     recorder = Recorder(app.host)
@@ -141,7 +146,7 @@ def failover(  # noqa: PLR0917 - click hands over every option
 
 
 def _chosen(every: tuple[Named, ...], names: tuple[str, ...]) -> tuple[Named, ...]:
-    """Those of these names, in their own order; all where none is named. Raises UsageError for an unknown one."""
+    """The items with these names, in their own order; without names, all. Raises UsageError for unknown names."""
     known = [item.name for item in every]
     for name in names:
         if name not in known:

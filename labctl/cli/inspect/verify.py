@@ -89,7 +89,7 @@ def note_running_labctl(app: Application) -> None:
 
 
 def report_saver(app: Application, lab: Lab) -> Keep:
-    """Saves each verify for `labctl report`. If that fails, -v says so, and the verify goes on."""
+    """Saves each verify for `labctl report`. If that fails, -v says so, and verify continues."""
 
     def save_report(report: Report, facts: Facts) -> None:
         try:
