@@ -1,1 +1,1 @@
-"""The command line: thin commands, one file each. Nothing heavy is imported before a command needs it."""
+"""The command line: a table of commands, a folder per group of them, and what they share."""

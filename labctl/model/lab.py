@@ -37,12 +37,12 @@ class Machine:
 
     @property
     def forwards(self) -> bool:
-        """Whether the machine forwards packets that are meant for others: to its pods, or as a router."""
+        """Whether the machine forwards packets: to its pods, or as a router."""
         return self.is_node or self.role is Role.ROUTER
 
 
 class Encapsulation(StrEnum):
-    """How packets from pods on one node to pods on another cross the lab's network: as they are, or in a tunnel."""
+    """How packets between pods on different nodes cross the lab's network: as they are, or in a tunnel."""
 
     NONE = "none"
     VXLAN = "vxlan"
@@ -55,7 +55,7 @@ class Encapsulation(StrEnum):
 
     @property
     def device(self) -> str:
-        """The tunnel's interface on a node, as Calico names it; empty where there is none."""
+        """Calico's name of the tunnel's interface on a node; empty without a tunnel."""
         return {Encapsulation.NONE: "", Encapsulation.VXLAN: "vxlan.calico", Encapsulation.IPIP: "tunl0"}[self]
 
 
@@ -74,7 +74,7 @@ class Network:
 
 
 class Mesh(StrEnum):
-    """How a node learns the other nodes' blocks: from each of them, or from ingress (or the router), which reflects."""
+    """How a node learns other nodes' blocks: from each of them, or from ingress (or the router) as route reflector."""
 
     FULL = "full"
     REFLECTOR = "reflector"
@@ -82,11 +82,11 @@ class Mesh(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Bgp:
-    """How the sessions outside the cluster, and those of the nodes with it, are.
+    """The BGP sessions of the machines outside the cluster.
 
-    hold_time: seconds without a word after which a session counts as dead. bfd: Bidirectional Forwarding Detection
-    (RFC 5880) tells that within a second. keep_next_hop: what a node tells on keeps the next hop it was learned with.
-    password: segments carry an MD5 signature (RFC 2385).
+    hold_time: seconds without a message after which a session is closed. bfd: Bidirectional Forwarding Detection
+    (RFC 5880) detects a dead peer within a second. keep_next_hop: a node does not change the next hop of routes that
+    it re-advertises. password: TCP segments carry an MD5 signature (RFC 2385).
     """
 
     hold_time: int = 30
@@ -98,9 +98,9 @@ class Bgp:
 
 @dataclass(frozen=True, slots=True)
 class VirtualAddress:
-    """An address that two ingress machines share: at any time one of them has it (VRRP, RFC 5798).
+    """An address that two ingress machines share: only one of them has it at a time (VRRP, RFC 5798).
 
-    advert_interval: seconds from one advertisement of the machine that has it to the next.
+    advert_interval: seconds between advertisements of the machine that has it.
     """
 
     address: IPv4Address
@@ -109,7 +109,7 @@ class VirtualAddress:
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """The application that the lab serves. host: the name that clients ask for."""
+    """The application that the lab serves. host: its host name."""
 
     host: str
     replicas: int
@@ -118,7 +118,7 @@ class App:
 
 @dataclass(frozen=True, slots=True)
 class Versions:
-    """Versions that the scripts depend on. Empty where the source decides (Debian's archive has one version)."""
+    """Versions of upstream software. Empty for source debian, whose archive has one version of each."""
 
     kubernetes: str
     calico: str
@@ -130,7 +130,7 @@ class Versions:
 class Box:
     """The machines' box. name and version as Vagrant knows them; an empty version means any.
 
-    mirror: Debian mirror for the box that labctl builds itself; empty: the host's own.
+    mirror: Debian mirror for the box that labctl builds; empty: that of this host.
     """
 
     name: str
@@ -148,11 +148,11 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class Mirrors:
-    """Where upstream software is fetched instead of at its publishers.
+    """Servers that replace the publishers of upstream software.
 
-    cache: URL that has a folder per publisher. folder: where that is on this host, if `up` serves it itself.
-    offline: whether nothing but the cache may be asked.
-    single: keys of ``sources:``, each with the URL that takes the place of scheme and host.
+    cache: URL with a folder per publisher. folder: the cache's folder on this host, if `up` serves it.
+    offline: whether only the cache may be used.
+    single: keys of ``sources:``, each with the URL that replaces scheme and host.
     """
 
     cache: str = ""
@@ -163,7 +163,7 @@ class Mirrors:
 
 @dataclass(frozen=True, slots=True)
 class Internet:
-    """How the machines reach what is outside the lab: as their host does.
+    """How the machines reach the internet: as their host does.
 
     proxies: names and values as in an environment; a value may hold a password. name_servers: for machines without any.
     """
@@ -174,7 +174,7 @@ class Internet:
 
 @dataclass(frozen=True, slots=True)
 class Lab:
-    """Everything that is known about a lab before anything exists.
+    """Everything that is known about a lab before it exists.
 
     emulated: whether the machines' processors are emulated in software (libvirt without KVM, or the host itself).
     """
@@ -218,17 +218,17 @@ class Lab:
 
     @property
     def entry(self) -> IPv4Address:
-        """The address that clients ask: the one that moves between the ingress machines, or that of the only one."""
+        """The address that clients use: the virtual address, or that of the only ingress machine."""
         return self.vip.address if self.vip else self.ingress.address
 
     @property
     def router(self) -> Machine | None:
-        """The machine between ingress and the nodes, where the lab has one."""
+        """The router between ingress and the nodes, if there is one."""
         return next((machine for machine in self.machines if machine.role is Role.ROUTER), None)
 
     @property
     def outside(self) -> tuple[Machine, ...]:
-        """The machines outside the cluster that speak BGP: the router first, where there is one, then ingress."""
+        """The machines outside the cluster that speak BGP: the router, if there is one, then ingress."""
         return (self.router, *self.ingresses) if self.router else self.ingresses
 
     @property
@@ -243,7 +243,7 @@ class Lab:
         return (*self.nodes, *self.ingresses) if machine.role is Role.ROUTER else (self.router,)
 
     def next_hop(self, here: Machine, node: Machine) -> Machine:
-        """The machine that ``here`` sends packets to which are meant for pods of a node."""
+        """The machine to which ``here`` sends packets for the pods of a node."""
         return self.router if self.router and here.role is Role.INGRESS else node
 
     def as_number(self, machine: Machine) -> int:
