@@ -20,7 +20,6 @@ class KubernetesFacts:
     cri_socket: str
     cgroup_driver: str
     skipped_phases: str
-    patches_option: str
 
 
 def kubernetes_facts(lab: Lab) -> KubernetesFacts:
@@ -37,8 +36,6 @@ def kubernetes_facts(lab: Lab) -> KubernetesFacts:
         cri_socket="unix:///run/containerd/containerd.sock" if minor >= 24 else "/run/containerd/containerd.sock",
         cgroup_driver=lab.provider.traits.cgroup_driver,
         skipped_phases=_skipped_phases(lab),
-        # The option lost its first word in 1.22 (kubernetes/kubernetes CHANGELOG-1.22).
-        patches_option="--patches" if minor >= 22 else "--experimental-patches",
     )
 
 

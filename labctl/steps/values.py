@@ -56,7 +56,6 @@ def machine_values(lab: Lab, machine: Machine, *, join_hash: str, internet: Inte
         "cri_socket": facts.cri_socket,
         "cgroup_driver": facts.cgroup_driver,
         "skipped_phases": facts.skipped_phases,
-        "patches_option": facts.patches_option,
         "node_images": _node_images(lab, machine, facts),
         **_vrrp(lab, machine),
         **_upstream_values(lab, internet),

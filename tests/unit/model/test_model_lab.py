@@ -45,26 +45,25 @@ def test_debians_kubernetes(article_lab: Lab) -> None:
         cri_socket="/run/containerd/containerd.sock",
         cgroup_driver="cgroupfs",
         skipped_phases="preflight,addon/coredns,kubelet-finalize",
-        patches_option="--experimental-patches",
     )
 
 
 @pytest.mark.parametrize(
-    ("version", "api", "registry", "socket", "patches"),
+    ("version", "api", "registry", "socket"),
     [
-        ("1.21.0", "v1beta2", "k8s.gcr.io", "/run/", "--experimental-patches"),
-        ("1.22.0", "v1beta3", "k8s.gcr.io", "/run/", "--patches"),
-        ("1.24.0", "v1beta3", "k8s.gcr.io", "unix:///run/", "--patches"),
-        ("1.25.0", "v1beta3", "registry.k8s.io", "unix:///run/", "--patches"),
-        ("1.30.9", "v1beta3", "registry.k8s.io", "unix:///run/", "--patches"),
-        ("1.31.0", "v1beta4", "registry.k8s.io", "unix:///run/", "--patches"),
+        ("1.21.0", "v1beta2", "k8s.gcr.io", "/run/"),
+        ("1.22.0", "v1beta3", "k8s.gcr.io", "/run/"),
+        ("1.24.0", "v1beta3", "k8s.gcr.io", "unix:///run/"),
+        ("1.25.0", "v1beta3", "registry.k8s.io", "unix:///run/"),
+        ("1.30.9", "v1beta3", "registry.k8s.io", "unix:///run/"),
+        ("1.31.0", "v1beta4", "registry.k8s.io", "unix:///run/"),
     ],
 )
 def test_what_changed_between_versions(
-    article_lab: Lab, version: str, api: str, registry: str, socket: str, patches: str
+    article_lab: Lab, version: str, api: str, registry: str, socket: str
 ) -> None:
     facts = facts_of(article_lab, version)
-    assert (facts.kubeadm_api, facts.image_registry, facts.patches_option) == (api, registry, patches)
+    assert (facts.kubeadm_api, facts.image_registry) == (api, registry)
     assert facts.cri_socket == f"{socket}containerd/containerd.sock"
     assert facts.pause_image.startswith(f"{registry}/pause:")
 

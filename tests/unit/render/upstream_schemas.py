@@ -45,6 +45,7 @@ class Init(Strict):
     bootstrapTokens: list[dict[Literal["token", "ttl"], str]]  # noqa: N815
     localAPIEndpoint: dict[Literal["advertiseAddress", "bindPort"], str | int]  # noqa: N815
     nodeRegistration: Registration  # noqa: N815
+    patches: dict[Literal["directory"], str]
     timeouts: dict[Literal["controlPlaneComponentHealthCheck", "kubeletHealthCheck"], str] = Field(default_factory=dict)
 
 

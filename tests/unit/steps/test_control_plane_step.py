@@ -9,6 +9,7 @@ import pytest
 import yaml
 from step_in_folder import StepInFolder
 
+from labctl.engine.bundle import FOLDER
 from labctl.model.lab import Lab
 
 # Each notes how it was called; kubeadm also what its file holds, who may read that, and what lies in its way.
@@ -18,6 +19,7 @@ PROGRAMS = {
     "kubectl": "echo ok",
     "kubeadm": """\
 [ "$1" = init ] || { echo v1.34.9; exit; }
+case " $* " in *" --patches "*) echo "error: can not mix '--config' with arguments [patches]" >&2; exit 1 ;; esac
 cp "$3" seen.yaml; stat --format=%a "$3" >mode
 mkdir -p root/etc/kubernetes/manifests root/var/lib/etcd
 ls -A root/etc/kubernetes/manifests root/var/lib/etcd >in-the-way
@@ -63,6 +65,28 @@ def test_the_publishers_kubernetes_is_of_the_version_that_was_installed(make_mac
     assert machine.run()[0] == 0
     seen = {item["kind"]: item for item in yaml.safe_load_all(machine.read("seen.yaml"))}
     assert seen["ClusterConfiguration"]["kubernetesVersion"] == "v1.34.9"
+
+
+def test_the_publishers_kubeadm_finds_the_patches_in_its_file(make_machine: NewMachine) -> None:
+    """kubeadm 1.36.2 with --patches: "can not mix '--config' with arguments [patches]" (forbidden since 1.23)."""
+    machine = make_machine(UPSTREAM)
+    status, calls = machine.run()
+    assert status == 0
+    seen = {item["kind"]: item for item in yaml.safe_load_all(machine.read("seen.yaml"))}
+    assert seen["InitConfiguration"]["patches"] == {"directory": f"{FOLDER}/files/patches"}
+    assert sorted(path.name for path in (machine.step.parent.parent / "files/patches").iterdir()) == [
+        f"kube-{part}+strategic.yaml" for part in ("apiserver", "controller-manager", "scheduler")
+    ]
+    assert "patches" not in init_among(calls)
+
+
+def test_debians_kubeadm_is_told_of_the_patches_by_an_option(make_machine: NewMachine) -> None:
+    """Kubernetes 1.20: the field came with v1beta3."""
+    machine = make_machine(DEBIAN)
+    calls = machine.run()[1]
+    seen = {item["kind"]: item for item in yaml.safe_load_all(machine.read("seen.yaml"))}
+    assert "patches" not in seen["InitConfiguration"]
+    assert "--experimental-patches files/patches" in init_among(calls)
 
 
 def test_a_second_run_leaves_the_control_plane_alone(machine: StepInFolder) -> None:
