@@ -81,6 +81,10 @@ _SYSCTLS = (
 )
 _SYSCTL_FILES = "/usr/lib/sysctl.d/*.conf /run/sysctl.d/*.conf /etc/sysctl.d/*.conf"
 _FILE_SETTINGS = r"^\s*-?net[./]ipv4[./](ip_forward|conf[./]all[./](rp_filter|forwarding))\s*="
+# nft does not list the rules of iptables-legacy; the kernel names their tables, once there are any.
+_FIREWALL = (
+    "nft list ruleset 2>/dev/null || iptables-save; ! grep -qs . /proc/net/ip_tables_names || iptables-legacy-save"
+)
 _EVERYWHERE = (
     Probe("addresses", "ip -json addr"),
     Probe("routes", "ip -json route"),
@@ -98,7 +102,7 @@ _EVERYWHERE = (
     # What has a terminal was stopped by somebody who sits there, with Ctrl-Z.
     Probe("processes", r"ps -eo stat=,tty=,pid=,comm=,args= | sed -nE 's/^(T\S* +)\? +/\1/p'"),
     Probe("hostname", "uname -n"),
-    Probe("firewall", "nft list ruleset 2>/dev/null || iptables-save"),
+    Probe("firewall", _FIREWALL),
     Probe("qdiscs", "tc qdisc show"),
 )
 

@@ -1,4 +1,4 @@
-"""Which rules drop, reject, redirect or change packets, in `nft list ruleset` or in `iptables-save`.
+"""Which rules drop, reject, redirect or change packets, in what `nft list ruleset` and `iptables-save` print.
 
 Standard library only: this file also runs on the machines.
 """
@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*"')
+_SAVED_TABLE = re.compile(r"^\*\w+$")
 _OPENING = re.compile(r"^(table|chain)\s+(.*?)\s*\{$")
 _NFT_VERDICT = re.compile(
     r"(?:^|\s)(?:drop|reject|queue|synproxy|notrack|redirect|masquerade|tproxy"
@@ -51,16 +52,25 @@ class DropRule:
 def parse_drop_rules(text: str) -> tuple[DropRule, ...]:
     """All rules and policies that drop, reject, redirect or change, in order.
 
-    Understands nft's and iptables-save's format.
+    Understands nft's format and iptables-save's, also one after the other: nft does not list the rules of
+    iptables-legacy. The name of a table has its family before it only in nft's (`ip filter`).
     """
-    return tuple(_from_save(text)) if re.search(r"^\*\w+$", text, re.MULTILINE) else tuple(_from_nft(text))
+    listed: list[str] = []
+    saved: list[str] = []
+    into = listed
+    for line in text.splitlines():
+        if _SAVED_TABLE.match(line):
+            into = saved
+        into.append(line.strip())
+        if line == "COMMIT":
+            into = listed
+    return (*_from_nft(listed), *_from_save(saved))
 
 
-def _from_nft(text: str) -> list[DropRule]:
+def _from_nft(lines: list[str]) -> list[DropRule]:
     found = []
     table = chain = ""
-    for raw in text.splitlines():
-        line = raw.strip()
+    for line in lines:
         opening = _OPENING.match(line)
         if opening:
             if opening[1] == "table":
@@ -74,10 +84,10 @@ def _from_nft(text: str) -> list[DropRule]:
     return found
 
 
-def _from_save(text: str) -> list[DropRule]:
+def _from_save(lines: list[str]) -> list[DropRule]:
     found = []
     table = ""
-    for line in text.splitlines():
+    for line in lines:
         if line.startswith("*"):
             table = line[1:].strip()
         elif line.startswith(":"):

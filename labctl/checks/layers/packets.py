@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from labctl.checks.check import Outcome, failed, listed, passed
 from labctl.checks.facts import Facts, MachineFacts, MissingFact
+from labctl.checks.layers.own_rules import is_own
 from labctl.checks.layers.ports import LAST_OF_NOBODY, lab_ports
 from labctl.facts.firewall import DropRule
 from labctl.facts.iproute import Nic
@@ -12,8 +13,6 @@ from labctl.model.lab import Lab, Machine
 # Disciplines that lose nothing on an idle line; whatever else stands there was put there by somebody.
 HARMLESS = ("noqueue", "mq", "pfifo_fast", "fq_codel", "fq", "codel", "sfq", "cake", "fq_pie", "clsact", "ingress")
 _TUNNEL = 60  # Calico leaves room for a tunnel's headers where it can't tell that there is none (WireGuard: 60 bytes)
-_OWN_CHAINS = ("KUBE-", "cali-", "felix", "CNI-")  # kube-proxy and kubelet; Calico's Felix
-_OWN_TABLES = ("kube-proxy", "calico")  # where these two speak nftables
 
 
 def lab_nic(facts: MachineFacts, machine: Machine) -> Nic | None:
@@ -62,11 +61,7 @@ def _mtus(facts: Facts, lab: Lab) -> list[int]:
 
 def foreign_drop_rules(facts: Facts, machine: str) -> tuple[DropRule, ...]:
     """Rules that end or change packets, and are neither Kubernetes' nor Calico's, nor for ports that nobody uses."""
-    found = [
-        rule
-        for rule in facts.on(machine).drop_rules
-        if not rule.chain.startswith(_OWN_CHAINS) and rule.table.rpartition(" ")[2] not in _OWN_TABLES
-    ]
+    found = [rule for rule in facts.on(machine).drop_rules if not is_own(rule)]
     used = lab_ports(facts) if any(rule.ports for rule in found) else frozenset()
     return tuple(rule for rule in found if not rule.ports or rule.ports & used or max(rule.ports) > LAST_OF_NOBODY)
 

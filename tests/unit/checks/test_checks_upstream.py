@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import firewall_dumps as dumps
 import pytest
 from edits import with_objects, with_result, with_text
 from made_facts import make_facts, make_lab
@@ -44,21 +45,6 @@ SESSION = """\
     Hold timer:       136/240
     Keepalive timer:  27/80
 
-"""
-CHAINS = """\
-table ip filter {
-	chain cali-FORWARD {
-		ct state invalid counter packets 0 bytes 0 drop
-	}
-	chain KUBE-FIREWALL {
-		ip saddr != 127.0.0.0/8 ip daddr 127.0.0.0/8 ct status dnat counter packets 0 bytes 0 drop
-	}
-}
-table ip kube-proxy {
-	chain reject-chain {
-		reject
-	}
-}
 """
 CONFLIST = (
     '/etc/cni/net.d/10-calico.conflist:{"name":"k8s-pod-network","cniVersion":"0.3.1","plugins":[{"type":"calico",'
@@ -100,7 +86,7 @@ def real_calico() -> Facts:
         facts = with_result(facts, node.name, "protocols", stdout=bird_of_calico(LAB, node))
         facts = with_result(facts, node.name, "cni", stdout=CONFLIST)
         facts = with_result(facts, node.name, "cni-plugins", stdout="bandwidth\ncalico\ncalico-ipam\nportmap\n")
-        facts = with_text(facts, node.name, "firewall", lambda text: text + CHAINS)
+        facts = with_text(facts, node.name, "firewall", lambda text: text + dumps.ARP + dumps.IPTABLES_NFT)
     facts = with_objects(facts, "daemonsets", calico_set)
     return with_objects(facts, "pods", lambda items: items.extend(calico_pod(node) for node in LAB.nodes))
 

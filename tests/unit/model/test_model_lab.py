@@ -59,9 +59,7 @@ def test_debians_kubernetes(article_lab: Lab) -> None:
         ("1.31.0", "v1beta4", "registry.k8s.io", "unix:///run/"),
     ],
 )
-def test_what_changed_between_versions(
-    article_lab: Lab, version: str, api: str, registry: str, socket: str
-) -> None:
+def test_what_changed_between_versions(article_lab: Lab, version: str, api: str, registry: str, socket: str) -> None:
     facts = facts_of(article_lab, version)
     assert (facts.kubeadm_api, facts.image_registry) == (api, registry)
     assert facts.cri_socket == f"{socket}containerd/containerd.sock"
