@@ -5,6 +5,7 @@ No key and no password is read.
 
 from __future__ import annotations
 
+import json
 import shlex
 from ipaddress import IPv4Address
 
@@ -16,6 +17,9 @@ CONTROLLER_KUBECONFIG = "/etc/haproxy-ingress/kubeconfig"
 CONTROLLER_NAME = "haproxy-ingress"
 CONTROLLER_GROUP = "labctl:ingress-controllers"
 """Whom the controller's certificate names (labctl/secrets); its rights are the group's."""
+
+READER = "/etc/labctl/reader.pem"
+"""The certificate and key by which labctl reads the API. Its rights: scripts/files/reader-objects.yaml.j2."""
 
 KUBELET_KUBECONFIG = "/etc/kubernetes/kubelet.conf"
 """It names the kubelet's certificate by its file."""
@@ -32,14 +36,11 @@ def curl_within(patience: float) -> tuple[str, ...]:
     )
 
 
-def as_administrator(patience: float) -> tuple[str, ...]:
-    """curl with the API server's own client certificate for kubelets, which kubeadm keeps on every control plane and
-    which may read everything. The user agent is set because the API server indents JSON for curl.
-    """
+def as_reader(patience: float) -> tuple[str, ...]:
+    """curl with labctl's own client certificate. The user agent is set because the API server indents JSON for curl."""
     return (
         *(*curl_within(patience), "--fail-early", "-A", "labctl"),
-        *("--cacert", f"{_PKI}/ca.crt"),
-        *("--cert", f"{_PKI}/apiserver-kubelet-client.crt", "--key", f"{_PKI}/apiserver-kubelet-client.key"),
+        *("--cacert", f"{_PKI}/ca.crt", "--cert", READER),
     )
 
 
@@ -62,7 +63,7 @@ def certificates_of(machine: Machine, source: Source) -> tuple[str, ...]:
         return ()
     files = [f"{_PKI}/ca.crt", "/var/lib/kubelet/pki/kubelet-client-current.pem", KUBELET_KUBECONFIG]
     if machine.role is Role.CONTROLPLANE:
-        files += [f"{_PKI}/{name}.crt" for name in _KUBEADMS]
+        files += [READER, *(f"{_PKI}/{name}.crt" for name in _KUBEADMS)]
         files += [f"/etc/kubernetes/{name}.conf" for name in ("admin", "controller-manager", "scheduler")]
         files += _of_etcd(source)
     if source is Source.DEBIAN:
@@ -87,27 +88,46 @@ def certificates_command(files: tuple[str, ...]) -> str:
     return f"sed -sn '1F;/BEGIN CERTIFICATE/,/END CERTIFICATE/p;{server};{encoded}' {shlex.join(files)}"
 
 
-def controller_reads(source: Source) -> tuple[str, ...]:
-    """What the controller must be allowed to read, as paths of the API (scripts/files/ingress-objects.yaml.j2)."""
-    version = "v1beta1" if source is Source.DEBIAN else "v1"  # endpointslices are v1 since Kubernetes 1.21
-    paths = [
-        "/apis/networking.k8s.io/v1/ingresses",
-        "/apis/networking.k8s.io/v1/ingressclasses",
-        f"/apis/discovery.k8s.io/{version}/endpointslices",
-        "/api/v1/services",
+def controller_reads(source: Source) -> tuple[tuple[str, str], ...]:
+    """What the controller must be allowed to list: API groups and kinds (scripts/files/ingress-objects.yaml.j2)."""
+    kinds = [
+        ("networking.k8s.io", "ingresses"),
+        ("networking.k8s.io", "ingressclasses"),
+        ("discovery.k8s.io", "endpointslices"),
+        ("", "services"),
     ]
     if source is Source.UPSTREAM:
-        paths += [f"/api/v1/{name}" for name in ("namespaces", "configmaps", "secrets")]
-    return tuple(paths)
+        kinds += [("", name) for name in ("namespaces", "configmaps", "secrets")]
+    return tuple(kinds)
+
+
+END_OF_ANSWER = "labctl-url %{http_code} %{url_effective}"
+"""What curl prints after each answer, on a line of its own (curl's --write-out)."""
 
 
 def rights_command(address: IPv4Address, source: Source, patience: float) -> str:
-    """One curl that asks the API, in the controller's name, for one object of each kind that the controller reads.
+    """One curl that asks the API of each kind of object whether the controller may list it.
 
-    It prints `STATUS URL` per kind, and no object.
+    Nothing is done in the controller's name. Each answer is a line of JSON, then END_OF_ANSWER.
     """
-    who = ("-H", f"Impersonate-User: {CONTROLLER_NAME}", "-H", f"Impersonate-Group: {CONTROLLER_GROUP}")
-    words = [*as_administrator(patience), *who, "-w", r"%{http_code} %{url_effective}\n"]
-    for path in controller_reads(source):
-        words += ["-o", "/dev/null", f"https://{address}:{API_PORT}{path}?limit=1"]
+    url = f"https://{address}:{API_PORT}/apis/authorization.k8s.io/v1/subjectaccessreviews"
+    curl, *options = as_reader(patience)
+    options += ["-w", rf"\n{END_OF_ANSWER}\n", "-H", "Content-Type: application/json"]
+    words = [curl]
+    for group, kind in controller_reads(source):
+        words += ["--next"] if len(words) > 1 else []
+        words += [*options, "--data", json.dumps(_review(group, kind)), url]
     return shlex.join(words)
+
+
+def _review(group: str, kind: str) -> dict[str, object]:
+    """The question whether the controller may list objects of a kind (authorization.k8s.io/v1, SubjectAccessReview)."""
+    return {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {
+            "user": CONTROLLER_NAME,
+            "groups": [CONTROLLER_GROUP, "system:authenticated"],
+            "resourceAttributes": {"group": group, "resource": kind, "verb": "list"},
+        },
+    }

@@ -13,7 +13,8 @@ from ipaddress import IPv4Address
 from labctl.checks.credentials import (
     API_PORT,
     CONTROLLER_KUBECONFIG,
-    as_administrator,
+    END_OF_ANSWER,
+    as_reader,
     certificates_command,
     certificates_of,
     curl_within,
@@ -212,8 +213,8 @@ def api_command(address: IPv4Address, patience: float = 1.0) -> str:
     """
     urls = [f"https://{address}:{API_PORT}{path}" for path in API_PATHS.values()]
     words = [
-        *as_administrator(patience),
-        *("-w", r"\nlabctl-url %{http_code} %{url_effective}\n"),
+        *as_reader(patience),
+        *("-w", rf"\n{END_OF_ANSWER}\n"),
         *urls,
     ]
     return shlex.join(words)

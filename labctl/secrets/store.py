@@ -116,6 +116,8 @@ class SecretStore:
             self._put(f"{folder}/pki/{target}.crt", pair.certificate)
             self._put(f"{folder}/pki/{target}.key", pair.key)
         self._put(f"{folder}/admin.conf", self._get("admin.kubeconfig"))
+        reader = self._certificate("ca", "reader", Subject("labctl-reader", ("labctl:readers",)))
+        self._put(f"{folder}/reader.pem", reader.certificate + reader.key)
 
     def _ssh(self, lab: Lab) -> None:
         own = self._made_once("ssh/lab_ed25519", new_ssh_key, lost.is_ssh_key)

@@ -88,12 +88,13 @@ STEPS: tuple[Step, ...] = (
     ),
     Step(
         "control-plane",
-        "etcd, kubeadm init, and what the controller may read",
+        "etcd, kubeadm init, and what the controller and labctl may read",
         _CONTROLPLANE,
         (Need("runtime"), Need("kubernetes")),
         (
             "kubeadm-init.yaml",
             "ingress-objects.yaml",
+            "reader-objects.yaml",
             "patches/kube-apiserver+strategic.yaml",
             "patches/kube-controller-manager+strategic.yaml",
             "patches/kube-scheduler+strategic.yaml",

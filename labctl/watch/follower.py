@@ -21,6 +21,8 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 
+AUTHORITY = "/etc/kubernetes/pki/ca.crt"
+READER = "/etc/labctl/reader.pem"  # labctl's own certificate and key: see labctl/checks/credentials.py
 SECONDS = 2.0  # for one answer
 MOST_BYTES = 2_000_000
 # What changes although nothing has happened: BIRD's timers, and the version that the API gives to each list.
@@ -99,9 +101,8 @@ class Api:
 
     def __init__(self, url: str, paths: str) -> None:
         self.url, self.paths = url, paths.split()
-        pki = "/etc/kubernetes/pki/"
-        context = ssl.create_default_context(cafile=pki + "ca.crt")
-        context.load_cert_chain(pki + "apiserver-kubelet-client.crt", pki + "apiserver-kubelet-client.key")
+        context = ssl.create_default_context(cafile=AUTHORITY)
+        context.load_cert_chain(READER)
         self.connection = http.client.HTTPSConnection(url.partition("//")[2], timeout=SECONDS, context=context)
 
     def ask(self) -> str:

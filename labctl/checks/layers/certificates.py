@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from urllib.parse import urlsplit
 
 from labctl.checks.check import Outcome, counted, failed, listed, passed
-from labctl.checks.credentials import API_PORT, CONTROLLER_KUBECONFIG, KUBELET_KUBECONFIG, certificates_of
+from labctl.checks.credentials import API_PORT, CONTROLLER_KUBECONFIG, KUBELET_KUBECONFIG, READER, certificates_of
 from labctl.checks.facts import Facts
 from labctl.model.lab import Lab, Machine
 
@@ -58,6 +58,8 @@ def certificates(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
     files = certificates_of(machine, lab.source)
     files = tuple(file for file in files if file != KUBELET_KUBECONFIG)
     missing = [file for file in files if not any(item.file == file for item in found)]
+    if missing == [READER]:
+        return failed(f"missing: {READER}", no_reader(machine.name), "labctl up")
     if missing:
         cause = f"{machine.name} has no certificate in {missing[0]}: the program that needs it can't identify itself"
         return failed(f"missing: {listed(missing, most=3)}", cause, f"labctl ssh {machine.name} -- ls -l {missing[0]}")
@@ -74,6 +76,11 @@ def certificates(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
         return failed(f"{item.file} {words}", f"the certificate in {item.file} on {machine.name} {words}", hint)
     first = min(found, key=lambda item: item.end)
     return passed(f"{counted(len(found), 'certificate')}, the first ends on {first.end:%Y-%m-%d} ({first.file})")
+
+
+def no_reader(machine: str) -> str:
+    """What is said where labctl's own certificate is not on the control plane."""
+    return f"{machine} has no {READER}, by which labctl reads the API: an older labctl brought this lab up"
 
 
 def read_servers(text: str) -> dict[str, str]:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from labctl.checks.causes import unit_state, why_unit_is_down
 from labctl.checks.check import Check, Layer, Outcome, Status, failed, listed, passed
 from labctl.checks.cluster_objects import DaemonSet, Node, Pod
-from labctl.checks.credentials import API_PORT
+from labctl.checks.credentials import API_PORT, READER
 from labctl.checks.facts import Facts
+from labctl.checks.layers.certificates import no_reader
 from labctl.checks.layers.units import unit_check
 from labctl.checks.probes import API_PATHS, CONTAINERD_UNIT, ETCD_UNIT, KUBELET_UNIT
 from labctl.checks.subjects import require_api
@@ -87,7 +88,14 @@ def _api_check(lab: Lab) -> Check:
         run=api,
         probe="api",
         needs=(f"machine.{name}",),
-        explained_by=(*etcd, *basis, f"machine.clock.{name}", f"machine.address.{name}", f"machine.firewall.{name}"),
+        explained_by=(
+            *etcd,
+            *basis,
+            f"machine.certificates.{name}",
+            f"machine.clock.{name}",
+            f"machine.address.{name}",
+            f"machine.firewall.{name}",
+        ),
     )
 
 
@@ -96,6 +104,8 @@ def api(facts: Facts, lab: Lab) -> Outcome:
     cluster = facts.cluster
     broken = [line[3:] for line in cluster.readyz.splitlines() if line.startswith("[-]")]
     name = lab.controlplane.name
+    if unread := _unread(facts, lab):
+        return unread
     if "readyz" in cluster.errors or broken:
         observed = listed(broken) or cluster.errors["readyz"]
         return failed(observed, _why_no_api(facts, lab, broken), f"labctl ssh {name} -- journalctl -u kubelet -n 20")
@@ -109,6 +119,19 @@ def api(facts: Facts, lab: Lab) -> Outcome:
             "labctl kubectl get --raw /readyz?verbose",
         )
     return passed(f"readyz check passed, {cluster.version}")
+
+
+def _unread(facts: Facts, lab: Lab) -> Outcome | None:
+    """What keeps labctl from reading an API that answers; None if nothing does."""
+    errors, name = facts.cluster.errors, lab.controlplane.name
+    certificates = facts.on(name).results.get("certificates")
+    if "readyz" in errors and certificates and certificates.stdout.strip() and READER not in certificates.stdout:
+        return failed(f"missing: {READER}", no_reader(name), "labctl up")
+    refused = next((text for text in errors.values() if text.startswith(("HTTP 401", "HTTP 403"))), "")
+    if not refused:
+        return None
+    changed = f"{READER} or the ClusterRole labctl-reader is not as `labctl up` makes it"
+    return failed(refused, f"the API does not let labctl read: {changed}", "labctl up")
 
 
 def _why_no_api(facts: Facts, lab: Lab, broken: list[str]) -> str:

@@ -92,6 +92,17 @@ _DISK = (
 )
 
 
+def review(group: str, kind: str, *, allowed: bool = True) -> str:
+    """What the API answers to a SubjectAccessReview, and curl's line after it."""
+    asked = {"group": group, "resource": kind, "verb": "list"}
+    status: dict[str, Any] = {"allowed": allowed}
+    if allowed:
+        status["reason"] = 'RBAC: allowed by ClusterRoleBinding "haproxy-ingress" of ClusterRole "haproxy-ingress"'
+    spec = {"resourceAttributes": asked, "user": "haproxy-ingress", "groups": ["labctl:ingress-controllers"]}
+    body = {"kind": "SubjectAccessReview", "apiVersion": "authorization.k8s.io/v1", "spec": spec, "status": status}
+    return json.dumps(body) + "\n\nlabctl-url 201 https://x:6443/apis/authorization.k8s.io/v1/subjectaccessreviews\n"
+
+
 def _reached(lab: Lab, probe: str) -> str:
     if probe.startswith("http"):
         return "200"
@@ -134,7 +145,7 @@ def _machine(lab: Lab, machine: Machine) -> MachineFacts:
         "certificates": "".join(f"{file}\n{_certificate()}\n" for file in certificates_of(machine, lab.source)),
         "bird-options": "",
         "bird-syntax": "",
-        "controller-rights": "".join(f"200 https://x:6443{path}?limit=1\n" for path in controller_reads(lab.source)),
+        "controller-rights": "".join(review(group, kind) for group, kind in controller_reads(lab.source)),
         "cni": '/etc/cni/net.d/10-calico.conflist:{"plugins": [{"type": "calico", "ipam": {"type": "host-local"}}]}\n',
         "cni-plugins": "calico\nhost-local\n",
         "bird-routes": _bird_routes(lab, machine),

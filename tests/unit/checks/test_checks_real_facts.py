@@ -1,4 +1,8 @@
-"""Facts of a real healthy lab (record.py; LXC, source debian): nothing is named there."""
+"""Facts of a real healthy lab (record.py; LXC, source debian): nothing is named there.
+
+Recorded before labctl had a reader of its own; its certificate and the answers on the controller's rights were put in
+by hand, in the form in which the API gives them.
+"""
 
 from __future__ import annotations
 

@@ -93,11 +93,12 @@ def test_each_machine_gets_its_own_secrets_and_no_more(store: SecretStore) -> No
         for machine in ("ingress", "controlplane", "worker1", "worker2")
     }
     worker = ["bootstrap-token", "ca.crt", "calico-node.kubeconfig"]
+    own = ["admin.conf", "reader.pem"]
     authorities = ["ca.crt", "ca.key", "etcd/ca.crt", "front-proxy-ca.crt", "front-proxy-ca.key", "sa.key", "sa.pub"]
     leaves = ["apiserver-etcd-client.crt", "apiserver-etcd-client.key", "etcd/server.crt", "etcd/server.key"]
     assert found == {
         "ingress": ["controller.kubeconfig"],
-        "controlplane": sorted([*worker, "admin.conf", *(f"pki/{name}" for name in authorities + leaves)]),
+        "controlplane": sorted([*worker, *own, *(f"pki/{name}" for name in authorities + leaves)]),
         "worker1": worker,
         "worker2": worker,
     }
@@ -118,6 +119,12 @@ def test_clients_are_who_the_cluster_s_rights_say(store: SecretStore) -> None:
         cluster = json.loads(kubeconfig)["clusters"][0]["cluster"]
         assert cluster["server"] == "https://192.168.50.22:6443"
         assert base64.b64decode(cluster["certificate-authority-data"]) == (store.folder / "pki/ca.crt").read_bytes()
+
+
+def test_labctl_reads_the_cluster_as_a_user_of_its_own(store: SecretStore) -> None:
+    found = certificate(store, "machines/controlplane/reader.pem")
+    assert (common_name(found), groups(found)) == ("labctl-reader", ["labctl:readers"])
+    found.verify_directly_issued_by(certificate(store, "pki/ca.crt"))
 
 
 def test_etcd_s_certificate_names_where_it_is_reached(store: SecretStore) -> None:

@@ -13,7 +13,7 @@ from labctl.steps.prepare import prepare
 
 # Folders of a machine, of which each step here sees its own.
 _PLACES = (
-    *("/etc/default", "/etc/etcd-pki", "/etc/kubernetes", "/root/.kube", "/run/labctl", "/var/lib/etcd"),
+    *("/etc/default", "/etc/etcd-pki", "/etc/kubernetes", "/etc/labctl", "/root/.kube", "/run/labctl", "/var/lib/etcd"),
     "/var/lib/kubelet",
 )
 

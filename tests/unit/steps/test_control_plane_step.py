@@ -60,6 +60,19 @@ def test_the_token_is_in_a_file_of_root_s_alone_and_only_while_kubeadm_runs(mach
     assert {path.stat().st_mode & 0o777 for path in secrets} == {0o600}
 
 
+def test_labctls_own_reader_is_installed_and_given_its_rights(machine: StepInFolder) -> None:
+    """Also by a second run: a lab of an older labctl has neither."""
+    reader = machine.folder / "root/etc/labctl/reader.pem"
+    for _ in range(2):
+        reader.unlink(missing_ok=True)
+        calls = machine.run()[1]
+        assert reader.stat().st_mode & 0o777 == 0o600
+        assert "BEGIN EC PRIVATE KEY" in reader.read_text()
+        assert [call for call in calls if call.startswith("kubectl apply")] == [
+            "kubectl apply --filename files/ingress-objects.yaml --filename files/reader-objects.yaml"
+        ]
+
+
 def test_the_publishers_kubernetes_is_of_the_version_that_was_installed(make_machine: NewMachine) -> None:
     machine = make_machine(UPSTREAM)
     assert machine.run()[0] == 0
