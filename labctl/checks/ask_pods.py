@@ -8,6 +8,7 @@ from labctl.checks.ask_machine import RemoteMachines, ask_machine
 from labctl.checks.facts import Facts, MachineFacts, MissingFact
 from labctl.checks.first_round import FirstRound
 from labctl.checks.layers.packets import lab_nic
+from labctl.checks.policies import Packet, forbidden_by
 from labctl.checks.probes import reach_probe
 from labctl.checks.subjects import network_pods
 from labctl.model.lab import Lab, Machine
@@ -24,7 +25,8 @@ def ask_pods(lab: Lab, remote: RemoteMachines, first: FirstRound, ingress: Machi
     if not answered.reachable or not targets:
         return MachineFacts(ingress.name, answered.error)
     mtu = _mtu(ingress, answered) - lab.network.encapsulation.overhead
-    probes = reach_probe(targets, mtu, routed=lab.router is not None, patience=first.patience)
+    unpinged = _unpinged(lab, first.of_controlplane, ingress)
+    probes = reach_probe(targets, mtu, routed=lab.router is not None, patience=first.patience, unpinged=unpinged)
     return ask_machine(remote, ingress.name, probes, first.patience, at_once=_AT_ONCE)
 
 
@@ -39,6 +41,16 @@ def reach_targets(lab: Lab, facts: Facts) -> tuple[tuple[IPv4Address, int | None
         if endpoint.pod
     }
     return tuple((pod.address, ports.get(str(pod.address))) for pod in network_pods(facts, lab) if pod.address)
+
+
+def _unpinged(lab: Lab, facts: Facts, ingress: Machine) -> frozenset[IPv4Address]:
+    """The addresses of the pods that a policy keeps this machine's ping from."""
+    ping = Packet(ingress.address)
+    return frozenset(
+        pod.address
+        for pod in network_pods(facts, lab)
+        if pod.address and forbidden_by(lab, facts.cluster, pod, ping) is not None
+    )
 
 
 def _mtu(machine: Machine, facts: MachineFacts) -> int:

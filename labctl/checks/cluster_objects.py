@@ -157,6 +157,44 @@ class BlockAffinity:
 
 
 @dataclass(frozen=True, slots=True)
+class PolicyRule:
+    """What a rule of a policy says about packets to a pod.
+
+    action: Allow, Deny, Pass or Log. protocol, not_protocol: in capitals; empty: any, none. nets, not_nets: where
+    packets come from; empty: from anywhere, from nowhere. ports: first and last; empty: any. icmp_type: None: any.
+    unclear: the rule has a further condition, and whether a packet meets it can't be told here.
+    """
+
+    action: str
+    protocol: str = ""
+    not_protocol: str = ""
+    nets: tuple[IPv4Network, ...] = ()
+    not_nets: tuple[IPv4Network, ...] = ()
+    ports: tuple[tuple[int, int], ...] = ()
+    icmp_type: int | None = None
+    unclear: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A NetworkPolicy or GlobalNetworkPolicy that is about packets to pods.
+
+    namespace: empty: of all. selector: which pods, in Calico's words; None: that can't be told here. tier: Calico's;
+    Kubernetes' policies are in `default`. rules: in their order, for packets to the pod.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+    selector: str | None
+    tier: str
+    rules: tuple[PolicyRule, ...]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
+
+
+@dataclass(frozen=True, slots=True)
 class Cluster:
     """What the API answered. errors: by name of probes.API_PATHS, why that question has no answer."""
 
@@ -174,4 +212,5 @@ class Cluster:
     bgp_configurations: tuple[BgpConfiguration, ...]
     bgp_peers: tuple[BgpPeer, ...]
     blocks: tuple[BlockAffinity, ...]
+    policies: tuple[Policy, ...]
     errors: Mapping[str, str]

@@ -193,6 +193,11 @@ _LESSONS: tuple[tuple[str, Lesson], ...] = (
         "An Ingress ties a host name and a path to a Service; the controller takes those of its own class, or of none.",
         "Put host, path, class and Service right.",
     )),
+    ("cluster.policy", Lesson(
+        "503 from ingress, while the pods are ready and answer each other.",
+        "A pod that a NetworkPolicy selects gets nothing but what some rule allows; ingress is no pod and has no labels.",
+        "Allow the addresses of the ingress machines with an ipBlock, or delete the policy.",
+    )),
     ("calico.agent", Lesson(
         "pods that run go on; new blocks, peers and routes are not taken up on this node.",
         "The agent turns Calico's objects into BIRD's configuration and the node's routes.",

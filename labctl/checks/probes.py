@@ -53,8 +53,16 @@ API_PATHS = {
     "bgpconfigurations": "/apis/projectcalico.org/v3/bgpconfigurations",
     "bgppeers": "/apis/projectcalico.org/v3/bgppeers",
     "blockaffinities": "/apis/projectcalico.org/v3/blockaffinities",
+    "networkpolicies": "/apis/networking.k8s.io/v1/networkpolicies",
+    "caliconetworkpolicies": "/apis/crd.projectcalico.org/v1/networkpolicies",
+    "globalnetworkpolicies": "/apis/crd.projectcalico.org/v1/globalnetworkpolicies",
 }
-"""What is read from the Kubernetes API, by the name that the facts give it."""
+"""What is read from the Kubernetes API, by the name that the facts give it.
+
+Calico's policies are read where it keeps them: its API server shows only those in tiers that one may read.
+"""
+OPTIONAL_KINDS = ("caliconetworkpolicies", "globalnetworkpolicies")
+"""What a cluster need not have: what stands in for Calico has no policies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,17 +229,25 @@ def api_command(address: IPv4Address, patience: float = 1.0) -> str:
 
 
 def reach_probe(
-    targets: tuple[tuple[IPv4Address, int | None], ...], mtu: int, *, routed: bool = False, patience: float = 1.0
+    targets: tuple[tuple[IPv4Address, int | None], ...],
+    mtu: int,
+    *,
+    routed: bool = False,
+    patience: float = 1.0,
+    unpinged: frozenset[IPv4Address] = frozenset(),
 ) -> tuple[Probe, ...]:
     """Second round trip, on ingress: does each pod answer, and does a packet of full size get there and back?
 
     targets: pod address and the TCP port on which it answers HTTP (None: it has none). mtu: bytes of the lab's
-    interface. routed: whether a router is in between, so that it is asked who is the first hop.
+    interface. routed: whether a router is in between, so that it is asked who is the first hop. unpinged: pods that a
+    policy keeps pings from.
     """
     probes = []
     for address, port in targets:
-        probes.append(Probe(f"ping {address}", f"ping -n -c 1 -W 1 {address}"))
-        probes.append(Probe(f"ping-full {address}", f"ping -n -c 1 -W 1 -M probe -s {mtu - 28} {address}"))
+        if address not in unpinged:
+            probes.append(Probe(f"ping {address}", f"ping -n -c 1 -W 1 {address}"))
+            full = f"ping -n -c 1 -W 1 -M probe -s {mtu - 28} {address}"
+            probes.append(Probe(f"ping-full {address}", full))
         if routed:
             probes.append(Probe(f"hop {address}", f"ping -n -c 1 -W 1 -t 1 {address}"))
         if port is not None:

@@ -8,8 +8,9 @@ from typing import TypeVar
 from urllib.parse import urlsplit
 
 from labctl.checks import read_objects as read
-from labctl.checks.cluster_objects import Cluster
-from labctl.checks.probes import API_PATHS
+from labctl.checks import read_policies
+from labctl.checks.cluster_objects import Cluster, Policy
+from labctl.checks.probes import API_PATHS, OPTIONAL_KINDS
 from labctl.host.command import CommandResult
 from labctl.json_text import read_json
 
@@ -38,8 +39,16 @@ def read_cluster(result: CommandResult) -> Cluster:
         bgp_configurations=answers.items("bgpconfigurations", read.read_bgp_configuration),
         bgp_peers=answers.items("bgppeers", read.read_bgp_peer),
         blocks=answers.items("blockaffinities", read.read_block),
+        policies=_policies(answers),
         errors=answers.errors,
     )
+
+
+def _policies(answers: _Answers) -> tuple[Policy, ...]:
+    found = answers.items("networkpolicies", read_policies.read_network_policy)
+    for name in OPTIONAL_KINDS:
+        found += answers.items(name, read_policies.read_calico_policy)
+    return tuple(policy for policies in found for policy in policies)
 
 
 class _Answers:
@@ -59,7 +68,9 @@ class _Answers:
                 continue
             if end[1] == "200" or name == "readyz":
                 self._bodies[name] = body
-            if end[1] != "200":
+            if end[1] == "404" and name in OPTIONAL_KINDS:
+                self._bodies[name] = ""
+            elif end[1] != "200":
                 self.errors[name] = result.stderr.strip() if end[1] == "000" else f"HTTP {end[1]}: {_message(body)}"
         for name in API_PATHS:
             if name not in self._bodies:

@@ -1,4 +1,4 @@
-"""Calico's selectors, as far as they choose nodes.
+"""Calico's selectors, as far as they choose nodes and pods.
 
 Known: all(), has(key), key == 'value', !=, in {'a', 'b'}, not in {...}, !, &&, || and brackets.
 Source: projectcalico/calico v3.32.1, libcalico-go/lib/selector. Left out: contains, starts with, ends with.

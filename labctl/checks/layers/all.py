@@ -15,6 +15,7 @@ from labctl.checks.layers import (
     lan,
     learned,
     machine,
+    policy,
     proxy,
     reach,
     rights,
@@ -24,7 +25,7 @@ from labctl.checks.layers import (
 from labctl.checks.layers.beneath import standing_on
 from labctl.model.lab import Lab
 
-_NEAR = (host, machine, cluster, app, calico, bgp, lan, learned, route)
+_NEAR = (host, machine, cluster, app, policy, calico, bgp, lan, learned, route)
 _LAYERS = (*_NEAR, reach, rights, frontends, proxy, shared, http)
 
 

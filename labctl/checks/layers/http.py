@@ -64,7 +64,7 @@ def _proxy(lab: Lab) -> tuple[str, ...]:
 
 def _ways(lab: Lab, facts: Facts) -> tuple[str, ...]:
     """What an answer of the application stands on besides: the proxy's knowledge, the cluster, the ways to the pods."""
-    found = [f"cluster.{kind}" for kind in ("app", "service", "ingress")]
+    found = [f"cluster.{kind}" for kind in ("app", "service", "ingress", "policy")]
     found += ["proxy.rights", *machine_ids(lab.workers, (*PACKETS, "processes"))]
     for view in views(lab):
         name = view.ingress.name

@@ -261,7 +261,7 @@ def _server_check(lab: Lab, endpoint: Endpoint) -> Check:
         explained_by=(
             *(of_ingress(f"proxy.{kind}", lab) for kind in ("controller", "haproxy", "servers")),
             of_ingress(f"route.pod.{endpoint.pod}", lab),
-            "cluster.service",
+            *("cluster.service", "cluster.policy"),
             *(f"route.{lab.ingress.name}.{node.name}" for node in lab.nodes),
         ),
     )

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from labctl.checks.check import Check, Layer, Outcome, counted, failed, listed, passed, skipped
+from labctl.checks.check import Cause, Check, Layer, Outcome, counted, failed, listed, passed, skipped
 from labctl.checks.cluster_objects import Pod
 from labctl.checks.facts import Facts, MissingFact
 from labctl.checks.layers.beneath import machine_ids
 from labctl.checks.layers.packets import lab_nic
 from labctl.checks.pods_inside import why_pod_is_silent
+from labctl.checks.policies import Packet, forbidden_by, how_to_show, selecting
 from labctl.checks.subjects import network_pods, of_ingress, views
 from labctl.host.command import CommandResult
 from labctl.model.lab import Lab, Machine
@@ -117,7 +118,12 @@ def _ping(facts: Facts, lab: Lab, pod: Pod, kind: str = "ping") -> CommandResult
 
 
 def some_pod_answers(facts: Facts, lab: Lab, node: Machine, pods: list[Pod]) -> Outcome:
-    """At least one of the node's pods answers: the way there and back works."""
+    """At least one of the node's pods answers: the way there and back works. Those that may not be pinged are not."""
+    ping = Packet(lab.ingress.address)
+    policies = [forbidden_by(lab, facts.cluster, pod, ping) for pod in pods]
+    pods = [pod for pod, policy in zip(pods, policies, strict=True) if policy is None]
+    if not pods:
+        return skipped(f"not pinged: {listed(sorted({str(policy) for policy in policies}))} forbids it")
     results = [_ping(facts, lab, pod) for pod in pods]
     if all(result.status == _NOT_FOUND for result in results):
         return skipped(f"{lab.ingress.name} has no ping")
@@ -137,7 +143,9 @@ def some_pod_answers(facts: Facts, lab: Lab, node: Machine, pods: list[Pod]) -> 
 
 
 def pod_answers(facts: Facts, lab: Lab, node: Machine, pod: Pod) -> Outcome:
-    """The pod answers a small and a full-sized ping."""
+    """The pod answers a small and a full-sized ping, unless a policy forbids that."""
+    if policy := forbidden_by(lab, facts.cluster, pod, Packet(lab.ingress.address)):
+        return skipped(f"not pinged: {policy} forbids it")
     small, full = _ping(facts, lab, pod), _ping(facts, lab, pod, "ping-full")
     if small.status == _NOT_FOUND:
         return skipped(f"{lab.ingress.name} has no ping")
@@ -145,11 +153,7 @@ def pod_answers(facts: Facts, lab: Lab, node: Machine, pod: Pod) -> Outcome:
         inside = why_pod_is_silent(facts, pod)
         if inside:
             return failed(_words(small), inside)
-        words = _words(small)
-        hint = f"labctl ssh {node.name} -- ip route get {pod.address}"
-        return failed(
-            words, f"pod {pod.name} ({pod.address}) on {node.name} does not answer, others there do: {words}", hint
-        )
+        return failed(_words(small), _why_no_answer(facts, lab, node, pod, _words(small)))
     if not full.ok:
         size = _mtu(facts, lab)
         cause = (
@@ -158,6 +162,16 @@ def pod_answers(facts: Facts, lab: Lab, node: Machine, pod: Pod) -> Outcome:
         )
         return failed(f"small packets only: {_words(full)}", cause, f"labctl ssh {node.name} -- ip link show type veth")
     return passed(f"{pod.address} answers")
+
+
+def _why_no_answer(facts: Facts, lab: Lab, node: Machine, pod: Pod, words: str) -> Cause:
+    """What is known of a pod that answers no ping although nothing is wrong within it."""
+    who = f"pod {pod.name} ({pod.address}) on {node.name} does not answer"
+    policies = selecting(lab, facts.cluster, pod)
+    if policies:
+        about = listed(policies, most=2)
+        return Cause(f"{who}, and a policy may forbid it ({about}): {words}", how_to_show(policies[0]))
+    return Cause(f"{who}, others there do: {words}", f"labctl ssh {node.name} -- ip route get {pod.address}")
 
 
 def _words(result: CommandResult) -> str:

@@ -362,6 +362,9 @@ def api_objects(lab: Lab) -> dict[str, list[dict[str, Any]]]:
             _named(node.name, {"node": node.name, "cidr": str(block_of(lab, node)), "state": "confirmed"})
             for node in lab.nodes
         ],
+        "networkpolicies": [],
+        "caliconetworkpolicies": [],
+        "globalnetworkpolicies": [],
     }
 
 

@@ -165,13 +165,13 @@ def test_junit_of_a_broken_lab_is_xml_with_every_check(lab: Lab, healthy: Facts)
 HEALTHY_TABLE = """\
 ✓ host       4/4
 ✓ machine  81/81
-✓ cluster  15/15
+✓ cluster  16/16
 ✓ calico   13/13
 ✓ bgp      14/14
 ✓ route    29/29
 ✓ proxy    11/11
 ✓ http       7/7
-✓ lab: all checks pass (174 passed) in 0.0 s
+✓ lab: all checks pass (175 passed) in 0.0 s
 """
 
 
@@ -188,13 +188,13 @@ ETCD_TABLE = """\
 
 ✓ host       4/4
 ✓ machine  81/81
-✗ cluster   6/15  cluster.etcd fails; 8 blocked
+✗ cluster   6/16  cluster.etcd fails; 9 blocked
 · calico    6/13  7 blocked
 ✓ bgp      14/14
 · route    16/29  13 blocked
 · proxy     9/11  2 blocked
 ✓ http       7/7
-✗ lab: 1 root cause (143 passed, 1 failed, 30 blocked) in 0.0 s
+✗ lab: 1 root cause (143 passed, 1 failed, 31 blocked) in 0.0 s
 """
 
 

@@ -78,8 +78,7 @@ def calico_set(items: list[dict[str, Any]]) -> None:
     items.append({"metadata": {"name": "calico-node", "namespace": "calico-system"}, "spec": {"selector": selector}})
 
 
-@pytest.fixture(name="real")
-def real_calico() -> Facts:
+def real_facts() -> Facts:
     """The made lab, with what real Calico would say in the places where it differs."""
     facts = make_facts(LAB)
     for node in LAB.nodes:
@@ -89,6 +88,11 @@ def real_calico() -> Facts:
         facts = with_text(facts, node.name, "firewall", lambda text: text + dumps.ARP + dumps.IPTABLES_NFT)
     facts = with_objects(facts, "daemonsets", calico_set)
     return with_objects(facts, "pods", lambda items: items.extend(calico_pod(node) for node in LAB.nodes))
+
+
+@pytest.fixture(name="real")
+def real_calico() -> Facts:
+    return real_facts()
 
 
 def test_a_healthy_lab_passes(real: Facts) -> None:
