@@ -93,6 +93,8 @@ def read_pod(item: Object) -> Pod:
 
 def _why_not_ready(item: Object) -> str:
     status = item.get("status", {})
+    if waits := _why_init_waits(item):
+        return waits
     for box in status.get("containerStatuses") or []:
         for state in ("waiting", "terminated"):
             found = (box.get("state") or {}).get(state)
@@ -103,6 +105,28 @@ def _why_not_ready(item: Object) -> str:
         if condition.get("status") == "False":
             return ": ".join(word for word in (condition.get("reason", ""), condition.get("message", "")) if word)
     return str(status.get("reason", ""))
+
+
+def _why_init_waits(item: Object) -> str:
+    """The first init container that is not done, as kubectl says it (printers.go: `Init:` and the reason, or how many
+    are done); empty if all are.
+    """
+    boxes = item.get("status", {}).get("initContainerStatuses") or []
+    for number, box in enumerate(boxes):
+        state = box.get("state") or {}
+        waiting, ended = state.get("waiting") or {}, state.get("terminated")
+        if (ended is not None and ended.get("exitCode", 0) == 0) or (ended is None and box.get("ready")):
+            continue
+        if ended is not None:
+            return _with_message(f"Init:{ended.get('reason') or 'ExitCode:' + str(ended['exitCode'])}", ended)
+        if waiting.get("reason", "PodInitializing") != "PodInitializing":
+            return _with_message(f"Init:{waiting['reason']}", waiting)
+        return f"Init:{number}/{len(boxes)}"
+    return ""
+
+
+def _with_message(reason: str, state: Object) -> str:
+    return ": ".join(word for word in (reason, state.get("message", "")) if word)
 
 
 def read_service(item: Object) -> Service:
