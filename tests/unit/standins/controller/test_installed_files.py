@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 import yaml
 
+from labctl.model.lab import Lab
 from labctl.standins.controller.__main__ import followed_resources
+from labctl.standins.controller.annotations import backend_options, unknown_annotations
 from labctl.steps.templates import render_template, templates_folder
 
 
@@ -53,3 +55,15 @@ def test_the_real_controllers_rights_are_for_the_same_group() -> None:
     assert binding["subjects"][0]["name"] == "labctl:ingress-controllers"
     readable = {name for rule in role["rules"] for name in rule["resources"]}
     assert {"namespaces", "services", "secrets", "configmaps", "ingresses", "endpointslices"} <= readable
+
+
+def test_the_applications_annotations_are_spelled_as_the_real_controller_wants_them(article_lab: Lab) -> None:
+    """Of `enabled` it says at every sync: `check - [enabled] is DEPRECATED, use "true" or "false"` (3.2.11)."""
+    text = render_template(templates_folder(), "scripts/files/app.yaml.j2", {"lab": article_lab})
+    annotations = next(found for found in yaml.safe_load_all(text) if found["kind"] == "Service")["metadata"][
+        "annotations"
+    ]
+    named = {name.removeprefix("haproxy.org/"): value for name, value in annotations.items()}
+    assert {name: named[name] for name in ("check", "forwarded-for")} == {"check": "true", "forwarded-for": "true"}
+    options, refused = backend_options([named, {"ssl-redirect-port": "443"}])
+    assert (options.check, options.forwarded_for, refused, unknown_annotations(named)) == (True, True, (), ())
