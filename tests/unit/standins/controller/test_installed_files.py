@@ -57,6 +57,14 @@ def test_the_real_controllers_rights_are_for_the_same_group() -> None:
     assert {"namespaces", "services", "secrets", "configmaps", "ingresses", "endpointslices"} <= readable
 
 
+@pytest.mark.parametrize("source", ["debian", "upstream"])
+def test_the_controller_redirects_to_the_port_on_which_it_listens(source: str) -> None:
+    """HAProxy's own redirects to 8443 where the ConfigMap has no ssl-redirect-port (observed with 3.2.11)."""
+    data = next(found["data"] for found in objects(source) if found["kind"] == "ConfigMap")
+    flags = render_template(templates_folder(), "scripts/files/haproxy-ingress.default.j2", {"source": source})
+    assert f"--https-bind-port={data['ssl-redirect-port']} " in flags
+
+
 def test_the_applications_annotations_are_spelled_as_the_real_controller_wants_them(article_lab: Lab) -> None:
     """Of `enabled` it says at every sync: `check - [enabled] is DEPRECATED, use "true" or "false"` (3.2.11)."""
     text = render_template(templates_folder(), "scripts/files/app.yaml.j2", {"lab": article_lab})
