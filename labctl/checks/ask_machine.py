@@ -10,7 +10,7 @@ from typing import Protocol
 from labctl.checks.collector import AT_ONCE
 from labctl.checks.facts import NO_PYTHON, MachineFacts
 from labctl.checks.frames import INTERPRETER, parse_frames, program
-from labctl.checks.probes import Probe
+from labctl.checks.questions import Probe
 from labctl.errors import RemoteError
 from labctl.host.command import CommandResult
 

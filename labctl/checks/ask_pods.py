@@ -5,12 +5,13 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 
 from labctl.checks.ask_machine import RemoteMachines, ask_machine
-from labctl.checks.facts import Facts, MachineFacts, MissingFact
+from labctl.checks.facts import Facts, MachineFacts
 from labctl.checks.first_round import FirstRound
 from labctl.checks.layers.packets import lab_nic
 from labctl.checks.policies import Packet, forbidden_by
-from labctl.checks.probes import reach_probe
+from labctl.checks.questions import AnyFact, as_probes, pod_facts
 from labctl.checks.subjects import network_pods
+from labctl.facts.ip import Addresses
 from labctl.model.lab import Lab, Machine
 
 ETHERNET_MTU = 1500
@@ -20,14 +21,25 @@ _AT_ONCE = 48
 
 def ask_pods(lab: Lab, remote: RemoteMachines, first: FirstRound, ingress: Machine) -> MachineFacts:
     """What that ingress machine finds out about the pods, once it and the control plane have answered."""
-    targets = reach_targets(lab, first.of_controlplane)
     answered = first.of(ingress.name)
-    if not answered.reachable or not targets:
+    if not answered.reachable:
         return MachineFacts(ingress.name, answered.error)
     mtu = _mtu(ingress, answered) - lab.network.encapsulation.overhead
-    unpinged = _unpinged(lab, first.of_controlplane, ingress)
-    probes = reach_probe(targets, mtu, routed=lab.router is not None, patience=first.patience, unpinged=unpinged)
+    asked = questions_about_pods(lab, first.of_controlplane, ingress, mtu)
+    if not asked:
+        return MachineFacts(ingress.name)
+    probes = as_probes(asked, lab, ingress, first.patience)
     return ask_machine(remote, ingress.name, probes, first.patience, at_once=_AT_ONCE)
+
+
+def questions_about_pods(lab: Lab, facts: Facts, ingress: Machine, mtu: int) -> list[AnyFact]:
+    """What an ingress machine is asked of all pods. A pod that a policy keeps its pings from is not pinged."""
+    unpinged = _unpinged(lab, facts, ingress)
+    return [
+        fact
+        for address, port in reach_targets(lab, facts)
+        for fact in pod_facts(address, port, mtu, routed=lab.router is not None, pinged=address not in unpinged)
+    ]
 
 
 def reach_targets(lab: Lab, facts: Facts) -> tuple[tuple[IPv4Address, int | None], ...]:
@@ -55,8 +67,5 @@ def _unpinged(lab: Lab, facts: Facts, ingress: Machine) -> frozenset[IPv4Address
 
 def _mtu(machine: Machine, facts: MachineFacts) -> int:
     """Of the interface on the lab network, bytes; 1500 if it can't be told."""
-    try:
-        nic = lab_nic(facts, machine)
-    except (MissingFact, ValueError):
-        return ETHERNET_MTU
+    nic = lab_nic(facts, machine) if facts.get(Addresses) else None
     return nic.mtu if nic else ETHERNET_MTU

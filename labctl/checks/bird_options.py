@@ -6,8 +6,9 @@ import re
 from ipaddress import IPv4Address
 
 from labctl.checks.check import Cause
-from labctl.checks.facts import Facts, MissingFact
-from labctl.facts.bgp_sessions import BgpSession
+from labctl.checks.facts import Facts
+from labctl.facts.bird import BgpSession, BirdOptions
+from labctl.facts.ip import Addresses
 from labctl.model.lab import Machine
 
 _LINE = re.compile(r"^(\d+):\s*(.*?)\s*$")
@@ -22,9 +23,8 @@ def options_of(facts: Facts, machine: Machine, session: BgpSession | None) -> Op
 
     None if that machine's file was not read.
     """
-    try:
-        text = facts.on(machine.name).output("bird-options")
-    except MissingFact:
+    text = facts.on(machine.name).get(BirdOptions)
+    if text is None:
         return None
     found: Options = {}
     block = ""
@@ -96,6 +96,8 @@ def _is_on(option: str, name: str) -> bool:
 
 def _is_own(facts: Facts, machine: Machine, address: str) -> bool:
     try:
-        return any(item.ip == IPv4Address(address) for nic in facts.on(machine.name).nics for item in nic.addresses)
-    except (MissingFact, ValueError):
+        wanted = IPv4Address(address)
+    except ValueError:
         return True
+    nics = facts.on(machine.name).get(Addresses)
+    return nics is None or any(item.ip == wanted for nic in nics for item in nic.addresses)

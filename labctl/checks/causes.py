@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from labctl.checks.check import Cause
 from labctl.checks.facts import Facts, MissingFact
-from labctl.facts.systemctl import Unit
+from labctl.facts.fact import ParseError
+from labctl.facts.systemd import Unit, Units
 
 
 def unit_state(facts: Facts, machine: str, name: str) -> Unit | None:
     """A unit as systemd shows it; None if that machine or that unit was not asked."""
     try:
-        return facts.on(machine).units.get(name)
-    except (MissingFact, ValueError):
+        return facts.on(machine)[Units].get(name)
+    except (MissingFact, ParseError):
         return None
 
 

@@ -15,7 +15,7 @@ from labctl.checks.facts import Facts
 from labctl.checks.first_round import FirstRound, OnAnswer
 from labctl.checks.http_requests import ask_through_ingress
 from labctl.checks.patience import patience
-from labctl.checks.probes import closer_look
+from labctl.checks.questions import closer_look
 from labctl.checks.subjects import ready_endpoints
 from labctl.host.threads import InterruptiblePool
 from labctl.model.lab import Lab

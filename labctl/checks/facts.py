@@ -5,33 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from ipaddress import IPv4Address
+from typing import Any, TypeVar, cast
 
-from labctl.checks.cluster_objects import Cluster
 from labctl.checks.collector import TIMED_OUT
-from labctl.checks.read_api import read_cluster
-from labctl.facts.bgp_sessions import BgpSession, parse_sessions
-from labctl.facts.birdc import Route, parse_routes
-from labctl.facts.figures import Filesystem, parse_df, parse_meminfo, parse_sysctls
-from labctl.facts.firewall import DropRule, parse_drop_rules
-from labctl.facts.haproxy import ConfigServer, ServerStatus, parse_config_servers, parse_server_status
-from labctl.facts.iproute import (
-    KernelRoute,
-    Neighbour,
-    Nic,
-    Rule,
-    parse_kernel_routes,
-    parse_neighbours,
-    parse_nics,
-    parse_rules,
-)
-from labctl.facts.sockets import Listener, parse_listeners
-from labctl.facts.systemctl import Unit, parse_unit_names, parse_units
+from labctl.facts.cluster import Cluster
+from labctl.facts.fact import Fact, ParseError
+from labctl.facts.kubernetes import Api, read_cluster
+from labctl.facts.systemd import LastWords
 from labctl.host.command import CommandResult
-from labctl.json_text import read_json
 
+T = TypeVar("T")
 NO_PYTHON = "python3 does not run there"
-_SYSTEMD_SAYS = ("Started ", "Stopped ", "Stopping ", "Starting ", "Failed to start ")  # in every unit's journal
 
 
 class MissingFact(Exception):  # noqa: N818  (it is no error of labctl, but a finding)
@@ -42,8 +26,8 @@ class MissingFact(Exception):  # noqa: N818  (it is no error of labctl, but a fi
 class MachineFacts:
     """What one machine answered.
 
-    error: why it could not be asked; empty if it could. results: by probe name. clock_offset: seconds that its clock
-    is ahead of the host's, as near to zero as the measurement allows. seconds: from the first packet to the last.
+    error: why it could not be asked; empty if it could. results: by the facts' names. clock_offset: seconds that its
+    clock is ahead of the host's, as near to zero as the measurement allows. seconds: from the first packet to the last.
     """
 
     name: str
@@ -57,17 +41,38 @@ class MachineFacts:
         """Whether the machine answered over SSH."""
         return not self.error
 
-    def result(self, probe: str) -> CommandResult:
-        """The result of a probe. Raises MissingFact if there is none."""
+    def result(self, fact: type[Fact[Any]] | Fact[Any]) -> CommandResult:
+        """The answer to a fact's command, as it came. Raises MissingFact if there is none."""
         if self.error:
             raise MissingFact(f"{self.name}: {self.error}")
-        if probe not in self.results:
-            raise MissingFact(f"{self.name} gave no answer to `{probe}`")
-        return self.results[probe]
+        if fact.name not in self.results:
+            raise MissingFact(f"{self.name} gave no answer to `{fact.name}`")
+        return self.results[fact.name]
 
-    def output(self, probe: str) -> str:
-        """What a probe printed. Raises MissingFact if there is no result, or it failed and printed nothing."""
-        result = self.result(probe)
+    def __getitem__(self, fact: type[Fact[T]] | Fact[T]) -> T:
+        """What the fact says; read once.
+
+        Raises MissingFact where there is no answer, ParseError where it can't be read. An empty answer of a command
+        that failed is none, unless the fact says otherwise (Fact.may_fail).
+        """
+        parsed: dict[tuple[type, str], Any] = self.__dict__.setdefault("_parsed", {})
+        fact = fact() if isinstance(fact, type) else fact
+        key = (type(fact), fact.name)
+        if key not in parsed:
+            parsed[key] = fact.parse(self._output(fact))
+        return cast(T, parsed[key])
+
+    def get(self, fact: type[Fact[T]] | Fact[T]) -> T | None:
+        """What the fact says; None where there is no answer, or none that can be read."""
+        try:
+            return self[fact]
+        except (MissingFact, ParseError):
+            return None
+
+    def _output(self, fact: Fact[Any]) -> str:
+        result = self.result(fact)
+        if fact.may_fail:
+            return result.stdout
         if result.status == TIMED_OUT:
             raise MissingFact(f"no end of `{result.command}` in time")
         if not result.ok and not result.stdout.strip():
@@ -75,120 +80,9 @@ class MachineFacts:
             raise MissingFact(why[-1] if why else f"status {result.status} from `{result.command}`")
         return result.stdout
 
-    @cached_property
-    def nics(self) -> tuple[Nic, ...]:
-        """Its network interfaces."""
-        return parse_nics(self.output("addresses"))
-
-    @cached_property
-    def routes(self) -> tuple[KernelRoute, ...]:
-        """The kernel's main routing table."""
-        return parse_kernel_routes(self.output("routes"))
-
-    @cached_property
-    def local_routes(self) -> tuple[KernelRoute, ...]:
-        """The addresses that the kernel takes for its own; none where that was not asked."""
-        result = self.results.get("local-routes")
-        return parse_kernel_routes(result.stdout) if result and result.ok else ()
-
-    @cached_property
-    def neighbours(self) -> tuple[Neighbour, ...]:
-        """Its ARP table."""
-        return parse_neighbours(self.output("neighbours"))
-
-    @cached_property
-    def rules(self) -> tuple[Rule, ...]:
-        """The rules of its routing policy."""
-        return parse_rules(self.output("rules"))
-
-    @cached_property
-    def listeners(self) -> tuple[Listener, ...]:
-        """Its listening TCP sockets."""
-        return parse_listeners(self.output("listeners"))
-
-    @cached_property
-    def units(self) -> Mapping[str, Unit]:
-        """The units that it must run."""
-        return parse_units(self.output("units"))
-
-    @cached_property
-    def failed_units(self) -> tuple[str, ...]:
-        """Names of all units that systemd calls failed."""
-        return parse_unit_names(self.result("failed-units").stdout)
-
-    @cached_property
-    def filesystems(self) -> tuple[Filesystem, ...]:
-        """Its file systems, but for the kernel's own and those of single containers. Sizes in KiB."""
-        return _lasting(parse_df(self.output("disk")))
-
-    @cached_property
-    def inodes(self) -> tuple[Filesystem, ...]:
-        """The same file systems, counted in inodes."""
-        return _lasting(parse_df(self.output("inodes")))
-
-    @cached_property
-    def memory(self) -> Mapping[str, int]:
-        """Its /proc/meminfo, KiB."""
-        return parse_meminfo(self.output("memory"))
-
-    @cached_property
-    def sysctls(self) -> Mapping[str, str]:
-        """Its kernel settings for forwarding and reverse path filters."""
-        return parse_sysctls(self.output("sysctls"))
-
-    @cached_property
-    def drop_rules(self) -> tuple[DropRule, ...]:
-        """Firewall rules that drop or reject."""
-        return parse_drop_rules(self.result("firewall").stdout)
-
-    @cached_property
-    def sessions(self) -> tuple[BgpSession, ...]:
-        """BIRD's BGP sessions."""
-        return parse_sessions(self.output("protocols"))
-
-    def session_with(self, peer: IPv4Address) -> BgpSession | None:
-        """BIRD's session with that peer, if it is configured."""
-        return next((session for session in self.sessions if session.peer == peer), None)
-
-    @cached_property
-    def bird_routes(self) -> tuple[Route, ...]:
-        """BIRD's table."""
-        return parse_routes(self.output("bird-routes"))
-
-    @cached_property
-    def config_servers(self) -> tuple[ConfigServer, ...]:
-        """The servers in haproxy.cfg."""
-        return parse_config_servers(self.output("haproxy-config"))
-
-    @cached_property
-    def server_status(self) -> tuple[ServerStatus, ...]:
-        """HAProxy's servers as they run."""
-        return parse_server_status(self.output("haproxy-status"))
-
     def last_words(self, unit: str) -> str:
         """The last line of a unit's journal, if it was asked for."""
-        result = self.results.get(f"journal {unit}")
-        lines = [line.strip() for line in result.stdout.splitlines() if line.strip()] if result else []
-        own = [line for line in lines if not line.startswith((f"{unit}:", *_SYSTEMD_SAYS))]
-        return _sentence((own or [""])[-1])[:300]
-
-
-def _sentence(line: str) -> str:
-    """A line of a log as one would say it: of one in JSON (etcd: zap), the message and the error."""
-    if not line.startswith("{"):
-        return line
-    try:
-        said = read_json(line)
-    except ValueError:
-        return line
-    return ": ".join(str(said[key]) for key in ("msg", "error") if said.get(key)) or line
-
-
-PASSING = ("/run/containerd/", "/var/lib/kubelet/pods/", "/run/credentials/", "/proc", "/sys", "/dev", "/snap/")
-
-
-def _lasting(found: tuple[Filesystem, ...]) -> tuple[Filesystem, ...]:
-    return tuple(item for item in found if not item.mount.startswith(PASSING))
+        return self.get(LastWords(unit)) or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,7 +160,7 @@ class Facts:
     def cluster(self) -> Cluster:
         """What the API answered; with the machine's error in every place if the machine did not answer."""
         facts = self.machines[self.controlplane]
-        result = facts.results.get("api")
+        result = facts.results.get(Api.name)
         return read_cluster(result or CommandResult("", 255, "", facts.error or "the API was not asked", 0.0))
 
     def reach_from(self, ingress: str) -> MachineFacts:
@@ -280,7 +174,7 @@ class Facts:
         """
         asked = (
             (self.machines.get(self.controlplane), self.reach)
-            if probe == "api"
+            if probe == Api.name
             else (self.machines.get(machine), self.reach_from(machine))
         )
         return next((facts.results[probe].seconds for facts in asked if facts and probe in facts.results), 0.0)

@@ -13,7 +13,7 @@ from labctl.checks.collector import AT_ONCE
 from labctl.checks.facts import Facts, HostFacts, HttpFacts, MachineFacts
 from labctl.checks.host_facts import ask_host
 from labctl.checks.patience import patience
-from labctl.checks.probes import probes_for
+from labctl.checks.questions import probes_for
 from labctl.host.command import CommandResult
 from labctl.model.lab import Lab, Machine
 

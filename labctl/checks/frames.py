@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib import resources
 
 from labctl.checks.collector import AT_ONCE
-from labctl.checks.probes import Probe
+from labctl.checks.questions import Probe
 from labctl.host.command import CommandResult
 from labctl.json_text import read_json
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from labctl.checks.collector import TIMED_OUT
 from labctl.checks.facts import MachineFacts
 from labctl.checks.frames import INTERPRETER, parse_frames, program
-from labctl.checks.probes import network_probes
+from labctl.checks.questions import network_probes
 from labctl.errors import HostError, LabctlError
 from labctl.host.command import CommandResult
 from labctl.host.host import Host
@@ -27,13 +27,13 @@ def look_inside_all(lab: Lab, machines: Sequence[Machine], host: Host | None = N
     if not machines or not host.is_root:
         return {}
     with InterruptiblePool(max_workers=len(machines)) as pool:
-        found = pool.map(lambda machine: look_inside(lab, machine.name, host), machines)
+        found = pool.map(lambda machine: look_inside(lab, machine, host), machines)
         return {item.name: item for item in found if item}
 
 
-def look_inside(lab: Lab, machine: str, host: Host) -> MachineFacts | None:
+def look_inside(lab: Lab, machine: Machine, host: Host) -> MachineFacts | None:
     """The state of the machine and, while it runs, its network as it looks from within; None without a console."""
-    console = console_of(lab, machine, host)
+    console = console_of(lab, machine.name, host)
     if console is None:
         return None
     try:
@@ -45,7 +45,7 @@ def look_inside(lab: Lab, machine: str, host: Host) -> MachineFacts | None:
     results = {STATE: state}
     if state.stdout.strip() == "RUNNING":
         with suppress(LabctlError):  # it hangs
-            probes = network_probes()
+            probes = network_probes(lab, machine)
             done = console.run(program(probes).decode(), interpreter=INTERPRETER, deadline=_SECONDS)
             results.update(parse_frames(done.stdout, probes).results)
-    return MachineFacts(machine, "", results)
+    return MachineFacts(machine.name, "", results)

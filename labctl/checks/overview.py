@@ -8,6 +8,10 @@ from functools import partial
 from typing import Any, TypeVar
 
 from labctl.checks.facts import Facts, MachineFacts, MissingFact
+from labctl.facts.bird import BirdProtocols
+from labctl.facts.fact import ParseError
+from labctl.facts.haproxy import HaproxyStatistics
+from labctl.facts.ip import Addresses, Routes
 from labctl.model.lab import Lab, Machine, Role, Source
 
 
@@ -124,7 +128,7 @@ def overview(lab: Lab, facts: Facts) -> Overview:
 def _known(read: Callable[[], tuple[Row, ...]]) -> tuple[Row, ...]:
     try:
         return read()
-    except (MissingFact, ValueError):
+    except (MissingFact, ParseError):
         return ()
 
 
@@ -157,7 +161,7 @@ def _machine(lab: Lab, machine: Machine, facts: Facts) -> MachineRow:
 def _state(lab: Lab, asked: MachineFacts) -> str:
     if not asked.reachable:
         return asked.error
-    nics = _known(lambda: asked.nics)
+    nics = _known(lambda: asked[Addresses])
     shared = lab.vip and any(item.ip == lab.vip.address for nic in nics for item in nic.addresses)
     return f"running, has {lab.entry}" if shared else "running"
 
@@ -170,9 +174,9 @@ def _sessions(lab: Lab, here: MachineFacts) -> tuple[SessionRow, ...]:
             state=session.words,
             since=session.since,
             routes=session.imported,
-            kernel=", ".join(str(route) for route in here.routes if session.peer in route.gateways),
+            kernel=", ".join(str(route) for route in here[Routes] if session.peer in route.gateways),
         )
-        for session in here.sessions
+        for session in here[BirdProtocols].sessions
     )
 
 
@@ -186,6 +190,6 @@ def _servers(lab: Lab, facts: Facts, ingress: MachineFacts) -> tuple[ServerRow, 
             status=server.status,
             pod=pods.get(server.address.split(":")[0], ""),
         )
-        for server in ingress.server_status
+        for server in ingress[HaproxyStatistics].servers
         if not server.spare
     )

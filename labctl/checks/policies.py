@@ -10,7 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from labctl.checks.cluster_objects import Cluster, Pod, Policy, PolicyRule
+from labctl.facts.cluster import Cluster, Pod
+from labctl.facts.policies import Policy, PolicyRule
 from labctl.model.lab import Lab, Source
 from labctl.model.selector import SelectorError, matches
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from labctl.checks.cluster_objects import BlockAffinity, Deployment, Endpoint, IngressPath, Pod, Service
 from labctl.checks.facts import Facts, MissingFact
+from labctl.facts.cluster import BlockAffinity, Deployment, Endpoint, IngressPath, Pod, Service
 from labctl.model.lab import Lab, Machine, Role
 
 APP_NAMESPACE = "default"

@@ -8,6 +8,7 @@ from graphlib import TopologicalSorter
 
 from labctl.checks.check import Check, CheckResult, Outcome, Status, failed
 from labctl.checks.facts import Facts, MissingFact
+from labctl.facts.fact import ParseError
 from labctl.model.lab import Lab
 
 OnCheck = Callable[[CheckResult], None]
@@ -64,8 +65,8 @@ def _run(check: Check, facts: Facts, lab: Lab) -> Outcome:
         return _fit_to_show(check.run(facts, lab))
     except MissingFact as missing:
         return _failed(str(missing), f"{check.machine} was asked `{check.command}` and did not answer: {missing}")
-    except (ValueError, TypeError, LookupError, AttributeError) as error:  # of another shape than every version has
-        return _failed(f"not understood: {error}", f"what {check.machine} printed can't be read: {error}")
+    except ParseError as error:
+        return _failed(f"not understood: {error}", f"cannot read the output of `{check.command}`: {error}")
 
 
 def _failed(observed: str, cause: str) -> Outcome:

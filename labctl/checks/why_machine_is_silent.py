@@ -5,8 +5,8 @@ from __future__ import annotations
 from labctl.checks.check import Cause
 from labctl.checks.facts import NO_PYTHON, Facts
 from labctl.checks.why_seen_inside import why_seen_inside
-from labctl.facts.iproute import parse_neighbours
-from labctl.json_text import read_objects
+from labctl.facts.ip import Neighbours
+from labctl.facts.json_output import read_objects
 from labctl.model.lab import Lab, Machine
 from labctl.steps.values import container_prefix
 
@@ -72,7 +72,7 @@ def _by_ping(facts: Facts, lab: Lab, machine: Machine) -> Cause:
 
 
 def _has_arp_entry(facts: Facts, machine: Machine) -> bool:
-    entries = parse_neighbours(facts.host.neighbours.stdout)
+    entries = Neighbours().parse(facts.host.neighbours.stdout)
     return any(entry.answers for entry in entries if entry.address == machine.address)
 
 

@@ -6,17 +6,19 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network
 
 from labctl.checks.check import Cause, listed
-from labctl.checks.cluster_objects import BlockAffinity
 from labctl.checks.facts import Facts, MachineFacts, MissingFact
 from labctl.checks.why_no_session import session_at
+from labctl.facts.bird import BirdRoutes
 from labctl.facts.birdc import Route
-from labctl.facts.iproute import KernelRoute
+from labctl.facts.cluster import BlockAffinity
+from labctl.facts.fact import ParseError
+from labctl.facts.ip import KernelRoute, Routes
 from labctl.model.lab import Lab, Machine
 
 
 def kernel_route(facts: MachineFacts, block: IPv4Network) -> KernelRoute | None:
     """The kernel's route to exactly this network; of several, the one it uses (the lowest metric)."""
-    routes = [route for route in facts.routes if route.destination == block]
+    routes = [route for route in facts[Routes] if route.destination == block]
     return min(routes, key=lambda route: route.metric, default=None)
 
 
@@ -33,7 +35,7 @@ def why_no_route_outside(facts: Facts, lab: Lab, way: Way, block: BlockAffinity)
     """Follow the block from BIRD's table outside the cluster to the kernel's."""
     ingress = way.here.name
     here = facts.on(ingress)
-    learned = [route for route in here.bird_routes if route.network == block.cidr]
+    learned = [route for route in here[BirdRoutes] if route.network == block.cidr]
     route = kernel_route(here, block.cidr)
     if route and route.protocol != "bird":
         cause = f"the route {route} on {ingress} was not learned over BGP, and goes before the one that was"
@@ -118,7 +120,7 @@ def _not_announced(node: Machine, ingress: Machine, block: BlockAffinity, sessio
 def _has_blackhole(facts: Facts, node: Machine, block: BlockAffinity) -> bool:
     try:
         route = kernel_route(facts.on(node.name), block.cidr)
-    except (MissingFact, ValueError):
+    except (MissingFact, ParseError):
         return False
     return route is not None and route.kind == "blackhole"
 

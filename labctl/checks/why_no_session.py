@@ -7,8 +7,11 @@ from labctl.checks.causes import unit_state, why_unit_is_down
 from labctl.checks.check import Cause
 from labctl.checks.facts import Facts, MissingFact
 from labctl.checks.layers.packets import foreign_drop_rules
-from labctl.checks.probes import AGENT_UNIT, BIRD_UNIT
-from labctl.facts.bgp_sessions import BgpSession
+from labctl.facts.bird import BgpSession, BirdProtocols
+from labctl.facts.fact import ParseError
+from labctl.facts.ip import Neighbours
+from labctl.facts.sockets import Listeners
+from labctl.facts.systemd import AGENT_UNIT, BIRD_UNIT
 from labctl.model.lab import Lab, Machine
 
 BGP_PORT = 179
@@ -30,14 +33,14 @@ def why_no_session(facts: Facts, lab: Lab, here: Machine, there: Machine) -> Cau
 def session_at(facts: Facts, here: Machine, there: Machine) -> BgpSession | None:
     """The session with ``there`` in BIRD on ``here``; None if there is none, or BIRD did not answer."""
     try:
-        return facts.on(here.name).session_with(there.address)
-    except (MissingFact, ValueError):
+        return facts.on(here.name)[BirdProtocols].with_peer(there.address)
+    except (MissingFact, ParseError):
         return None
 
 
 def _bird_answers(facts: Facts, machine: Machine) -> bool:
     try:
-        facts.on(machine.name).output("protocols")
+        facts.on(machine.name)[BirdProtocols]
     except MissingFact:
         return False
     return True
@@ -52,8 +55,8 @@ def _far_daemon(facts: Facts, _lab: Lab, _here: Machine, there: Machine) -> Caus
         why = why_unit_is_down(facts, there.name, unit)
         return Cause(f"{silent}: {why.text}", why.hint)
     try:
-        listens = any(listener.port == BGP_PORT for listener in facts.on(there.name).listeners)
-    except (MissingFact, ValueError):
+        listens = any(listener.port == BGP_PORT for listener in facts.on(there.name)[Listeners])
+    except (MissingFact, ParseError):
         return None
     if not listens:
         agent = unit_state(facts, there.name, AGENT_UNIT)
@@ -151,7 +154,7 @@ def _packets(facts: Facts, _lab: Lab, here: Machine, there: Machine) -> Cause | 
 
 def _no_arp(facts: Facts, here: Machine, there: Machine) -> bool:
     try:
-        entries = [entry for entry in facts.on(here.name).neighbours if entry.address == there.address]
-    except (MissingFact, ValueError):
+        entries = [entry for entry in facts.on(here.name)[Neighbours] if entry.address == there.address]
+    except (MissingFact, ParseError):
         return False
     return bool(entries) and not any(entry.answers for entry in entries)

@@ -15,7 +15,9 @@ from labctl.checks.layers.lan import direct
 from labctl.checks.layers.packets import firewall, shaping
 from labctl.checks.layers.processes import processes
 from labctl.checks.layers.route import rules
-from labctl.checks.probes import SSH_UNIT
+from labctl.facts.fact import ParseError
+from labctl.facts.sockets import Listeners
+from labctl.facts.systemd import SSH_UNIT, Units
 from labctl.model.lab import Lab, Machine
 from labctl.steps.values import container_prefix
 
@@ -52,7 +54,7 @@ def _network(facts: Facts, lab: Lab, machine: Machine) -> Cause | None:
     for question in _QUESTIONS:
         try:
             outcome = question(facts, lab, machine)
-        except (MissingFact, ValueError):
+        except (MissingFact, ParseError):
             continue
         if outcome.status is Status.FAIL:
             return Cause(outcome.cause, within(lab, machine, outcome.hint))
@@ -61,9 +63,9 @@ def _network(facts: Facts, lab: Lab, machine: Machine) -> Cause | None:
 
 def _daemon(facts: Facts, inside: MachineFacts, lab: Lab, machine: Machine) -> Cause | None:
     try:
-        listens = any(item.port == SSH_PORT for item in inside.listeners)
-        unit = inside.units.get(SSH_UNIT)
-    except (MissingFact, ValueError):
+        listens = any(item.port == SSH_PORT for item in inside[Listeners])
+        unit = inside[Units].get(SSH_UNIT)
+    except (MissingFact, ParseError):
         return None
     if listens:
         return None

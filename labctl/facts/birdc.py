@@ -1,6 +1,7 @@
 """What birdc show protocols and birdc show route print, as data. BIRD 2 (2.0 to 2.17: nest/proto.c, nest/rt-show.c).
 
-Every function raises BirdcError on text that is not such output, and nothing else.
+Every function raises ParseError on text that is not such output, and nothing else. Standard library only: this file
+also runs on the machines.
 """
 
 from __future__ import annotations
@@ -9,9 +10,7 @@ import re
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv4Network
 
-
-class BirdcError(ValueError):
-    """The text is not what birdc prints."""
+from labctl.facts.fact import ParseError
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +96,17 @@ _ATTRIBUTE = re.compile(r"\t[A-Za-z]\S*:? .*|\t\S+:\s*")
 
 
 def parse_protocols(text: str) -> tuple[ProtocolStatus, ...]:
-    """``birdc show protocols``, with or without ``all``, for all protocols or one. Raises BirdcError."""
+    """``birdc show protocols``, with or without ``all``, for all protocols or one. Raises ParseError."""
     lines = _body(text)
     if not lines:
         return ()
     if lines[0].lower().split() != _HEADER:
-        raise BirdcError(f"no table of protocols: {lines[0]!r}")
+        raise ParseError(f"no table of protocols: {lines[0]!r}")
     found: list[ProtocolStatus] = []
     for line in lines[1:]:
         if line[0].isspace():
             if not found:
-                raise BirdcError(f"details of no protocol: {line!r}")
+                raise ParseError(f"details of no protocol: {line!r}")
             found[-1] = _with_detail(found[-1], line)
         else:
             found.append(_protocol(line))
@@ -115,7 +114,7 @@ def parse_protocols(text: str) -> tuple[ProtocolStatus, ...]:
 
 
 def parse_routes(text: str) -> tuple[Route, ...]:
-    """``birdc show route``, with or without ``all``, of one table or several. Raises BirdcError."""
+    """``birdc show route``, with or without ``all``, of one table or several. Raises ParseError."""
     found: list[Route] = []
     network: IPv4Network | None = None
     for line in _body(text):
@@ -123,16 +122,16 @@ def parse_routes(text: str) -> tuple[Route, ...]:
             continue
         if line.startswith("\t"):
             if not found:
-                raise BirdcError(f"next hop of no route: {line!r}")
+                raise ParseError(f"next hop of no route: {line!r}")
             found[-1] = _with_next_hop(found[-1], line)
             continue
         match = _ROUTE.fullmatch(line)
         if match is None:
-            raise BirdcError(f"no route: {line!r}")
+            raise ParseError(f"no route: {line!r}")
         if match["network"]:
             network = _network(match["network"])
         if network is None:
-            raise BirdcError(f"route of no network: {line!r}")
+            raise ParseError(f"route of no network: {line!r}")
         found.append(
             Route(
                 network=network,
@@ -155,7 +154,7 @@ def _body(text: str) -> list[str]:
 def _protocol(line: str) -> ProtocolStatus:
     match = _PROTOCOL.fullmatch(line)
     if match is None:
-        raise BirdcError(f"no protocol: {line!r}")
+        raise ParseError(f"no protocol: {line!r}")
     return ProtocolStatus(
         name=match["name"],
         kind=match["kind"],
@@ -204,12 +203,12 @@ def _with_next_hop(route: Route, line: str) -> Route:
             return replace(route, next_hops=(*route.next_hops, hop))
     if _ATTRIBUTE.fullmatch(line):
         return route
-    raise BirdcError(f"no next hop: {line!r}")
+    raise ParseError(f"no next hop: {line!r}")
 
 
 def _number(text: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise BirdcError(f"no number: {text!r}")
+        raise ParseError(f"no number: {text!r}")
     return int(text)
 
 
@@ -217,11 +216,11 @@ def _address(text: str) -> IPv4Address:
     try:
         return IPv4Address(text)
     except ValueError as error:
-        raise BirdcError(str(error)) from error
+        raise ParseError(str(error)) from error
 
 
 def _network(text: str) -> IPv4Network:
     try:
         return IPv4Network(text)
     except ValueError as error:
-        raise BirdcError(str(error)) from error
+        raise ParseError(str(error)) from error

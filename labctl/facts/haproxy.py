@@ -1,14 +1,24 @@
-"""What HAProxy's files and runtime API say: servers in haproxy.cfg, `show stat` (management guide, sections 9.1 and
-9.3).
-
-Standard library only: this file also runs on the machines.
+"""What HAProxy and its controller say on an ingress machine: haproxy.cfg, `show stat` and `show info` (management
+guide, sections 9.1 and 9.3), and whether the controller gets to the API.
 """
 
 from __future__ import annotations
 
 import csv
+import re
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from labctl.facts.certificates import CONTROLLER_KUBECONFIG
+from labctl.facts.fact import Fact, ParseError, T_co, TextFact
+from labctl.facts.http import ANSWER_SECONDS, API_SECONDS, curl
+from labctl.facts.systemd import CONTROLLER_UNIT
+from labctl.model.lab import Lab, Machine, Role
+
+HAPROXY_CONFIG = "/var/lib/haproxy-ingress/haproxy.cfg"
+HAPROXY_SOCKET = "/run/haproxy-ingress/haproxy-runtime-api.sock"
+_HEALTHZ = "http://127.0.0.1:1042/healthz"
 _SPARE = "127.0.0.1:1"
 
 
@@ -65,47 +75,109 @@ class Frontend:
     limit: int | None
 
 
-def parse_config_servers(text: str) -> tuple[ConfigServer, ...]:
-    """The server lines of haproxy.cfg, in order."""
-    servers = []
-    backend = ""
-    for line in text.splitlines():
-        words = line.split("#", 1)[0].split()
-        if not words:
-            continue
-        if line[0] not in " \t":
-            backend = words[1] if words[0] in ("backend", "listen") and len(words) > 1 else ""
-        elif backend and words[0] == "server" and len(words) > 2:
-            servers.append(ConfigServer(backend, words[1], words[2], "disabled" in words[3:]))
-    return tuple(servers)
+@dataclass(frozen=True, slots=True)
+class Config:
+    """haproxy.cfg. servers: in its order. balance: how each backend chooses a server, by name, where it says so."""
+
+    servers: tuple[ConfigServer, ...]
+    balance: Mapping[str, str]
 
 
-def parse_balance(text: str) -> dict[str, str]:
-    """How each backend of haproxy.cfg chooses a server (`balance`), by its name; those that do not say are left out."""
-    found = {}
-    backend = ""
-    for line in text.splitlines():
-        words = line.split("#", 1)[0].split()
-        if words and line[0] not in " \t":
-            backend = words[1] if words[0] == "backend" and len(words) > 1 else ""
-        elif backend and len(words) > 1 and words[0] == "balance":
-            found[backend] = words[1]
-    return found
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """HAProxy as it runs now."""
+
+    servers: tuple[ServerStatus, ...]
+    frontends: tuple[Frontend, ...]
 
 
-def parse_server_status(text: str) -> tuple[ServerStatus, ...]:
-    """The servers in the CSV of `show stat`. Raises ValueError if the text has no such header."""
-    return tuple(
-        _status(row)
-        for row in _rows(text)
-        if row.get("svname") not in ("FRONTEND", "BACKEND", None) and row.get("type") == "2"
-    )
+class _OnIngress(Fact[T_co]):
+    def asked_on(self, lab: Lab, machine: Machine) -> bool:
+        """On ingress machines."""
+        return machine.role is Role.INGRESS
 
 
-def parse_frontends(text: str) -> tuple[Frontend, ...]:
-    """The frontends in the CSV of `show stat`. Raises ValueError if the text has no such header."""
-    rows = (row for row in _rows(text) if row.get("svname") == "FRONTEND")
-    return tuple(Frontend(row.get("pxname") or "", row.get("status") or "", _number(row.get("slim"))) for row in rows)
+class HaproxyConfig(_OnIngress[Config]):
+    """What the controller wrote for HAProxy."""
+
+    name = "haproxy-config"
+    command = f"cat {HAPROXY_CONFIG}"
+
+    def parse(self, output: str) -> Config:
+        """The lines `server` and `balance` of each backend."""
+        servers = []
+        balance = {}
+        section = name = ""
+        for line in output.splitlines():
+            words = line.split("#", 1)[0].split()
+            if not words:
+                continue
+            if line[0] not in " \t":
+                section, name = words[0], words[1] if len(words) > 1 else ""
+            elif name and section in ("backend", "listen") and words[0] == "server" and len(words) > 2:
+                servers.append(ConfigServer(name, words[1], words[2], "disabled" in words[3:]))
+            elif name and section == "backend" and words[0] == "balance" and len(words) > 1:
+                balance[name] = words[1]
+        return Config(tuple(servers), balance)
+
+
+class HaproxyStatistics(_OnIngress[Statistics]):
+    """`show stat` on HAProxy's socket."""
+
+    name = "haproxy-status"
+    command = f"echo show stat | socat - UNIX-CONNECT:{HAPROXY_SOCKET}"
+    deadline = ANSWER_SECONDS
+
+    def parse(self, output: str) -> Statistics:
+        """From CSV with a header."""
+        rows = list(_rows(output))
+        servers = (row for row in rows if row.get("svname") not in ("FRONTEND", "BACKEND", None))
+        frontends = (row for row in rows if row.get("svname") == "FRONTEND")
+        return Statistics(
+            tuple(_status(row) for row in servers if row.get("type") == "2"),
+            tuple(
+                Frontend(row.get("pxname") or "", row.get("status") or "", _number(row.get("slim")))
+                for row in frontends
+            ),
+        )
+
+
+class ConnectionLimit(_OnIngress[int | None]):
+    """How many connections HAProxy as a whole takes (`show info`); None where it does not say."""
+
+    name = "haproxy-info"
+    command = f"echo show info | socat - UNIX-CONNECT:{HAPROXY_SOCKET}"
+    deadline = ANSWER_SECONDS
+
+    def parse(self, output: str) -> int | None:
+        """The line Maxconn."""
+        found = re.search(r"^Maxconn: (\d{1,18})$", output, re.MULTILINE | re.ASCII)
+        return int(found[1]) if found else None
+
+
+class Healthz(TextFact, _OnIngress[str]):
+    """The HTTP status of the controller's /healthz."""
+
+    name = "healthz"
+    may_fail = True
+
+    def command_on(self, lab: Lab, machine: Machine, patience: float) -> str:
+        """curl prints the status alone."""
+        return f"{shlex.join(curl(patience))} -o /dev/null -w '%{{http_code}}' {_HEALTHZ}"
+
+
+class ControllerAccess(TextFact, _OnIngress[str]):
+    """Whether the controller may read the API with its own kubeconfig, as its own user: by the command's status."""
+
+    name = "controller-access"
+    deadline = API_SECONDS
+
+    def command_on(self, lab: Lab, machine: Machine, patience: float) -> str:
+        """One object is read, and not printed."""
+        user = f'runuser -u "$(systemctl show --property=User --value {CONTROLLER_UNIT} | grep . || echo root)" --'
+        within = f"--request-timeout={ANSWER_SECONDS * patience:.3g}s"
+        read = f"kubectl --kubeconfig={CONTROLLER_KUBECONFIG} {within} get --raw '/api/v1/services?limit=1'"
+        return f"{user} {read} >/dev/null"
 
 
 def _number(text: str | None) -> int | None:
@@ -115,7 +187,7 @@ def _number(text: str | None) -> int | None:
 def _rows(text: str) -> csv.DictReader[str]:
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines or not lines[0].startswith("# pxname,svname,"):
-        raise ValueError("HAProxy's statistics do not begin with their header")
+        raise ParseError("HAProxy's statistics do not begin with their header")
     return csv.DictReader([lines[0][2:], *lines[1:]])
 
 

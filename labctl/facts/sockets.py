@@ -1,12 +1,11 @@
-"""What `ss -ltnpH` prints (iproute2): which program listens on which TCP port.
-
-Standard library only: this file also runs on the machines.
-"""
+"""What `ss` prints (iproute2): which program listens on which TCP port."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+
+from labctl.facts.fact import Fact
 
 _PROGRAM = re.compile(r'\(\("([^"]+)"')
 
@@ -27,16 +26,22 @@ class Listener:
         return self.address.startswith("127.") or ":" in self.address
 
 
-def parse_listeners(text: str) -> tuple[Listener, ...]:
-    """The listening sockets; lines that are not one are left out."""
-    found = []
-    for line in text.splitlines():
-        words = line.split()
-        if len(words) < 5 or words[0] != "LISTEN":
-            continue
-        address, _, port = words[3].rpartition(":")
-        if not (port.isascii() and port.isdigit()):
-            continue
-        program = _PROGRAM.search(line)
-        found.append(Listener(address.partition("%")[0].strip("[]"), int(port), program[1] if program else ""))
-    return tuple(found)
+class Listeners(Fact[tuple[Listener, ...]]):
+    """The listening TCP sockets."""
+
+    name = "listeners"
+    command = "ss -ltnpH"
+
+    def parse(self, output: str) -> tuple[Listener, ...]:
+        """The sockets; lines that are not one are left out."""
+        found = []
+        for line in output.splitlines():
+            words = line.split()
+            if len(words) < 5 or words[0] != "LISTEN":
+                continue
+            address, _, port = words[3].rpartition(":")
+            if not (port.isascii() and port.isdigit()):
+                continue
+            program = _PROGRAM.search(line)
+            found.append(Listener(address.partition("%")[0].strip("[]"), int(port), program[1] if program else ""))
+        return tuple(found)

@@ -8,8 +8,10 @@ from ipaddress import IPv4Network
 from typing import TypeVar
 
 from labctl.checks.facts import Facts, MachineFacts, MissingFact
-from labctl.facts.bgp_sessions import BgpSession
-from labctl.facts.haproxy import ServerStatus
+from labctl.facts.bird import BgpSession, BirdProtocols
+from labctl.facts.fact import ParseError
+from labctl.facts.haproxy import HaproxyStatistics, ServerStatus
+from labctl.facts.ip import Routes
 from labctl.graph.picture import IngressMark, NodeMark, Picture, PodMark, RouteMark, RouterMark, frame, router_of_model
 from labctl.model.lab import Lab, Machine
 
@@ -19,7 +21,7 @@ Item = TypeVar("Item")
 def picture_of_facts(lab: Lab, facts: Facts) -> Picture:
     """The lab as its machines answered, with gaps where something did not. Never raises for what is broken in it."""
     ingress = facts.on(lab.ingress.name)
-    servers = _known(lambda: ingress.server_status)
+    servers = _known(lambda: ingress[HaproxyStatistics].servers)
     serving = {server.address.split(":")[0]: server.takes_requests for server in servers if not server.spare}
     nodes = tuple(_node(lab, node, facts, serving) for node in lab.nodes)
     return frame(lab, _ingress(lab, ingress, servers), nodes, live=True, router=_router(lab, facts))
@@ -33,7 +35,7 @@ def _asked(read: Callable[[], tuple[Item, ...]]) -> tuple[Item, ...] | None:
     """What the facts say; None where there was no answer."""
     try:
         return read()
-    except (MissingFact, ValueError):
+    except (MissingFact, ParseError):
         return None
 
 
@@ -42,7 +44,7 @@ def _ingress(lab: Lab, asked: MachineFacts, servers: tuple[ServerStatus, ...]) -
     hops = {lab.next_hop(lab.ingress, node).address for node in lab.nodes}
     routes = [
         RouteMark(str(route.destination), str(gateway))
-        for route in _known(lambda: asked.routes)
+        for route in _known(lambda: asked[Routes])
         for gateway in route.gateways
         if gateway in hops and route.destination.subnet_of(lab.network.pod_cidr)
     ]
@@ -93,7 +95,7 @@ def _routed(ingress: MachineFacts, hop: Machine, blocks: tuple[IPv4Network, ...]
 
     None where ingress, or the API, did not answer.
     """
-    routes = _asked(lambda: ingress.routes)
+    routes = _asked(lambda: ingress[Routes])
     if routes is None or not blocks:
         return None
     known = {route.destination for route in routes if hop.address in route.gateways}
@@ -102,7 +104,7 @@ def _routed(ingress: MachineFacts, hop: Machine, blocks: tuple[IPv4Network, ...]
 
 def _session(ingress: MachineFacts, node: Machine) -> tuple[str, bool]:
     """What BIRD says of its session with that machine, and whether it stands."""
-    sessions: tuple[BgpSession, ...] | None = _asked(lambda: ingress.sessions)
+    sessions: tuple[BgpSession, ...] | None = _asked(lambda: ingress[BirdProtocols].sessions)
     if sessions is None:
         return ("down: BIRD is silent" if ingress.reachable else "unknown"), False
     session = next((session for session in sessions if session.peer == node.address), None)

@@ -15,7 +15,8 @@ from labctl.steps.values import lab_values, machine_values
 
 # What runs on the machines: the stand-ins and the few modules that they share with labctl itself.
 _MODELS = ("__init__.py", "blocks.py", "calico.py", "kubernetes.py", "selector.py")
-_PROGRAMS = ("__init__.py", *(f"model/{name}" for name in _MODELS), "facts", "standins")
+_FACTS = ("__init__.py", "fact.py", "birdc.py")
+_PROGRAMS = ("__init__.py", *(f"model/{name}" for name in _MODELS), *(f"facts/{name}" for name in _FACTS), "standins")
 _PROGRAM_SUFFIXES = {".py", ".j2", ".yaml", ".service", ".sh"}
 
 
@@ -75,7 +76,8 @@ def tree_digest(tree: Tree) -> str:
 
 
 # A changed program is copied by base, and the steps that start programs start them again.
-_STEPS_WITH_PROGRAMS = frozenset({"base", "calico", "controller"})
+_STEPS_WITH_FACTS = ("__init__.py", "fact.py", "birdc.py")
+_PROGRAMS = frozenset({"base", "calico", "controller"})
 
 
 # A proxy's address may hold a password.

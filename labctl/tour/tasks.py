@@ -6,9 +6,10 @@ import re
 from dataclasses import replace
 from ipaddress import IPv4Address
 
-from labctl.checks.probes import HAPROXY_CONFIG
 from labctl.errors import LabctlError
-from labctl.facts.birdc import BirdcError, parse_protocols
+from labctl.facts.birdc import parse_protocols
+from labctl.facts.fact import ParseError
+from labctl.facts.haproxy import HAPROXY_CONFIG
 from labctl.model.lab import Lab, Mesh
 from labctl.tour.exercise import Task
 from labctl.tour.stop import Call, Guide, kubectl, shell
@@ -149,7 +150,7 @@ def _starts_again(guide: Guide) -> bool:
 def _established(text: str) -> set[IPv4Address]:
     try:
         sessions = [item.session for item in parse_protocols(text) if item.session is not None]
-    except BirdcError:
+    except ParseError:
         return set()
     return {item.neighbor for item in sessions if item.neighbor and item.state == "Established"}
 

@@ -10,12 +10,12 @@ from dataclasses import astuple, dataclass, replace
 from importlib import resources
 from typing import Protocol
 
-from labctl.checks.credentials import API_PORT
 from labctl.checks.facts import Facts, MachineFacts
 from labctl.checks.frames import INTERPRETER, read_frame
-from labctl.checks.probes import API_PATHS, HAPROXY_SOCKET
 from labctl.checks.unasked import unasked
 from labctl.errors import RemoteError
+from labctl.facts.haproxy import HAPROXY_SOCKET
+from labctl.facts.kubernetes import API_PATHS, API_PORT
 from labctl.host.command import CommandResult
 from labctl.model.lab import Lab, Machine, Role
 

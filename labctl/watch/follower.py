@@ -22,7 +22,7 @@ import time
 from collections.abc import Iterable, Iterator
 
 AUTHORITY = "/etc/kubernetes/pki/ca.crt"
-READER = "/etc/labctl/reader.pem"  # labctl's own certificate and key: see labctl/checks/credentials.py
+READER = "/etc/labctl/reader.pem"  # labctl's own certificate and key: see labctl/facts/certificates.py
 SECONDS = 2.0  # for one answer
 MOST_BYTES = 2_000_000
 # What changes although nothing has happened: BIRD's timers, and the version that the API gives to each list.
@@ -97,7 +97,7 @@ class Kernel:
 
 
 class Api:
-    """The Kubernetes API over one connection; the answers in the form of labctl.checks.probes.api_command."""
+    """The Kubernetes API over one connection; the answers in the form of labctl.facts.kubernetes.Api."""
 
     def __init__(self, url: str, paths: str) -> None:
         self.url, self.paths = url, paths.split()

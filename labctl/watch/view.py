@@ -8,11 +8,14 @@ from ipaddress import IPv4Address
 from typing import TypeVar
 
 from labctl.checks.check import Status, counted
-from labctl.checks.cluster_objects import Pod
 from labctl.checks.facts import Facts, MachineFacts, MissingFact
 from labctl.checks.report import Report
 from labctl.checks.subjects import APP_NAMESPACE, app_endpoints
-from labctl.facts.haproxy import ServerStatus
+from labctl.facts.bird import BirdProtocols
+from labctl.facts.cluster import Pod
+from labctl.facts.fact import ParseError
+from labctl.facts.haproxy import HaproxyStatistics, ServerStatus
+from labctl.facts.ip import Routes
 from labctl.graph.live import picture_of_facts
 from labctl.graph.picture import Picture
 from labctl.model.lab import Lab, Machine, Role
@@ -119,7 +122,7 @@ def known(read: Callable[[], tuple[Item, ...]]) -> tuple[Item, ...] | None:
     """What the facts say; None where they say nothing."""
     try:
         return read()
-    except (MissingFact, ValueError):
+    except (MissingFact, ParseError):
         return None
 
 
@@ -138,7 +141,7 @@ def _speakers(lab: Lab) -> str:
 
 
 def _session(ingress: MachineFacts, node: Machine) -> tuple[Cell, Cell, Cell]:
-    sessions = known(lambda: ingress.sessions)
+    sessions = known(lambda: ingress[BirdProtocols].sessions)
     if sessions is None:
         why = "BIRD does not run" if ingress.reachable else "not known"
         return Cell(why, BAD), Cell(""), Cell("")
@@ -159,7 +162,7 @@ def _routes(lab: Lab, facts: Facts) -> Table:
             Cell(route.protocol),
         )
         for here in lab.outside
-        for route in known(lambda here=here: facts.on(here.name).routes) or ()  # type: ignore[misc]
+        for route in known(lambda here=here: facts.on(here.name)[Routes]) or ()  # type: ignore[misc]
         if route.destination.subnet_of(lab.network.pod_cidr)
     ]
     headings = (*_where_heading(lab.outside), "block of pods", "by way of", "from")
@@ -207,7 +210,7 @@ def _servers(facts: Facts, ingresses: tuple[Machine, ...]) -> Table:
     pods = {str(pod.address): pod.name for pod in facts.cluster.pods if not pod.host_network and pod.address}
     rows = []
     for ingress in ingresses:
-        for server in known(lambda ingress=ingress: facts.on(ingress.name).server_status) or ():  # type: ignore[misc]
+        for server in known(lambda ingress=ingress: facts.on(ingress.name)[HaproxyStatistics].servers) or ():  # type: ignore[misc]
             if server.spare:
                 continue
             address = server.address.split(":")[0]

@@ -7,7 +7,8 @@ from ipaddress import IPv4Interface
 from labctl.checks.check import Outcome, failed, listed, passed
 from labctl.checks.facts import Facts, MissingFact
 from labctl.checks.layers.packets import lab_nic
-from labctl.facts.iproute import Nic
+from labctl.facts.fact import ParseError
+from labctl.facts.ip import Addresses, Neighbours, Nic
 from labctl.model.lab import Lab, Machine
 
 _TUNNELS = ("tunl", "vxlan.calico", "wireguard.cali", "cni0")
@@ -34,7 +35,7 @@ def address(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
 
 def _silent(facts: Facts, machine: Machine, nic: Nic) -> Outcome | None:
     """An interface, the one on the lab's network or the loopback, that does not carry packets."""
-    lo = next((item for item in facts.on(machine.name).nics if item.name == "lo"), None)
+    lo = next((item for item in facts.on(machine.name)[Addresses] if item.name == "lo"), None)
     if lo and not (lo.up and any(item.ip.is_loopback for item in lo.addresses)):
         cause = f"lo on {machine.name} is down or has no address: its programs do not reach each other on 127.0.0.1"
         return failed("lo is down", cause, f"labctl ssh {machine.name} -- ip link set lo up")
@@ -52,7 +53,7 @@ def _of_pods(facts: Facts, lab: Lab, machine: Machine) -> list[tuple[str, IPv4In
     """Addresses of the pod network on the machine's own interfaces; Calico's tunnels have some by right."""
     return [
         (nic.name, item)
-        for nic in facts.on(machine.name).nics
+        for nic in facts.on(machine.name)[Addresses]
         if not nic.name.startswith(_TUNNELS)
         for item in nic.addresses
         if item.ip in lab.network.pod_cidr
@@ -61,19 +62,19 @@ def _of_pods(facts: Facts, lab: Lab, machine: Machine) -> list[tuple[str, IPv4In
 
 def _others_with(facts: Facts, lab: Lab, machine: Machine) -> list[str]:
     """Other machines that have this machine's address, or whose interface answered for it (by the ARP tables)."""
-    own = {nic.mac for nic in facts.on(machine.name).nics}
+    own = {nic.mac for nic in facts.on(machine.name)[Addresses]}
     found = []
     for other in lab.machines:
         if other == machine or not facts.on(other.name).reachable:
             continue
         try:
-            addresses = {item.ip for nic in facts.on(other.name).nics for item in nic.addresses}
+            addresses = {item.ip for nic in facts.on(other.name)[Addresses] for item in nic.addresses}
             seen = {
                 entry.mac
-                for entry in facts.on(other.name).neighbours
+                for entry in facts.on(other.name)[Neighbours]
                 if entry.address == machine.address and entry.answers and "PERMANENT" not in entry.state
             }
-        except (MissingFact, ValueError):
+        except (MissingFact, ParseError):
             continue
         if machine.address in addresses:
             found.append(other.name)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from labctl.checks.check import Check, Layer, Outcome, counted, failed, listed, passed
-from labctl.checks.cluster_objects import IngressPath, Pod, Service
 from labctl.checks.facts import Facts
 from labctl.checks.subjects import (
     APP_NAME,
@@ -17,6 +16,7 @@ from labctl.checks.subjects import (
     require_api,
     served_by_controller,
 )
+from labctl.facts.cluster import IngressPath, Pod, Service
 from labctl.model.lab import Lab
 
 

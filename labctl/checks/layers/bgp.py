@@ -10,10 +10,10 @@ from labctl.checks.causes import unit_state, why_unit_is_down
 from labctl.checks.check import Check, Layer, Outcome, counted, failed, listed, passed
 from labctl.checks.facts import Facts, MissingFact
 from labctl.checks.layers.beneath import machine_ids
-from labctl.checks.probes import BIRD_UNIT, birdc
 from labctl.checks.subjects import of_machine
 from labctl.checks.why_no_session import session_at, why_no_session
-from labctl.facts.birdc import parse_protocols
+from labctl.facts.bird import BirdProtocols, birdc
+from labctl.facts.systemd import BIRD_UNIT
 from labctl.model.lab import Lab, Machine, Mesh
 
 
@@ -65,7 +65,7 @@ def _daemon_check(here: Machine) -> Check:
 def daemon(facts: Facts, name: str) -> Outcome:
     """birdc gets an answer on that machine."""
     try:
-        facts.on(name).output("protocols")
+        facts.on(name)[BirdProtocols]
     except MissingFact as missing:
         unit = unit_state(facts, name, BIRD_UNIT)
         if unit and not unit.running:
@@ -75,7 +75,7 @@ def daemon(facts: Facts, name: str) -> Outcome:
             f"BIRD on {name} runs but does not answer birdc",
             f"labctl ssh {name} -- systemctl status bird",
         )
-    return passed(counted(len(facts.on(name).sessions), "session"))
+    return passed(counted(len(facts.on(name)[BirdProtocols].sessions), "session"))
 
 
 def _configuration_check(lab: Lab, here: Machine) -> Check:
@@ -103,18 +103,18 @@ def configured(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
     here = facts.on(machine.name)
     wrong = []
     for other in lab.neighbors(machine):
-        session = here.session_with(other.address)
+        session = here[BirdProtocols].with_peer(other.address)
         if session is None:
             wrong.append(f"no session with {other.name} ({other.address})")
         elif session.local_as != lab.as_number(machine):
             wrong.append(f"{session.name}: local AS is {session.local_as}, not {lab.as_number(machine)}")
         elif session.peer_as != lab.as_number(other):
             wrong.append(f"{session.name}: neighbor AS is {session.peer_as}, not {lab.as_number(other)}")
-    kinds = {item.kind for item in parse_protocols(here.output("protocols"))}
+    kinds = here[BirdProtocols].kinds
     if "Device" not in kinds:
         wrong.insert(0, "no `protocol device`, so BIRD knows no interface")
     known = {item.address for item in lab.machines}
-    foreign = [item for item in here.sessions if item.peer is not None and item.peer not in known]
+    foreign = [item for item in here[BirdProtocols].sessions if item.peer is not None and item.peer not in known]
     wrong += [f"session {item.name} is with {item.peer}, which is no machine of the lab" for item in foreign]
     if wrong:
         return failed(listed(wrong), f"bird.conf on {machine.name} is wrong: {listed(wrong)}", hint)
@@ -159,7 +159,7 @@ def _mesh_check(lab: Lab, here: Machine, there: Machine) -> Check:
 
 def established(facts: Facts, lab: Lab, here: Machine, there: Machine) -> Outcome:
     """BIRD on ``here`` has an established session with ``there``."""
-    facts.on(here.name).output("protocols")
+    facts.on(here.name)[BirdProtocols]
     session = session_at(facts, here, there)
     if session and session.established:
         return passed(f"Established since {session.since}")

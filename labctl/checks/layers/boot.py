@@ -6,8 +6,10 @@ import re
 
 from labctl.checks.check import Outcome, failed, listed, passed
 from labctl.checks.facts import Facts, MachineFacts
-from labctl.checks.probes import BIRD_CONFIG, BIRD_UNIT
 from labctl.checks.run_here import NOT_FOUND
+from labctl.facts.bird import BIRD_CONFIG, BirdSyntax
+from labctl.facts.system import SysctlFiles, Sysctls
+from labctl.facts.systemd import BIRD_UNIT, Units
 from labctl.model.lab import Lab, Machine
 
 _AWAY = ("disabled", "masked", "masked-runtime")
@@ -17,7 +19,7 @@ _SETTING = re.compile(r"^(?P<file>/[^:]+):\s*-?(?P<name>[\w./*-]+?)\s*=\s*(?P<va
 def boot(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
     """Every unit that runs will be started again, and no file sets the kernel otherwise than it is set now."""
     here = facts.on(machine.name)
-    lost = [unit for unit in here.units.values() if unit.running and unit.file_state in _AWAY]
+    lost = [unit for unit in here[Units].values() if unit.running and unit.file_state in _AWAY]
     if lost:
         name, state = lost[0].name, lost[0].file_state
         cause = f"{name} runs on {machine.name} but is {state}: the next boot will not start it"
@@ -29,8 +31,8 @@ def boot(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
 
 def _unread_file(here: MachineFacts, machine: Machine) -> Outcome | None:
     """BIRD's file is one that it could not start with; it goes on with what it read before."""
-    result = here.results.get("bird-syntax")
-    unit = here.units.get(BIRD_UNIT)
+    result = here.results.get(BirdSyntax.name)
+    unit = here[Units].get(BIRD_UNIT)
     if result is None or result.ok or result.status == NOT_FOUND or unit is None or not unit.running:
         return None
     words = (result.stderr.strip() or result.stdout.strip() or f"status {result.status}").splitlines()[-1]
@@ -41,9 +43,9 @@ def _unread_file(here: MachineFacts, machine: Machine) -> Outcome | None:
 def _other_setting(here: MachineFacts, machine: Machine) -> Outcome | None:
     """A setting that is right now and that a file will set wrong."""
     for name, (file, value) in _settings(here).items():
-        if value == _wrong_value(name, machine) and here.sysctls.get(name) not in (None, value):
+        if value == _wrong_value(name, machine) and here[Sysctls].get(name) not in (None, value):
             cause = (
-                f"{file} on {machine.name} sets {name} to {value}, which is {here.sysctls[name]} now: "
+                f"{file} on {machine.name} sets {name} to {value}, which is {here[Sysctls][name]} now: "
                 "the next boot will change it"
             )
             return failed(f"{name} = {value} in {file}", cause, f"labctl ssh {machine.name} -- grep -n . {file}")
@@ -61,7 +63,7 @@ def _settings(here: MachineFacts) -> dict[str, tuple[str, str]]:
     """The file and value that win, by the setting's name: files are read in the order of their names, whatever their
     folders (sysctl.d(5)).
     """
-    result = here.results.get("sysctl-files")
-    found = [match for line in (result.stdout if result else "").splitlines() if (match := _SETTING.match(line))]
+    lines = (here.get(SysctlFiles) or "").splitlines()
+    found = [match for line in lines if (match := _SETTING.match(line))]
     found.sort(key=lambda match: match["file"].rpartition("/")[2])
     return {match["name"].replace("/", "."): (match["file"], match["value"]) for match in found}

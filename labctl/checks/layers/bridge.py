@@ -7,8 +7,10 @@ from typing import Any
 from labctl.checks.check import Check, Layer, Outcome, counted, failed, listed, passed, skipped
 from labctl.checks.facts import Facts, MissingFact
 from labctl.checks.layers.packets import HARMLESS
-from labctl.facts.firewall import DropRule, parse_drop_rules
-from labctl.json_text import read_objects
+from labctl.facts.fact import ParseError
+from labctl.facts.ip import Addresses
+from labctl.facts.json_output import read_objects
+from labctl.facts.nftables import DropRule, parse_drop_rules
 from labctl.model.lab import Lab
 
 
@@ -87,9 +89,9 @@ def _owner(facts: Facts, lab: Lab, cable: dict[str, Any]) -> str:
     for machine in lab.machines:
         for seen in (facts.machines.get(machine.name), facts.host.inside.get(machine.name)):
             try:
-                if seen and any(nic.peer_index == cable.get("ifindex") for nic in seen.nics if nic.peer_index):
+                if seen and any(nic.peer_index == cable.get("ifindex") for nic in seen[Addresses] if nic.peer_index):
                     return machine.name
-            except (MissingFact, ValueError):
+            except (MissingFact, ParseError):
                 continue
     return "a machine"
 

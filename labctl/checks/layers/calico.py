@@ -6,15 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 from labctl.checks.check import Check, Layer, Outcome, failed, listed, passed
-from labctl.checks.cluster_objects import BgpPeer
 from labctl.checks.facts import Facts
 from labctl.checks.layers.units import unit_check
-from labctl.checks.probes import AGENT_UNIT
 from labctl.checks.subjects import blocks_of, of_machine, require_api
-from labctl.json_text import read_json
+from labctl.facts.cluster import BgpPeer
+from labctl.facts.fact import ParseError
+from labctl.facts.json_output import read_json
+from labctl.facts.kubernetes import CALICO_KINDS
+from labctl.facts.pods import CniFiles, CniPlugins
+from labctl.facts.systemd import AGENT_UNIT
 from labctl.model.lab import Lab, Machine, Mesh, Source
-
-_KINDS = ("ippools", "bgpconfigurations", "bgppeers", "blockaffinities")
 
 
 def checks(lab: Lab, _facts: Facts) -> list[Check]:
@@ -33,7 +34,7 @@ def _kinds_check(lab: Lab) -> Check:
         layer=Layer.CALICO,
         machine=lab.controlplane.name,
         title="The API knows Calico's kinds of objects",
-        expected=f"{listed(_KINDS)} of projectcalico.org/v3",
+        expected=f"{listed(CALICO_KINDS)} of projectcalico.org/v3",
         command="kubectl api-resources --api-group=projectcalico.org",
         run=kinds,
         probe="api",
@@ -43,9 +44,9 @@ def _kinds_check(lab: Lab) -> Check:
 
 def kinds(facts: Facts, _lab: Lab) -> Outcome:
     """Every kind that the lab's steps install is served, and its objects can be read."""
-    errors = {name: facts.cluster.errors[name] for name in _KINDS if name in facts.cluster.errors}
+    errors = {name: facts.cluster.errors[name] for name in CALICO_KINDS if name in facts.cluster.errors}
     if not errors:
-        return passed(listed(_KINDS))
+        return passed(listed(CALICO_KINDS))
     name, error = next(iter(errors.items()))
     hint = f"labctl kubectl get {name}.projectcalico.org -o yaml"
     if error.startswith("HTTP 404"):
@@ -118,22 +119,21 @@ def _cni_check(lab: Lab, node: Machine) -> Check:
 
 def cni(facts: Facts, node: Machine) -> Outcome:
     """A CNI configuration is there, and the first by name (which containerd takes) is Calico's."""
-    lines = facts.on(node.name).result("cni").stdout.splitlines()
-    files = sorted({line.partition(":")[0] for line in lines if line.startswith("/")})
+    configurations = facts.on(node.name)[CniFiles]
+    files = list(configurations)
     hint = f"labctl ssh {node.name} -- ls -l /etc/cni/net.d"
     if not files:
         return failed(
             "no configuration", f"{node.name} has no CNI configuration in /etc/cni/net.d: pods get no network", hint
         )
-    first = "\n".join(line.partition(":")[2] for line in lines if line.startswith(f"{files[0]}:"))
+    first = configurations[files[0]]
     if "calico" not in first:
         cause = f"containerd takes the first CNI configuration by name, {files[0]}, and that is not Calico's"
         return failed(listed(files), _not_json(first, files[0], node) or cause, hint)
     broken = _not_json(first, files[0], node)
     if broken:
         return failed(f"{files[0]} is not JSON", broken, f"labctl ssh {node.name} -- python3 -m json.tool {files[0]}")
-    there = set(facts.on(node.name).output("cni-plugins").split())
-    missing = sorted(_plugins(read_json(first)) - there)
+    missing = sorted(_plugins(read_json(first)) - facts.on(node.name)[CniPlugins])
     if missing:
         cause = f"/opt/cni/bin/{missing[0]} on {node.name} is missing or may not be run, and {files[0]} names it"
         return failed(f"no plugin {listed(missing)}", cause, f"labctl ssh {node.name} -- ls -l /opt/cni/bin")
@@ -143,8 +143,8 @@ def cni(facts: Facts, node: Machine) -> Outcome:
 def _not_json(text: str, file: str, node: Machine) -> str:
     try:
         read_json(text)
-    except ValueError as error:
-        return f"{file} on {node.name} is not JSON ({error}): pods get no network"
+    except ParseError as error:
+        return f"{file} on {node.name} is {error}: pods get no network"
     return ""
 
 

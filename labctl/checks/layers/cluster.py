@@ -6,13 +6,15 @@ from dataclasses import replace
 
 from labctl.checks.causes import unit_state, why_unit_is_down
 from labctl.checks.check import Check, Layer, Outcome, Status, failed, listed, passed
-from labctl.checks.cluster_objects import DaemonSet, Node, Pod
-from labctl.checks.credentials import API_PORT, READER
 from labctl.checks.facts import Facts
 from labctl.checks.layers.certificates import no_reader
 from labctl.checks.layers.units import unit_check
-from labctl.checks.probes import API_PATHS, CONTAINERD_UNIT, ETCD_UNIT, KUBELET_UNIT
 from labctl.checks.subjects import require_api
+from labctl.facts.certificates import READER, Certificates
+from labctl.facts.cluster import DaemonSet, Node, Pod
+from labctl.facts.kubernetes import API_PATHS, API_PORT, EtcdHealth
+from labctl.facts.sockets import Listeners
+from labctl.facts.systemd import CONTAINERD_UNIT, ETCD_UNIT, KUBELET_UNIT
 from labctl.model.lab import Lab, Machine, Source
 
 _OWN_NAMESPACES = ("kube-", "calico-", "tigera-")
@@ -63,7 +65,7 @@ def _etcd_check(controlplane: Machine) -> Check:
 def etcd_health(facts: Facts, lab: Lab, running: Outcome) -> Outcome:
     """etcd's own word on its health; with an alarm, such as NOSPACE, it answers and stores nothing."""
     name = lab.controlplane.name
-    result = facts.on(name).results.get("etcd-health")
+    result = facts.on(name).results.get(EtcdHealth.name)
     said = result.stdout.strip() if result else ""
     if result is None or '"health":"true"' in said.replace(" ", ""):
         return running
@@ -124,7 +126,7 @@ def api(facts: Facts, lab: Lab) -> Outcome:
 def _unread(facts: Facts, lab: Lab) -> Outcome | None:
     """What keeps labctl from reading an API that answers; None if nothing does."""
     errors, name = facts.cluster.errors, lab.controlplane.name
-    certificates = facts.on(name).results.get("certificates")
+    certificates = facts.on(name).results.get(Certificates.name)
     if "readyz" in errors and certificates and certificates.stdout.strip() and READER not in certificates.stdout:
         return failed(f"missing: {READER}", no_reader(name), "labctl up")
     refused = next((text for text in errors.values() if text.startswith(("HTTP 401", "HTTP 403"))), "")
@@ -143,7 +145,7 @@ def _why_no_api(facts: Facts, lab: Lab, broken: list[str]) -> str:
         return f"the API server says of itself that it is not ready: {listed(broken)}"
     said = facts.on(name).last_words("kube-apiserver")
     words = f"; its last words: {said}" if said else ""
-    listening = [listener for listener in facts.on(name).listeners if listener.port == API_PORT]
+    listening = [listener for listener in facts.on(name)[Listeners] if listener.port == API_PORT]
     if listening and all(listener.closed_to_others for listener in listening):
         return f"kube-apiserver on {name} listens on {listening[0].address} only, so no other machine reaches it"
     if not listening:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
 from labctl.checks.check import Check, Layer, Outcome, failed, listed, passed, skipped
 from labctl.checks.facts import Facts
-from labctl.checks.probes import HAPROXY_SOCKET
 from labctl.checks.subjects import of_ingress, views
-from labctl.facts.haproxy import parse_frontends
+from labctl.facts.haproxy import HAPROXY_SOCKET, ConnectionLimit, HaproxyStatistics
 from labctl.model.lab import Lab
 
 _HTTP = "http"
@@ -36,20 +33,13 @@ def _check(lab: Lab) -> Check:
     )
 
 
-def haproxy_limit(facts: Facts, name: str) -> int | None:
-    """How many connections HAProxy as a whole takes; None where it does not say."""
-    result = facts.on(name).results.get("haproxy-info")
-    found = re.search(r"^Maxconn: (\d+)$", result.stdout, re.MULTILINE) if result else None
-    return int(found[1]) if found else None
-
-
 def frontend(facts: Facts, lab: Lab) -> Outcome:
     """The frontend is open and its limit of connections is none that requests feel."""
     name = lab.ingress.name
-    said = facts.on(name).result("haproxy-status").stdout
-    found = {item.name: item for item in parse_frontends(said)} if said.startswith("# ") else {}
-    if not found:
+    statistics = facts.on(name).get(HaproxyStatistics)
+    if not (statistics and statistics.frontends):
         return skipped("HAProxy does not say on its socket")
+    found = {item.name: item for item in statistics.frontends}
     item = found.get(_HTTP)
     if item is None:
         cause = f"HAProxy on {name} has no frontend `{_HTTP}`"
@@ -67,7 +57,7 @@ def frontend(facts: Facts, lab: Lab) -> Outcome:
         return failed(
             f"limit {item.limit}", cause, f'labctl ssh {name} -- "echo set maxconn frontend {_HTTP} 2000 | {socket}"'
         )
-    most = haproxy_limit(facts, name)
+    most = facts.on(name).get(ConnectionLimit)
     if most is not None and most < _USABLE_CONNECTIONS:
         cause = f"HAProxy on {name} takes {most} connections at once, for all frontends together (maxconn): others wait"
         return failed(f"limit {most}", cause, f'labctl ssh {name} -- "echo set maxconn global 2000 | {socket}"')

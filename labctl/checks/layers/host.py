@@ -7,7 +7,7 @@ from labctl.checks.facts import Facts
 from labctl.checks.host_facts import name_command, route_command
 from labctl.checks.layers import bridge
 from labctl.checks.run_here import NOT_FOUND
-from labctl.json_text import read_objects
+from labctl.facts.json_output import read_objects
 from labctl.model.lab import Lab
 
 

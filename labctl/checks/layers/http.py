@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from labctl.checks.check import Check, Layer, Outcome, counted, failed, listed, passed
-from labctl.checks.cluster_objects import Endpoint
 from labctl.checks.facts import Facts, HttpAnswer
 from labctl.checks.http_requests import UNKNOWN_HOST
 from labctl.checks.layers.beneath import PACKETS, machine_ids
-from labctl.checks.probes import HAPROXY_SOCKET
 from labctl.checks.subjects import app_service, of_ingress, ready_endpoints, views
-from labctl.facts.haproxy import parse_balance
+from labctl.facts.cluster import Endpoint
+from labctl.facts.haproxy import HAPROXY_SOCKET, HaproxyConfig
 from labctl.model.lab import Lab
 
 _SPREADING = ("roundrobin", "static-rr", "leastconn", "random")
@@ -198,9 +197,12 @@ def pod_serves(facts: Facts, lab: Lab, endpoint: Endpoint) -> Outcome:
 def _one_way(facts: Facts, lab: Lab) -> str:
     """How HAProxy chooses a server for the application, if not so that a client's requests are spread; else empty."""
     service = app_service(facts, lab)
-    result = facts.on(lab.ingress.name).results.get("haproxy-config")
-    if service is None or result is None:
+    configuration = facts.on(lab.ingress.name).get(HaproxyConfig)
+    if service is None or configuration is None:
         return ""
-    ways = parse_balance(result.stdout)
-    mine = [way for name, way in ways.items() if name.startswith(f"{service.namespace}_svc_{service.name}_")]
+    mine = [
+        way
+        for name, way in configuration.balance.items()
+        if name.startswith(f"{service.namespace}_svc_{service.name}_")
+    ]
     return next((way for way in mine if not way.startswith(_SPREADING)), "")

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from labctl.checks.check import Outcome, failed, listed, passed
 from labctl.checks.facts import Facts
 from labctl.checks.layers.packets import lab_nic
+from labctl.facts.ip import Addresses, Neighbours
+from labctl.facts.system import Sysctls
 from labctl.model.lab import Lab, Machine
 
 _FULL_SHARE = 0.95
@@ -15,7 +17,7 @@ _LEAST_TTL = 16
 
 def forwarding(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
     """The node forwards packets to its pods: the switch for all, and the one of each interface on the way."""
-    values = facts.on(machine.name).sysctls
+    values = facts.on(machine.name)[Sysctls]
     nic = lab_nic(facts.on(machine.name), machine)
     ways = [name for name in _interfaces(values, "forwarding") if name.startswith("cali") or (nic and name == nic.name)]
     names = ["net.ipv4.ip_forward", *(f"net.ipv4.conf.{name}.forwarding" for name in ways)]
@@ -39,7 +41,7 @@ def arp_settings(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
     """The machine answers ARP for its own address; each pod's interface answers for 169.254.1.1, the pods' gateway
     (Calico: proxy ARP).
     """
-    values = facts.on(machine.name).sysctls
+    values = facts.on(machine.name)[Sysctls]
     nic = lab_nic(facts.on(machine.name), machine)
     names = [name for name in ("all", nic.name if nic else "") if name]
     silent = [name for name in names if values.get(f"net.ipv4.conf.{name}.arp_ignore", "0") not in ("0", "1", "2")]
@@ -63,14 +65,14 @@ def neighbours(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
     others.update({pod.address: f"pod {pod.name}" for pod in pods if pod.address})
     found = [
         entry
-        for entry in facts.on(machine.name).neighbours
+        for entry in facts.on(machine.name)[Neighbours]
         if entry.address in others and ("PERMANENT" in entry.state or "NOARP" in entry.state)
     ]
     if not found:
         return passed("learned by ARP")
     entry = found[0]
     owner = facts.machines.get(others[entry.address])
-    own = {nic.mac for nic in owner.nics} if owner and owner.reachable else set()
+    own = {nic.mac for nic in owner[Addresses]} if owner and owner.reachable else set()
     wrong = "" if not own or entry.mac in own else ", which is not its interface's"
     cause = (
         f"{machine.name} has a permanent ARP entry for {others[entry.address]}: "
@@ -82,7 +84,7 @@ def neighbours(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
 
 def time_to_live(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
     """What the machine sends passes enough routers (RFC 1700: 64): a pod is one behind the node."""
-    value = facts.on(machine.name).sysctls.get("net.ipv4.ip_default_ttl", "64")
+    value = facts.on(machine.name)[Sysctls].get("net.ipv4.ip_default_ttl", "64")
     if not value.isdecimal() or int(value) >= _LEAST_TTL:
         return passed(value)
     cause = f"packets of {machine.name} are dropped on their way: net.ipv4.ip_default_ttl is {value}"
@@ -91,7 +93,7 @@ def time_to_live(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
 
 def connections(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
     """The table of tracked connections has room: when it is full the kernel drops packets of new connections."""
-    values = facts.on(machine.name).sysctls
+    values = facts.on(machine.name)[Sysctls]
     count, most = (values.get(f"net.netfilter.nf_conntrack_{name}", "") for name in ("count", "max"))
     if not (count.isdecimal() and most.isdecimal()) or not int(most):
         return passed("no connections are tracked")

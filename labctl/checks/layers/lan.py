@@ -5,7 +5,7 @@ from __future__ import annotations
 from labctl.checks.check import Check, Layer, Outcome, failed, listed, passed
 from labctl.checks.facts import Facts, MachineFacts
 from labctl.checks.layers.packets import lab_nic
-from labctl.facts.iproute import KernelRoute
+from labctl.facts.ip import Addresses, KernelRoute, LocalRoutes, Routes
 from labctl.model.lab import Lab, Machine
 
 
@@ -43,7 +43,7 @@ def direct(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
         )
         hint = f"labctl ssh {machine.name} -- ip route del {taken.destination} table local"
         return failed(str(taken), cause, hint)
-    routes = [route for route in here.routes if route.destination.subnet_of(lab.network.subnet)]
+    routes = [route for route in here[Routes] if route.destination.subnet_of(lab.network.subnet)]
     wrong = [route for route in routes if route.kind != "unicast" or route.gateways]
     if not wrong:
         return _connected(here, lab, machine) or passed(listed(routes))
@@ -61,7 +61,7 @@ def _connected(here: MachineFacts, lab: Lab, machine: Machine) -> Outcome | None
     """The route that the kernel makes with an address; without it packets for neighbours go to the gateway."""
     network = lab.network.subnet
     nic = lab_nic(here, machine)
-    if nic is None or any(route.destination == network and route.kind == "unicast" for route in here.routes):
+    if nic is None or any(route.destination == network and route.kind == "unicast" for route in here[Routes]):
         return None
     cause = f"{machine.name} has no route to the lab's own network {network}: the directly connected one was deleted"
     return failed("no route", cause, f"labctl ssh {machine.name} -- ip route add {network} dev {nic.name} scope link")
@@ -70,8 +70,8 @@ def _connected(here: MachineFacts, lab: Lab, machine: Machine) -> Outcome | None
 def _taken(here: MachineFacts, lab: Lab, machine: Machine) -> KernelRoute | None:
     """A route of table `local` (the kernel keeps it for a machine's own addresses) for a pod or another machine."""
     others = {other.address for other in lab.machines if other != machine}
-    own = {item.ip for nic in here.nics for item in nic.addresses}
-    for route in here.local_routes:
+    own = {item.ip for nic in here[Addresses] for item in nic.addresses}
+    for route in here.get(LocalRoutes) or ():
         address = route.destination.network_address
         foreign = address in others or address in lab.network.pod_cidr
         if route.kind == "local" and foreign and address not in own:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from labctl.checks.check import Check, Layer, Outcome, counted, failed, passed
 from labctl.checks.facts import Facts
 from labctl.checks.why_no_route import kernel_route
+from labctl.facts.bird import BirdRoutes
 from labctl.model.lab import Lab
 
 
@@ -31,7 +32,7 @@ def _learned_check(name: str) -> Check:
 def learned(facts: Facts, lab: Lab, name: str) -> Outcome:
     """Of several learned blocks, not all are unreachable, and not all are missing in the kernel."""
     here = facts.on(name)
-    routes = [route for route in here.bird_routes if route.best and route.network.subnet_of(lab.network.pod_cidr)]
+    routes = [route for route in here[BirdRoutes] if route.best and route.network.subnet_of(lab.network.pod_cidr)]
     words = f"{counted(len(routes), 'block')} learned"
     if len(routes) < 2:
         return passed(words)

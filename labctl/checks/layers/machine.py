@@ -17,8 +17,10 @@ from labctl.checks.layers.names import names
 from labctl.checks.layers.packets import firewall, mtu, rp_filter, shaping
 from labctl.checks.layers.processes import processes
 from labctl.checks.layers.storage import FULLEST_PERCENT, disk
-from labctl.checks.probes import units_of
 from labctl.checks.why_machine_is_silent import why_machine_is_silent
+from labctl.facts.ip import Routes
+from labctl.facts.system import Memory
+from labctl.facts.systemd import FailedUnits, units_of
 from labctl.model.lab import Lab, Machine, Role
 
 LEAST_MEMORY_KIB = 64 * 1024  # below it the kernel's OOM killer is near
@@ -101,7 +103,7 @@ def answers(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
 def system(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
     """No unit has failed, beside those that have checks of their own and what somebody ran by systemd-run."""
     own = units_of(lab, machine)
-    broken = [unit for unit in facts.on(machine.name).failed_units if unit not in own and not unit.startswith("run-")]
+    broken = [unit for unit in facts.on(machine.name)[FailedUnits] if unit not in own and not unit.startswith("run-")]
     if not broken:
         return passed("no failed unit")
     cause = f"{counted(len(broken), 'unit')} failed on {machine.name}: {listed(broken)}"
@@ -110,7 +112,7 @@ def system(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
 
 def memory(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
     """There is memory left."""
-    available = facts.on(machine.name).memory.get("MemAvailable", 0)
+    available = facts.on(machine.name)[Memory].get("MemAvailable", 0)
     words = f"{available // 1024} MiB available"
     if available >= LEAST_MEMORY_KIB:
         return passed(words)
@@ -133,7 +135,7 @@ def default_route(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
 
     On the lab's own bridge it leads to this host; a hypervisor's may have whatever address.
     """
-    routes = [route for route in facts.on(machine.name).routes if route.destination.prefixlen == 0]
+    routes = [route for route in facts.on(machine.name)[Routes] if route.destination.prefixlen == 0]
     usable = sorted((route for route in routes if route.kind == "unicast"), key=lambda route: route.metric)
     if usable and lab.provider.traits.makes_bridge and usable[0].gateways != (lab.network.gateway,):
         cause = f"{machine.name}'s default route does not lead to the lab's gateway {lab.network.gateway}: {usable[0]}"

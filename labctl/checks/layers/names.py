@@ -4,22 +4,19 @@ from __future__ import annotations
 
 from labctl.checks.check import Outcome, failed, passed
 from labctl.checks.facts import Facts
+from labctl.facts.system import HostName, HostNames
 from labctl.model.lab import Lab, Machine
 
 
 def names(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
     """Every machine's name leads to its address."""
-    host_name = facts.on(machine.name).output("hostname").strip()
+    host_name = facts.on(machine.name)[HostName]
     if host_name.partition(".")[0] != machine.name:
         cause = (
             f"{machine.name} calls itself {host_name}: its host name was changed, and programs that start now take it"
         )
         return failed(f"host name {host_name}", cause, f"labctl ssh {machine.name} -- hostname {machine.name}")
-    found: dict[str, str] = {}
-    for line in facts.on(machine.name).output("names").splitlines():
-        words = line.split()
-        if len(words) == 3 and words[1] == "STREAM":  # getent(1): one such line per address, with the name
-            found.setdefault(words[2], words[0])
+    found = facts.on(machine.name)[HostNames]
     for other in lab.machines:
         address = found.get(other.name, "")
         if address == str(other.address):

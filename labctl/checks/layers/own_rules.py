@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from labctl.facts.firewall import DropRule
+from labctl.facts.nftables import DropRule
 
 _SAVED = r"filter|nat|mangle|raw|security"
 _LISTED = rf"ip6? (?:{_SAVED})"

@@ -6,8 +6,10 @@ from labctl.checks.check import Outcome, failed, listed, passed
 from labctl.checks.facts import Facts, MachineFacts, MissingFact
 from labctl.checks.layers.own_rules import is_own
 from labctl.checks.layers.ports import LAST_OF_NOBODY, lab_ports
-from labctl.facts.firewall import DropRule
-from labctl.facts.iproute import Nic
+from labctl.facts.fact import ParseError
+from labctl.facts.ip import Addresses, Nic, QueueingDisciplines
+from labctl.facts.nftables import DropRule, DropRules
+from labctl.facts.system import Sysctls
 from labctl.model.lab import Lab, Machine
 
 # Disciplines that lose nothing on an idle line; whatever else stands there was put there by somebody.
@@ -17,7 +19,7 @@ _TUNNEL = 60  # Calico leaves room for a tunnel's headers where it can't tell th
 
 def lab_nic(facts: MachineFacts, machine: Machine) -> Nic | None:
     """The interface that has the machine's address."""
-    for nic in facts.nics:
+    for nic in facts[Addresses]:
         if any(item.ip == machine.address for item in nic.addresses):
             return nic
     return None
@@ -30,7 +32,9 @@ def mtu(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
         return passed("its address is on no interface")
     largest = max(_mtus(facts, lab), default=nic.mtu)
     narrow = [
-        item for item in facts.on(machine.name).nics if item.name.startswith("cali") and item.mtu < nic.mtu - _TUNNEL
+        item
+        for item in facts.on(machine.name)[Addresses]
+        if item.name.startswith("cali") and item.mtu < nic.mtu - _TUNNEL
     ]
     if nic.mtu >= largest and not narrow:
         return passed(f"{nic.mtu} on {nic.name}")
@@ -52,7 +56,7 @@ def _mtus(facts: Facts, lab: Lab) -> list[int]:
     for machine in lab.machines:
         try:
             nic = lab_nic(facts.on(machine.name), machine)
-        except (MissingFact, ValueError):
+        except (MissingFact, ParseError):
             continue
         if nic:
             found.append(nic.mtu)
@@ -61,7 +65,7 @@ def _mtus(facts: Facts, lab: Lab) -> list[int]:
 
 def foreign_drop_rules(facts: Facts, machine: str) -> tuple[DropRule, ...]:
     """Rules that end or change packets, and are neither Kubernetes' nor Calico's, nor for ports that nobody uses."""
-    found = [rule for rule in facts.on(machine).drop_rules if not is_own(rule)]
+    found = [rule for rule in facts.on(machine)[DropRules] if not is_own(rule)]
     used = lab_ports(facts) if any(rule.ports for rule in found) else frozenset()
     return tuple(rule for rule in found if not rule.ports or rule.ports & used or max(rule.ports) > LAST_OF_NOBODY)
 
@@ -77,7 +81,7 @@ def firewall(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
 
 def shaping(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
     """No queueing discipline loses, delays or limits packets."""
-    lines = [line.strip() for line in facts.on(machine.name).output("qdiscs").splitlines()]
+    lines = [line.strip() for line in facts.on(machine.name)[QueueingDisciplines].splitlines()]
     found = [line for line in lines if line.startswith("qdisc ") and line.split()[1] not in HARMLESS]
     if not found:
         return passed("none")
@@ -91,7 +95,7 @@ def rp_filter(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
     """The reverse path filter is not strict: the kernel uses the larger value of `all` and the interface
     (ip-sysctl.rst).
     """
-    values = facts.on(machine.name).sysctls
+    values = facts.on(machine.name)[Sysctls]
     nic = lab_nic(facts.on(machine.name), machine)
     names = ["all", nic.name.replace(".", "/")] if nic else ["all"]
     numbers = {name: values.get(f"net.ipv4.conf.{name}.rp_filter", "0") for name in names}

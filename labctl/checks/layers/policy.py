@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from labctl.checks.check import Check, Layer, Outcome, counted, failed, listed, passed
-from labctl.checks.cluster_objects import Pod, Policy
 from labctl.checks.facts import Facts
 from labctl.checks.policies import Packet, forbidden_by, how_to_show, selecting
 from labctl.checks.subjects import ready_endpoints, require_api
+from labctl.facts.cluster import Pod
+from labctl.facts.policies import Policy
 from labctl.model.lab import Lab, Source
 
 

@@ -6,14 +6,24 @@ from statistics import median_low
 
 from labctl.checks.causes import unit_state, why_unit_is_down
 from labctl.checks.check import Check, Layer, Outcome, counted, failed, listed, passed
-from labctl.checks.cluster_objects import Endpoint
-from labctl.checks.credentials import CONTROLLER_KUBECONFIG
 from labctl.checks.facts import Facts, MissingFact
 from labctl.checks.layers.beneath import machine_ids
-from labctl.checks.pods_inside import why_pod_is_silent
-from labctl.checks.probes import CONTROLLER_UNIT, HAPROXY_CONFIG, HAPROXY_SOCKET
 from labctl.checks.subjects import app_service, of_ingress, ready_endpoints, require_api, views
-from labctl.facts.haproxy import ServerStatus
+from labctl.checks.why_pod_is_silent import why_pod_is_silent
+from labctl.facts.certificates import CONTROLLER_KUBECONFIG
+from labctl.facts.cluster import Endpoint
+from labctl.facts.haproxy import (
+    HAPROXY_CONFIG,
+    HAPROXY_SOCKET,
+    ControllerAccess,
+    HaproxyConfig,
+    HaproxyStatistics,
+    Healthz,
+    ServerStatus,
+)
+from labctl.facts.pods import PodHttp
+from labctl.facts.sockets import Listeners
+from labctl.facts.systemd import CONTROLLER_UNIT, Units
 from labctl.model.lab import Lab, Source
 
 _HTTP_PORT = 80
@@ -51,10 +61,10 @@ def _controller_check(lab: Lab) -> Check:
 def controller(facts: Facts, lab: Lab) -> Outcome:
     """The unit is active and /healthz answers 200 (it does once the first configuration is written)."""
     name = lab.ingress.name
-    unit = facts.on(name).units.get(CONTROLLER_UNIT)
+    unit = facts.on(name)[Units].get(CONTROLLER_UNIT)
     if unit and not unit.running:
         return failed(str(unit), why_unit_is_down(facts, name, unit))
-    code = facts.on(name).result("healthz").stdout.strip()
+    code = facts.on(name).result(Healthz).stdout.strip()
     if code == "200":
         return passed("active, /healthz answers 200")
     if _hangs(facts, name):
@@ -94,7 +104,7 @@ def _access_check(lab: Lab) -> Check:
 def access(facts: Facts, lab: Lab) -> Outcome:
     """A request with the controller's own kubeconfig succeeds."""
     name = lab.ingress.name
-    result = facts.on(name).result("controller-access")
+    result = facts.on(name).result(ControllerAccess)
     if result.ok:
         return passed("may read services")
     words = (result.stderr.strip().splitlines() or [f"status {result.status}"])[-1]
@@ -139,7 +149,7 @@ def haproxy(facts: Facts, lab: Lab) -> Outcome:
 
 def _socket_answers(facts: Facts, name: str) -> Outcome:
     """HAProxy can be asked and told at run time: the controller needs that, and so do checks."""
-    result = facts.on(name).result("haproxy-status")
+    result = facts.on(name).result(HaproxyStatistics)
     if result.stdout.strip():
         return passed("haproxy listens on port 80")
     said = (result.stderr.strip().splitlines() or [f"status {result.status}"])[-1]
@@ -151,7 +161,7 @@ def _why_no_port(facts: Facts, name: str) -> str:
     unit = unit_state(facts, name, CONTROLLER_UNIT)
     if unit and not unit.running:
         return why_unit_is_down(facts, name, unit).text
-    others = sorted({item.port for item in facts.on(name).listeners if item.program == "haproxy"})
+    others = sorted({item.port for item in facts.on(name)[Listeners] if item.program == "haproxy"})
     if others:
         return f"HAProxy on {name} listens on port {listed(others)}, and not on {_HTTP_PORT}: look at /etc/default"
     return "HAProxy does not run, though its controller does"
@@ -159,20 +169,20 @@ def _why_no_port(facts: Facts, name: str) -> str:
 
 def _programs_on_port(facts: Facts, name: str) -> set[str]:
     """Who listens where HAProxy should; `a program` where that can't be told."""
-    return {item.program or "a program" for item in facts.on(name).listeners if item.port == _HTTP_PORT}
+    return {item.program or "a program" for item in facts.on(name)[Listeners] if item.port == _HTTP_PORT}
 
 
 def _closed_address(facts: Facts, name: str) -> str:
     """Where HAProxy takes requests, if no other machine gets there; else empty."""
-    mine = [item for item in facts.on(name).listeners if item.port == _HTTP_PORT and item.program == "haproxy"]
+    mine = [item for item in facts.on(name)[Listeners] if item.port == _HTTP_PORT and item.program == "haproxy"]
     return mine[0].address if mine and all(item.closed_to_others for item in mine) else ""
 
 
 def _hangs(facts: Facts, name: str) -> bool:
     """Whether HAProxy has its port, but answers neither the host's request nor its own socket."""
-    has_port = any(item.port == _HTTP_PORT and item.program == "haproxy" for item in facts.on(name).listeners)
+    has_port = any(item.port == _HTTP_PORT and item.program == "haproxy" for item in facts.on(name)[Listeners])
     silent = (
-        not facts.on(name).result("haproxy-status").stdout.strip()
+        not facts.on(name).result(HaproxyStatistics).stdout.strip()
         and facts.http.direct.get(name, facts.http.unknown).status == 0
     )
     return has_port and silent
@@ -206,7 +216,7 @@ def app_servers(facts: Facts, lab: Lab) -> tuple[ServerStatus, ...]:
     ready = {f"{endpoint.address}:{endpoint.port}" for endpoint in ready_endpoints(facts, lab)}
     service = app_service(facts, lab)
     backend = f"{service.namespace}_svc_{service.name}_" if service else ""
-    found = facts.on(lab.ingress.name).server_status
+    found = facts.on(lab.ingress.name)[HaproxyStatistics].servers
     mine = [server for server in found if backend and server.backend.startswith(backend) and not server.spare]
     return tuple(server for server in mine if server.address in ready or not server.in_maintenance)
 
@@ -220,7 +230,7 @@ def servers(facts: Facts, lab: Lab) -> Outcome:
     missing, foreign = sorted(wanted.keys() - running), sorted(running - wanted.keys())
     if missing or foreign:
         return failed(_difference(missing, foreign), _why_servers_differ(facts, lab, missing, foreign), hint)
-    written = {item.address for item in facts.on(lab.ingress.name).config_servers if not item.disabled}
+    written = {item.address for item in facts.on(lab.ingress.name)[HaproxyConfig].servers if not item.disabled}
     if not wanted.keys() <= written:
         cause = f"HAProxy runs with the right servers, but {HAPROXY_CONFIG} is not up to date"
         return failed(f"not in the file: {listed(sorted(wanted.keys() - written))}", cause, hint)
@@ -235,7 +245,7 @@ def _difference(missing: list[str], foreign: list[str]) -> str:
 
 
 def _why_servers_differ(facts: Facts, lab: Lab, missing: list[str], foreign: list[str]) -> str:
-    backends = {server.backend for server in facts.on(lab.ingress.name).server_status}
+    backends = {server.backend for server in facts.on(lab.ingress.name)[HaproxyStatistics].servers}
     service = app_service(facts, lab)
     if service and not any(name.startswith(f"{service.namespace}_svc_{service.name}_") for name in backends):
         return f"HAProxy has no backend for Service {service.name}: the controller did not take up its Ingress"
@@ -301,7 +311,7 @@ def _ask_directly(lab: Lab, address: str) -> str:
 
 def _takes_and_is_silent(facts: Facts, lab: Lab, endpoint: Endpoint) -> bool:
     """Whether ingress's own request to the pod found a connection and no answer; HAProxy's check does not ask."""
-    result = facts.reach_from(lab.ingress.name).results.get(f"http {endpoint.address}")
+    result = facts.reach_from(lab.ingress.name).results.get(PodHttp(endpoint.address).name)
     return result is not None and result.status == _CURL_TIMED_OUT and "Operation timed out" in result.stderr
 
 
@@ -323,7 +333,7 @@ def _show_weights(lab: Lab) -> str:
 
 def _why_down(facts: Facts, lab: Lab, server: ServerStatus, endpoint: Endpoint) -> str:
     try:
-        direct = facts.reach_from(lab.ingress.name).result(f"http {endpoint.address}")
+        direct = facts.reach_from(lab.ingress.name).result(PodHttp(endpoint.address))
     except MissingFact:
         return f"HAProxy's check of {server.name} ({server.address}) fails: {server.check} {server.last_check}".rstrip()
     if direct.ok and direct.stdout.strip() not in ("", "000"):

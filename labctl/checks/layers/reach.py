@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Address
+
 from labctl.checks.check import Cause, Check, Layer, Outcome, counted, failed, listed, passed, skipped
-from labctl.checks.cluster_objects import Pod
 from labctl.checks.facts import Facts, MissingFact
 from labctl.checks.layers.beneath import machine_ids
 from labctl.checks.layers.packets import lab_nic
-from labctl.checks.pods_inside import why_pod_is_silent
 from labctl.checks.policies import Packet, forbidden_by, how_to_show, selecting
 from labctl.checks.subjects import network_pods, of_ingress, views
+from labctl.checks.why_pod_is_silent import why_pod_is_silent
+from labctl.facts.cluster import Pod
+from labctl.facts.fact import ParseError
+from labctl.facts.pods import FirstHop, FullPing, Ping
 from labctl.host.command import CommandResult
 from labctl.model.lab import Lab, Machine
 
@@ -85,7 +89,7 @@ def _hop_check(lab: Lab, router: Machine, node: Machine, pod: Pod) -> Check:
 
 def first_hop(facts: Facts, lab: Lab, router: Machine, pod: Pod) -> Outcome:
     """A packet that may go one hop only ends at the router, which says so (ICMP time exceeded, RFC 792)."""
-    result = facts.reach_from(lab.ingress.name).result(f"hop {pod.address}")
+    result = facts.reach_from(lab.ingress.name).result(FirstHop(_address(pod)))
     if result.status == _NOT_FOUND:
         return skipped(f"{lab.ingress.name} has no ping")
     if f"From {router.address} " in result.stdout and "Time to live exceeded" in result.stdout:
@@ -113,8 +117,14 @@ def _pod_check(lab: Lab, node: Machine, pod: Pod) -> Check:
     )
 
 
-def _ping(facts: Facts, lab: Lab, pod: Pod, kind: str = "ping") -> CommandResult:
-    return facts.reach_from(lab.ingress.name).result(f"{kind} {pod.address}")
+def _ping(facts: Facts, lab: Lab, pod: Pod, kind: type[Ping | FullPing] = Ping) -> CommandResult:
+    return facts.reach_from(lab.ingress.name).result(kind(_address(pod)))
+
+
+def _address(pod: Pod) -> IPv4Address:
+    """Only pods with an address are asked (network_pods)."""
+    assert pod.address is not None
+    return pod.address
 
 
 def some_pod_answers(facts: Facts, lab: Lab, node: Machine, pods: list[Pod]) -> Outcome:
@@ -146,7 +156,7 @@ def pod_answers(facts: Facts, lab: Lab, node: Machine, pod: Pod) -> Outcome:
     """The pod answers a small and a full-sized ping, unless a policy forbids that."""
     if policy := forbidden_by(lab, facts.cluster, pod, Packet(lab.ingress.address)):
         return skipped(f"not pinged: {policy} forbids it")
-    small, full = _ping(facts, lab, pod), _ping(facts, lab, pod, "ping-full")
+    small, full = _ping(facts, lab, pod), _ping(facts, lab, pod, FullPing)
     if small.status == _NOT_FOUND:
         return skipped(f"{lab.ingress.name} has no ping")
     if not small.ok:
@@ -185,6 +195,6 @@ def _mtu(facts: Facts, lab: Lab) -> int:
     """What fits through to a pod, bytes: pods have less where a tunnel between nodes needs room."""
     try:
         nic = lab_nic(facts.on(lab.ingress.name), lab.ingress)
-    except (MissingFact, ValueError):
+    except (MissingFact, ParseError):
         nic = None
     return (nic.mtu if nic else 1500) - lab.network.encapsulation.overhead

@@ -7,11 +7,12 @@ from __future__ import annotations
 from itertools import permutations
 
 from labctl.checks.check import Check, Layer, Outcome, counted, failed, listed, passed
-from labctl.checks.cluster_objects import BlockAffinity
 from labctl.checks.facts import Facts
 from labctl.checks.subjects import blocks_of, require_api
 from labctl.checks.why_no_route import Way, kernel_route, why_no_route_on_node, why_no_route_outside
-from labctl.facts.iproute import KernelRoute
+from labctl.facts.bird import BirdRoutes
+from labctl.facts.cluster import BlockAffinity
+from labctl.facts.ip import KernelRoute, Routes, Rules
 from labctl.model.lab import Encapsulation, Lab, Machine, Mesh
 
 _USUAL_RULES = (0, 32766, 32767)  # local, main, default: ip-rule(8)
@@ -67,7 +68,7 @@ def outside(facts: Facts, lab: Lab, machine: Machine, node: Machine) -> Outcome:
     here, hop = facts.on(machine.name), lab.next_hop(machine, node)
     for block in blocks_of(node, facts):
         route = kernel_route(here, block.cidr)
-        learned = [item for item in here.bird_routes if item.network == block.cidr and item.best]
+        learned = [item for item in here[BirdRoutes] if item.network == block.cidr and item.best]
         if route is None or route.gateways != (hop.address,) or not learned:
             observed = str(route) if route else f"no route to {block.cidr}"
             return failed(observed, why_no_route_outside(facts, lab, Way(machine, hop, node), block))
@@ -94,7 +95,7 @@ def strays(facts: Facts, lab: Lab, here: str) -> Outcome:
     """No route inside the pod network that is no node's block; a single address that BIRD learned is a borrowed one."""
     require_api(facts, "blockaffinities")
     blocks = {block.cidr for block in facts.cluster.blocks}
-    routes = [route for route in facts.on(here).routes if route.destination.subnet_of(lab.network.pod_cidr)]
+    routes = [route for route in facts.on(here)[Routes] if route.destination.subnet_of(lab.network.pod_cidr)]
     found = [
         route
         for route in routes
@@ -146,7 +147,7 @@ def own_block(facts: Facts, node: Machine) -> Outcome:
     pods = [
         pod for pod in facts.cluster.pods if pod.node == node.name and pod.phase == "Running" and not pod.host_network
     ]
-    known = {route.destination.network_address: route for route in here.routes if route.destination.prefixlen == 32}
+    known = {route.destination.network_address: route for route in here[Routes] if route.destination.prefixlen == 32}
     for pod in pods:
         own = known.get(pod.address) if pod.address else None
         if pod.address and not pod.deleting and (own is None or not own.next_hops or own.next_hops[0].device == "lo"):
@@ -226,7 +227,7 @@ def _rules_check(machine: Machine) -> Check:
 
 def rules(facts: Facts, machine: Machine) -> Outcome:
     """No rule of the routing policy leads around the main table."""
-    found = [rule for rule in facts.on(machine.name).rules if rule.priority not in _USUAL_RULES]
+    found = [rule for rule in facts.on(machine.name)[Rules] if rule.priority not in _USUAL_RULES]
     if not found:
         return passed("the usual rules")
     words = listed(f"{rule.priority}: {rule.selector} {rule.action}" for rule in found)

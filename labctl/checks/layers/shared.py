@@ -5,8 +5,11 @@ from __future__ import annotations
 from labctl.checks.check import Check, Layer, Outcome, counted, failed, listed, passed
 from labctl.checks.facts import Facts, MissingFact
 from labctl.checks.layers.units import unit_check
-from labctl.checks.probes import HAPROXY_CONFIG, KEEPALIVED_UNIT
 from labctl.checks.subjects import of_ingress, views
+from labctl.facts.fact import ParseError
+from labctl.facts.haproxy import HAPROXY_CONFIG, HaproxyStatistics
+from labctl.facts.ip import Addresses
+from labctl.facts.systemd import KEEPALIVED_UNIT
 from labctl.model.lab import Lab, VirtualAddress
 
 _JOURNAL = "journalctl -u keepalived -n 20"
@@ -55,8 +58,8 @@ def owners(facts: Facts, lab: Lab, vip: VirtualAddress) -> tuple[str, ...]:
     found = []
     for machine in lab.machines:
         try:
-            nics = facts.on(machine.name).nics
-        except (MissingFact, ValueError):
+            nics = facts.on(machine.name)[Addresses]
+        except (MissingFact, ParseError):
             continue
         if any(item.ip == vip.address for nic in nics for item in nic.addresses):
             found.append(machine.name)
@@ -106,7 +109,7 @@ def alike(facts: Facts, lab: Lab) -> Outcome:
     found = {
         ingress.name: {
             (server.backend, server.address)
-            for server in facts.on(ingress.name).server_status
+            for server in facts.on(ingress.name)[HaproxyStatistics].servers
             if not server.spare and not server.in_maintenance
         }
         for ingress in lab.ingresses

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from labctl.checks.check import Outcome, failed, passed
-from labctl.checks.facts import PASSING, Facts
+from labctl.checks.facts import Facts
+from labctl.facts.system import Filesystems, Inodes, ReadOnlyMounts
 from labctl.model.lab import Lab, Machine
 
 FULLEST_PERCENT = 95.0  # kubelet evicts pods at 85-90 % (imagefs 15 %, nodefs 10 % free); above 95 % etcd and logs fail
@@ -13,7 +14,7 @@ _OWN = "/etc/labctl/"  # host keys, which nobody is to change
 
 def disk(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
     """No file system is full, or may only be read."""
-    systems = facts.on(machine.name).filesystems
+    systems = facts.on(machine.name)[Filesystems]
     fullest = max(systems, key=lambda system: system.used_percent, default=None)
     if fullest is None:
         return failed("df shows no file system")
@@ -21,7 +22,7 @@ def disk(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
     hint = f"labctl ssh {machine.name} -- du -xh -d 2 {fullest.mount}"
     if fullest.used_percent >= FULLEST_PERCENT:
         return failed(words, f"{fullest.mount} on {machine.name} is full", hint)
-    crowded = max(facts.on(machine.name).inodes, key=lambda system: system.used_percent, default=None)
+    crowded = max(facts.on(machine.name)[Inodes], key=lambda system: system.used_percent, default=None)
     if crowded and crowded.used_percent >= FULLEST_PERCENT:
         observed = f"{crowded.mount} has {crowded.free} inodes left"
         cause = f"{crowded.mount} on {machine.name} has no inode left: no new file can be made, though there is space"
@@ -31,10 +32,8 @@ def disk(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
 
 def _read_only(facts: Facts, machine: Machine) -> Outcome | None:
     """A place that programs write to, mounted to be read alone: by hand, or by a kernel that found errors."""
-    result = facts.on(machine.name).results.get("read-only")
-    mounts = [line.split()[1] for line in (result.stdout if result else "").splitlines()]
-    lasting = [mount for mount in mounts if not mount.startswith((*PASSING, _OWN))]
-    found = [mount for mount in lasting if mount == "/" or mount.startswith(_WRITTEN)]
+    mounts = [mount for mount in facts.on(machine.name).get(ReadOnlyMounts) or () if not mount.startswith(_OWN)]
+    found = [mount for mount in mounts if mount == "/" or mount.startswith(_WRITTEN)]
     if not found:
         return None
     cause = f"{found[0]} on {machine.name} is mounted read-only: programs there can't write a file"

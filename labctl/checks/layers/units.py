@@ -5,6 +5,7 @@ from __future__ import annotations
 from labctl.checks.causes import why_unit_is_down
 from labctl.checks.check import Check, Layer, Outcome, failed, passed
 from labctl.checks.facts import Facts
+from labctl.facts.systemd import Units
 from labctl.model.lab import Lab
 
 
@@ -40,7 +41,7 @@ def unit_check(
 
 def unit_runs(facts: Facts, machine: str, name: str) -> Outcome:
     """The unit is active."""
-    unit = facts.on(machine).units.get(name)
+    unit = facts.on(machine)[Units].get(name)
     if unit is None:
         return failed(f"{name}: systemd does not show it", f"systemd on {machine} does not answer for {name}")
     if unit.running:

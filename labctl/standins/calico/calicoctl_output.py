@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from labctl.facts.birdc import BirdcError, ProtocolStatus, parse_protocols
+from labctl.facts.birdc import ProtocolStatus, parse_protocols
+from labctl.facts.fact import ParseError
 from labctl.model.calico import API_VERSION
 from labctl.model.kubernetes import (
     ADDRESS_ANNOTATION,
@@ -164,7 +165,7 @@ def _sessions(socket: Path) -> str:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_BIRDC_SECONDS, check=False)
         if done.returncode == 0:
             return sessions_table(parse_protocols(done.stdout))
-    except (OSError, subprocess.TimeoutExpired, BirdcError) as error:
+    except (OSError, subprocess.TimeoutExpired, ParseError) as error:
         raise CalicoctlError(f"Error executing command: {error}") from error
     lines = (done.stdout + done.stderr).strip().splitlines()
     return f"Error querying BIRD: unable to connect to BIRDv4 socket: {lines[-1] if lines else ''}\n"

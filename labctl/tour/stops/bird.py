@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from labctl.errors import LabctlError
-from labctl.facts.birdc import BirdcError, Route, parse_routes
+from labctl.facts.birdc import Route, parse_routes
+from labctl.facts.fact import ParseError
 from labctl.model.lab import Machine
 from labctl.tour.stop import Guide, Stop, birdc, calicoctl, shell
 from labctl.tour.stops.cluster import all_sessions_up, session_lines
@@ -78,7 +79,7 @@ def _routes_of(guide: Guide, teller: Machine, workers: Sequence[Machine]) -> Non
 def _parsed(text: str) -> tuple[Route, ...]:
     try:
         return parse_routes(text)
-    except BirdcError as error:
+    except ParseError as error:
         raise LabctlError("this is not what birdc prints", why=str(error)) from error
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from labctl.checks.probes import HAPROXY_CONFIG, HAPROXY_SOCKET
+from labctl.facts.haproxy import HAPROXY_CONFIG, HAPROXY_SOCKET
 from labctl.tour.stop import Call, Guide, Stop, kubectl, on_host, shell
 from labctl.tour.stops.known import listed, pods, server_addresses, whole
 

@@ -20,6 +20,7 @@ from edits import (
 from made_facts import session_text, status_row
 
 from labctl.checks.facts import Facts, HttpAnswer, HttpFacts
+from labctl.facts.bird import BirdProtocols
 from labctl.host.command import CommandResult
 
 INGRESS, CONTROLPLANE, WORKER1, WORKER2 = "192.168.50.21", "192.168.50.22", "192.168.50.23", "192.168.50.24"
@@ -140,7 +141,7 @@ def firewall_on_worker1(facts: Facts) -> Facts:
 
 def filter_drops_block(facts: Facts) -> Facts:
     def refuse(text: str) -> str:
-        part = session_text("worker1", facts.on("ingress").sessions[1].peer, 65000, 65000)  # type: ignore[arg-type]
+        part = session_text("worker1", facts.on("ingress")[BirdProtocols].sessions[1].peer, 65000, 65000)  # type: ignore[arg-type]
         assert part in text
         return text.replace(
             part,

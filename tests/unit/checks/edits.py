@@ -10,7 +10,7 @@ from itertools import pairwise
 from typing import Any
 
 from labctl.checks.facts import Facts, MachineFacts
-from labctl.checks.probes import API_PATHS
+from labctl.facts.kubernetes import API_PATHS
 from labctl.host.command import CommandResult
 
 Text = Callable[[str], str]

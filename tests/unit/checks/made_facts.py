@@ -15,11 +15,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from labctl.checks.credentials import certificates_of, controller_reads
 from labctl.checks.facts import Facts, HostFacts, HttpAnswer, HttpFacts, MachineFacts
-from labctl.checks.probes import API_PATHS, UNIT_PROPERTIES, probes_for, reach_probe, units_of
+from labctl.checks.questions import as_probes, pod_facts, probes_for
 from labctl.config import parse
 from labctl.config.build import build
+from labctl.facts.certificates import certificates_of
+from labctl.facts.kubernetes import API_PATHS, controller_reads
+from labctl.facts.systemd import UNIT_PROPERTIES, units_of
 from labctl.host.command import CommandResult
 from labctl.model.lab import Lab, Machine, Mesh, Provider
 
@@ -62,7 +64,8 @@ def make_facts(lab: Lab) -> Facts:
     targets = tuple((address, 8080) for _, _, address in pods)
     reach = {
         probe.name: result(probe.command, _reached(lab, probe.name))
-        for probe in reach_probe(targets, 1500, routed=lab.router is not None)
+        for address, port in targets
+        for probe in as_probes(pod_facts(address, port, 1500, routed=lab.router is not None), lab, lab.ingress)
     }
     answers = tuple(HttpAnswer(200, name, seconds=0.002) for name, _, _ in pods)
     direct = {ingress.name: answers[0] for ingress in lab.ingresses if lab.vip}

@@ -7,6 +7,7 @@ from edits import with_text
 from labctl.checks.causes import why_unit_is_down
 from labctl.checks.check import Cause
 from labctl.checks.facts import Facts
+from labctl.facts.systemd import Units
 
 # Recorded on an ingress to which no step has come yet, in systemd's own order.
 NEVER_STARTED = """Result=success
@@ -24,7 +25,7 @@ STOPPED = NEVER_STARTED.replace("Timestamp=", "Timestamp=Mon 2026-11-23 12:00:00
 
 def why(facts: Facts, shown: str) -> Cause:
     facts = with_text(facts, "ingress", "units", lambda _: shown)
-    return why_unit_is_down(facts, "ingress", facts.on("ingress").units["bird.service"])
+    return why_unit_is_down(facts, "ingress", facts.on("ingress")[Units]["bird.service"])
 
 
 def test_what_was_never_started_is_not_said_to_be_stopped(healthy: Facts) -> None:

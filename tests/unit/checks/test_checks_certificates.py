@@ -15,9 +15,8 @@ from cryptography.x509.oid import NameOID
 from edits import with_text
 from made_facts import make_facts, make_lab
 
-from labctl.checks.credentials import certificates_command
-from labctl.checks.layers.certificates import read_certificates
 from labctl.checks.verify import judge_facts
+from labctl.facts.certificates import Certificates, certificates_command
 
 BEGIN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 END = BEGIN + timedelta(days=10)
@@ -44,7 +43,7 @@ def test_certificates_are_read_from_files_and_kubeconfigs_and_no_key_is_printed(
     printed = subprocess.run(command, shell=True, capture_output=True, text=True, check=False).stdout
     assert "PRIVATE" not in printed
     assert secret not in printed
-    found = read_certificates(printed)
+    found = Certificates().parse(printed)
     assert [item.file for item in found] == [str(both), str(yaml), str(json)]
     assert {(item.begin, item.end) for item in found} == {(BEGIN, END)}
 
@@ -52,7 +51,7 @@ def test_certificates_are_read_from_files_and_kubeconfigs_and_no_key_is_printed(
 def test_a_line_of_base64_that_begins_like_a_path_is_no_file_name() -> None:
     made = (certificate_and_key()[0].decode() for _ in range(10_000))
     pem = next(text for text in made if "\n/" in text)
-    found = read_certificates(f"/a.pem\n{pem}/b.pem\n{pem}")
+    found = Certificates().parse(f"/a.pem\n{pem}/b.pem\n{pem}")
     assert [item.file for item in found] == ["/a.pem", "/b.pem"]
 
 

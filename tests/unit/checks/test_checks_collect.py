@@ -24,11 +24,12 @@ from labctl.checks.collect import collect
 from labctl.checks.facts import Facts, HttpAnswer, MissingFact
 from labctl.checks.frames import INTERPRETER, Frames, parse_frames, program
 from labctl.checks.http_requests import ask
-from labctl.checks.probes import Probe, probes_for
+from labctl.checks.questions import Probe, probes_for
 from labctl.checks.record import dump_facts, load_facts
 from labctl.checks.report import Report
 from labctl.checks.verdict import judge
 from labctl.errors import RemoteError
+from labctl.facts.fact import ParseError
 from labctl.host.command import CommandResult
 from labctl.model.lab import Lab, Provider
 
@@ -331,7 +332,7 @@ def test_a_missing_or_unreadable_fact_fails_with_words(lab: Lab, healthy: Facts)
         raise MissingFact("ip: not found")
 
     def unreadable(_facts: Facts, _lab: Lab) -> Any:
-        raise ValueError("no JSON")
+        raise ParseError("no JSON")
 
     checks = tuple(
         replace(check, run=run)
@@ -339,6 +340,16 @@ def test_a_missing_or_unreadable_fact_fails_with_words(lab: Lab, healthy: Facts)
     )
     words = [(result.status.value, result.outcome.observed) for result in judge(checks, healthy, lab)]
     assert words == [("fail", "ip: not found"), ("fail", "not understood: no JSON")]
+
+
+@pytest.mark.parametrize("error", [ValueError, TypeError, AttributeError, KeyError])
+def test_an_error_of_our_own_is_no_finding(lab: Lab, healthy: Facts, error: type[Exception]) -> None:
+    def wrong(_facts: Facts, _lab: Lab) -> Any:
+        raise error("a mistake in a check")
+
+    checks = tuple(replace(check, run=wrong) for check in chain(("a", (), (), True)))
+    with pytest.raises(error):
+        judge(checks, healthy, lab)
 
 
 def test_requests_to_nobody_fail_quickly_with_words() -> None:

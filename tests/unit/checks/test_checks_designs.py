@@ -36,8 +36,8 @@ def test_where_ingress_reflects_no_session_between_nodes_is_asked_for() -> None:
 def through(facts: Facts, block: str, owner: str, other: str) -> Facts:
     """The facts of ingress, where packets for a block go to another node than its owner."""
     old = facts.on("ingress")
-    table = old.output("bird-routes").replace(f"via {owner} on", f"via {other} on")
-    routes = json.loads(old.output("routes"))
+    table = old.results["bird-routes"].stdout.replace(f"via {owner} on", f"via {other} on")
+    routes = json.loads(old.results["routes"].stdout)
     for route in routes:
         if route["dst"] == block:
             route["gateway"] = other
@@ -64,7 +64,7 @@ def test_the_owner_among_several_equal_ways_is_the_same_mistake() -> None:
     worker, others = EBGP.machine("worker1"), [EBGP.controlplane, EBGP.machine("worker2")]
     facts, block = make_facts(EBGP), str(block_of(EBGP, worker))
     old = facts.on("ingress")
-    routes = json.loads(old.output("routes"))
+    routes = json.loads(old.results["routes"].stdout)
     route = next(route for route in routes if route["dst"] == block)
     ways = [worker, *others]
     route["nexthops"] = [{"gateway": str(way.address), "dev": route.pop("dev", "eth0")} for way in ways]

@@ -13,9 +13,9 @@ from made_facts import make_facts, make_lab
 
 from labctl.checks.check import Status
 from labctl.checks.layers.own_rules import is_own
-from labctl.checks.probes import probes_for
+from labctl.checks.questions import probes_for
 from labctl.checks.verify import judge_facts
-from labctl.facts.firewall import parse_drop_rules
+from labctl.facts.nftables import parse_drop_rules
 
 BACKENDS = {
     "iptables-nft": dumps.ARP + dumps.IPTABLES_NFT,

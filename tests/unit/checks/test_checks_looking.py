@@ -15,9 +15,8 @@ from edits import RULE, said, with_json, with_objects, with_result, with_text, w
 from made_facts import make_facts, make_lab
 
 from labctl.checks.facts import Facts, HttpAnswer, MachineFacts
-from labctl.checks.pods_inside import read_namespaces
-from labctl.checks.probes import PODS_INSIDE
 from labctl.checks.verify import judge_facts
+from labctl.facts.pods import PodNamespaces
 from labctl.host.command import CommandResult
 from labctl.model.lab import Lab
 
@@ -64,7 +63,7 @@ def deaf_pod(inside: str) -> Callable[[Facts], Facts]:
     """The pod with the address 172.16.189.64, on worker2, answers no ping; this is seen in it."""
 
     def edit(facts: Facts) -> Facts:
-        return with_result(ping_fails(facts, "172.16.189.64"), "worker2", PODS_INSIDE, stdout=inside)
+        return with_result(ping_fails(facts, "172.16.189.64"), "worker2", PodNamespaces.name, stdout=inside)
 
     return edit
 
@@ -280,7 +279,7 @@ CASES = (
     ),
     Case(
         "a firewall in a pod",
-        lambda f: with_result(server_down(f), "worker2", PODS_INSIDE, stdout=pods_inside(nics=pod_nic(), routes=WAY, rules=RULE)),
+        lambda f: with_result(server_down(f), "worker2", PodNamespaces.name, stdout=pods_inside(nics=pod_nic(), routes=WAY, rules=RULE)),
         "proxy.server.app-67d9b5f9c4-bx7k2",
         "a firewall rule drops packets",
     ),
@@ -354,6 +353,6 @@ def test_on_virtual_machines_this_host_has_no_cables() -> None:
 
 
 def test_namespaces_that_are_none_are_refused() -> None:
-    assert read_namespaces("") == ()
+    assert PodNamespaces().parse("") == ()
     with pytest.raises(ValueError, match=r"Expecting value"):
-        read_namespaces("labctl-netns cni-1\nno JSON\n[]\n0\n")
+        PodNamespaces().parse("labctl-netns cni-1\nno JSON\n[]\n0\n")

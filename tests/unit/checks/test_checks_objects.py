@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from labctl.checks.read_objects import read_pod
+from labctl.facts.cluster import read_pod
 
 READY = {"name": "flexvol-driver", "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}}
 

@@ -11,7 +11,7 @@ from made_facts import make_lab
 
 from labctl.checks import patience as module
 from labctl.checks.patience import patience, strain
-from labctl.checks.probes import probes_for
+from labctl.checks.questions import probes_for
 
 
 def host(monkeypatch: pytest.MonkeyPatch, *, last_minute: float = 0.0, now: float = 0.0, processors: int = 2) -> None:

@@ -11,13 +11,13 @@ from edits import said, with_json, with_objects, with_result, with_text
 from made_facts import make_facts, make_lab
 from policy_objects import COREDNS, OPERATORS, SILENT, Object, address_of, calico, kubernetes, operators_pods
 
-from labctl.checks.ask_pods import _unpinged
+from labctl.checks.ask_pods import _unpinged, questions_about_pods
 from labctl.checks.check import Status
 from labctl.checks.facts import Facts
 from labctl.checks.policies import Packet, forbidden_by
-from labctl.checks.probes import API_PATHS, reach_probe
 from labctl.checks.report import Report
 from labctl.checks.verify import judge_facts
+from labctl.facts.kubernetes import API_PATHS
 from labctl.model.lab import Lab
 
 LAB = make_lab(more="source: upstream\n")
@@ -63,9 +63,9 @@ def skipped(report: Report) -> dict[str, str]:
 
 def test_calicos_own_pods_are_not_pinged(real: Facts) -> None:
     assert _unpinged(LAB, real, LAB.ingress) == {address_of(LAB, name) for name in SILENT}
-    targets = tuple((address_of(LAB, name), None) for name in (*SILENT, COREDNS))
-    asked = reach_probe(targets, 1500, unpinged=_unpinged(LAB, real, LAB.ingress))
-    assert [probe.name for probe in asked] == [f"{kind} {address_of(LAB, COREDNS)}" for kind in ("ping", "ping-full")]
+    asked = {fact.name for fact in questions_about_pods(LAB, real, LAB.ingress, 1500)}
+    assert not {f"ping {address_of(LAB, name)}" for name in SILENT} & asked
+    assert {f"{kind} {address_of(LAB, COREDNS)}" for kind in ("ping", "ping-full")} <= asked
 
 
 def test_a_real_lab_with_the_operators_policies_passes(real: Facts) -> None:

@@ -15,9 +15,9 @@ from edits import with_result, with_text
 from made_facts import make_facts, make_lab, review
 
 from labctl.checks.check import Status
-from labctl.checks.credentials import READER, controller_reads, rights_command
-from labctl.checks.probes import API_PATHS
 from labctl.checks.verify import judge_facts
+from labctl.facts.certificates import READER
+from labctl.facts.kubernetes import API_PATHS, controller_reads, rights_command
 from labctl.model.lab import Lab, Source
 from labctl.secrets.redact import Redactor
 from labctl.secrets.store import SecretStore

@@ -28,7 +28,7 @@ def with_output(facts: Facts, machine: str, probe: str, text: str) -> Facts:
 
 def addresses(facts: Facts, machine: str, *, shared: bool, lab: Lab = LAB) -> Facts:
     """The facts, with or without the shared address on that machine."""
-    nics = json.loads(facts.on(machine).output("addresses"))
+    nics = json.loads(facts.on(machine).results["addresses"].stdout)
     own = [item for item in nics[1]["addr_info"] if item["local"] != str(lab.entry)]
     if shared:
         own.append({"family": "inet", "local": str(lab.entry), "prefixlen": 32})
@@ -78,7 +78,7 @@ def test_the_second_machine_may_have_it() -> None:
 
 def test_a_stopped_keepalived_is_named_and_the_address_is_not() -> None:
     facts = addresses(make_facts(LAB), "ingress", shared=False)
-    units = facts.on("ingress").output("units").split("\n")
+    units = facts.on("ingress").results["units"].stdout.split("\n")
     at = units.index("Id=keepalived.service")
     units[at + 2 : at + 4] = ["ActiveState=inactive", "SubState=dead"]
     report = judge_facts(LAB, with_output(facts, "ingress", "units", "\n".join(units)))
@@ -87,7 +87,7 @@ def test_a_stopped_keepalived_is_named_and_the_address_is_not() -> None:
 
 def test_haproxys_that_differ_are_named() -> None:
     facts = make_facts(LAB)
-    text = facts.on("ingress2").output("haproxy-status")
+    text = facts.on("ingress2").results["haproxy-status"].stdout
     extra = status_row("SRV_9", "UP", "172.16.235.190:8080")
     report = judge_facts(LAB, with_output(facts, "ingress2", "haproxy-status", text + extra))
     assert report.root_causes == ("proxy.servers.ingress2",)

@@ -17,8 +17,10 @@ from made_facts import make_facts, make_lab
 
 from labctl.checks.check import Status
 from labctl.checks.facts import Facts
-from labctl.checks.probes import birdc, probes_for, units_of
+from labctl.checks.questions import probes_for
 from labctl.checks.verify import judge_facts
+from labctl.facts.bird import birdc
+from labctl.facts.systemd import units_of
 from labctl.model.lab import Lab, Machine, Source
 
 LAB = make_lab(more="source: upstream\n")

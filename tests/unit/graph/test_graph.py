@@ -126,7 +126,7 @@ def test_without_a_route_no_request_gets_to_the_pods_of_a_node():
     lab = make_lab()
     facts = make_facts(lab)
     ingress = facts.on("ingress")
-    kept = [route for route in json.loads(ingress.output("routes")) if route["dst"] != "172.16.235.128/26"]
+    kept = [route for route in json.loads(ingress.results["routes"].stdout) if route["dst"] != "172.16.235.128/26"]
     results = {**ingress.results, "routes": result("ip -json route", json.dumps(kept))}
     broken = replace(facts, machines={**facts.machines, "ingress": replace(ingress, results=results)})
     routed = {node.name: node.routed for node in picture_of_facts(lab, broken).nodes}

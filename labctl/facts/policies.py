@@ -1,4 +1,4 @@
-"""From the Kubernetes API's JSON to policies: what they say about packets to pods.
+"""Network policies in the Kubernetes API: what they say about packets to pods.
 
 Sources: Kubernetes API reference 1.36 (networking.k8s.io/v1, NetworkPolicy); Calico v3.32,
 api/pkg/apis/projectcalico/v3 (networkpolicy.go, globalnetworkpolicy.go), which is also how crd.projectcalico.org/v1
@@ -8,16 +8,53 @@ keeps them.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from ipaddress import IPv4Network
 from itertools import product
 from typing import Any
-
-from labctl.checks.cluster_objects import Policy, PolicyRule
 
 Object = dict[str, Any]
 _NUMBERS = {"1": "ICMP", "6": "TCP", "17": "UDP"}  # IANA, Protocol Numbers
 _SOURCE = {"nets", "notNets"}
 _DESTINATION = {"ports"}
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRule:
+    """What a rule of a policy says about packets to a pod.
+
+    action: Allow, Deny, Pass or Log. protocol, not_protocol: in capitals; empty: any, none. nets, not_nets: where
+    packets come from; empty: from anywhere, from nowhere. ports: first and last; empty: any. icmp_type: None: any.
+    unclear: the rule has a further condition, and whether a packet meets it can't be told here.
+    """
+
+    action: str
+    protocol: str = ""
+    not_protocol: str = ""
+    nets: tuple[IPv4Network, ...] = ()
+    not_nets: tuple[IPv4Network, ...] = ()
+    ports: tuple[tuple[int, int], ...] = ()
+    icmp_type: int | None = None
+    unclear: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A NetworkPolicy or GlobalNetworkPolicy that is about packets to pods.
+
+    namespace: empty: of all. selector: which pods, in Calico's words; None: that can't be told here. tier: Calico's;
+    Kubernetes' policies are in `default`. rules: in their order, for packets to the pod.
+    """
+
+    kind: str
+    namespace: str
+    name: str
+    selector: str | None
+    tier: str
+    rules: tuple[PolicyRule, ...]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.namespace}/{self.name}" if self.namespace else f"{self.kind} {self.name}"
 
 
 def read_network_policy(item: Object) -> tuple[Policy, ...]:

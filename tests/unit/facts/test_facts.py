@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from contextlib import suppress
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any
@@ -12,47 +11,42 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.facts.bgp_sessions import BgpSession, parse_sessions
-from labctl.facts.figures import Filesystem, parse_df, parse_meminfo, parse_sysctls
-from labctl.facts.firewall import parse_drop_rules
-from labctl.facts.haproxy import ConfigServer, ServerStatus, parse_config_servers, parse_server_status
-from labctl.facts.iproute import (
+from labctl.facts.bird import BgpSession, BirdProtocols
+from labctl.facts.fact import Fact, ParseError
+from labctl.facts.haproxy import ConfigServer, HaproxyConfig, HaproxyStatistics, ServerStatus
+from labctl.facts.ip import (
+    Addresses,
     KernelRoute,
     Neighbour,
+    Neighbours,
     NextHop,
     Nic,
+    Routes,
     Rule,
-    parse_kernel_routes,
-    parse_neighbours,
-    parse_nics,
-    parse_rules,
+    Rules,
 )
-from labctl.facts.sockets import Listener, parse_listeners
-from labctl.facts.systemctl import Unit, parse_unit_names, parse_units
-
-PARSERS: tuple[Callable[[str], Any], ...] = (
-    parse_sessions,
-    parse_df,
-    parse_meminfo,
-    parse_sysctls,
-    parse_drop_rules,
-    parse_config_servers,
-    parse_server_status,
-    parse_kernel_routes,
-    parse_neighbours,
-    parse_nics,
-    parse_rules,
-    parse_listeners,
-    parse_unit_names,
-    parse_units,
-)
+from labctl.facts.nftables import parse_drop_rules
+from labctl.facts.sockets import Listener, Listeners
+from labctl.facts.system import Filesystem, Filesystems, Memory, Sysctls
+from labctl.facts.systemd import FailedUnits, Unit, Units
 
 
-@pytest.mark.parametrize("parser", PARSERS, ids=lambda parser: parser.__name__)
+def every_fact(base: type[Fact[Any]] = Fact) -> list[type[Fact[Any]]]:
+    return [fact for sub in base.__subclasses__() for fact in (sub, *every_fact(sub))]
+
+
+FACTS = [fact for fact in every_fact() if fact.name and not fact.__name__.startswith("_")]
+
+
+def test_the_facts_are_found() -> None:
+    assert len(FACTS) > 30
+
+
+@pytest.mark.parametrize("fact", FACTS, ids=lambda fact: fact.__name__)
 @given(text=st.text() | st.from_regex(r"([A-Za-z0-9/.:=,{}\[\]#*\t-]+ ?){0,8}(\n.*){0,4}"))
-def test_any_text_is_read_or_refused_with_value_error(parser: Callable[[str], Any], text: str) -> None:
-    with suppress(ValueError):
-        parser(text)
+def test_any_text_is_read_or_is_a_parse_error(fact: type[Fact[Any]], text: str) -> None:
+    with suppress(ParseError):
+        fact().parse(text)
 
 
 def test_addresses() -> None:
@@ -70,7 +64,7 @@ def test_addresses() -> None:
             },
         ]
     )  # fmt: skip
-    assert parse_nics(text) == (
+    assert Addresses().parse(text) == (
         Nic("lo", True, True, 65536, "00:00:00:00:00:00", ()),
         Nic("eth0", True, False, 1500, "00:16:3e:00:00:15", (IPv4Interface("192.168.50.21/24"),), peer_index=9),
     )
@@ -83,7 +77,7 @@ def test_kernel_routes() -> None:
            "nexthops":[{"gateway":"192.168.50.24","dev":"eth0","weight":1,"flags":[]},{"gateway":"192.168.50.25","dev":"eth0","weight":1}]},
            {"dst":"172.16.1.5","dev":"cali1","scope":"link","metric":1024,"flags":[]},{"dst":"fe80::/64","dev":"eth0"}]
            """
-    routes = parse_kernel_routes(text)
+    routes = Routes().parse(text)
     gateway = NextHop(IPv4Address("192.168.50.1"), "eth0")
     assert routes[0] == KernelRoute(IPv4Network("0.0.0.0/0"), "unicast", "boot", 0, (gateway,))
     assert [str(route) for route in routes[1:]] == [
@@ -119,18 +113,18 @@ def test_kernel_routes_survive_iproutes_json(routes: list[KernelRoute]) -> None:
             return {**found, **hop(item.next_hops[0])}
         return {**found, "nexthops": [hop(entry) for entry in item.next_hops]} if item.next_hops else found
 
-    assert parse_kernel_routes(json.dumps([route(item) for item in routes])) == tuple(routes)
+    assert Routes().parse(json.dumps([route(item) for item in routes])) == tuple(routes)
 
 
 def test_neighbours_and_rules() -> None:
     text = """[{"dst":"192.168.50.23","dev":"eth0","lladdr":"00:16:3E:00:00:17","state":["STALE"]},
       {"dst":"192.168.50.24","dev":"eth0","state":["FAILED"]},{"dst":"fe80::1","dev":"eth0","state":["STALE"]}]"""
-    assert parse_neighbours(text) == (
+    assert Neighbours().parse(text) == (
         Neighbour(IPv4Address("192.168.50.23"), "eth0", "00:16:3e:00:00:17", "STALE"),
         Neighbour(IPv4Address("192.168.50.24"), "eth0", "", "FAILED"),
     )
-    assert [entry.answers for entry in parse_neighbours(text)] == [True, False]
-    assert parse_rules(
+    assert [entry.answers for entry in Neighbours().parse(text)] == [True, False]
+    assert Rules().parse(
         '[{"priority":0,"src":"all","table":"local"},{"priority":9,"src":"all","action":"blackhole"}]'
     ) == (
         Rule(0, "src all", "lookup local"),
@@ -155,13 +149,13 @@ SubState=dead
 
 
 def test_units() -> None:
-    units = parse_units(SHOW)
+    units = Units().parse(SHOW)
     since = "Mon 2026-11-23 12:00:00 UTC"
     assert units["bird.service"] == Unit("bird.service", "loaded", "failed", "failed", "exit-code", 1, 5, since)
     assert str(units["bird.service"]) == "bird.service: failed (failed), exit-code (status 1)"
     assert str(units["nonexistent.service"]) == "nonexistent.service: not-found"
     assert not units["bird.service"].running
-    assert parse_unit_names("a.service loaded failed failed A\n● b.mount loaded failed failed B\n\n") == (
+    assert FailedUnits().parse("a.service loaded failed failed A\n● b.mount loaded failed failed B\n\n") == (
         "a.service",
         "b.mount",
     )
@@ -177,7 +171,7 @@ def test_units_survive_systemctl_show(wanted: dict[str, tuple[Any, ...]]) -> Non
         "".join(f"{key}={value}\n" for key, value in zip(("Id", *keys), (name, *values), strict=True))
         for name, values in wanted.items()
     ]
-    assert parse_units("\n".join(blocks)) == {name: Unit(name, *values) for name, values in wanted.items()}
+    assert Units().parse("\n".join(blocks)) == {name: Unit(name, *values) for name, values in wanted.items()}
 
 
 def test_listeners() -> None:
@@ -187,7 +181,7 @@ LISTEN 0      4096               *:6443            *:*    users:(("kube-apiserve
 LISTEN 0      4096   127.0.0.53%lo:53        0.0.0.0:*    users:(("systemd-resolve",pid=2,fd=4))
 LISTEN 0      128             [::]:22           [::]:*    users:(("sshd",pid=99,fd=4))
 """
-    assert parse_listeners(text) == (
+    assert Listeners().parse(text) == (
         Listener("0.0.0.0", 22, "sshd"),
         Listener("0.0.0.0", 179, ""),
         Listener("*", 6443, "kube-apiserver"),
@@ -203,17 +197,18 @@ tmpfs                    0        0         0       - /run
 /dev/vda1         82043328 20000000  58000000      26% /var/lib/my etcd
 overlay           82043328 20000000  58000000      26% /
 """
-    assert parse_df(text) == (
+    assert Filesystems().parse(text) == (
         Filesystem("overlay", "/", 82043328, 58000000),
         Filesystem("tmpfs", "/run", 0, 0),
         Filesystem("/dev/vda1", "/var/lib/my etcd", 82043328, 58000000),
     )
-    assert [round(entry.used_percent) for entry in parse_df(text)] == [29, 0, 29]
-    assert parse_meminfo("MemTotal:       100 kB\nHugePages_Total:       0\nnonsense\n") == {
+    assert [round(entry.used_percent) for entry in Filesystems().parse(text)] == [29, 0, 29]
+    assert Memory().parse("MemTotal:       100 kB\nHugePages_Total:       0\nnonsense\n") == {
         "MemTotal": 100,
         "HugePages_Total": 0,
     }
-    assert parse_sysctls("/proc/sys/net/ipv4/ip_forward:1\n/proc/sys/net/ipv4/conf/eth0.7/rp_filter:2\ngrep: x\n") == {
+    lines = "/proc/sys/net/ipv4/ip_forward:1\n/proc/sys/net/ipv4/conf/eth0.7/rp_filter:2\ngrep: x\n"
+    assert Sysctls().parse(lines) == {
         "net.ipv4.ip_forward": "1",
         "net.ipv4.conf.eth0/7.rp_filter": "2",
     }
@@ -287,7 +282,7 @@ backend default_svc_app_port-1
   server SRV_1 172.16.235.128:8080 enabled
   server SRV_2 127.0.0.1:1 disabled
 """
-    assert parse_config_servers(text) == (
+    assert HaproxyConfig().parse(text).servers == (
         ConfigServer("default_svc_app_port-1", "SRV_1", "172.16.235.128:8080", False),
         ConfigServer("default_svc_app_port-1", "SRV_2", "127.0.0.1:1", True),
     )
@@ -300,14 +295,14 @@ app,SRV_1,0,UP 1/3,* L4CON,"Connection refused, at step 1",2,172.16.0.1:8080,
 app,SRV_2,0,MAINT,,,2,127.0.0.1:1,
 app,BACKEND,0,UP,,,1,,
 """
-    servers = parse_server_status(text)
+    servers = HaproxyStatistics().parse(text).servers
     assert servers == (
         ServerStatus("app", "SRV_1", "172.16.0.1:8080", "UP 1/3", "* L4CON", "Connection refused, at step 1"),
         ServerStatus("app", "SRV_2", "127.0.0.1:1", "MAINT", "", ""),
     )
     assert [(server.spare, server.takes_requests) for server in servers] == [(False, True), (True, False)]
-    with pytest.raises(ValueError, match="header"):
-        parse_server_status("Can't find program\n")
+    with pytest.raises(ParseError, match="header"):
+        HaproxyStatistics().parse("Can't find program\n")
 
 
 cells = st.text(st.characters(codec="ascii", categories=("L", "N", "P", "S", "Zs")))
@@ -323,7 +318,7 @@ def test_server_status_survives_csv(rows: list[tuple[str, ...]]) -> None:
     for backend, name, address, status, check, last in rows:
         writer.writerow((backend, name, address, status, check, last, "2"))
     text = "# pxname,svname,addr,status,check_status,last_chk,type\n" + out.getvalue()
-    assert parse_server_status(text) == tuple(
+    assert HaproxyStatistics().parse(text).servers == tuple(
         ServerStatus(*row) for row in rows if row[1] not in ("FRONTEND", "BACKEND")
     )
 
@@ -372,7 +367,7 @@ worker3    BGP        ---        down   12:25:03.121
 
 
 def test_sessions() -> None:
-    sessions = parse_sessions(BIRD)
+    sessions = BirdProtocols().parse(BIRD).sessions
     assert sessions == (
         BgpSession("worker1", "up", "12:25:04.033", "Established", IPv4Address("127.0.0.2"), 65000, 65000, "", 1, 2, 1),
         BgpSession(

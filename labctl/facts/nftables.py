@@ -1,12 +1,11 @@
-"""Which rules drop, reject, redirect or change packets, in what `nft list ruleset` and `iptables-save` print.
-
-Standard library only: this file also runs on the machines.
-"""
+"""Which rules drop, reject, redirect or change packets, in what `nft list ruleset` and `iptables-save` print."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+
+from labctl.facts.fact import Fact
 
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*"')
 _SAVED_TABLE = re.compile(r"^\*\w+$")
@@ -47,6 +46,21 @@ class DropRule:
 
     def __str__(self) -> str:
         return f"table {self.table}, chain {self.chain}: {self.text}"
+
+
+class DropRules(Fact[tuple[DropRule, ...]]):
+    """The firewall rules that end or change packets."""
+
+    name = "firewall"
+    # nft does not list the rules of iptables-legacy; the kernel names their tables, once there are any.
+    command = (
+        "nft list ruleset 2>/dev/null || iptables-save; ! grep -qs . /proc/net/ip_tables_names || iptables-legacy-save"
+    )
+    may_fail = True
+
+    def parse(self, output: str) -> tuple[DropRule, ...]:
+        """As parse_drop_rules."""
+        return parse_drop_rules(output)
 
 
 def parse_drop_rules(text: str) -> tuple[DropRule, ...]:

@@ -1,48 +1,20 @@
-"""Looking into the network namespaces of a node's pods, where a pod does not answer: on the node, as root."""
+"""Why a pod does not answer, as far as its network namespace shows: looked into on the node, as root."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from labctl.checks.check import Cause
-from labctl.checks.cluster_objects import Pod
-from labctl.checks.facts import Facts, MissingFact
-from labctl.checks.probes import MOST_NAMESPACES, PODS_INSIDE
-from labctl.facts.firewall import DropRule, parse_drop_rules
-from labctl.facts.iproute import KernelRoute, Nic, parse_kernel_routes, parse_nics
-
-GATEWAY = IPv4Address("169.254.1.1")
-"""Every pod's gateway: no machine has it, the node's end of the pod's cable answers for it (Calico: proxy ARP)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Namespace:
-    """A pod's network as it looks from within. name: of the namespace. deaf: it was told to ignore ping."""
-
-    name: str
-    nics: tuple[Nic, ...]
-    routes: tuple[KernelRoute, ...]
-    drop_rules: tuple[DropRule, ...]
-    deaf: bool
-
-
-def read_namespaces(text: str) -> tuple[Namespace, ...]:
-    """What probes.PODS_INSIDE printed. Raises ValueError for anything else."""
-    found = []
-    for part in text.split("labctl-netns ")[1:]:
-        name, addresses, routes, deaf, *rules = part.split("\n")
-        nics = tuple(nic for nic in parse_nics(addresses) if nic.name != "lo")
-        drops = parse_drop_rules("\n".join(rules))
-        found.append(Namespace(name, nics, parse_kernel_routes(routes), drops, deaf.strip() == "1"))
-    return tuple(found)
+from labctl.checks.facts import Facts
+from labctl.facts.cluster import Pod
+from labctl.facts.ip import Nic
+from labctl.facts.pods import GATEWAY, MOST_NAMESPACES, Namespace, PodNamespaces
 
 
 def why_pod_is_silent(facts: Facts, pod: Pod) -> Cause | None:
     """What is wrong inside this pod's network; None if nothing is, or nobody looked."""
-    try:
-        spaces = read_namespaces(facts.on(pod.node).output(PODS_INSIDE))
-    except (MissingFact, ValueError, KeyError):
+    spaces = facts.on(pod.node).get(PodNamespaces) if pod.node in facts.machines else None
+    if spaces is None:
         return None
     mine = next((space for space in spaces if any(_has(nic, pod.address) for nic in space.nics)), None)
     if mine is None:
@@ -75,7 +47,7 @@ def _wrong_inside(space: Namespace, pod: Pod) -> tuple[str, str] | None:
     if space.drop_rules:
         rule = space.drop_rules[0]
         return f"a firewall rule {rule.effect} packets ({rule})", "nft -a list ruleset"
-    if space.deaf:
+    if space.ignores_ping:
         return "net.ipv4.icmp_echo_ignore_all is 1: it answers no ping", "sysctl net.ipv4.icmp_echo_ignore_all"
     return _wrong_way(space)
 

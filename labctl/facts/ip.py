@@ -1,7 +1,6 @@
-"""What `ip -json` prints (iproute2): addresses, routes, neighbours and rules of a machine.
+"""What `ip` and `tc` print (iproute2): a machine's interfaces, routes, neighbours, rules and queueing disciplines.
 
-Keys as iproute2's own ip/ipaddress.c, ip/iproute.c, ip/ipneigh.c and ip/iprule.c write them. Standard library only:
-this file also runs on the machines.
+Keys as iproute2's own ip/ipaddress.c, ip/iproute.c, ip/ipneigh.c and ip/iprule.c write them.
 """
 
 from __future__ import annotations
@@ -10,7 +9,8 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network
 from typing import Any
 
-from labctl.json_text import read_as, read_objects
+from labctl.facts.fact import Fact, TextFact
+from labctl.facts.json_output import read_as, read_objects
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +93,19 @@ class Rule:
 
 
 def _items(text: str) -> list[dict[str, Any]]:
-    """The objects of the list; empty objects and empty output (both occur) are left out.
-
-    Raises ValueError for anything else.
-    """
+    """The objects of the list; empty objects and empty output (both occur) are left out. Raises ParseError."""
     return [item for item in read_objects(text) if item]
 
 
-def parse_nics(text: str) -> tuple[Nic, ...]:
-    """The interfaces of `ip -json addr`. Raises ValueError if the text is not its output."""
-    return tuple(read_as(_nic, item) for item in _items(text) if "ifname" in item)
+class Addresses(Fact[tuple[Nic, ...]]):
+    """The network interfaces and their addresses."""
+
+    name = "addresses"
+    command = "ip -json addr"
+
+    def parse(self, output: str) -> tuple[Nic, ...]:
+        """The interfaces, in the kernel's order."""
+        return tuple(read_as(_nic, item) for item in _items(output) if "ifname" in item)
 
 
 def _nic(item: dict[str, Any]) -> Nic:
@@ -125,9 +128,22 @@ def _nic(item: dict[str, Any]) -> Nic:
     )
 
 
-def parse_kernel_routes(text: str) -> tuple[KernelRoute, ...]:
-    """The IPv4 routes of `ip -json route`. Raises ValueError if the text is not its output."""
-    return tuple(read_as(_route, item) for item in _items(text) if "dst" in item and ":" not in str(item["dst"]))
+class Routes(Fact[tuple[KernelRoute, ...]]):
+    """The kernel's main routing table, IPv4."""
+
+    name = "routes"
+    command = "ip -json route"
+
+    def parse(self, output: str) -> tuple[KernelRoute, ...]:
+        """The routes, in the kernel's order."""
+        return tuple(read_as(_route, item) for item in _items(output) if "dst" in item and ":" not in str(item["dst"]))
+
+
+class LocalRoutes(Routes):
+    """Table `local`: the addresses that the kernel takes for its own."""
+
+    name = "local-routes"
+    command = "ip -json route show table local"
 
 
 def _route(item: dict[str, Any]) -> KernelRoute:
@@ -148,9 +164,16 @@ def _next_hop(item: dict[str, Any]) -> NextHop:
     return NextHop(IPv4Address(gateway) if gateway else None, str(item.get("dev", "")))
 
 
-def parse_neighbours(text: str) -> tuple[Neighbour, ...]:
-    """The IPv4 entries of `ip -json neigh`. Raises ValueError if the text is not its output."""
-    return tuple(read_as(_neighbour, item) for item in _items(text) if "dst" in item and ":" not in str(item["dst"]))
+class Neighbours(Fact[tuple[Neighbour, ...]]):
+    """The ARP table."""
+
+    name = "neighbours"
+    command = "ip -json neigh"
+
+    def parse(self, output: str) -> tuple[Neighbour, ...]:
+        """The entries for IPv4 addresses."""
+        items = (item for item in _items(output) if "dst" in item and ":" not in str(item["dst"]))
+        return tuple(read_as(_neighbour, item) for item in items)
 
 
 def _neighbour(item: dict[str, Any]) -> Neighbour:
@@ -162,9 +185,15 @@ def _neighbour(item: dict[str, Any]) -> Neighbour:
     )
 
 
-def parse_rules(text: str) -> tuple[Rule, ...]:
-    """The rules of `ip -json rule`. Raises ValueError if the text is not its output."""
-    return tuple(read_as(_rule, item) for item in _items(text) if "priority" in item)
+class Rules(Fact[tuple[Rule, ...]]):
+    """The rules of the routing policy."""
+
+    name = "rules"
+    command = "ip -json rule"
+
+    def parse(self, output: str) -> tuple[Rule, ...]:
+        """The rules, by priority."""
+        return tuple(read_as(_rule, item) for item in _items(output) if "priority" in item)
 
 
 def _rule(item: dict[str, Any]) -> Rule:
@@ -172,3 +201,10 @@ def _rule(item: dict[str, Any]) -> Rule:
     known = ("src", "srclen", "dst", "dstlen", "fwmark", "iif", "oif", "ipproto", "sport", "dport")
     selector = " ".join(f"{key} {item[key]}" for key in known if key in item)
     return Rule(int(item["priority"]), selector, action)
+
+
+class QueueingDisciplines(TextFact):
+    """How each interface queues packets: a line each."""
+
+    name = "qdiscs"
+    command = "tc qdisc show"

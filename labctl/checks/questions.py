@@ -1,0 +1,131 @@
+"""What verify asks of each machine: read-only shell command lines, all of them in one round trip."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import IPv4Address
+from typing import Any
+
+from labctl.facts.bird import BirdOptions, BirdProtocols, BirdRoutes, BirdSyntax
+from labctl.facts.certificates import Certificates
+from labctl.facts.fact import Fact
+from labctl.facts.haproxy import ConnectionLimit, ControllerAccess, HaproxyConfig, HaproxyStatistics, Healthz
+from labctl.facts.ip import Addresses, LocalRoutes, Neighbours, QueueingDisciplines, Routes, Rules
+from labctl.facts.kubernetes import Api, ControllerRights, EtcdHealth
+from labctl.facts.nftables import DropRules
+from labctl.facts.pods import CniFiles, CniPlugins, FirstHop, FullPing, Ping, PodHttp, PodNamespaces
+from labctl.facts.sockets import Listeners
+from labctl.facts.system import (
+    Filesystems,
+    HostName,
+    HostNames,
+    Inodes,
+    Memory,
+    ReadOnlyMounts,
+    StoppedProcesses,
+    SysctlFiles,
+    Sysctls,
+)
+from labctl.facts.systemd import CONTROL_PLANE_PARTS, FailedUnits, LastWords, SshUnit, Units, units_of
+from labctl.model.lab import Lab, Machine, Role
+
+AnyFact = type[Fact[Any]] | Fact[Any]
+
+_NETWORK: tuple[AnyFact, ...] = (
+    Addresses,
+    Routes,
+    LocalRoutes,
+    Neighbours,
+    Rules,
+    Listeners,
+    Sysctls,
+    DropRules,
+    QueueingDisciplines,
+    StoppedProcesses,
+)
+"""What may be the reason why a machine does not answer."""
+
+# The slowest first: what is asked first is done first.
+_FIRST_ROUND: tuple[AnyFact, ...] = (
+    Api,
+    Units,
+    BirdProtocols,
+    EtcdHealth,
+    HostNames,
+    Certificates,
+    BirdOptions,
+    BirdSyntax,
+    ControllerRights,
+    CniFiles,
+    CniPlugins,
+    BirdRoutes,
+    ControllerAccess,
+    HaproxyConfig,
+    HaproxyStatistics,
+    ConnectionLimit,
+    Healthz,
+    *_NETWORK,
+    FailedUnits,
+    Filesystems,
+    Inodes,
+    ReadOnlyMounts,
+    Memory,
+    SysctlFiles,
+    HostName,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One question. command: a shell command line. deadline: seconds that it may take, on a host that is not busy."""
+
+    name: str
+    command: str
+    deadline: float = 4.0
+
+
+def probes_for(lab: Lab, machine: Machine, patience: float = 1.0) -> tuple[Probe, ...]:
+    """All probes of the first round trip to that machine. patience: as patience.patience says."""
+    return as_probes(_FIRST_ROUND, lab, machine, patience)
+
+
+def as_probes(facts: Iterable[AnyFact], lab: Lab, machine: Machine, patience: float = 1.0) -> tuple[Probe, ...]:
+    """The probes for those of these facts that this machine is asked."""
+    made = (fact() if isinstance(fact, type) else fact for fact in facts)
+    return tuple(
+        Probe(fact.name, fact.command_on(lab, machine, patience), fact.deadline_on(lab, machine))
+        for fact in made
+        if fact.asked_on(lab, machine)
+    )
+
+
+def network_probes(lab: Lab, machine: Machine) -> tuple[Probe, ...]:
+    """What may be the reason why a machine does not answer, asked within the machine."""
+    return as_probes((*_NETWORK, SshUnit), lab, machine)
+
+
+def pod_facts(
+    address: IPv4Address, port: int | None, mtu: int, *, routed: bool = False, pinged: bool = True
+) -> list[AnyFact]:
+    """What an ingress machine is asked of a pod: does it answer, and does a packet of full size get there and back?
+
+    port: on which it answers HTTP (None: it has none). mtu: bytes of the lab's interface. routed: whether a router is
+    in between, so that it is asked who is the first hop. pinged: whether no policy forbids that.
+    """
+    found: list[AnyFact] = [Ping(address), FullPing(address, mtu)] if pinged else []
+    if routed:
+        found.append(FirstHop(address))
+    if port is not None:
+        found.append(PodHttp(address, port))
+    return found
+
+
+def closer_look(lab: Lab, machine: Machine) -> tuple[Probe, ...]:
+    """What is asked of a machine only where a check fails: the last words of its units, its pods' own networks."""
+    found: list[AnyFact] = [LastWords(unit) for unit in units_of(lab, machine)]
+    if machine.is_node:
+        found.append(PodNamespaces)
+    if machine.role is Role.CONTROLPLANE:
+        found += [LastWords(part) for part in CONTROL_PLANE_PARTS]
+    return as_probes(found, lab, machine)

@@ -1,0 +1,55 @@
+"""A fact: one question to a machine, and how to read the answer.
+
+Standard library only: this file also runs on the machines.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from labctl.model.lab import Lab, Machine
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class ParseError(ValueError):
+    """The output of a command is not what that command prints."""
+
+
+class Fact(Generic[T_co]):
+    """One question to a machine. A fact without parameters is used as a class: ``facts.on("worker1")[Routes]``.
+
+    name: the key under which the answer is recorded; two facts may read the same answer. command: the shell command
+    line, where it is the same on every machine. deadline: seconds that it may take on a host that is not busy.
+    may_fail: whether a command that fails without output has answered, too.
+    """
+
+    name: str = ""
+    command: str = ""
+    deadline: float = 4.0
+    may_fail: bool = False
+
+    def command_on(self, lab: Lab, machine: Machine, patience: float) -> str:
+        """The command line for this machine. patience: how many times longer than usual a daemon may take."""
+        return self.command
+
+    def deadline_on(self, lab: Lab, machine: Machine) -> float:
+        """The deadline on this machine, seconds."""
+        return self.deadline
+
+    def asked_on(self, lab: Lab, machine: Machine) -> bool:
+        """Whether this machine is asked at all."""
+        return True
+
+    def parse(self, output: str) -> T_co:
+        """What the output says. Raises ParseError."""
+        raise NotImplementedError
+
+
+class TextFact(Fact[str]):
+    """A fact that is its command's output, as it is."""
+
+    def parse(self, output: str) -> str:
+        """The output."""
+        return output

@@ -1,0 +1,261 @@
+"""What the Kubernetes API and etcd answer, asked on the control plane."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from ipaddress import IPv4Address
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from labctl.facts import cluster as read
+from labctl.facts.certificates import PKI, READER
+from labctl.facts.cluster import Cluster
+from labctl.facts.fact import Fact, ParseError, TextFact
+from labctl.facts.http import API_SECONDS, curl
+from labctl.facts.json_output import read_as, read_json
+from labctl.facts.policies import Policy, read_calico_policy, read_network_policy
+from labctl.host.command import CommandResult
+from labctl.model.lab import Lab, Machine, Role, Source
+
+API_PORT = 6443
+CONTROLLER_NAME = "haproxy-ingress"
+CONTROLLER_GROUP = "labctl:ingress-controllers"
+"""Whom the controller's certificate names (labctl/secrets); its rights are the group's."""
+CALICO_KINDS = ("ippools", "bgpconfigurations", "bgppeers", "blockaffinities")
+API_PATHS = {
+    "readyz": "/readyz?verbose",
+    "version": "/version",
+    "nodes": "/api/v1/nodes",
+    "pods": "/api/v1/pods",
+    "services": "/api/v1/services",
+    "endpoints": "/api/v1/endpoints",
+    "deployments": "/apis/apps/v1/deployments",
+    "daemonsets": "/apis/apps/v1/daemonsets",
+    "ingresses": "/apis/networking.k8s.io/v1/ingresses",
+    "ingressclasses": "/apis/networking.k8s.io/v1/ingressclasses",
+    **{kind: f"/apis/projectcalico.org/v3/{kind}" for kind in CALICO_KINDS},
+    "networkpolicies": "/apis/networking.k8s.io/v1/networkpolicies",
+    "caliconetworkpolicies": "/apis/crd.projectcalico.org/v1/networkpolicies",
+    "globalnetworkpolicies": "/apis/crd.projectcalico.org/v1/globalnetworkpolicies",
+}
+"""What is read from the Kubernetes API, by the name that the facts give it.
+
+Calico's policies are read where it keeps them: its API server shows only those in tiers that one may read.
+"""
+OPTIONAL_KINDS = ("caliconetworkpolicies", "globalnetworkpolicies")
+"""What a cluster need not have: what stands in for Calico has no policies."""
+ETCD_HEALTH = "https://127.0.0.1:2379/health"
+END_OF_ANSWER = "labctl-url %{http_code} %{url_effective}"
+"""What curl prints after each answer, on a line of its own (curl's --write-out)."""
+
+_Kind = TypeVar("_Kind")
+_END_OF_BODY = re.compile(r"^labctl-url (\d{3}) (\S+)$", re.MULTILINE)
+
+
+def as_reader(patience: float) -> tuple[str, ...]:
+    """curl with labctl's own client certificate. The user agent is set because the API server indents JSON for curl."""
+    return (*curl(patience), "--fail-early", "-A", "labctl", "--cacert", f"{PKI}/ca.crt", "--cert", READER)
+
+
+class _OnControlPlane(TextFact):
+    deadline = API_SECONDS
+
+    def asked_on(self, lab: Lab, machine: Machine) -> bool:
+        """On the control plane."""
+        return machine.role is Role.CONTROLPLANE
+
+
+class Api(_OnControlPlane):
+    """Everything that is read from the API, for read_cluster: one curl, so one process and one TLS session.
+
+    Each body is followed by END_OF_ANSWER.
+    """
+
+    name = "api"
+
+    def command_on(self, lab: Lab, machine: Machine, patience: float) -> str:
+        """curl of all paths."""
+        urls = [f"https://{machine.address}:{API_PORT}{path}" for path in API_PATHS.values()]
+        return shlex.join([*as_reader(patience), "-w", rf"\n{END_OF_ANSWER}\n", *urls])
+
+
+class EtcdHealth(_OnControlPlane):
+    """etcd's own word on its health: JSON with `health` (etcd: /health)."""
+
+    name = "etcd-health"
+    deadline = Fact.deadline
+
+    def asked_on(self, lab: Lab, machine: Machine) -> bool:
+        """Where etcd is a unit of the machine."""
+        return super().asked_on(lab, machine) and lab.source is Source.DEBIAN
+
+    def command_on(self, lab: Lab, machine: Machine, patience: float) -> str:
+        """curl, with the API server's own certificate for etcd."""
+        client = "apiserver-etcd-client"
+        words = (*curl(patience), "--cacert", f"{PKI}/etcd/ca.crt")
+        return shlex.join((*words, "--cert", f"{PKI}/{client}.crt", "--key", f"{PKI}/{client}.key", ETCD_HEALTH))
+
+
+def controller_reads(source: Source) -> tuple[tuple[str, str], ...]:
+    """What the controller must be allowed to list: API groups and kinds (scripts/files/ingress-objects.yaml.j2)."""
+    kinds = [
+        ("networking.k8s.io", "ingresses"),
+        ("networking.k8s.io", "ingressclasses"),
+        ("discovery.k8s.io", "endpointslices"),
+        ("", "services"),
+    ]
+    if source is Source.UPSTREAM:
+        kinds += [("", name) for name in ("namespaces", "configmaps", "secrets")]
+    return tuple(kinds)
+
+
+def rights_command(address: IPv4Address, source: Source, patience: float) -> str:
+    """One curl that asks the API of each kind of object whether the controller may list it.
+
+    Nothing is done in the controller's name. Each answer is a line of JSON, then END_OF_ANSWER.
+    """
+    url = f"https://{address}:{API_PORT}/apis/authorization.k8s.io/v1/subjectaccessreviews"
+    program, *options = as_reader(patience)
+    options += ["-w", rf"\n{END_OF_ANSWER}\n", "-H", "Content-Type: application/json"]
+    words = [program]
+    for group, kind in controller_reads(source):
+        words += ["--next"] if len(words) > 1 else []
+        words += [*options, "--data", json.dumps(_review(group, kind)), url]
+    return shlex.join(words)
+
+
+def _review(group: str, kind: str) -> dict[str, object]:
+    """The question whether the controller may list objects of a kind (authorization.k8s.io/v1, SubjectAccessReview)."""
+    return {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SubjectAccessReview",
+        "spec": {
+            "user": CONTROLLER_NAME,
+            "groups": [CONTROLLER_GROUP, "system:authenticated"],
+            "resourceAttributes": {"group": group, "resource": kind, "verb": "list"},
+        },
+    }
+
+
+class ControllerRights(Fact[Mapping[str, bool]]):
+    """Whether the controller may list each kind of object that it reads."""
+
+    name = "controller-rights"
+    deadline = API_SECONDS
+
+    def asked_on(self, lab: Lab, machine: Machine) -> bool:
+        """On the control plane."""
+        return machine.role is Role.CONTROLPLANE
+
+    def command_on(self, lab: Lab, machine: Machine, patience: float) -> str:
+        """As rights_command."""
+        return rights_command(machine.address, lab.source, patience)
+
+    def parse(self, output: str) -> Mapping[str, bool]:
+        """By kind. Raises ParseError where the API did not answer a question."""
+        found = {}
+        for line in output.splitlines():
+            if line.startswith("{"):
+                review = read_json(line)
+                if "spec" not in review:
+                    raise ParseError(review.get("message", line[:200]))
+                kind, allowed = read_as(_answer, review)
+                found[kind] = allowed
+        if not found:
+            raise ParseError(output.strip()[:200] or "nothing")
+        return found
+
+
+def _answer(review: read.Object) -> tuple[str, bool]:
+    return str(review["spec"]["resourceAttributes"]["resource"]), bool(review["status"]["allowed"])
+
+
+def read_cluster(result: CommandResult) -> Cluster:
+    """The cluster as the API described it (Api).
+
+    Never fails: what is missing or can't be read has its reason in ``errors``.
+    """
+    answers = _Answers(result)
+    return Cluster(
+        readyz=answers.text("readyz"),
+        version=str(answers.object("version").get("gitVersion", "")),
+        nodes=answers.items("nodes", read.read_node),
+        pods=answers.items("pods", read.read_pod),
+        services=answers.items("services", read.read_service),
+        endpoints=dict(answers.items("endpoints", read.read_endpoints)),
+        deployments=answers.items("deployments", read.read_deployment),
+        daemonsets=answers.items("daemonsets", read.read_daemonset),
+        ingress_paths=tuple(path for paths in answers.items("ingresses", read.read_ingress) for path in paths),
+        ingress_classes=answers.items("ingressclasses", read.read_ingress_class),
+        pools=answers.items("ippools", read.read_pool),
+        bgp_configurations=answers.items("bgpconfigurations", read.read_bgp_configuration),
+        bgp_peers=answers.items("bgppeers", read.read_bgp_peer),
+        blocks=answers.items("blockaffinities", read.read_block),
+        policies=_policies(answers),
+        errors=answers.errors,
+    )
+
+
+def _policies(answers: _Answers) -> tuple[Policy, ...]:
+    found = answers.items("networkpolicies", read_network_policy)
+    for name in OPTIONAL_KINDS:
+        found += answers.items(name, read_calico_policy)
+    return tuple(policy for policies in found for policy in policies)
+
+
+class _Answers:
+    """The bodies that curl printed, by name; errors collects what is wrong with them."""
+
+    def __init__(self, result: CommandResult) -> None:
+        self.errors: dict[str, str] = {}
+        self._bodies: dict[str, str] = {}
+        names = {path: name for name, path in API_PATHS.items()}
+        start = 0
+        for end in _END_OF_BODY.finditer(result.stdout):
+            url = urlsplit(end[2])
+            name = names.get(url.path + (f"?{url.query}" if url.query else ""))
+            body = result.stdout[start : end.start()].strip()
+            start = end.end()
+            if name is None:
+                continue
+            if end[1] == "200" or name == "readyz":
+                self._bodies[name] = body
+            if end[1] == "404" and name in OPTIONAL_KINDS:
+                self._bodies[name] = ""
+            elif end[1] != "200":
+                self.errors[name] = result.stderr.strip() if end[1] == "000" else f"HTTP {end[1]}: {_message(body)}"
+        for name in API_PATHS:
+            if name not in self._bodies:
+                self.errors.setdefault(name, result.stderr.strip() or "no answer")
+
+    def text(self, name: str) -> str:
+        return self._bodies.get(name, "")
+
+    def object(self, name: str) -> read.Object:
+        try:
+            data = read_json(self._bodies.get(name) or "{}")
+        except ParseError as error:
+            self.errors[name] = str(error)
+            return {}
+        return data if isinstance(data, dict) else {}
+
+    def items(self, name: str, reader: Callable[[read.Object], _Kind]) -> tuple[_Kind, ...]:
+        found = []
+        items = self.object(name).get("items")
+        for item in items if isinstance(items, list) else []:
+            try:
+                found.append(read_as(reader, item))
+            except ParseError as error:
+                self.errors.setdefault(name, f"cannot read {error}")
+        return tuple(found)
+
+
+def _message(body: str) -> str:
+    """The API's own words in a Status object, or the beginning of the body."""
+    try:
+        return str(read_as(lambda status: status["message"], read_json(body)))
+    except ParseError:
+        return body[:200]
