@@ -4,21 +4,158 @@ each ingress machine.
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import Future, wait
+from concurrent.futures import Executor, Future, wait
 from dataclasses import replace
+from functools import cached_property
+from ipaddress import IPv4Address
 from typing import Any
 
-from labctl.checks.ask_machine import RemoteMachines, ask_machine
-from labctl.checks.ask_pods import ask_pods
-from labctl.checks.facts import Facts
-from labctl.checks.first_round import FirstRound, OnAnswer
+from labctl.checks.application import network_pods, ready_endpoints
+from labctl.checks.catalogue import probes_for
+from labctl.checks.collector import AT_ONCE
+from labctl.checks.facts import Facts, HostFacts, HttpFacts, MachineFacts
 from labctl.checks.http_requests import ask_through_ingress
+from labctl.checks.machine_packets import lab_nic
 from labctl.checks.patience import patience
-from labctl.checks.questions import closer_look
-from labctl.checks.subjects import ready_endpoints
+from labctl.checks.policies import Packet, forbidden_by
+from labctl.checks.questions import as_probes, closer_look, pod_facts
+from labctl.checks.round_trip import RemoteMachines, ask_machine
+from labctl.checks.this_host import ask_host
+from labctl.facts.fact import AnyFact
+from labctl.facts.ip import Addresses
+from labctl.host.command import CommandResult
 from labctl.host.threads import InterruptiblePool
-from labctl.model.lab import Lab
+from labctl.model.lab import Lab, Machine
+
+OnAnswer = Callable[[str], None]
+LATE_SECONDS = 0.4
+"""A machine that is not reached by then may never be: the host looks for the reason while SSH still waits."""
+# On an emulated machine so many probes run side by side, that none is late for want of a processor.
+_AT_ONCE_EMULATED = 2
+
+
+class FirstRound:
+    """Begins at once; needs a thread of the pool per machine and one for the host.
+
+    on_answer: hears a machine's name when it has answered, or will not; from several threads.
+    """
+
+    def __init__(self, lab: Lab, remote: RemoteMachines, pool: Executor, on_answer: OnAnswer | None = None) -> None:
+        self.patience = patience(lab)
+        self._lab, self._remote = lab, remote
+        self._reached = {machine.name: threading.Event() for machine in lab.machines}
+        self._asked = {machine.name: pool.submit(self._ask, machine) for machine in lab.machines}
+        self._host = pool.submit(self._ask_host)
+        for name, future in self._asked.items():
+            _tell(on_answer, name, future)
+
+    def of(self, machine: str) -> MachineFacts:
+        """What that machine answered; waits for it."""
+        return self._asked[machine].result()
+
+    @cached_property
+    def of_controlplane(self) -> Facts:
+        """What the control plane answered, and nothing else; waits for it."""
+        name = self._lab.controlplane.name
+        return Facts(_no_host(), {name: self.of(name)}, self._nobody(), HttpFacts(), name)
+
+    def facts(self) -> Facts:
+        """What all machines and the host answered; waits for them."""
+        machines = {machine.name: self.of(machine.name) for machine in self._lab.machines}
+        seen, looked_for = self._host.result()
+        silent = [machine for machine in self._lab.machines if not machines[machine.name].reachable]
+        if not {machine.name for machine in silent} <= looked_for:
+            seen = ask_host(self._lab, silent)
+        return Facts(seen, machines, self._nobody(), HttpFacts(), self._lab.controlplane.name)
+
+    def _ask(self, machine: Machine) -> MachineFacts:
+        probes = probes_for(self._lab, machine, self.patience)
+        reached, at_once = self._reached[machine.name].set, _AT_ONCE_EMULATED if self._lab.emulated else AT_ONCE
+        return ask_machine(self._remote, machine.name, probes, self.patience, at_once=at_once, on_reached=reached)
+
+    def _ask_host(self) -> tuple[HostFacts, set[str]]:
+        """What the host knows, and for which machines it looked as they were late."""
+        until = time.monotonic() + LATE_SECONDS * self.patience
+        late = [
+            machine
+            for machine in self._lab.machines
+            if not self._reached[machine.name].wait(max(0.0, until - time.monotonic()))
+        ]
+        return ask_host(self._lab, late), {machine.name for machine in late}
+
+    def _nobody(self) -> MachineFacts:
+        return MachineFacts(self._lab.ingress.name, "not asked")
+
+
+def _tell(on_answer: OnAnswer | None, name: str, future: Future[MachineFacts]) -> None:
+    if on_answer:
+        future.add_done_callback(lambda _: on_answer(name))
+
+
+def _no_host() -> HostFacts:
+    nothing = CommandResult("", 127, "", "not asked", 0.0)
+    return HostFacts(nothing, nothing)
+
+
+ETHERNET_MTU = 1500
+# What gets no answer only waits: the pods of a dead node, three questions each, must not wait for one another.
+_AT_ONCE = 48
+
+
+def ask_pods(lab: Lab, remote: RemoteMachines, first: FirstRound, ingress: Machine) -> MachineFacts:
+    """What that ingress machine finds out about the pods, once it and the control plane have answered."""
+    answered = first.of(ingress.name)
+    if not answered.reachable:
+        return MachineFacts(ingress.name, answered.error)
+    mtu = _mtu(ingress, answered) - lab.network.encapsulation.overhead
+    asked = questions_about_pods(lab, first.of_controlplane, ingress, mtu)
+    if not asked:
+        return MachineFacts(ingress.name)
+    probes = as_probes(asked, lab, ingress, first.patience)
+    return ask_machine(remote, ingress.name, probes, first.patience, at_once=_AT_ONCE)
+
+
+def questions_about_pods(lab: Lab, facts: Facts, ingress: Machine, mtu: int) -> list[AnyFact]:
+    """What an ingress machine is asked of all pods. A pod that a policy keeps its pings from is not pinged."""
+    unpinged = _unpinged(lab, facts, ingress)
+    return [
+        fact
+        for address, port in reach_targets(lab, facts)
+        for fact in pod_facts(address, port, mtu, routed=lab.router is not None, pinged=address not in unpinged)
+    ]
+
+
+def reach_targets(lab: Lab, facts: Facts) -> tuple[tuple[IPv4Address, int | None], ...]:
+    """The addresses of all running pods of the pod network; for those behind a service, the port that it sends
+    requests to.
+    """
+    ports = {
+        endpoint.address: endpoint.port
+        for found in facts.cluster.endpoints.values()
+        for endpoint in found
+        if endpoint.pod
+    }
+    return tuple((pod.address, ports.get(str(pod.address))) for pod in network_pods(facts, lab) if pod.address)
+
+
+def _unpinged(lab: Lab, facts: Facts, ingress: Machine) -> frozenset[IPv4Address]:
+    """The addresses of the pods that a policy keeps this machine's ping from."""
+    ping = Packet(ingress.address)
+    return frozenset(
+        pod.address
+        for pod in network_pods(facts, lab)
+        if pod.address and forbidden_by(lab, facts.cluster, pod, ping) is not None
+    )
+
+
+def _mtu(machine: Machine, facts: MachineFacts) -> int:
+    """Of the interface on the lab network, bytes; 1500 if it can't be told."""
+    nic = lab_nic(facts, machine) if facts.get(Addresses) else None
+    return nic.mtu if nic else ETHERNET_MTU
+
 
 Troubled = Callable[[Facts], Iterable[str]]
 """The machines that deserve a closer look, by the facts that are there."""

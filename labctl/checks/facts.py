@@ -1,18 +1,21 @@
-"""All facts of one verify, as they were fetched. Nothing here asks anything; checks read these and nothing else."""
+"""All facts of one verify, as they were fetched, and the file form of them. Nothing here asks anything."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
 from labctl.checks.collector import TIMED_OUT
 from labctl.facts.cluster import Cluster
-from labctl.facts.fact import Fact, ParseError
+from labctl.facts.fact import AnyFact, Fact, ParseError
 from labctl.facts.kubernetes import Api, read_cluster
 from labctl.facts.systemd import LastWords
 from labctl.host.command import CommandResult
+from labctl.json_text import read_json
+from labctl.model.lab import Lab
 
 T = TypeVar("T")
 NO_PYTHON = "python3 does not run there"
@@ -41,7 +44,7 @@ class MachineFacts:
         """Whether the machine answered over SSH."""
         return not self.error
 
-    def result(self, fact: type[Fact[Any]] | Fact[Any]) -> CommandResult:
+    def result(self, fact: AnyFact) -> CommandResult:
         """The answer to a fact's command, as it came. Raises MissingFact if there is none."""
         if self.error:
             raise MissingFact(f"{self.name}: {self.error}")
@@ -163,18 +166,25 @@ class Facts:
         result = facts.results.get(Api.name)
         return read_cluster(result or CommandResult("", 255, "", facts.error or "the API was not asked", 0.0))
 
+    def require_api(self, *names: str) -> None:
+        """Raises MissingFact if the API did not answer one of these questions (kubernetes.API_PATHS)."""
+        for name in names:
+            if name in self.cluster.errors:
+                raise MissingFact(f"{name}: {self.cluster.errors[name]}")
+
     def reach_from(self, ingress: str) -> MachineFacts:
         """What that ingress machine's second round trip found."""
         return self.reach_of_others.get(ingress, self.reach)
 
-    def seconds(self, machine: str, probe: str) -> float:
+    def seconds(self, machine: str, fact: AnyFact) -> float:
         """How long a question took; 0 where it was not asked.
 
         Questions of the API are answered on the control plane.
         """
+        probe = fact.name
         asked = (
             (self.machines.get(self.controlplane), self.reach)
-            if probe == Api.name
+            if fact is Api
             else (self.machines.get(machine), self.reach_from(machine))
         )
         return next((facts.results[probe].seconds for facts in asked if facts and probe in facts.results), 0.0)
@@ -182,3 +192,49 @@ class Facts:
     def on(self, machine: str) -> MachineFacts:
         """The facts of one machine."""
         return self.machines[machine]
+
+
+def unasked(lab: Lab) -> Facts:
+    """Nothing is known of any machine."""
+    nothing = CommandResult("", 127, "", "not asked", 0.0)
+    machines = {machine.name: MachineFacts(machine.name, "not asked") for machine in lab.machines}
+    return Facts(HostFacts(nothing, nothing), machines, machines[lab.ingress.name], HttpFacts(), lab.controlplane.name)
+
+
+def dump_facts(facts: Facts) -> str:
+    """The facts as indented JSON, the same bytes for the same facts."""
+    return json.dumps(asdict(facts), indent=1, sort_keys=True) + "\n"
+
+
+def load_facts(text: str) -> Facts:
+    """The facts that dump_facts wrote. Raises ValueError, KeyError or TypeError for anything else."""
+    data = read_json(text)
+    http = data["http"]
+    return Facts(
+        host=HostFacts(
+            CommandResult(**data["host"]["route"]),
+            CommandResult(**data["host"]["neighbours"]),
+            tuple(data["host"]["name_addresses"]),
+            tuple(data["host"].get("pinged", ())),
+            {address: CommandResult(**way) for address, way in data["host"].get("ways", {}).items()},
+            CommandResult(**data["host"]["links"]) if data["host"].get("links") else None,
+            data["host"].get("clock", 0.0),
+            {name: _machine(item) for name, item in data["host"].get("inside", {}).items()},
+            CommandResult(**data["host"]["firewall"]) if data["host"].get("firewall") else None,
+            data["host"].get("load", 0.0),
+        ),
+        machines={name: _machine(item) for name, item in data["machines"].items()},
+        reach=_machine(data["reach"]),
+        http=HttpFacts(
+            tuple(HttpAnswer(**item) for item in http["answers"]),
+            HttpAnswer(**http["unknown"]),
+            {name: HttpAnswer(**item) for name, item in http.get("direct", {}).items()},
+        ),
+        controlplane=data["controlplane"],
+        reach_of_others={name: _machine(item) for name, item in data.get("reach_of_others", {}).items()},
+    )
+
+
+def _machine(item: dict[str, Any]) -> MachineFacts:
+    results = {name: CommandResult(**result) for name, result in item["results"].items()}
+    return MachineFacts(item["name"], item["error"], results, item["clock_offset"], item["seconds"])

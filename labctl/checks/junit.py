@@ -54,13 +54,17 @@ def _suite(suites: ET.Element, layer: Layer, results: list[CheckResult]) -> None
 def _case(suite: ET.Element, result: CheckResult) -> None:
     check, outcome = result.check, result.outcome
     case = ET.SubElement(
-        suite, "testcase", classname=f"{check.layer.value}.{check.machine}", name=check.id, time=f"{result.seconds:.3f}"
+        suite,
+        "testcase",
+        classname=f"{check.layer.value}.{check.machine}",
+        name=str(check.id),
+        time=f"{result.seconds:.3f}",
     )
     if outcome.status is Status.FAIL:
         failure = ET.SubElement(case, "failure", message=_text(outcome.cause or outcome.observed), type="fail")
         failure.text = _text("\n".join(_lines(result)))
     elif outcome.status is Status.BLOCKED:
-        ET.SubElement(case, "skipped", message=_text(f"blocked by {', '.join(result.needs)}"))
+        ET.SubElement(case, "skipped", message=_text(f"blocked by {', '.join(map(str, result.needs))}"))
     elif outcome.status is Status.SKIPPED:
         ET.SubElement(case, "skipped", message=_text(outcome.observed))
 

@@ -7,9 +7,13 @@ selects gets nothing that no rule allows; tiers).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
+from labctl.checks.application import ready_endpoints
+from labctl.checks.check import Outcome, counted, failed, listed, passed
+from labctl.checks.facts import Facts
 from labctl.facts.cluster import Cluster, Pod
 from labctl.facts.policies import Policy, PolicyRule
 from labctl.model.lab import Lab, Source
@@ -96,3 +100,39 @@ def _fits(rule: PolicyRule, packet: Packet) -> bool | None:
     if rule.icmp_type is not None and (packet.protocol != "ICMP" or rule.icmp_type != _ECHO):
         return False
     return None if rule.unclear else True
+
+
+def policy(facts: Facts, lab: Lab) -> Outcome:
+    """Every ready pod of the application lets in what each ingress machine sends to its port."""
+    facts.require_api("networkpolicies", "pods", "endpoints")
+    kept = list(_kept_away(facts, lab))
+    if not kept:
+        return passed(_about(facts, lab))
+    pod, reason = kept[0]
+    pods = {pod.name for pod, _ in kept}
+    cause = (
+        f"{reason} forbids what {lab.ingress.name} sends to {counted(len(pods), 'pod')} of the application ({pod.name})"
+    )
+    return failed(f"forbidden: {listed(sorted(pods))}", cause, how_to_show(reason))
+
+
+def _kept_away(facts: Facts, lab: Lab) -> Iterator[tuple[Pod, Policy]]:
+    """The application's pods from which a policy keeps some ingress machine, with that policy."""
+    ports = {endpoint.address: endpoint.port for endpoint in ready_endpoints(facts, lab) if endpoint.pod}
+    for pod in facts.cluster.pods:
+        port = ports.get(str(pod.address))
+        if port is None:
+            continue
+        packets = [Packet(ingress.address, "TCP", port) for ingress in lab.ingresses]
+        found = [forbidden_by(lab, facts.cluster, pod, packet) for packet in packets]
+        yield from ((pod, reason) for reason in found if reason is not None)
+
+
+def _about(facts: Facts, lab: Lab) -> str:
+    """Which policies the application's pods have."""
+    if lab.source is Source.DEBIAN and facts.cluster.policies:
+        return "what stands in for Calico enforces no policy"
+    addresses = {endpoint.address for endpoint in ready_endpoints(facts, lab)}
+    mine = [pod for pod in facts.cluster.pods if str(pod.address) in addresses]
+    found = sorted({str(item) for pod in mine for item in selecting(lab, facts.cluster, pod)})
+    return f"selected by {listed(found, most=3)}" if found else "none selects them"

@@ -5,32 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv4Address
-from typing import Any
 
-from labctl.facts.bird import BirdOptions, BirdProtocols, BirdRoutes, BirdSyntax
-from labctl.facts.certificates import Certificates
-from labctl.facts.fact import Fact
-from labctl.facts.haproxy import ConnectionLimit, ControllerAccess, HaproxyConfig, HaproxyStatistics, Healthz
+from labctl.facts.fact import AnyFact
 from labctl.facts.ip import Addresses, LocalRoutes, Neighbours, QueueingDisciplines, Routes, Rules
-from labctl.facts.kubernetes import Api, ControllerRights, EtcdHealth
 from labctl.facts.nftables import DropRules
-from labctl.facts.pods import CniFiles, CniPlugins, FirstHop, FullPing, Ping, PodHttp, PodNamespaces
+from labctl.facts.pods import FirstHop, FullPing, Ping, PodHttp, PodNamespaces
 from labctl.facts.sockets import Listeners
 from labctl.facts.system import (
-    Filesystems,
-    HostName,
-    HostNames,
-    Inodes,
-    Memory,
-    ReadOnlyMounts,
     StoppedProcesses,
-    SysctlFiles,
     Sysctls,
 )
-from labctl.facts.systemd import CONTROL_PLANE_PARTS, FailedUnits, LastWords, SshUnit, Units, units_of
+from labctl.facts.systemd import CONTROL_PLANE_PARTS, LastWords, SshUnit, units_of
 from labctl.model.lab import Lab, Machine, Role
-
-AnyFact = type[Fact[Any]] | Fact[Any]
 
 _NETWORK: tuple[AnyFact, ...] = (
     Addresses,
@@ -46,35 +32,6 @@ _NETWORK: tuple[AnyFact, ...] = (
 )
 """What may be the reason why a machine does not answer."""
 
-# The slowest first: what is asked first is done first.
-_FIRST_ROUND: tuple[AnyFact, ...] = (
-    Api,
-    Units,
-    BirdProtocols,
-    EtcdHealth,
-    HostNames,
-    Certificates,
-    BirdOptions,
-    BirdSyntax,
-    ControllerRights,
-    CniFiles,
-    CniPlugins,
-    BirdRoutes,
-    ControllerAccess,
-    HaproxyConfig,
-    HaproxyStatistics,
-    ConnectionLimit,
-    Healthz,
-    *_NETWORK,
-    FailedUnits,
-    Filesystems,
-    Inodes,
-    ReadOnlyMounts,
-    Memory,
-    SysctlFiles,
-    HostName,
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Probe:
@@ -85,17 +42,12 @@ class Probe:
     deadline: float = 4.0
 
 
-def probes_for(lab: Lab, machine: Machine, patience: float = 1.0) -> tuple[Probe, ...]:
-    """All probes of the first round trip to that machine. patience: as patience.patience says."""
-    return as_probes(_FIRST_ROUND, lab, machine, patience)
-
-
 def as_probes(facts: Iterable[AnyFact], lab: Lab, machine: Machine, patience: float = 1.0) -> tuple[Probe, ...]:
     """The probes for those of these facts that this machine is asked."""
-    made = (fact() if isinstance(fact, type) else fact for fact in facts)
+    made = {fact.name: fact() if isinstance(fact, type) else fact for fact in facts}
     return tuple(
         Probe(fact.name, fact.command_on(lab, machine, patience), fact.deadline_on(lab, machine))
-        for fact in made
+        for fact in made.values()
         if fact.asked_on(lab, machine)
     )
 

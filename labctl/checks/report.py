@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from labctl.checks.check import Check, CheckResult, Layer, Outcome, Status
+from labctl.checks.catalogue import lesson_of
+from labctl.checks.check import HOST, Check, CheckId, CheckResult, Layer, Outcome, Status
 from labctl.checks.verdict import root_causes
 from labctl.model.lab import Lab
 
@@ -39,14 +40,14 @@ class Report:
         return not self.count(Status.FAIL) and not self.count(Status.BLOCKED)
 
     @property
-    def root_causes(self) -> tuple[str, ...]:
+    def root_causes(self) -> tuple[CheckId, ...]:
         """Ids of the lowest checks that failed."""
         return root_causes(self.results)
 
-    def result(self, id_: str) -> CheckResult:
-        """The result of one check. Raises KeyError."""
+    def result(self, id_: CheckId | str) -> CheckResult:
+        """The result of one check, by its id or by what the id reads. Raises KeyError."""
         for result in self.results:
-            if result.id == id_:
+            if str(result.id) == str(id_):
                 return result
         raise KeyError(id_)
 
@@ -57,7 +58,7 @@ def make_report(lab: Lab, results: Sequence[CheckResult], seconds: float, layers
     return only(report, {result.id for result in results if result.check.layer in layers}) if layers else report
 
 
-def only(report: Report, ids: Collection[str]) -> Report:
+def only(report: Report, ids: Collection[CheckId]) -> Report:
     """The report on these checks alone, with the broken ones that block them."""
     chosen = _with_blame(report.results, set(ids))
     shown = {result.id for result in chosen}
@@ -65,7 +66,7 @@ def only(report: Report, ids: Collection[str]) -> Report:
     return replace(report, results=tuple(chosen), left_out=(*report.left_out, *others))
 
 
-def _with_blame(results: Sequence[CheckResult], wanted: set[str]) -> list[CheckResult]:
+def _with_blame(results: Sequence[CheckResult], wanted: set[CheckId]) -> list[CheckResult]:
     by_id = {result.id: result for result in results}
     waiting = list(wanted)
     while waiting:
@@ -91,7 +92,7 @@ def as_dict(report: Report) -> dict[str, Any]:
         "blocked": report.count(Status.BLOCKED),
         "skipped": report.count(Status.SKIPPED),
         "seconds": round(report.seconds, 3),
-        "root_causes": list(report.root_causes),
+        "root_causes": [str(id_) for id_ in report.root_causes],
         "checks": [_check(result) for result in report.results],
     }
 
@@ -99,7 +100,7 @@ def as_dict(report: Report) -> dict[str, Any]:
 def _check(result: CheckResult) -> dict[str, Any]:
     check, outcome = result.check, result.outcome
     return {
-        "id": check.id,
+        "id": str(check.id),
         "layer": check.layer.value,
         "machine": check.machine,
         "title": check.title,
@@ -109,7 +110,7 @@ def _check(result: CheckResult) -> dict[str, Any]:
         "command": check.command,
         "cause": outcome.cause,
         "hint": outcome.hint,
-        "needs": list(result.needs),
+        "needs": [str(id_) for id_ in result.needs],
         "stand_in": check.stand_in,
         "seconds": round(result.seconds, 3),
     }
@@ -123,23 +124,39 @@ def from_dict(data: Mapping[str, Any]) -> Report:
 
 def _result(item: Mapping[str, Any]) -> CheckResult:
     check = Check(
-        id=str(item["id"]),
-        layer=Layer(item["layer"]),
+        id=(own := CheckId.parse(str(item["id"]))),
         machine=str(item["machine"]),
         title=str(item["title"]),
         expected=str(item["expected"]),
         command=str(item["command"]),
         run=_not_again,
+        lesson=lesson_of(own),
         stand_in=bool(item["stand_in"]),
     )
     outcome = Outcome(Status(item["status"]), str(item["observed"]), str(item["cause"]), str(item["hint"]))
-    return CheckResult(check, outcome, tuple(map(str, item["needs"])), float(item["seconds"]))
+    return CheckResult(check, outcome, tuple(map(CheckId.parse, item["needs"])), float(item["seconds"]))
 
 
-def _not_again(_facts: Facts, _lab: Lab) -> NoReturn:
+def _not_again(_facts: Facts) -> NoReturn:
     raise NotImplementedError("a check that was read from a file has no facts to look at")
 
 
 def as_json(report: Report) -> str:
     """The report as indented JSON with a final newline."""
     return json.dumps(as_dict(report), indent=2, ensure_ascii=False) + "\n"
+
+
+def explain(result: CheckResult) -> str:
+    """The paragraph for one failed check."""
+    check, outcome = result.check, result.outcome
+    lesson = check.lesson
+    where = "On this host" if check.machine == HOST else f"On {check.machine}"
+    sentences = [
+        f"What you would see: {lesson.symptom}",
+        f"Why: {outcome.cause or outcome.observed}. {lesson.reason}",
+        f"{where}, `{check.command}` shows it: {outcome.observed or 'nothing'}; it should be: {check.expected}.",
+        f"Repair: {lesson.repair}",
+    ]
+    if outcome.hint:
+        sentences.append(f"Next: `{outcome.hint}`.")
+    return " ".join(sentences)

@@ -11,8 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from labctl.checks.check import CheckResult, Layer, Status, counted, listed
-from labctl.checks.explain import explain
-from labctl.checks.report import Report
+from labctl.checks.report import Report, explain
 from labctl.checks.verdict import root_causes
 
 _MARKS = {
@@ -115,7 +114,7 @@ def _checks(report: Report) -> Table:
             mark, style = _MARKS[result.status]
             stand_in = " (stand-in)" if result.check.stand_in else ""
             table.add_row(
-                Text(mark, style=style), result.id + stand_in, result.check.machine, escape(result.outcome.observed)
+                Text(mark, style=style), f"{result.id}{stand_in}", result.check.machine, escape(result.outcome.observed)
             )
     return table
 

@@ -6,32 +6,31 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from graphlib import TopologicalSorter
 
-from labctl.checks.check import Check, CheckResult, Outcome, Status, failed
+from labctl.checks.check import Check, CheckId, CheckResult, Layer, Outcome, Status, failed
 from labctl.checks.facts import Facts, MissingFact
 from labctl.facts.fact import ParseError
-from labctl.model.lab import Lab
 
 OnCheck = Callable[[CheckResult], None]
 _MOST = 500  # characters
 _BROKEN = (Status.FAIL, Status.BLOCKED)
 
 
-def judge(checks: Sequence[Check], facts: Facts, lab: Lab, on_check: OnCheck | None = None) -> tuple[CheckResult, ...]:
+def judge(checks: Sequence[Check], facts: Facts, on_check: OnCheck | None = None) -> tuple[CheckResult, ...]:
     """Every check's result, in the order of ``checks``.
 
     A check whose needs failed or are blocked is blocked. One that fails although its needs hold, while something that
     would explain it is broken too, is blocked by that. on_check gets each result as it is there.
     """
     by_id = {check.id: check for check in checks}
-    results: dict[str, CheckResult] = {}
+    results: dict[CheckId, CheckResult] = {}
     for id_ in _in_order_of_needs(by_id):
-        results[id_] = _judge_one(by_id[id_], results, facts, lab)
+        results[id_] = _judge_one(by_id[id_], results, facts)
         if on_check:
             on_check(results[id_])
     return tuple(results[check.id] for check in checks)
 
 
-def _in_order_of_needs(by_id: Mapping[str, Check]) -> Iterable[str]:
+def _in_order_of_needs(by_id: Mapping[CheckId, Check]) -> Iterable[CheckId]:
     """Ids, what is needed first. Raises graphlib.CycleError if checks need each other in a circle."""
     graph = {
         id_: [need for need in (*check.needs, *check.explained_by) if need in by_id and need != id_]
@@ -40,11 +39,11 @@ def _in_order_of_needs(by_id: Mapping[str, Check]) -> Iterable[str]:
     return TopologicalSorter(graph).static_order()
 
 
-def _judge_one(check: Check, results: Mapping[str, CheckResult], facts: Facts, lab: Lab) -> CheckResult:
+def _judge_one(check: Check, results: Mapping[CheckId, CheckResult], facts: Facts) -> CheckResult:
     broken_needs = _broken(check.needs, results)
     if broken_needs:
         return CheckResult(check, _blocked(broken_needs, results), _first(broken_needs, check.needs), 0.0)
-    outcome = _run(check, facts, lab)
+    outcome = _run(check, facts)
     if outcome.status is Status.FAIL:
         reasons = _broken(check.explained_by, results)
         if reasons:
@@ -54,15 +53,15 @@ def _judge_one(check: Check, results: Mapping[str, CheckResult], facts: Facts, l
 
 
 def _seconds(check: Check, facts: Facts) -> float:
-    if check.id == f"machine.{check.machine}":
+    if check.fact is None and check.id == Layer.MACHINE.check(machine=check.machine):
         return facts.on(check.machine).seconds
-    return facts.seconds(check.machine, check.probe) if check.probe else 0.0
+    return facts.seconds(check.machine, check.fact) if check.fact else 0.0
 
 
-def _run(check: Check, facts: Facts, lab: Lab) -> Outcome:
+def _run(check: Check, facts: Facts) -> Outcome:
     """Run the check; a fact that is missing, or that can't be read, is a failure that says so."""
     try:
-        return _fit_to_show(check.run(facts, lab))
+        return _fit_to_show(check.run(facts))
     except MissingFact as missing:
         return _failed(str(missing), f"{check.machine} was asked `{check.command}` and did not answer: {missing}")
     except ParseError as error:
@@ -85,20 +84,20 @@ def _line(text: str) -> str:
     return line if len(line) <= _MOST else line[: _MOST - 1] + "…"
 
 
-def _broken(ids: Iterable[str], results: Mapping[str, CheckResult]) -> tuple[str, ...]:
+def _broken(ids: Iterable[CheckId], results: Mapping[CheckId, CheckResult]) -> tuple[CheckId, ...]:
     return tuple(id_ for id_ in dict.fromkeys(ids) if id_ in results and results[id_].status in _BROKEN)
 
 
-def _first(broken: tuple[str, ...], needs: tuple[str, ...]) -> tuple[str, ...]:
+def _first(broken: tuple[CheckId, ...], needs: tuple[CheckId, ...]) -> tuple[CheckId, ...]:
     """The needs to report: what blocks first, then the others."""
     return tuple(dict.fromkeys((*broken, *needs)))
 
 
-def _blocked(broken: tuple[str, ...], results: Mapping[str, CheckResult]) -> Outcome:
+def _blocked(broken: tuple[CheckId, ...], results: Mapping[CheckId, CheckResult]) -> Outcome:
     words = ", ".join(f"{id_} {'failed' if results[id_].status is Status.FAIL else 'is blocked'}" for id_ in broken)
     return Outcome(Status.BLOCKED, f"not looked at: {words}")
 
 
-def root_causes(results: Iterable[CheckResult]) -> tuple[str, ...]:
+def root_causes(results: Iterable[CheckResult]) -> tuple[CheckId, ...]:
     """Ids of what is broken: failed checks, as everything that only follows from another is blocked."""
     return tuple(result.id for result in results if result.status is Status.FAIL)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Collection, Iterable
 
-from labctl.checks.ask_machine import RemoteMachines
+from labctl.checks.catalogue import all_checks, near_checks
 from labctl.checks.check import Check, CheckResult, Layer, Status
-from labctl.checks.collect import collect, collect_near, look_closer
+from labctl.checks.collect import OnAnswer, collect, collect_near, look_closer
 from labctl.checks.facts import Facts
-from labctl.checks.first_round import OnAnswer
-from labctl.checks.layers.all import all_checks, near_checks
 from labctl.checks.report import Report, make_report
+from labctl.checks.round_trip import RemoteMachines
 from labctl.checks.verdict import OnCheck, judge
 from labctl.model.lab import Lab
 
@@ -61,17 +60,17 @@ def _judged(
     lab: Lab, connections: RemoteMachines, facts: Facts, checks: Callable[[Lab, Facts], tuple[Check, ...]]
 ) -> tuple[CheckResult, ...]:
     """The results of these checks, with a closer look where something fails."""
-    results = judge(checks(lab, facts), facts, lab)
+    results = judge(checks(lab, facts), facts)
     troubled = _troubled(results, lab, facts)
     if not troubled:
         return results
     facts = look_closer(lab, connections, facts, troubled)
-    return judge(checks(lab, facts), facts, lab)
+    return judge(checks(lab, facts), facts)
 
 
 def _troubled_near(lab: Lab, facts: Facts) -> tuple[str, ...]:
     """As _troubled, by the machines' own answers alone."""
-    return _troubled(judge(near_checks(lab, facts), facts, lab), lab, facts)
+    return _troubled(judge(near_checks(lab, facts), facts), lab, facts)
 
 
 def _troubled(results: Iterable[CheckResult], lab: Lab, facts: Facts) -> tuple[str, ...]:
@@ -79,9 +78,9 @@ def _troubled(results: Iterable[CheckResult], lab: Lab, facts: Facts) -> tuple[s
     nodes of pods that fail.
     """
     failed = [result for result in results if result.status is Status.FAIL]
-    words = {word for result in failed for word in result.id.split(".")}
-    nodes = {pod.node for pod in facts.cluster.pods if pod.name in words}
-    named = {result.check.machine for result in failed} | words | nodes
+    about = {name for result in failed for name in result.check.about}
+    nodes = {pod.node for pod in facts.cluster.pods if pod.name in about}
+    named = {result.check.machine for result in failed} | about | nodes
     return tuple(machine.name for machine in lab.machines if machine.name in named)
 
 
@@ -93,7 +92,7 @@ def _tell(results: Iterable[CheckResult], on_check: OnCheck | None) -> None:
 
 def judge_facts(lab: Lab, facts: Facts) -> Report:
     """The report on facts that were fetched earlier (record.py): a pure function."""
-    return make_report(lab, judge(all_checks(lab, facts), facts, lab), 0.0)
+    return make_report(lab, judge(all_checks(lab, facts), facts), 0.0)
 
 
 def wait(

@@ -186,6 +186,10 @@ class Cluster:
     policies: tuple[Policy, ...]
     errors: Mapping[str, str]
 
+    def blocks_of(self, node: str) -> tuple[BlockAffinity, ...]:
+        """The blocks that a node has claimed for good."""
+        return tuple(block for block in self.blocks if block.node == node and block.state == "confirmed")
+
 
 def _name(item: Object) -> str:
     return str(item.get("metadata", {}).get("name", ""))

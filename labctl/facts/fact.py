@@ -5,7 +5,7 @@ Standard library only: this file also runs on the machines.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from labctl.model.lab import Lab, Machine
@@ -53,3 +53,6 @@ class TextFact(Fact[str]):
     def parse(self, output: str) -> str:
         """The output."""
         return output
+
+
+AnyFact = type[Fact[Any]] | Fact[Any]

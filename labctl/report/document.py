@@ -13,8 +13,7 @@ from markupsafe import Markup
 
 from labctl import __version__
 from labctl.checks.check import CheckResult, Layer, Status, counted
-from labctl.checks.explain import explain
-from labctl.checks.report import Report
+from labctl.checks.report import Report, explain
 from labctl.graph.diagrams import as_mermaid
 from labctl.graph.picture import Picture
 from labctl.graph.svg import as_svg

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from labctl.checks.ask_machine import RemoteMachines
+from labctl.checks.round_trip import RemoteMachines
 from labctl.errors import RemoteError
 from labctl.model.lab import Lab
 from labctl.sources.upstream import Kind, Upstream, upstreams, warnings

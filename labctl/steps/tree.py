@@ -76,8 +76,7 @@ def tree_digest(tree: Tree) -> str:
 
 
 # A changed program is copied by base, and the steps that start programs start them again.
-_STEPS_WITH_FACTS = ("__init__.py", "fact.py", "birdc.py")
-_PROGRAMS = frozenset({"base", "calico", "controller"})
+_STEPS_WITH_PROGRAMS = frozenset({"base", "calico", "controller"})
 
 
 # A proxy's address may hold a password.

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from labctl.checks.ask_machine import RemoteMachines
+from labctl.checks.round_trip import RemoteMachines
 from labctl.errors import LabctlError, RemoteError
 from labctl.host.command import CommandResult
 from labctl.json_text import read_json

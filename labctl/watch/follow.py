@@ -10,9 +10,8 @@ from dataclasses import astuple, dataclass, replace
 from importlib import resources
 from typing import Protocol
 
-from labctl.checks.facts import Facts, MachineFacts
-from labctl.checks.frames import INTERPRETER, read_frame
-from labctl.checks.unasked import unasked
+from labctl.checks.facts import Facts, MachineFacts, unasked
+from labctl.checks.round_trip import INTERPRETER, read_frame
 from labctl.errors import RemoteError
 from labctl.facts.haproxy import HAPROXY_SOCKET
 from labctl.facts.kubernetes import API_PATHS, API_PORT

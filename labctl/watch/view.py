@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from typing import TypeVar
 
+from labctl.checks.application import APP_NAMESPACE, app_endpoints
 from labctl.checks.check import Status, counted
 from labctl.checks.facts import Facts, MachineFacts, MissingFact
 from labctl.checks.report import Report
-from labctl.checks.subjects import APP_NAMESPACE, app_endpoints
 from labctl.facts.bird import BirdProtocols
 from labctl.facts.cluster import Pod
 from labctl.facts.fact import ParseError
@@ -56,7 +56,7 @@ def verdict_of(report: Report, *, looking: bool = False) -> Verdict:
     return Verdict(
         "broken",
         title=_sentence(first.outcome.cause or first.outcome.observed),
-        check=first.id,
+        check=str(first.id),
         failed=f"does not hold: {first.check.title} ({first.outcome.observed})",
         hint=first.outcome.hint,
         others=tuple(f"{other.id}: {other.outcome.cause or other.outcome.observed}" for other in others[:3])

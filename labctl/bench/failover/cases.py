@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from labctl.checks.ask_machine import RemoteMachines
+from labctl.checks.round_trip import RemoteMachines
 from labctl.errors import LabctlError
 from labctl.faults.break_and_repair import power_off
 from labctl.model.lab import Lab

@@ -12,7 +12,7 @@ from labctl.bench.failover.cases import Case, Scene, Timers
 from labctl.bench.failover.stream import PATIENCE, RATE, Outage, Stream, outage
 from labctl.bench.figures import Figures, Table, shown, spread
 from labctl.checks.collect import collect
-from labctl.checks.layers.shared import owners
+from labctl.checks.haproxy_state import owners
 from labctl.checks.verify import wait
 from labctl.engine.context import Context
 from labctl.engine.locked_out import require_known_secrets
@@ -105,7 +105,9 @@ class Bench:
         report = wait(lab, self.connections, _SETTLE)
         if not report.ok:
             raise LabctlError(
-                "the lab is not whole", why=f"broken: {', '.join(report.root_causes)}", next_step="labctl verify"
+                "the lab is not whole",
+                why=f"broken: {', '.join(map(str, report.root_causes))}",
+                next_step="labctl verify",
             )
         time.sleep(_CALM)
 

@@ -1,69 +1,50 @@
-"""Layer bgp: the sessions, from both ends: each node with ingress, or with the router, and that one with ingress; and
+"""Layer bgp: the sessions, from both ends: each node with ingress, or with the router, and the router with ingress; and
 each node with each other node (the mesh).
 """
 
 from __future__ import annotations
 
-from itertools import permutations
+from collections.abc import Iterable
 
-from labctl.checks.causes import unit_state, why_unit_is_down
-from labctl.checks.check import Check, Layer, Outcome, counted, failed, listed, passed
+from labctl.checks.check import CheckId, Layer, Lesson, Outcome, counted, failed, listed, passed
+from labctl.checks.declare import (
+    Declaration,
+    Declarations,
+    Subject,
+    answers,
+    each_outside,
+    machine_state,
+    named,
+    pairs_of_nodes,
+)
 from labctl.checks.facts import Facts, MissingFact
-from labctl.checks.layers.beneath import machine_ids
-from labctl.checks.subjects import of_machine
 from labctl.checks.why_no_session import session_at, why_no_session
-from labctl.facts.bird import BirdProtocols, birdc
+from labctl.checks.why_unit_is_down import unit_state, why_unit_is_down
+from labctl.facts.bird import BirdOptions, BirdProtocols, birdc
 from labctl.facts.systemd import BIRD_UNIT
 from labctl.model.lab import Lab, Machine, Mesh
 
-
-def checks(lab: Lab, _facts: Facts) -> list[Check]:
-    """All checks of this layer."""
-    found = [check for machine in lab.outside for check in _of_outside(lab, machine)]
-    if lab.bgp.mesh is Mesh.FULL:
-        found += [_mesh_check(lab, here, there) for here, there in permutations(lab.nodes, 2)]
-    return found
-
-
-def _of_outside(lab: Lab, here: Machine) -> list[Check]:
-    """BIRD on a machine outside the cluster, and both ends of its sessions; the router's with ingress are ingress's."""
-    own = (f"bgp.{here.name}", f"bgp.config.{here.name}")
-    found = [_daemon_check(here), _configuration_check(lab, here)]
-    others = [other for other in lab.neighbors(here) if other not in lab.ingresses]
-    found += [_session_check(lab, here, other, own) for other in others]
-    found += [_session_check(lab, other, here, (_id(here, other), *own)) for other in others]
-    return found
+CHECKS = Declarations(Layer.BGP)
+_LESSON = Lesson(
+    "`birdc show protocols` does not say Established, and the routes of this session disappear after its hold time.",
+    "Both ends must run, know each other's address and AS number, and reach each other on TCP port 179.",
+    "Fix the end that is named. BIRD tries again by itself every few seconds.",
+)
 
 
-def _id(here: Machine, there: Machine) -> str:
-    return f"bgp.{here.name}.{there.name}"
+def session_id(here: Machine, there: Machine) -> CheckId:
+    """The id of the session as BIRD on ``here`` sees it."""
+    return Layer.BGP.check(here.name, there.name)
 
 
-def _beneath(*machines: Machine) -> tuple[str, ...]:
-    """What each end's session stands on."""
-    ends = machine_ids(machines)
-    nodes = [machine.name for machine in machines if machine.is_node]
-    agents = [f"{kind}.{name}" for name in nodes for kind in ("calico.agent", "cluster.node")]
-    return (*ends, *agents)
+def own_bird(machine: Machine) -> tuple[CheckId, CheckId]:
+    """BIRD on a machine outside the cluster: that it runs, and its configuration."""
+    return Layer.BGP.check(machine=machine.name), Layer.BGP.check("config", machine.name)
 
 
-def _daemon_check(here: Machine) -> Check:
-    name = here.name
-    return Check(
-        id=f"bgp.{name}",
-        layer=Layer.BGP,
-        machine=name,
-        title=f"BIRD runs on {name}",
-        expected="BIRD answers birdc",
-        command="birdc show status",
-        run=lambda facts, _lab: daemon(facts, name),
-        probe="protocols",
-        needs=(f"machine.{name}",),
-    )
-
-
-def daemon(facts: Facts, name: str) -> Outcome:
+def daemon(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
     """birdc gets an answer on that machine."""
+    name = machine.name
     try:
         facts.on(name)[BirdProtocols]
     except MissingFact as missing:
@@ -78,23 +59,18 @@ def daemon(facts: Facts, name: str) -> Outcome:
     return passed(counted(len(facts.on(name)[BirdProtocols].sessions), "session"))
 
 
-def _configuration_check(lab: Lab, here: Machine) -> Check:
-    whom = (
-        "every node" if here in lab.peers else f"its session with {listed(other.name for other in lab.neighbors(here))}"
+CHECKS.add(
+    Declaration(
+        "",
+        daemon,
+        on=each_outside,
+        reads=(BirdProtocols,),
+        title="BIRD runs on {machine}",
+        expected="BIRD answers birdc",
+        command="birdc show status",
+        lesson=_LESSON,
     )
-    sessions = "a session per node" if here in lab.peers else "one session"
-    return Check(
-        id=f"bgp.config.{here.name}",
-        layer=Layer.BGP,
-        machine=here.name,
-        title=f"BIRD on {here.name} is configured for {whom}",
-        expected=f"{sessions}, AS {lab.as_number(here)} here and {lab.as_number(lab.neighbors(here)[0])} there",
-        command="birdc show protocols all",
-        run=lambda facts, _lab: configured(facts, lab, here),
-        probe="protocols",
-        needs=(f"machine.{here.name}",),
-        explained_by=(f"bgp.{here.name}",),
-    )
+)
 
 
 def configured(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
@@ -121,40 +97,48 @@ def configured(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
     return passed(f"{counted(len(lab.neighbors(machine)), 'session')} with the lab's AS numbers")
 
 
-def _session_check(lab: Lab, here: Machine, there: Machine, first: tuple[str, ...]) -> Check:
-    def run(facts: Facts, _lab: Lab) -> Outcome:
-        return established(facts, lab, here, there)
+def _whom(lab: Lab, here: Machine) -> str:
+    if here in lab.peers:
+        return "every node"
+    return f"its session with {listed(other.name for other in lab.neighbors(here))}"
 
-    needs = (f"machine.{there.name}", f"machine.{here.name}")
-    subject = f"show protocols {there.name}" if here in lab.outside else "show protocols"
-    return Check(
-        id=_id(here, there),
-        layer=Layer.BGP,
-        machine=here.name,
-        title=f"BIRD has an established session with {there.name}"
-        if here in lab.outside
-        else f"{here.name} has a session with {there.name}",
-        expected="Established",
-        command=birdc(here, lab.source, subject),
-        run=run,
-        probe="protocols",
-        needs=needs,
-        explained_by=(*first, *_beneath(here, there), "calico.kinds", "calico.bgp", *_peers(lab, here, there)),
+
+def _sessions(lab: Lab, here: Machine) -> str:
+    sessions = "a session per node" if here in lab.peers else "one session"
+    return f"{sessions}, AS {lab.as_number(here)} here and {lab.as_number(lab.neighbors(here)[0])} there"
+
+
+CHECKS.add(
+    Declaration(
+        "config",
+        configured,
+        on=each_outside,
+        reads=(BirdProtocols,),
+        title=lambda lab, here: f"BIRD on {here.name} is configured for {_whom(lab, here)}",
+        expected=_sessions,
+        command="birdc show protocols all",
+        lesson=Lesson(
+            "`birdc show protocols` lacks a node, or names one that does not exist.",
+            "A session needs both ends' addresses and AS numbers in both ends' configuration.",
+            "Correct bird.conf and have BIRD read it: `birdc configure`.",
+        ),
+        explained_by=lambda _lab, here: (own_bird(here)[0],),
     )
+)
 
 
-def _peers(lab: Lab, *ends: Machine) -> list[str]:
-    """The checks of the BGPPeer objects that bring the session between these ends about, if any does."""
-    if not any(end.is_node for end in ends):
-        return []
-    peers = [peer for peer in lab.peers if peer in ends] or lab.peers
-    return [of_machine("calico.peer", peer) for peer in peers]
-
-
-def _mesh_check(lab: Lab, here: Machine, there: Machine) -> Check:
-    first = tuple(_id(lab.peers[0], node) for node in (here, there))
-    other_end = () if here.name < there.name else (_id(there, here),)
-    return _session_check(lab, here, there, (*first, *other_end))
+def _each_session(lab: Lab, facts: Facts) -> Iterable[Subject]:
+    """Both ends of each session: of the machines outside the cluster (the router's with ingress are ingress's), and of
+    the mesh.
+    """
+    for here in lab.outside:
+        others = [other for other in lab.neighbors(here) if other not in lab.ingresses]
+        for other in others:
+            yield Subject(lab, (here, other), here.name, (here.name, other.name))
+        for other in others:
+            yield Subject(lab, (other, here), other.name, (other.name, here.name))
+    if lab.bgp.mesh is Mesh.FULL:
+        yield from pairs_of_nodes(lab, facts)
 
 
 def established(facts: Facts, lab: Lab, here: Machine, there: Machine) -> Outcome:
@@ -164,3 +148,58 @@ def established(facts: Facts, lab: Lab, here: Machine, there: Machine) -> Outcom
     if session and session.established:
         return passed(f"Established since {session.since}")
     return failed(session.words if session else "no such session", why_no_session(facts, lab, here, there))
+
+
+def _title(lab: Lab, here: Machine, there: Machine) -> str:
+    if here in lab.outside:
+        return f"BIRD has an established session with {there.name}"
+    return f"{here.name} has a session with {there.name}"
+
+
+def _command(lab: Lab, here: Machine, there: Machine) -> str:
+    return birdc(here, lab.source, f"show protocols {there.name}" if here in lab.outside else "show protocols")
+
+
+def _explains_session(lab: Lab, here: Machine, there: Machine) -> Iterable[CheckId]:
+    """One end of a session explains the other; in the mesh, a node's session outside explains the others."""
+    if here.is_node and there.is_node:
+        yield from (session_id(lab.peers[0], node) for node in (here, there))
+        first = min(here, there, key=lambda node: node.name)
+    else:
+        first = here if here in lab.ingresses or there not in lab.outside else there
+        yield from own_bird(first)
+    if first is there:
+        yield session_id(there, here)
+    yield from _explains_ends(lab, here, there)
+
+
+def _explains_ends(lab: Lab, *ends: Machine) -> Iterable[CheckId]:
+    """What a session depends on at both ends, and the BGPPeer objects that create it."""
+    yield from machine_state(ends)
+    nodes = [end for end in ends if end.is_node]
+    for node in nodes:
+        yield from (Layer.CALICO.check("agent", node.name), Layer.CLUSTER.check("node", node.name))
+    yield from (Layer.CALICO.check("kinds"), Layer.CALICO.check("bgp"))
+    if nodes:
+        peers = [peer for peer in lab.peers if peer in ends] or lab.peers
+        yield from (Layer.CALICO.check("peer", named(peer)) for peer in peers)
+
+
+def _both_answer(_lab: Lab, here: Machine, there: Machine) -> Iterable[CheckId]:
+    return (answers(there), answers(here))
+
+
+CHECKS.add(
+    Declaration(
+        "",
+        established,
+        on=_each_session,
+        reads=(BirdProtocols, BirdOptions),
+        title=_title,
+        expected="Established",
+        command=_command,
+        lesson=_LESSON,
+        needs=_both_answer,
+        explained_by=_explains_session,
+    )
+)

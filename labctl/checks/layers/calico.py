@@ -1,91 +1,41 @@
-"""Layer calico: the agent on each node, the CNI configuration, and the objects by which Calico is told what to do."""
+"""Layer calico: the agent on each node, the CNI configuration, and the objects that configure Calico."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
-from labctl.checks.check import Check, Layer, Outcome, failed, listed, passed
+from labctl.checks.check import CheckId, Layer, Lesson, Outcome, failed, listed, passed
+from labctl.checks.declare import (
+    API,
+    Declaration,
+    Declarations,
+    Subject,
+    answers,
+    api_ready,
+    each_node,
+    machine_state,
+    named,
+    of_machine,
+    on_controlplane,
+    room,
+)
 from labctl.checks.facts import Facts
-from labctl.checks.layers.units import unit_check
-from labctl.checks.subjects import blocks_of, of_machine, require_api
+from labctl.checks.why_unit_is_down import unit_runs
 from labctl.facts.cluster import BgpPeer
 from labctl.facts.fact import ParseError
 from labctl.facts.json_output import read_json
-from labctl.facts.kubernetes import CALICO_KINDS
+from labctl.facts.kubernetes import CALICO_KINDS, Api
 from labctl.facts.pods import CniFiles, CniPlugins
-from labctl.facts.systemd import AGENT_UNIT
+from labctl.facts.systemd import AGENT_UNIT, Units
 from labctl.model.lab import Lab, Machine, Mesh, Source
 
-
-def checks(lab: Lab, _facts: Facts) -> list[Check]:
-    """All checks of this layer."""
-    found = []
-    for node in lab.nodes:
-        found += [_agent_check(lab, node), _cni_check(lab, node)]
-    found.append(_kinds_check(lab))
-    found += [_pool_check(lab), _configuration_check(lab), *(_peer_check(lab, peer) for peer in lab.peers)]
-    return [*found, *(_block_check(lab, node) for node in lab.nodes)]
+CHECKS = Declarations(Layer.CALICO)
 
 
-def _kinds_check(lab: Lab) -> Check:
-    return Check(
-        id="calico.kinds",
-        layer=Layer.CALICO,
-        machine=lab.controlplane.name,
-        title="The API knows Calico's kinds of objects",
-        expected=f"{listed(CALICO_KINDS)} of projectcalico.org/v3",
-        command="kubectl api-resources --api-group=projectcalico.org",
-        run=kinds,
-        probe="api",
-        needs=("cluster.api",),
-    )
-
-
-def kinds(facts: Facts, _lab: Lab) -> Outcome:
-    """Every kind that the lab's steps install is served, and its objects can be read."""
-    errors = {name: facts.cluster.errors[name] for name in CALICO_KINDS if name in facts.cluster.errors}
-    if not errors:
-        return passed(listed(CALICO_KINDS))
-    name, error = next(iter(errors.items()))
-    hint = f"labctl kubectl get {name}.projectcalico.org -o yaml"
-    if error.startswith("HTTP 404"):
-        cause = f"the API has no kind {name}.projectcalico.org: its CustomResourceDefinition was deleted"
-        return failed(f"{name}: HTTP 404", cause, "labctl kubectl get crds")
-    return failed(f"{name}: {error}", f"an object of kind {name}.projectcalico.org can't be used: {error}", hint)
-
-
-def _is_stand_in(lab: Lab) -> bool:
-    return lab.source is Source.DEBIAN
-
-
-def _agent_check(lab: Lab, node: Machine) -> Check:
-    id_, title = f"calico.agent.{node.name}", f"Calico's agent runs on {node.name}"
-    basis = (f"machine.disk.{node.name}", f"machine.memory.{node.name}")
-    if _is_stand_in(lab):
-        return unit_check(id_, Layer.CALICO, node.name, AGENT_UNIT, title, explained_by=basis, stand_in=True)
-
-    beneath = [f"{kind}.{node.name}" for kind in ("machine", "cluster.kubelet", "cluster.containerd")]
-
-    def run(facts: Facts, _lab: Lab) -> Outcome:
-        return agent_pod(facts, node)
-
-    return Check(
-        id=id_,
-        layer=Layer.CALICO,
-        machine=node.name,
-        title=title,
-        expected="pod calico-node is ready",
-        command=f"kubectl -n calico-system get pods -o wide --field-selector spec.nodeName={node.name}",
-        run=run,
-        needs=("cluster.api",),
-        explained_by=(*beneath, *basis),
-    )
-
-
-def agent_pod(facts: Facts, node: Machine) -> Outcome:
+def agent_pod(facts: Facts, _lab: Lab, node: Machine) -> Outcome:
     """Real Calico: the node's pod of DaemonSet calico-node is ready."""
-    require_api(facts, "pods")
+    facts.require_api("pods")
     pods = [pod for pod in facts.cluster.pods if pod.node == node.name and pod.labels.get("k8s-app") == "calico-node"]
     if not pods:
         return failed(
@@ -98,26 +48,51 @@ def agent_pod(facts: Facts, node: Machine) -> Outcome:
     return failed(words, words, f"labctl kubectl -n {pod.namespace} logs {pod.name} -c calico-node --tail=20")
 
 
-def _cni_check(lab: Lab, node: Machine) -> Check:
-    def run(facts: Facts, _lab: Lab) -> Outcome:
-        return cni(facts, node)
+def agent(facts: Facts, lab: Lab, node: Machine) -> Outcome:
+    """The unit of what stands in for the agent is active; of real Calico, the node's pod is ready."""
+    if lab.source is Source.DEBIAN:
+        return unit_runs(AGENT_UNIT, facts, lab, node)
+    return agent_pod(facts, lab, node)
 
-    return Check(
-        id=f"calico.cni.{node.name}",
-        layer=Layer.CALICO,
-        machine=node.name,
-        title=f"The kubelet on {node.name} finds Calico's CNI configuration",
-        expected="a configuration that names calico in /etc/cni/net.d",
-        command="grep . /etc/cni/net.d/*.conflist",
-        run=run,
-        probe="cni",
-        needs=(f"machine.{node.name}",),
-        explained_by=(f"calico.agent.{node.name}",),
-        stand_in=_is_stand_in(lab),
+
+def _explains_agent(lab: Lab, node: Machine) -> Iterable[CheckId]:
+    if lab.source is Source.UPSTREAM:
+        yield answers(node)
+        yield from of_machine(node, "kubelet", "containerd", layer=Layer.CLUSTER)
+    yield from room(lab, node)
+
+
+def _agent_command(lab: Lab, node: Machine) -> str:
+    if lab.source is Source.DEBIAN:
+        return f"systemctl status {AGENT_UNIT.removesuffix('.service')}"
+    return f"kubectl -n calico-system get pods -o wide --field-selector spec.nodeName={node.name}"
+
+
+CHECKS.add(
+    Declaration(
+        "agent",
+        agent,
+        on=each_node,
+        reads=(Units,),
+        own_fact=lambda lab, _node: Units if lab.source is Source.DEBIAN else Api,
+        title="Calico's agent runs on {machine}",
+        expected=lambda lab, _node: (
+            f"{AGENT_UNIT}: active (running)" if lab.source is Source.DEBIAN else "pod calico-node is ready"
+        ),
+        command=_agent_command,
+        lesson=Lesson(
+            "running pods continue; this node does not learn new blocks, peers and routes.",
+            "The agent turns Calico's objects into BIRD's configuration and the node's routes.",
+            "Start it: it reads everything again.",
+        ),
+        needs=lambda lab, node: (answers(node),) if lab.source is Source.DEBIAN else (API,),
+        explained_by=_explains_agent,
+        stand_in=True,
     )
+)
 
 
-def cni(facts: Facts, node: Machine) -> Outcome:
+def cni(facts: Facts, _lab: Lab, node: Machine) -> Outcome:
     """A CNI configuration is there, and the first by name (which containerd takes) is Calico's."""
     configurations = facts.on(node.name)[CniFiles]
     files = list(configurations)
@@ -159,51 +134,68 @@ def _plugins(configuration: Any) -> set[str]:
     return nested | ({own} if isinstance(own, str) and own != "calico-ipam" else set())
 
 
-def _object_check(lab: Lab, id_: str, title: str, expected: str, run: Callable[[Facts, Lab], Outcome]) -> Check:
-    return Check(
-        id=id_,
-        layer=Layer.CALICO,
-        machine=lab.controlplane.name,
-        title=title,
-        expected=expected,
-        command=_SHOW[id_.split(".")[1]],
-        run=run,
-        probe="api",
-        needs=("cluster.api",),
-        explained_by=("calico.kinds",),
-        stand_in=_is_stand_in(lab),
+CHECKS.add(
+    Declaration(
+        "cni",
+        cni,
+        on=each_node,
+        reads=(CniFiles, CniPlugins),
+        title="The container runtime on {machine} finds Calico's CNI configuration",
+        expected="a configuration that names calico in /etc/cni/net.d",
+        command="grep . /etc/cni/net.d/*.conflist",
+        lesson=Lesson(
+            "new pods on this node stay in ContainerCreating.",
+            "For each new pod the container runtime uses the first CNI configuration by name and runs the plugins that "
+            "it names.",
+            "Restore the file, or the plugin.",
+        ),
+        explained_by=lambda _lab, node: of_machine(node, "agent", layer=Layer.CALICO),
+        stand_in=True,
     )
+)
 
 
-_SHOW = {
-    kind: f"kubectl get {name}"
-    for kind, name in (("pool", "ippools"), ("bgp", "bgpconfigurations"), ("peer", "bgppeers"))
-}
+def kinds(facts: Facts, _lab: Lab) -> Outcome:
+    """Every kind that the lab's steps install is served, and its objects can be read."""
+    errors = {name: facts.cluster.errors[name] for name in CALICO_KINDS if name in facts.cluster.errors}
+    if not errors:
+        return passed(listed(CALICO_KINDS))
+    name, error = next(iter(errors.items()))
+    hint = f"labctl kubectl get {name}.projectcalico.org -o yaml"
+    if error.startswith("HTTP 404"):
+        cause = f"the API has no kind {name}.projectcalico.org: its CustomResourceDefinition was deleted"
+        return failed(f"{name}: HTTP 404", cause, "labctl kubectl get crds")
+    return failed(f"{name}: {error}", f"an object of kind {name}.projectcalico.org can't be used: {error}", hint)
 
 
-def _pool_check(lab: Lab) -> Check:
-    expected = f"{lab.network.pod_cidr} in blocks of /{lab.network.block_size}"
-    return _object_check(lab, "calico.pool", "Pods get their addresses from the lab's pool", expected, pool)
+CHECKS.add(
+    Declaration(
+        "kinds",
+        kinds,
+        on=on_controlplane,
+        reads=(Api,),
+        title="The API knows Calico's kinds of objects",
+        expected=f"{listed(CALICO_KINDS)} of projectcalico.org/v3",
+        command="kubectl api-resources --api-group=projectcalico.org",
+        lesson=Lesson(
+            "kubectl reports that the server doesn't have that resource type.",
+            "Calico's objects are custom resources. Without their definition the API does not know them, and deleting "
+            "the definition deletes them all.",
+            "Run `labctl up`: it installs the definitions and the lab's objects again.",
+        ),
+        needs=api_ready,
+    )
+)
 
 
-def _configuration_check(lab: Lab) -> Check:
-    expected = f"AS {lab.network.as_number}, {_mesh_words(lab.bgp.mesh is Mesh.FULL)}"
-    return _object_check(lab, "calico.bgp", "Calico has the lab's AS number", expected, configuration)
-
-
-def _peer_check(lab: Lab, machine: Machine) -> Check:
-    expected = f"{machine.address} as {lab.as_number(machine)}, for every node"
-    title = f"Calico's nodes know {machine.name} as BGP peer"
-
-    def run(facts: Facts, _lab: Lab) -> Outcome:
-        return peer(facts, lab, machine)
-
-    return _object_check(lab, of_machine("calico.peer", machine), title, expected, run)
+def kinds_known(*_: object) -> tuple[CheckId, ...]:
+    """The API knows Calico's kinds of objects."""
+    return (Layer.CALICO.check("kinds"),)
 
 
 def pool(facts: Facts, lab: Lab) -> Outcome:
     """An enabled IPPool with the lab's network and block size."""
-    require_api(facts, "ippools")
+    facts.require_api("ippools")
     words = listed(
         f"{item.name}: {item.cidr} /{item.block_size}{' disabled' if item.disabled else ''}"
         for item in facts.cluster.pools
@@ -215,9 +207,30 @@ def pool(facts: Facts, lab: Lab) -> Outcome:
     return failed(words or "no IPPool", cause, "labctl kubectl get ippools -o yaml")
 
 
+CHECKS.add(
+    Declaration(
+        "pool",
+        pool,
+        on=on_controlplane,
+        reads=(Api,),
+        title="Pods get their addresses from the lab's pool",
+        expected="{lab.network.pod_cidr} in blocks of /{lab.network.block_size}",
+        command="kubectl get ippools",
+        lesson=Lesson(
+            "new pods get no address once the existing blocks are full.",
+            "Calico cuts blocks from an IPPool. A disabled pool, or one of another network, gives none.",
+            "Correct the IPPool. `labctl up` applies the lab's own again.",
+        ),
+        needs=api_ready,
+        explained_by=kinds_known,
+        stand_in=True,
+    )
+)
+
+
 def configuration(facts: Facts, lab: Lab) -> Outcome:
     """BGPConfiguration default has the lab's AS number, and its mesh or none (Calico's own defaults: 64512, on)."""
-    require_api(facts, "bgpconfigurations")
+    facts.require_api("bgpconfigurations")
     found = next((item for item in facts.cluster.bgp_configurations if item.name == "default"), None)
     number = 64512 if found is None or found.as_number is None else found.as_number
     mesh = found is None or found.mesh
@@ -238,9 +251,34 @@ def _mesh_words(mesh: bool) -> str:
     return "full mesh" if mesh else "no mesh"
 
 
+CHECKS.add(
+    Declaration(
+        "bgp",
+        configuration,
+        on=on_controlplane,
+        reads=(Api,),
+        title="Calico has the lab's AS number",
+        expected=lambda lab: f"AS {lab.network.as_number}, {_mesh_words(lab.bgp.mesh is Mesh.FULL)}",
+        command="kubectl get bgpconfigurations",
+        lesson=Lesson(
+            "sessions with ingress or between nodes do not come up, or end with Bad peer AS.",
+            "BGPConfiguration default sets the nodes' AS number and whether they peer with each other.",
+            "Correct the number and nodeToNodeMeshEnabled.",
+        ),
+        needs=api_ready,
+        explained_by=kinds_known,
+        stand_in=True,
+    )
+)
+
+
+def _each_peer(lab: Lab, _facts: Facts) -> Iterable[Subject]:
+    return (Subject(lab, (peer,), lab.controlplane.name, ("", named(peer))) for peer in lab.peers)
+
+
 def peer(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
     """Some BGPPeer names this machine with its AS number, for every node; none names a machine of no lab."""
-    require_api(facts, "bgppeers")
+    facts.require_api("bgppeers")
     peers = facts.cluster.bgp_peers
     name, address, number = machine.name, str(machine.address), lab.as_number(machine)
     words = listed(f"{item.name}: {item.peer} as {item.as_number}" for item in peers) or "no BGPPeer"
@@ -276,32 +314,36 @@ def _covers(peer_: BgpPeer, node: Machine) -> bool:
     return not peer_.scope.replace("-", "").replace(".", "").isalnum()
 
 
-def _block_check(lab: Lab, node: Machine) -> Check:
-    def run(facts: Facts, _lab: Lab) -> Outcome:
-        return block(facts, lab, node)
-
-    return Check(
-        id=f"calico.block.{node.name}",
-        layer=Layer.CALICO,
-        machine=node.name,
-        title=f"{node.name} has a block of the pod network",
-        expected=f"a confirmed /{lab.network.block_size} of {lab.network.pod_cidr}, no other node's",
-        command="kubectl get blockaffinities",
-        run=run,
-        needs=("cluster.api",),
-        explained_by=(
-            *(f"{kind}.{node.name}" for kind in ("calico.agent", "machine", "cluster.node")),
-            "calico.pool",
-            "calico.kinds",
+CHECKS.add(
+    Declaration(
+        "peer",
+        peer,
+        on=_each_peer,
+        reads=(Api,),
+        title="Calico's nodes have {0.name} as BGP peer",
+        expected=lambda lab, machine: f"{machine.address} as {lab.as_number(machine)}, for each node",
+        command="kubectl get bgppeers",
+        lesson=Lesson(
+            "BIRD on ingress is in state Active for one node or for all: that node opens no session.",
+            "A node opens a session with each BGPPeer that applies to it, and with nobody else outside the mesh.",
+            "Correct the BGPPeer's address, AS number and scope.",
         ),
-        stand_in=_is_stand_in(lab),
+        needs=api_ready,
+        explained_by=lambda lab, _machine: (
+            *kinds_known(),
+            *machine_state((lab.controlplane,)),
+            *machine_state((lab.controlplane,), ("certificates", "kubeconfigs")),
+        ),
+        by_machines=False,
+        stand_in=True,
     )
+)
 
 
 def block(facts: Facts, lab: Lab, node: Machine) -> Outcome:
     """The node has confirmed blocks, inside the pod network, that no other node has."""
-    require_api(facts, "blockaffinities")
-    mine = blocks_of(node, facts)
+    facts.require_api("blockaffinities")
+    mine = facts.cluster.blocks_of(node.name)
     hint = "labctl kubectl get blockaffinities"
     if not mine:
         pending = [item for item in facts.cluster.blocks if item.node == node.name]
@@ -320,3 +362,29 @@ def block(facts: Facts, lab: Lab, node: Machine) -> Outcome:
     if twice:
         return failed(words, f"{twice[0].cidr} is claimed by {node.name} and by {twice[0].node}", hint)
     return passed(words)
+
+
+CHECKS.add(
+    Declaration(
+        "block",
+        block,
+        on=each_node,
+        title="{machine} has a block of the pod network",
+        expected="a confirmed /{lab.network.block_size} of {lab.network.pod_cidr} that no other node has",
+        command="kubectl get blockaffinities",
+        lesson=Lesson(
+            "nobody else knows a route to the pods of this node.",
+            "Each node has its own blocks of the pod network. The BlockAffinity says which, and BIRD announces them.",
+            "Restart Calico's agent on the node: it claims its block again.",
+        ),
+        needs=api_ready,
+        explained_by=lambda _lab, node: (
+            *of_machine(node, "agent", layer=Layer.CALICO),
+            answers(node),
+            *of_machine(node, "node", layer=Layer.CLUSTER),
+            Layer.CALICO.check("pool"),
+            Layer.CALICO.check("kinds"),
+        ),
+        stand_in=True,
+    )
+)

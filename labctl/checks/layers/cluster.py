@@ -2,69 +2,81 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
+from functools import partial
 
-from labctl.checks.causes import unit_state, why_unit_is_down
-from labctl.checks.check import Check, Layer, Outcome, Status, failed, listed, passed
+from labctl.checks.application import APP_NAME, INGRESS_CLASS, deployment, ingress, service
+from labctl.checks.check import CheckId, Layer, Lesson, Outcome, Status, failed, listed, passed
+from labctl.checks.declare import (
+    Declaration,
+    Declarations,
+    Subject,
+    answers,
+    api_ready,
+    each_node,
+    of_machine,
+    on_controlplane,
+    room,
+)
 from labctl.checks.facts import Facts
-from labctl.checks.layers.certificates import no_reader
-from labctl.checks.layers.units import unit_check
-from labctl.checks.subjects import require_api
-from labctl.facts.certificates import READER, Certificates
+from labctl.checks.policies import policy
+from labctl.checks.why_no_api import unreadable, why_no_api
+from labctl.checks.why_unit_is_down import unit_runs
 from labctl.facts.cluster import DaemonSet, Node, Pod
-from labctl.facts.kubernetes import API_PATHS, API_PORT, EtcdHealth
-from labctl.facts.sockets import Listeners
-from labctl.facts.systemd import CONTAINERD_UNIT, ETCD_UNIT, KUBELET_UNIT
+from labctl.facts.kubernetes import API_PATHS, Api, EtcdHealth
+from labctl.facts.systemd import CONTAINERD_UNIT, ETCD_UNIT, KUBELET_UNIT, Units
 from labctl.model.lab import Lab, Machine, Source
 
+CHECKS = Declarations(Layer.CLUSTER)
 _OWN_NAMESPACES = ("kube-", "calico-", "tigera-")
 
-
-def checks(lab: Lab, _facts: Facts) -> list[Check]:
-    """All checks of this layer but the application's (app.py)."""
-    found = []
-    for node in lab.nodes:
-        machine = (f"machine.disk.{node.name}", f"machine.memory.{node.name}")
-        found += [
-            unit_check(
-                f"cluster.containerd.{node.name}",
-                Layer.CLUSTER,
-                node.name,
-                CONTAINERD_UNIT,
-                f"containerd runs on {node.name}",
-                explained_by=machine,
-            ),
-            unit_check(
-                f"cluster.kubelet.{node.name}",
-                Layer.CLUSTER,
-                node.name,
-                KUBELET_UNIT,
-                f"The kubelet runs on {node.name}",
-                explained_by=(f"cluster.containerd.{node.name}", *machine),
-            ),
-        ]
-    if lab.source is Source.DEBIAN:
-        found.append(_etcd_check(lab.controlplane))
-    found.append(_api_check(lab))
-    return [*found, *(_node_check(lab, node) for node in lab.nodes), _system_check(lab)]
-
-
-def _etcd_check(controlplane: Machine) -> Check:
-    name = controlplane.name
-    basis = (f"machine.disk.{name}", f"machine.memory.{name}", f"machine.clock.{name}")
-    title = "etcd runs"
-    check = unit_check("cluster.etcd", Layer.CLUSTER, name, ETCD_UNIT, title, explained_by=basis)
-
-    def run(facts: Facts, lab: Lab) -> Outcome:
-        outcome = check.run(facts, lab)
-        return outcome if outcome.status is Status.FAIL else etcd_health(facts, lab, outcome)
-
-    return replace(check, run=run)
+CHECKS.add(
+    Declaration(
+        "containerd",
+        partial(unit_runs, CONTAINERD_UNIT),
+        on=each_node,
+        reads=(Units,),
+        title="containerd runs on {machine}",
+        expected=f"{CONTAINERD_UNIT}: active (running)",
+        command="systemctl status containerd",
+        lesson=Lesson(
+            "no container starts or stops on this node; running ones continue.",
+            "The kubelet has containerd run the containers and asks it for their state.",
+            "Correct its configuration and start it. The kubelet then continues by itself.",
+        ),
+        explained_by=room,
+    )
+)
+CHECKS.add(
+    Declaration(
+        "kubelet",
+        partial(unit_runs, KUBELET_UNIT),
+        on=each_node,
+        reads=(Units,),
+        title="The kubelet runs on {machine}",
+        expected=f"{KUBELET_UNIT}: active (running)",
+        command="systemctl status kubelet",
+        lesson=Lesson(
+            "after 40 seconds the node is NotReady, after 5 minutes its pods are replaced on other nodes.",
+            "The kubelet reports to the API every 10 seconds that its node is alive, and starts the pods of its node.",
+            "Fix what its log names and start it.",
+        ),
+        explained_by=lambda lab, node: (*of_machine(node, "containerd", layer=Layer.CLUSTER), *room(lab, node)),
+    )
+)
 
 
-def etcd_health(facts: Facts, lab: Lab, running: Outcome) -> Outcome:
-    """etcd's own word on its health; with an alarm, such as NOSPACE, it answers and stores nothing."""
+def on_etcd(lab: Lab, facts: Facts) -> Iterable[Subject]:
+    """The control plane, where etcd is a unit of its own."""
+    return on_controlplane(lab, facts) if lab.source is Source.DEBIAN else ()
+
+
+def etcd_health(facts: Facts, lab: Lab) -> Outcome:
+    """etcd runs, and says itself that it is healthy; with an alarm, such as NOSPACE, it answers and stores nothing."""
     name = lab.controlplane.name
+    running = unit_runs(ETCD_UNIT, facts, lab, lab.controlplane)
+    if running.status is Status.FAIL:
+        return running
     result = facts.on(name).results.get(EtcdHealth.name)
     said = result.stdout.strip() if result else ""
     if result is None or '"health":"true"' in said.replace(" ", ""):
@@ -76,29 +88,23 @@ def etcd_health(facts: Facts, lab: Lab, running: Outcome) -> Outcome:
     return failed(words, f"etcd runs on {name} but is not healthy: {words}{more}", hint)
 
 
-def _api_check(lab: Lab) -> Check:
-    name = lab.controlplane.name
-    basis = [f"{kind}.{name}" for kind in ("cluster.kubelet", "cluster.containerd", "machine.disk", "machine.memory")]
-    etcd = ["cluster.etcd"] if lab.source is Source.DEBIAN else []
-    return Check(
-        id="cluster.api",
-        layer=Layer.CLUSTER,
-        machine=name,
-        title="The Kubernetes API is ready",
-        expected="readyz check passed",
-        command="kubectl get --raw /readyz?verbose",
-        run=api,
-        probe="api",
-        needs=(f"machine.{name}",),
-        explained_by=(
-            *etcd,
-            *basis,
-            f"machine.certificates.{name}",
-            f"machine.clock.{name}",
-            f"machine.address.{name}",
-            f"machine.firewall.{name}",
+CHECKS.add(
+    Declaration(
+        "etcd",
+        etcd_health,
+        on=on_etcd,
+        reads=(Units, EtcdHealth),
+        title="etcd runs",
+        expected=f"{ETCD_UNIT}: active (running)",
+        command="systemctl status etcd",
+        lesson=Lesson(
+            "kubectl hangs or times out. Traffic through ingress continues: HAProxy has what it needs.",
+            "The API server keeps all its objects in etcd and is not ready without it.",
+            "Start etcd, and read its log if it does not stay up.",
         ),
+        explained_by=lambda lab: of_machine(lab.controlplane, "disk", "memory", "clock"),
     )
+)
 
 
 def api(facts: Facts, lab: Lab) -> Outcome:
@@ -106,11 +112,11 @@ def api(facts: Facts, lab: Lab) -> Outcome:
     cluster = facts.cluster
     broken = [line[3:] for line in cluster.readyz.splitlines() if line.startswith("[-]")]
     name = lab.controlplane.name
-    if unread := _unread(facts, lab):
+    if unread := unreadable(facts, lab):
         return unread
     if "readyz" in cluster.errors or broken:
         observed = listed(broken) or cluster.errors["readyz"]
-        return failed(observed, _why_no_api(facts, lab, broken), f"labctl ssh {name} -- journalctl -u kubelet -n 20")
+        return failed(observed, why_no_api(facts, lab, broken), f"labctl ssh {name} -- journalctl -u kubelet -n 20")
     crds = {"ippools", "bgpconfigurations", "bgppeers", "blockaffinities"}
     refused = [f"{question}: {cluster.errors[question]}" for question in API_PATHS if question in cluster.errors]
     refused = [text for text in refused if text.split(":")[0] not in crds]
@@ -123,59 +129,36 @@ def api(facts: Facts, lab: Lab) -> Outcome:
     return passed(f"readyz check passed, {cluster.version}")
 
 
-def _unread(facts: Facts, lab: Lab) -> Outcome | None:
-    """What keeps labctl from reading an API that answers; None if nothing does."""
-    errors, name = facts.cluster.errors, lab.controlplane.name
-    certificates = facts.on(name).results.get(Certificates.name)
-    if "readyz" in errors and certificates and certificates.stdout.strip() and READER not in certificates.stdout:
-        return failed(f"missing: {READER}", no_reader(name), "labctl up")
-    refused = next((text for text in errors.values() if text.startswith(("HTTP 401", "HTTP 403"))), "")
-    if not refused:
-        return None
-    changed = f"{READER} or the ClusterRole labctl-reader is not as `labctl up` makes it"
-    return failed(refused, f"the API does not let labctl read: {changed}", "labctl up")
+def _explains_api(lab: Lab) -> Iterable[CheckId]:
+    node = lab.controlplane
+    etcd = (Layer.CLUSTER.check("etcd"),) if lab.source is Source.DEBIAN else ()
+    machine = of_machine(node, "disk", "memory", "certificates", "clock", "address", "firewall")
+    return (*etcd, *of_machine(node, "kubelet", "containerd", layer=Layer.CLUSTER), *machine)
 
 
-def _why_no_api(facts: Facts, lab: Lab, broken: list[str]) -> str:
-    name = lab.controlplane.name
-    etcd = unit_state(facts, name, ETCD_UNIT)
-    if etcd and not etcd.running:
-        return why_unit_is_down(facts, name, etcd).text
-    if broken:
-        return f"the API server says of itself that it is not ready: {listed(broken)}"
-    said = facts.on(name).last_words("kube-apiserver")
-    words = f"; its last words: {said}" if said else ""
-    listening = [listener for listener in facts.on(name)[Listeners] if listener.port == API_PORT]
-    if listening and all(listener.closed_to_others for listener in listening):
-        return f"kube-apiserver on {name} listens on {listening[0].address} only, so no other machine reaches it"
-    if not listening:
-        return f"nothing listens on {name}'s port {API_PORT}: kube-apiserver does not run{words}"
-    error = facts.cluster.errors.get("readyz", "")
-    return f"kube-apiserver listens on {name}'s port {API_PORT} but does not answer: {error}{words}"
-
-
-def _node_check(lab: Lab, node: Machine) -> Check:
-    def run(facts: Facts, _lab: Lab) -> Outcome:
-        return node_ready(facts, node)
-
-    kinds = ("cluster.kubelet", "cluster.containerd", "calico.cni", "machine.disk", "machine.memory", "machine.clock")
-    basis = (f"machine.{node.name}", *(f"{kind}.{node.name}" for kind in kinds))
-    return Check(
-        id=f"cluster.node.{node.name}",
-        layer=Layer.CLUSTER,
-        machine=node.name,
-        title=f"Node {node.name} is ready and has its lab address",
-        expected=f"Ready, InternalIP {node.address}",
-        command=f"kubectl get node {node.name} -o wide",
-        run=run,
-        needs=("cluster.api",),
-        explained_by=basis,
+CHECKS.add(
+    Declaration(
+        "api",
+        api,
+        on=on_controlplane,
+        reads=(Api,),
+        title="The Kubernetes API is ready",
+        expected="readyz check passed",
+        command="kubectl get --raw /readyz?verbose",
+        lesson=Lesson(
+            "kubectl reports that the connection was refused, or hangs. Traffic through ingress continues.",
+            "Everything in Kubernetes is written to the API server and read from it. The kubelet of the control plane "
+            "runs it as a static pod.",
+            "Check the manifest in /etc/kubernetes/manifests and the container's log. The kubelet restarts it.",
+        ),
+        explained_by=_explains_api,
     )
+)
 
 
-def node_ready(facts: Facts, machine: Machine) -> Outcome:
+def node_ready(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
     """The node is there, ready, and known by its address on the lab network."""
-    require_api(facts, "nodes")
+    facts.require_api("nodes")
     hint = f"labctl kubectl describe node {machine.name}"
     node = next((item for item in facts.cluster.nodes if item.name == machine.name), None)
     if node is None:
@@ -216,20 +199,53 @@ def _takes_pods(node: Node) -> Outcome:
     return passed(f"Ready, InternalIP {node.internal_ip}")
 
 
-def _system_check(lab: Lab) -> Check:
-    nodes = [f"{kind}.{node.name}" for node in lab.nodes for kind in ("cluster.node", "cluster.kubelet", "machine")]
-    return Check(
-        id="cluster.system",
-        layer=Layer.CLUSTER,
-        machine=lab.controlplane.name,
-        title="The cluster's own pods run",
-        expected="every pod in the namespaces of Kubernetes and Calico is ready",
-        command="kubectl get pods -A",
-        run=system_pods,
-        probe="api",
-        needs=("cluster.api",),
-        explained_by=tuple(nodes),
+CHECKS.add(
+    Declaration(
+        "node",
+        node_ready,
+        on=each_node,
+        title="Node {machine} is ready and has its lab address",
+        expected="Ready, InternalIP {0.address}",
+        command="kubectl get node {machine} -o wide",
+        lesson=Lesson(
+            "pods are pending, or all run on the other nodes.",
+            "The scheduler assigns pods to nodes that are ready, have room and do not repel them.",
+            "Undo what is named: uncordon the node, remove the taint, or restart the kubelet to register it again.",
+        ),
+        needs=api_ready,
+        explained_by=lambda _lab, node: (
+            answers(node),
+            *of_machine(node, "kubelet", "containerd", layer=Layer.CLUSTER),
+            *of_machine(node, "cni", layer=Layer.CALICO),
+            *of_machine(node, "disk", "memory", "clock"),
+        ),
     )
+)
+
+
+def system_pods(facts: Facts, lab: Lab) -> Outcome:
+    """All pods of the cluster's own namespaces are ready, or have done their work; others are their users' business."""
+    facts.require_api("pods")
+    pods = [pod for pod in facts.cluster.pods if pod.namespace.startswith(_OWN_NAMESPACES) and not pod.deleting]
+    missing = [name for name in _static_pods(lab) if not any(pod.name == name for pod in pods)]
+    broken = [pod for pod in pods if not pod.ready and pod.phase != "Succeeded"]
+    if not pods:
+        return failed("no pod", "the cluster's own pods are missing", "labctl up")
+    if missing:
+        name = missing[0].removesuffix(f"-{lab.controlplane.name}")
+        cause = f"{name} does not run on {lab.controlplane.name}: the kubelet there has no static pod of that name"
+        hint = f"labctl ssh {lab.controlplane.name} -- ls -l /etc/kubernetes/manifests"
+        return failed(f"missing: {listed(missing)}", cause, hint)
+    absent = _absent(facts, lab)
+    if absent:
+        return failed(absent.partition(":")[0], absent, "labctl kubectl get daemonsets -A")
+    if not broken:
+        return passed(f"{len(pods)} pods are ready")
+    words = listed(
+        (f"{pod.full_name} on {pod.node or 'no node'} is {pod.phase} {pod.reason}".strip() for pod in broken), most=3
+    )
+    first = broken[0]
+    return failed(words, words, f"labctl kubectl -n {first.namespace} describe pod {first.name}")
 
 
 def _static_pods(lab: Lab) -> list[str]:
@@ -256,26 +272,109 @@ def _is_of(pod: Pod, owner: DaemonSet) -> bool:
     return owner.selector.items() <= pod.labels.items()
 
 
-def system_pods(facts: Facts, lab: Lab) -> Outcome:
-    """All pods of the cluster's own namespaces are ready, or have done their work; others are their users' business."""
-    require_api(facts, "pods")
-    pods = [pod for pod in facts.cluster.pods if pod.namespace.startswith(_OWN_NAMESPACES) and not pod.deleting]
-    missing = [name for name in _static_pods(lab) if not any(pod.name == name for pod in pods)]
-    broken = [pod for pod in pods if not pod.ready and pod.phase != "Succeeded"]
-    if not pods:
-        return failed("no pod", "the cluster's own pods are missing", "labctl up")
-    if missing:
-        name = missing[0].removesuffix(f"-{lab.controlplane.name}")
-        cause = f"{name} does not run on {lab.controlplane.name}: the kubelet there has no static pod of that name"
-        hint = f"labctl ssh {lab.controlplane.name} -- ls -l /etc/kubernetes/manifests"
-        return failed(f"missing: {listed(missing)}", cause, hint)
-    absent = _absent(facts, lab)
-    if absent:
-        return failed(absent.partition(":")[0], absent, "labctl kubectl get daemonsets -A")
-    if not broken:
-        return passed(f"{len(pods)} pods are ready")
-    words = listed(
-        (f"{pod.full_name} on {pod.node or 'no node'} is {pod.phase} {pod.reason}".strip() for pod in broken), most=3
+CHECKS.add(
+    Declaration(
+        "system",
+        system_pods,
+        on=on_controlplane,
+        reads=(Api,),
+        title="The cluster's own pods run",
+        expected="each pod in the namespaces of Kubernetes and Calico is ready",
+        command="kubectl get pods -A",
+        lesson=Lesson(
+            "automatic work stops: new pods stay pending, endpoints are not updated.",
+            "The control plane's own programs are pods, too. Each does one kind of work, and nothing replaces it.",
+            "Restore its manifest or its DaemonSet.",
+        ),
+        needs=api_ready,
+        explained_by=lambda lab: (
+            id_
+            for node in lab.nodes
+            for id_ in (*of_machine(node, "node", "kubelet", layer=Layer.CLUSTER), answers(node))
+        ),
     )
-    first = broken[0]
-    return failed(words, words, f"labctl kubectl -n {first.namespace} describe pod {first.name}")
+)
+CHECKS.add(
+    Declaration(
+        "app",
+        deployment,
+        on=on_controlplane,
+        reads=(Api,),
+        title="The application's pods are ready",
+        expected="at least one pod, and all of them ready",
+        command=f"kubectl get pods -l run={APP_NAME} -o wide",
+        lesson=Lesson(
+            "503 from ingress, or fewer pods than wanted.",
+            "Only ready pods get requests. A pod is ready when its container runs and its readiness probe passes.",
+            "Correct the Deployment: the events in `kubectl describe pod` show what was tried.",
+        ),
+        needs=api_ready,
+        explained_by=lambda lab: (
+            *(
+                id_
+                for node in lab.nodes
+                for id_ in (
+                    *of_machine(node, "node", layer=Layer.CLUSTER),
+                    answers(node),
+                    *of_machine(node, "cni", "agent", layer=Layer.CALICO),
+                )
+            ),
+            Layer.CALICO.check("pool"),
+        ),
+    )
+)
+CHECKS.add(
+    Declaration(
+        "service",
+        service,
+        on=on_controlplane,
+        reads=(Api,),
+        title="The application's Service leads to its ready pods",
+        expected="one endpoint per ready pod, on a port where it listens",
+        command=f"kubectl describe service {APP_NAME}",
+        lesson=Lesson(
+            "503 from ingress, although all pods are ready.",
+            "A Service selects its pods by their labels and sends to one port. Matches become endpoints, and only "
+            "endpoints become servers of HAProxy.",
+            "Make the selector and the target port match the pods.",
+        ),
+        needs=api_ready,
+        explained_by=lambda _lab: (Layer.CLUSTER.check("app"),),
+    )
+)
+CHECKS.add(
+    Declaration(
+        "ingress",
+        ingress,
+        on=on_controlplane,
+        reads=(Api,),
+        title=f"An Ingress of class {INGRESS_CLASS} serves {{lab.app.host}}",
+        expected="a rule for {lab.app.host} that leads to the application's Service",
+        command="kubectl describe ingress",
+        lesson=Lesson(
+            "404 from ingress.",
+            "An Ingress maps a host name and a path to a Service. The controller handles those of its own class, or of "
+            "no class.",
+            "Correct the host, path, class and Service.",
+        ),
+        needs=api_ready,
+    )
+)
+CHECKS.add(
+    Declaration(
+        "policy",
+        policy,
+        on=on_controlplane,
+        reads=(Api,),
+        title="No policy blocks ingress from the application's pods",
+        expected="each pod accepts what ingress sends to its port",
+        command="kubectl get networkpolicies -A",
+        lesson=Lesson(
+            "503 from ingress, while the pods are ready and answer each other.",
+            "A pod that a NetworkPolicy selects receives only what some rule allows. Ingress is no pod and has no "
+            "labels.",
+            "Allow the addresses of the ingress machines with an ipBlock, or delete the policy.",
+        ),
+        needs=api_ready,
+    )
+)

@@ -1,40 +1,21 @@
-"""Layer host: is there a way from this host to the lab, and does the application's name lead there?"""
+"""Layer host: does this host reach the lab, and does the application's name lead there?"""
 
 from __future__ import annotations
 
-from labctl.checks.check import Check, Layer, Outcome, failed, listed, passed, skipped
-from labctl.checks.facts import Facts
-from labctl.checks.host_facts import name_command, route_command
-from labctl.checks.layers import bridge
-from labctl.checks.run_here import NOT_FOUND
+from typing import Any
+
+from labctl.checks.check import Layer, Lesson, Outcome, counted, failed, listed, passed, skipped
+from labctl.checks.declare import Declaration, Declarations, on_bridge, on_host
+from labctl.checks.facts import Facts, MissingFact
+from labctl.checks.machine_packets import HARMLESS
+from labctl.checks.this_host import NOT_FOUND, name_command, route_command
+from labctl.facts.fact import ParseError
+from labctl.facts.ip import Addresses
 from labctl.facts.json_output import read_objects
+from labctl.facts.nftables import DropRule, parse_drop_rules
 from labctl.model.lab import Lab
 
-
-def checks(lab: Lab, facts: Facts) -> list[Check]:
-    """All checks of this layer."""
-    return [
-        Check(
-            id="host.route",
-            layer=Layer.HOST,
-            machine="host",
-            title=f"This host stands on the lab's network {lab.network.subnet}",
-            expected="a route to ingress without a gateway",
-            command=" ".join(route_command(lab)).replace(" -json", ""),
-            run=route,
-            explained_by=("host.bridge",) if lab.provider.traits.makes_bridge else (),
-        ),
-        *bridge.checks(lab, facts),
-        Check(
-            id="host.name",
-            layer=Layer.HOST,
-            machine="host",
-            title=f"{lab.app.host} means ingress on this host",
-            expected=str(lab.entry),
-            command=" ".join(name_command(lab)),
-            run=name,
-        ),
-    ]
+CHECKS = Declarations(Layer.HOST)
 
 
 def route(facts: Facts, lab: Lab) -> Outcome:
@@ -56,6 +37,134 @@ def _not_up(lab: Lab) -> str:
     return f"no interface of this host has an address in {lab.network.subnet}: the lab's network is not there"
 
 
+CHECKS.add(
+    Declaration(
+        "route",
+        route,
+        on=on_host,
+        title="This host is on the lab's network {lab.network.subnet}",
+        expected="a route to ingress without a gateway",
+        command=lambda lab: " ".join(route_command(lab)).replace(" -json", ""),
+        lesson=Lesson(
+            "no machine of the lab answers from this host.",
+            "The host is on the lab's network itself, with the lab's gateway address. Without that it cannot reach it.",
+            "Run `labctl up`: it creates the network again.",
+        ),
+        explained_by=lambda lab: (Layer.HOST.check("bridge"),) if lab.provider.traits.makes_bridge else (),
+    )
+)
+
+
+def bridge(facts: Facts, lab: Lab) -> Outcome:
+    """The bridge is there and up, and every cable in it carries packets."""
+    links = read_objects(facts.host.links.stdout) if facts.host.links else []
+    found = next((link for link in links if link.get("ifname") == lab.bridge), None)
+    if found is None:
+        cause = f"this host has no bridge {lab.bridge}: the lab's network is not there"
+        return failed("no such interface", cause, "labctl up")
+    if "UP" not in found.get("flags", []):
+        cause = f"the bridge {lab.bridge} on this host is down, so no machine of the lab is reached"
+        return failed("down", cause, f"ip link set {lab.bridge} up")
+    if found.get("qdisc", "noqueue") not in HARMLESS:
+        return _shaped(lab.bridge, "the whole lab", found)
+    cables = [link for link in links if link.get("master") == lab.bridge]
+    for cable in cables:
+        wrong = _wrong_cable(cable, _owner(facts, lab, cable))
+        if wrong:
+            return wrong
+    return passed(f"up, {counted(len(cables), 'cable')}" if cables else "up")
+
+
+def _wrong_cable(cable: dict[str, Any], owner: str) -> Outcome | None:
+    name = str(cable["ifname"])
+    port = (cable.get("linkinfo") or {}).get("info_slave_data") or {}
+    if "UP" not in cable.get("flags", []):
+        return failed(f"{name} is down", f"{name} on this host, {owner}'s cable, is down", f"ip link set {name} up")
+    if cable.get("qdisc", "noqueue") not in HARMLESS:
+        return _shaped(name, owner, cable)
+    if "LOWER_UP" not in cable["flags"]:
+        return None  # the machine's own end is down: that is the machine's matter
+    if port.get("isolated"):
+        cause = f"{name} on this host, {owner}'s cable, is isolated: other isolated ports of the bridge do not reach it"
+        return failed(f"{name} is isolated", cause, f"bridge link set dev {name} isolated off")
+    if port.get("state", "forwarding") != "forwarding":
+        cause = f"the bridge does not forward at {name}, {owner}'s cable: its state there is {port['state']}"
+        return failed(f"{name} is {port['state']}", cause, f"bridge link set dev {name} state 3")
+    return None
+
+
+def _shaped(name: str, owner: str, link: dict[str, Any]) -> Outcome:
+    kind = link["qdisc"]
+    cause = f"a queueing discipline on this host loses, delays or limits what {owner} gets: {kind} on {name}"
+    return failed(f"{kind} on {name}", cause, f"tc qdisc del dev {name} root")
+
+
+def _owner(facts: Facts, lab: Lab, cable: dict[str, Any]) -> str:
+    """The machine at the other end of a cable, as far as it says so itself."""
+    for machine in lab.machines:
+        for seen in (facts.machines.get(machine.name), facts.host.inside.get(machine.name)):
+            try:
+                if seen and any(nic.peer_index == cable.get("ifindex") for nic in seen[Addresses] if nic.peer_index):
+                    return machine.name
+            except (MissingFact, ParseError):
+                continue
+    return "a machine"
+
+
+CHECKS.add(
+    Declaration(
+        "bridge",
+        bridge,
+        on=on_bridge,
+        title="The bridge that connects the machines is up",
+        expected="{lab.bridge} is up, and so is each machine's cable",
+        command="ip -details link show master {lab.bridge}",
+        lesson=Lesson(
+            "no machine of the lab answers, or a single one does not.",
+            "Each container's virtual cable (veth) ends in a bridge on this host. A change to the bridge or to a cable "
+            "affects the machine.",
+            "Attach the cable again, or bring it up. `labctl up` creates a missing bridge.",
+        ),
+    )
+)
+
+
+def firewall(facts: Facts, lab: Lab) -> Outcome:
+    """No rule of this host that drops or changes packets names the lab; labctl's own table is no hindrance."""
+    said = facts.host.firewall
+    if said is None or not said.ok:
+        return skipped("only root may read this host's firewall rules" if said is None else "nft does not run here")
+    rules = [rule for rule in parse_drop_rules(said.stdout) if _names_the_lab(rule, lab)]
+    if not rules:
+        return passed("none")
+    cause = f"a firewall rule on this host {rules[0].effect} packets of the lab ({rules[0]})"
+    return failed(listed(rules, most=3), cause, "nft -a list ruleset")
+
+
+def _names_the_lab(rule: DropRule, lab: Lab) -> bool:
+    if rule.table.split()[-1].startswith("labctl-"):
+        return False
+    words = set(rule.text.replace('"', " ").replace(",", " ").split())
+    return bool(words & {lab.bridge, str(lab.network.subnet), *(str(machine.address) for machine in lab.machines)})
+
+
+CHECKS.add(
+    Declaration(
+        "firewall",
+        firewall,
+        on=on_bridge,
+        title="No firewall rule on this host blocks the lab",
+        expected="no rule for {lab.bridge} or an address of the lab",
+        command="nft list ruleset",
+        lesson=Lesson(
+            "a request from this host gets no answer, while the same request from another machine does.",
+            "Packets that this host sends or forwards pass its own firewall first.",
+            "Delete the rule on this host: `nft -a list ruleset` shows its handle.",
+        ),
+    )
+)
+
+
 def name(facts: Facts, lab: Lab) -> Outcome:
     """The name resolves to ingress; not at all is no fault, as `labctl hosts --apply` is the user's choice."""
     found = facts.host.name_addresses
@@ -65,3 +174,20 @@ def name(facts: Facts, lab: Lab) -> Outcome:
         return passed(found[0])
     cause = f"this host resolves {lab.app.host} to {listed(found)}, ingress is {lab.entry}: look at /etc/hosts"
     return failed(listed(found), cause, f"grep -n {lab.app.host} /etc/hosts")
+
+
+CHECKS.add(
+    Declaration(
+        "name",
+        name,
+        on=on_host,
+        title="{lab.app.host} resolves to ingress on this host",
+        expected="{lab.entry}",
+        command=lambda lab: " ".join(name_command(lab)),
+        lesson=Lesson(
+            "a browser on this host reaches another server, or none.",
+            "A name resolves through /etc/hosts or a DNS server. Neither knows the lab by default.",
+            "Correct the line in /etc/hosts, or let `labctl hosts --apply` write it.",
+        ),
+    )
+)

@@ -1,106 +1,108 @@
-"""Layer http: what a browser on this host sees."""
+"""Layer http: what a browser on this host gets."""
 
 from __future__ import annotations
 
-from labctl.checks.check import Check, Layer, Outcome, counted, failed, listed, passed
+from collections.abc import Iterable
+
+from labctl.checks.application import app_service, ready_endpoints
+from labctl.checks.check import CheckId, Layer, Lesson, Outcome, counted, failed, listed, passed
+from labctl.checks.declare import (
+    PACKETS,
+    Declaration,
+    Declarations,
+    Subject,
+    answers,
+    at_ingress,
+    host_route,
+    machine_state,
+    on_host,
+    views,
+)
 from labctl.checks.facts import Facts, HttpAnswer
 from labctl.checks.http_requests import UNKNOWN_HOST
-from labctl.checks.layers.beneath import PACKETS, machine_ids
-from labctl.checks.subjects import app_service, of_ingress, ready_endpoints, views
+from labctl.checks.pods import pods_by_node
 from labctl.facts.cluster import Endpoint
 from labctl.facts.haproxy import HAPROXY_SOCKET, HaproxyConfig
 from labctl.model.lab import Lab
 
+CHECKS = Declarations(Layer.HTTP)
 _SPREADING = ("roundrobin", "static-rr", "leastconn", "random")
 _MOST_ASKED = 60  # as many as http_requests sends
+_LESSON = Lesson(
+    "the browser shows an error.",
+    "All layers below are fine, so the fault is between this host and HAProxy, or in the application.",
+    "Ask with `curl -v`, from the host and from ingress, and compare.",
+)
 
 
-def checks(lab: Lab, facts: Facts) -> list[Check]:
-    """All checks of this layer."""
-    url = f"http://{lab.entry}/"
-    proxy, ways = _proxy(lab), _ways(lab, facts)
-    return [
-        *(_direct_check(view, facts) for view in views(lab) if lab.vip),
-        Check(
-            id="http.unknown",
-            layer=Layer.HTTP,
-            machine="host",
-            title="A host name that nobody serves is not found",
-            expected="HTTP 404",
-            command=f"curl -i -H 'Host: {UNKNOWN_HOST}' {url}",
-            run=unknown_host,
-            needs=("host.route",),
-            explained_by=proxy,
-        ),
-        Check(
-            id=f"http.{lab.app.host}",
-            layer=Layer.HTTP,
-            machine="host",
-            title=f"http://{lab.app.host}/ answers through ingress",
-            expected="HTTP 200, served by a pod",
-            command=f"curl -i -H 'Host: {lab.app.host}' {url}",
-            run=application,
-            needs=("host.route",),
-            explained_by=(*proxy, "http.unknown", *ways),
-        ),
-        *(_pod_check(lab, endpoint) for endpoint in ready_endpoints(facts, lab)[:_MOST_ASKED] if endpoint.pod),
-    ]
+def _proxy(lab: Lab, *_about: object) -> Iterable[CheckId]:
+    """What an answer of HAProxy depends on, on each ingress machine of this view of the lab."""
+    if lab.provider.traits.makes_bridge:
+        yield from (Layer.HOST.check("firewall"), Layer.HOST.check("bridge"))
+    if lab.vip:
+        yield Layer.PROXY.check("vip")
+    for view in views(lab):
+        yield answers(view.ingress)
+        yield from (at_ingress(Layer.PROXY, subject, view) for subject in ("haproxy", "frontend", "controller"))
+        yield from machine_state((view.ingress,))
+        if lab.vip:
+            yield Layer.PROXY.check("keepalived", view.ingress.name)
 
 
-def _proxy(lab: Lab) -> tuple[str, ...]:
-    """What an answer of HAProxy stands on, on every ingress machine of this view of the lab."""
-    found = ["host.firewall", "host.bridge", *(["proxy.vip"] if lab.vip else [])]
+def _application(lab: Lab, servers: tuple[str, ...], pods: tuple[str, ...]) -> Iterable[CheckId]:
+    """What an answer of the application depends on: the proxy and what it knows, the cluster, the paths to the pods."""
+    yield from _proxy(lab)
+    yield from (Layer.CLUSTER.check(subject) for subject in ("app", "service", "ingress", "policy"))
+    yield from (Layer.PROXY.check("rights"), *machine_state(lab.workers, (*PACKETS, "processes")))
     for view in views(lab):
         name = view.ingress.name
-        found += [
-            f"machine.{name}",
-            *(of_ingress(f"proxy.{kind}", view) for kind in ("haproxy", "frontend", "controller")),
-        ]
-        found += machine_ids((view.ingress,))
-        found += [f"proxy.keepalived.{name}"] if lab.vip else []
-    return tuple(found)
+        yield from (at_ingress(Layer.PROXY, subject, view) for subject in ("access", "servers"))
+        yield from (Layer.ROUTE.check(name, node.name) for node in lab.nodes)
+        yield from (Layer.ROUTE.check("learned", name), Layer.ROUTE.check("strays", name))
+        yield from (at_ingress(Layer.PROXY, f"server.{server}", view) for server in servers)
+        yield from (at_ingress(Layer.ROUTE, f"pod.{pod}", view) for pod in pods)
 
 
-def _ways(lab: Lab, facts: Facts) -> tuple[str, ...]:
-    """What an answer of the application stands on besides: the proxy's knowledge, the cluster, the ways to the pods."""
-    found = [f"cluster.{kind}" for kind in ("app", "service", "ingress", "policy")]
-    found += ["proxy.rights", *machine_ids(lab.workers, (*PACKETS, "processes"))]
-    for view in views(lab):
-        name = view.ingress.name
-        found += [of_ingress(f"proxy.{kind}", view) for kind in ("access", "servers")]
-        found += [f"route.{name}.{node.name}" for node in lab.nodes]
-        found += [f"route.learned.{name}", f"route.strays.{name}"]
-        pods = [endpoint.pod for endpoint in ready_endpoints(facts, lab)]
-        found += [of_ingress(f"{kind}.{pod}", view) for pod in pods for kind in ("proxy.server", "route.pod")]
-    return tuple(found)
+def _served(lab: Lab, facts: Facts) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of the application's servers and of those pods among them that packets can be sent to."""
+    reached = {pod.name for _, pods in pods_by_node(facts, lab) for pod in pods}
+    endpoints = ready_endpoints(facts, lab)
+    servers = tuple(endpoint.pod or endpoint.address for endpoint in endpoints)
+    return servers, tuple(endpoint.pod for endpoint in endpoints if endpoint.pod in reached)
 
 
-def _direct_check(lab: Lab, facts: Facts) -> Check:
-    ingress = lab.ingress
-
-    def run(facts: Facts, _lab: Lab) -> Outcome:
-        return answers_itself(facts, lab)
-
-    return Check(
-        id=f"http.{ingress.name}",
-        layer=Layer.HTTP,
-        machine="host",
-        title=f"{ingress.name} itself serves {lab.app.host}, whoever has the shared address",
-        expected="HTTP 200, served by a pod",
-        command=f"curl -i -H 'Host: {lab.app.host}' http://{ingress.address}/",
-        run=run,
-        needs=("host.route",),
-        explained_by=(*_proxy(lab), *_ways(lab, facts)),
-    )
+def _each_own_address(lab: Lab, facts: Facts) -> Iterable[Subject]:
+    """Each ingress machine, where they share an address."""
+    for view in views(lab) if lab.vip else ():
+        yield Subject(view, _served(view, facts), words=(view.ingress.name,))
 
 
-def answers_itself(facts: Facts, lab: Lab) -> Outcome:
+def _host_name(lab: Lab, facts: Facts) -> Iterable[Subject]:
+    yield Subject(lab, _served(lab, facts), words=(lab.app.host,))
+
+
+def answers_itself(facts: Facts, lab: Lab, *_depends: object) -> Outcome:
     """This ingress machine answers at its own address."""
     answer = facts.http.direct.get(lab.ingress.name, HttpAnswer(0, error="not asked"))
     if answer.status == 200:
         return passed(answer.words)
     hint = f"curl -i -H 'Host: {lab.app.host}' http://{lab.ingress.address}/"
     return failed(answer.words, _why_not_200(lab, [answer]), hint)
+
+
+CHECKS.add(
+    Declaration(
+        "",
+        answers_itself,
+        on=_each_own_address,
+        title="{lab.ingress.name} itself serves {lab.app.host}, whoever has the shared address",
+        expected="HTTP 200, served by a pod",
+        command="curl -i -H 'Host: {lab.app.host}' http://{lab.ingress.address}/",
+        lesson=_LESSON,
+        needs=host_route,
+        explained_by=_application,
+    )
+)
 
 
 def unknown_host(facts: Facts, lab: Lab) -> Outcome:
@@ -122,7 +124,26 @@ def _entry_words(lab: Lab) -> str:
     return f"the shared address {lab.entry}, port 80" if lab.vip else f"{lab.ingress.name}'s port 80"
 
 
-def application(facts: Facts, lab: Lab) -> Outcome:
+CHECKS.add(
+    Declaration(
+        "unknown",
+        unknown_host,
+        on=on_host,
+        title="An unknown host name gets 404",
+        expected="HTTP 404",
+        command=f"curl -i -H 'Host: {UNKNOWN_HOST}' http://{{lab.entry}}/",
+        lesson=Lesson(
+            "a host name that no Ingress serves is answered all the same, or with another error.",
+            "HAProxy sends requests that match no Ingress to its default backend, which answers 404.",
+            "Look for an Ingress without a host, and for what is between this host and HAProxy.",
+        ),
+        needs=host_route,
+        explained_by=_proxy,
+    )
+)
+
+
+def application(facts: Facts, lab: Lab, *_depends: object) -> Outcome:
     """Every request is answered with 200, by a pod."""
     answers = facts.http.answers
     good = [answer for answer in answers if answer.status == 200]
@@ -154,27 +175,25 @@ def _why_not_200(lab: Lab, bad: list[HttpAnswer]) -> str:
     )
 
 
-def _pod_check(lab: Lab, endpoint: Endpoint) -> Check:
-    def run(facts: Facts, lab_: Lab) -> Outcome:
-        return pod_serves(facts, lab_, endpoint)
-
-    return Check(
-        id=f"http.pod.{endpoint.pod}",
-        layer=Layer.HTTP,
-        machine="host",
-        title=f"Pod {endpoint.pod} serves requests for {lab.app.host}",
-        expected="at least one answer in three rounds",
-        command=f"curl -s -H 'Host: {lab.app.host}' http://{lab.entry}/ | head -1",
-        run=run,
-        needs=("host.route",),
-        explained_by=(
-            f"http.{lab.app.host}",
-            "proxy.servers",
-            "proxy.access",
-            f"proxy.server.{endpoint.pod}",
-            "cluster.app",
-        ),
+CHECKS.add(
+    Declaration(
+        "",
+        application,
+        on=_host_name,
+        title="http://{lab.app.host}/ answers through ingress",
+        expected="HTTP 200, served by a pod",
+        command="curl -i -H 'Host: {lab.app.host}' http://{lab.entry}/",
+        lesson=_LESSON,
+        needs=host_route,
+        explained_by=lambda lab, *about: (*_application(lab, *about), Layer.HTTP.check("unknown")),
     )
+)
+
+
+def _each_pod(lab: Lab, facts: Facts) -> Iterable[Subject]:
+    for endpoint in ready_endpoints(facts, lab)[:_MOST_ASKED]:
+        if endpoint.pod:
+            yield Subject(lab, (endpoint,), words=(endpoint.pod,))
 
 
 def pod_serves(facts: Facts, lab: Lab, endpoint: Endpoint) -> Outcome:
@@ -206,3 +225,24 @@ def _one_way(facts: Facts, lab: Lab) -> str:
         if name.startswith(f"{service.namespace}_svc_{service.name}_")
     ]
     return next((way for way in mine if not way.startswith(_SPREADING)), "")
+
+
+CHECKS.add(
+    Declaration(
+        "pod",
+        pod_serves,
+        on=_each_pod,
+        title="Pod {0.pod} serves requests for {lab.app.host}",
+        expected="at least one answer in three rounds",
+        command="curl -s -H 'Host: {lab.app.host}' http://{lab.entry}/ | head -1",
+        lesson=_LESSON,
+        needs=host_route,
+        explained_by=lambda lab, endpoint: (
+            Layer.HTTP.check(machine=lab.app.host),
+            Layer.PROXY.check("servers"),
+            Layer.PROXY.check("access"),
+            Layer.PROXY.check("server", endpoint.pod),
+            Layer.CLUSTER.check("app"),
+        ),
+    )
+)

@@ -1,288 +1,400 @@
-"""Layer machine: each machine answers, has its address, and has what it needs of disk, memory, time and kernel
-settings.
-"""
+"""Layer machine: each machine answers, has its address, and has the disk, memory, time and kernel settings it needs."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from labctl.checks.check import Layer, Lesson
+from labctl.checks.declare import (
+    Declaration,
+    Declarations,
+    each_but_routers,
+    each_forwarder,
+    each_machine,
+    each_node,
+    host_route,
+)
+from labctl.checks.machine_network import (
+    address,
+    arp_settings,
+    connections,
+    default_route,
+    forwarding,
+    names,
+    neighbours,
+    time_to_live,
+)
+from labctl.checks.machine_packets import firewall, mtu, processes, rp_filter, shaping
+from labctl.checks.machine_state import (
+    FULLEST_PERCENT,
+    LEAST_MEMORY_KIB,
+    MOST_CLOCK_SECONDS,
+    boot,
+    certificates,
+    clock,
+    disk,
+    kubeconfigs,
+    memory,
+    system,
+)
+from labctl.checks.why_machine_is_silent import answers_over_ssh
+from labctl.facts.bird import BirdSyntax
+from labctl.facts.certificates import Certificates, KubeconfigServers
+from labctl.facts.ip import Addresses, Neighbours, QueueingDisciplines, Routes
+from labctl.facts.nftables import DropRules
+from labctl.facts.system import (
+    Filesystems,
+    HostName,
+    HostNames,
+    Inodes,
+    Memory,
+    ReadOnlyMounts,
+    StoppedProcesses,
+    SysctlFiles,
+    Sysctls,
+)
+from labctl.facts.systemd import FailedUnits, Units
 
-from labctl.checks.check import Check, Layer, Outcome, counted, failed, listed, passed
-from labctl.checks.facts import Facts
-from labctl.checks.layers.addresses import address
-from labctl.checks.layers.boot import boot
-from labctl.checks.layers.certificates import certificates, kubeconfigs
-from labctl.checks.layers.kernel import arp_settings, connections, forwarding, neighbours, time_to_live
-from labctl.checks.layers.names import names
-from labctl.checks.layers.packets import firewall, mtu, rp_filter, shaping
-from labctl.checks.layers.processes import processes
-from labctl.checks.layers.storage import FULLEST_PERCENT, disk
-from labctl.checks.why_machine_is_silent import why_machine_is_silent
-from labctl.facts.ip import Routes
-from labctl.facts.system import Memory
-from labctl.facts.systemd import FailedUnits, units_of
-from labctl.model.lab import Lab, Machine, Role
-
-LEAST_MEMORY_KIB = 64 * 1024  # below it the kernel's OOM killer is near
-MOST_CLOCK_SECONDS = 2.0  # etcd warns at 1 s; TLS certificates begin to fail with minutes
-
-Run = Callable[[Facts, Lab, Machine], Outcome]
+CHECKS = Declarations(Layer.MACHINE, by_machine=True)
 
 
-def checks(lab: Lab, _facts: Facts) -> list[Check]:
-    """All checks of this layer."""
-    found = []
-    for machine in lab.machines:
-        found.append(_answers_check(machine))
-        found += [_check(machine, question) for question in _EVERYWHERE if question.concerns(machine)]
-        if machine.is_node:
-            found += [_check(machine, question) for question in _ON_NODES]
-        if machine.forwards:
-            found += [_check(machine, question) for question in _ON_ROUTERS if question.concerns(machine)]
-    return found
-
-
-def _answers_check(machine: Machine) -> Check:
-    def run(facts: Facts, lab: Lab) -> Outcome:
-        return answers(facts, lab, machine)
-
-    return Check(
-        id=f"machine.{machine.name}",
-        layer=Layer.MACHINE,
-        machine=machine.name,
-        title=f"{machine.name} answers over SSH",
+CHECKS.add(
+    Declaration(
+        "",
+        answers_over_ssh,
+        on=each_machine,
+        title="{machine} answers over SSH",
         expected="an SSH connection, and python3 there",
-        command=f"labctl ssh {machine.name} -- true",
-        run=run,
-        needs=("host.route",),
-        explained_by=("host.bridge", "host.firewall"),
+        command="labctl ssh {machine} -- true",
+        lesson=Lesson(
+            "everything that this machine does for the lab is gone or unreliable.",
+            "All layers above depend on the machine: its power, address, disk, memory and clock.",
+            "Fix the machine first. `labctl up` starts a machine that is off and continues where it stopped.",
+        ),
+        needs=host_route,
+        explained_by=lambda lab, _machine: (
+            (Layer.HOST.check("bridge"), Layer.HOST.check("firewall")) if lab.provider.traits.makes_bridge else ()
+        ),
     )
+)
 
-
-@dataclass(frozen=True, slots=True)
-class _Question:
-    """One check that several machines share; {machine} and {address} in its texts stand for the machine's."""
-
-    subject: str
-    title: str
-    expected: str
-    command: str
-    probe: str
-    run: Run
-
-    def concerns(self, machine: Machine) -> bool:
-        """Whether the machine is asked: a router has no certificates, and no pods that need its default route."""
-        return machine.role is not Role.ROUTER or self.subject not in {"certificates", "default"}
-
-
-def _check(machine: Machine, question: _Question) -> Check:
-    def run(facts: Facts, lab: Lab) -> Outcome:
-        return question.run(facts, lab, machine)
-
-    return Check(
-        id=f"machine.{question.subject}.{machine.name}",
-        layer=Layer.MACHINE,
-        machine=machine.name,
-        title=question.title.format(machine=machine.name, address=machine.address),
-        expected=question.expected.format(address=machine.address),
-        command=question.command,
-        run=run,
-        needs=(f"machine.{machine.name}",),
-        probe=question.probe,
+CHECKS.add(
+    Declaration(
+        "system",
+        system,
+        on=each_machine,
+        reads=(FailedUnits,),
+        title="No unit has failed on {machine}",
+        expected="no failed unit",
+        command="systemctl --failed",
+        lesson=Lesson(
+            "a service of the machine is missing, although no other check of the lab fails yet.",
+            "systemd marks a unit as failed when its program ended with an error.",
+            "Read its log: `systemctl status`. `systemctl reset-failed` clears a unit that nobody needs.",
+        ),
     )
-
-
-def answers(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
-    """SSH gets through and the probes ran."""
-    found = facts.on(machine.name)
-    if found.reachable:
-        return passed(f"answers at {machine.address}")
-    return failed(found.error, why_machine_is_silent(facts, lab, machine))
-
-
-def system(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
-    """No unit has failed, beside those that have checks of their own and what somebody ran by systemd-run."""
-    own = units_of(lab, machine)
-    broken = [unit for unit in facts.on(machine.name)[FailedUnits] if unit not in own and not unit.startswith("run-")]
-    if not broken:
-        return passed("no failed unit")
-    cause = f"{counted(len(broken), 'unit')} failed on {machine.name}: {listed(broken)}"
-    return failed(listed(broken), cause, f"labctl ssh {machine.name} -- systemctl status {broken[0]}")
-
-
-def memory(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
-    """There is memory left."""
-    available = facts.on(machine.name)[Memory].get("MemAvailable", 0)
-    words = f"{available // 1024} MiB available"
-    if available >= LEAST_MEMORY_KIB:
-        return passed(words)
-    return failed(words, f"{machine.name} is out of memory", f"labctl ssh {machine.name} -- free -m")
-
-
-def clock(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
-    """The machine's clock agrees with the host's."""
-    offset = facts.on(machine.name).clock_offset
-    words = f"{offset:+.1f} s"
-    if abs(offset) <= MOST_CLOCK_SECONDS:
-        return passed(words)
-    side = "ahead of" if offset > 0 else "behind"
-    cause = f"the clock of {machine.name} is {abs(offset):.0f} s {side} this host's"
-    return failed(words, cause, f"labctl ssh {machine.name} -- timedatectl")
-
-
-def default_route(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
-    """A default route exists: without one a node does not answer its pods' ARP requests for 169.254.1.1 (proxy ARP).
-
-    On the lab's own bridge it leads to this host; a hypervisor's may have whatever address.
-    """
-    routes = [route for route in facts.on(machine.name)[Routes] if route.destination.prefixlen == 0]
-    usable = sorted((route for route in routes if route.kind == "unicast"), key=lambda route: route.metric)
-    if usable and lab.provider.traits.makes_bridge and usable[0].gateways != (lab.network.gateway,):
-        cause = f"{machine.name}'s default route does not lead to the lab's gateway {lab.network.gateway}: {usable[0]}"
-        hint = f"labctl ssh {machine.name} -- ip route replace default via {lab.network.gateway}"
-        return failed(str(usable[0]), cause, hint)
-    if usable:
-        return passed(str(usable[0]))
-    hint = f"labctl ssh {machine.name} -- ip route add default via {lab.network.gateway}"
-    return failed("no default route", f"{machine.name} has no default route, so its pods can't answer either", hint)
-
-
-_EVERYWHERE: tuple[_Question, ...] = (
-    _Question(
-        "system", "No unit has failed on {machine}", "no failed unit", "systemctl --failed", "failed-units", system
-    ),
-    _Question(
+)
+CHECKS.add(
+    Declaration(
         "address",
-        "{machine} has {address} for itself",
-        "{address}, on an interface that is up",
-        "ip addr",
-        "addresses",
         address,
-    ),
-    _Question(
-        "mtu", "{machine} sends packets of full size", "as large as the other machines'", "ip link", "addresses", mtu
-    ),
-    _Question("disk", "{machine} has disk space", f"less than {FULLEST_PERCENT:.0f} % full", "df -h", "disk", disk),
-    _Question(
-        "memory",
-        "{machine} has memory",
-        f"at least {LEAST_MEMORY_KIB // 1024} MiB available",
-        "free -m",
+        on=each_machine,
+        reads=(Addresses, Neighbours),
+        title="{machine} alone has {0.address}",
+        expected="{0.address}, on an interface that is up",
+        command="ip addr",
+        lesson=Lesson(
+            "now one of two machines answers, now the other; or packets end on a machine that should forward them.",
+            "ARP asks who has an address and believes whoever answers. A kernel keeps packets for its own addresses.",
+            "Remove the address where it does not belong, or add it where it is missing.",
+        ),
+    )
+)
+CHECKS.add(
+    Declaration(
+        "mtu",
+        mtu,
+        on=each_machine,
+        reads=(Addresses,),
+        title="{machine} sends packets of full size",
+        expected="the same MTU as the other machines",
+        command="ip link",
+        lesson=Lesson(
+            "short answers arrive, long ones hang.",
+            "A packet larger than the smallest MTU on its path is dropped where it does not fit.",
+            "Set the interface's MTU to that of the others.",
+        ),
+    )
+)
+CHECKS.add(
+    Declaration(
+        "disk",
+        disk,
+        on=each_machine,
+        reads=(Filesystems, Inodes, ReadOnlyMounts),
+        title="{machine} has disk space",
+        expected=f"less than {FULLEST_PERCENT:.0f} % full",
+        command="df -h",
+        lesson=Lesson(
+            "programs that worked an hour ago refuse to start; logs end in the middle of a line.",
+            "Each program that has to write fails when there is no space, and reports it in its own words.",
+            "Delete what fills it: `du -xh` shows what that is, `df -i` whether inodes ran out.",
+        ),
+    )
+)
+
+CHECKS.add(
+    Declaration(
         "memory",
         memory,
-    ),
-    _Question(
-        "names",
-        "{machine} knows the other machines by name",
-        "every machine's own address",
-        "cat /etc/hosts",
+        on=each_machine,
+        reads=(Memory,),
+        title="{machine} has free memory",
+        expected=f"at least {LEAST_MEMORY_KIB // 1024} MiB available",
+        command="free -m",
+        lesson=Lesson(
+            "programs end without a message, or the machine hangs.",
+            "When memory runs out, the kernel kills the process that uses the most.",
+            "Stop what uses it, or give the machine more memory in labctl.yaml.",
+        ),
+    )
+)
+CHECKS.add(
+    Declaration(
         "names",
         names,
-    ),
-    _Question(
+        on=each_machine,
+        reads=(HostNames, HostName),
+        title="{machine} resolves the other machines' names",
+        expected="each machine's own address",
+        command="cat /etc/hosts",
+        lesson=Lesson(
+            "programs that use names instead of addresses ask the wrong machine.",
+            "The lab has no DNS server: /etc/hosts is all that a machine knows.",
+            "Correct the line in /etc/hosts.",
+        ),
+    )
+)
+
+CHECKS.add(
+    Declaration(
         "clock",
-        "The clock of {machine} is right",
-        f"within {MOST_CLOCK_SECONDS:.0f} s of this host's",
-        "date",
-        "",
         clock,
-    ),
-    _Question(
-        "firewall",
-        "No firewall rule on {machine} is in the way",
-        "none but Kubernetes' and Calico's",
-        "nft list ruleset",
+        on=each_machine,
+        title="The clock of {machine} is right",
+        expected=f"within {MOST_CLOCK_SECONDS:.0f} s of this host's",
+        command="date",
+        lesson=Lesson(
+            "certificates are not yet valid, or have expired, although nobody changed them.",
+            "TLS compares a certificate's dates with the clock of the machine that verifies it.",
+            "Set the clock. A container uses the clock of its host.",
+        ),
+    )
+)
+CHECKS.add(
+    Declaration(
         "firewall",
         firewall,
-    ),
-    _Question(
+        on=each_machine,
+        reads=(DropRules,),
+        title="No firewall rule on {machine} blocks the lab",
+        expected="none but those of Kubernetes and Calico",
+        command="nft list ruleset",
+        lesson=Lesson(
+            "connections hang, or are refused although the daemon listens; a session lasts until its hold time ends.",
+            "The kernel applies the firewall before any program sees the packet.",
+            "Find its handle with `nft -a list ruleset`, then `nft delete rule FAMILY TABLE CHAIN handle N`.",
+        ),
+    )
+)
+CHECKS.add(
+    Declaration(
         "shaping",
-        "No interface of {machine} loses or delays packets",
-        "no netem, no tbf",
-        "tc qdisc show",
-        "qdiscs",
         shaping,
-    ),
-    _Question(
+        on=each_machine,
+        reads=(QueueingDisciplines,),
+        title="No interface of {machine} drops or delays packets",
+        expected="no netem, no tbf",
+        command="tc qdisc show",
+        lesson=Lesson(
+            "small requests work; large ones are slow or break off.",
+            "A queueing discipline on the interface can delay, limit or drop packets.",
+            "Delete it with `tc qdisc del dev INTERFACE root`. The kernel then restores its default.",
+        ),
+    )
+)
+CHECKS.add(
+    Declaration(
         "rp_filter",
-        "{machine} accepts answers on any path",
-        "not 1 (strict)",
-        "sysctl -a -r 'rp_filter$'",
-        "sysctls",
         rp_filter,
-    ),
-    _Question(
-        "processes",
-        "No process of {machine} is stopped by a signal",
-        "none in state T",
-        "ps -eo stat,pid,args | grep ^T",
+        on=each_machine,
+        reads=(Sysctls, Addresses),
+        title="{machine} accepts answers on any path",
+        expected="not 1 (strict)",
+        command="sysctl -a -r 'rp_filter$'",
+        lesson=Lesson(
+            "requests arrive, answers never do.",
+            "A strict reverse path filter drops packets that arrive on another interface than answers leave by.",
+            "Set it to 2 (loose) or 0. The larger value of `all` and the interface counts.",
+        ),
+    )
+)
+CHECKS.add(
+    Declaration(
         "processes",
         processes,
-    ),
-    _Question(
-        "neighbours",
-        "{machine} learns by ARP where the other machines are",
-        "no permanent entry",
-        "ip neigh show nud permanent",
+        on=each_machine,
+        reads=(StoppedProcesses,),
+        title="No process on {machine} is stopped by a signal",
+        expected="none in state T",
+        command="ps -eo stat,pid,args | grep ^T",
+        lesson=Lesson(
+            "a port is open, and whoever connects to it waits.",
+            "A stopped process keeps everything it has, its sockets too. The kernel accepts connections on its behalf.",
+            "Send it SIGCONT, or restart its unit.",
+        ),
+    )
+)
+CHECKS.add(
+    Declaration(
         "neighbours",
         neighbours,
-    ),
-    _Question(
+        on=each_machine,
+        reads=(Neighbours,),
+        title="{machine} learns the other machines' MAC addresses by ARP",
+        expected="no permanent entry",
+        command="ip neigh show nud permanent",
+        lesson=Lesson(
+            "one machine cannot reach another, while all others can.",
+            "The kernel uses a permanent entry of the ARP table without asking, even when the MAC address has changed.",
+            "Delete the entry. The next packet triggers a new ARP request.",
+        ),
+    )
+)
+CHECKS.add(
+    Declaration(
         "connections",
-        "{machine} can track more connections",
-        "less than 95 % of the table used",
-        "sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max",
-        "sysctls",
         connections,
-    ),
-    _Question(
-        "certificates",
-        "The certificates of {machine} are there and valid",
-        "each valid now",
-        "openssl x509 -noout -enddate -in FILE",
+        on=each_machine,
+        reads=(Sysctls,),
+        title="{machine} can track more connections",
+        expected="less than 95 % of the table used",
+        command="sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max",
+        lesson=Lesson(
+            "existing connections work, new ones do not.",
+            "The kernel keeps each connection in a table. When the table is full, it drops packets of new connections.",
+            "Raise net.netfilter.nf_conntrack_max, and find out what opens so many.",
+        ),
+    )
+)
+CHECKS.add(
+    Declaration(
         "certificates",
         certificates,
-    ),
-    _Question(
+        on=each_but_routers,
+        reads=(Certificates,),
+        title="The certificates of {machine} exist and are valid",
+        expected="each valid now",
+        command="openssl x509 -noout -enddate -in FILE",
+        lesson=Lesson(
+            "one program rejects another although both run, and its log says x509.",
+            "The parts of Kubernetes identify themselves with certificates, and each certificate has an end date.",
+            "Restore the file, or renew it: `kubeadm certs renew` for Kubernetes' own, `labctl up` for the lab's.",
+        ),
+    )
+)
+CHECKS.add(
+    Declaration(
         "ttl",
-        "Packets of {machine} may pass several routers",
-        "64",
-        "sysctl net.ipv4.ip_default_ttl",
-        "sysctls",
         time_to_live,
-    ),
-    _Question(
+        on=each_machine,
+        reads=(Sysctls,),
+        title="Packets of {machine} can pass several routers",
+        expected="64",
+        command="sysctl net.ipv4.ip_default_ttl",
+        lesson=Lesson(
+            "neighbors answer, and whoever is one router further away does not.",
+            "Each router subtracts one from a packet's time to live and drops the packet at zero.",
+            "Set net.ipv4.ip_default_ttl back to 64.",
+        ),
+    )
+)
+CHECKS.add(
+    Declaration(
         "boot",
-        "{machine} will be the same after its next boot",
-        "each unit enabled, files right",
-        "systemctl is-enabled UNIT; grep -r . /etc/sysctl.d",
-        "units",
         boot,
-    ),
-    _Question(
+        on=each_machine,
+        reads=(Units, BirdSyntax, SysctlFiles, Sysctls),
+        title="{machine} will work the same after its next boot",
+        expected="each unit enabled, configuration files correct",
+        command="systemctl is-enabled UNIT; grep -r . /etc/sysctl.d",
+        lesson=Lesson(
+            "nothing now; after the next boot a program is missing or a kernel setting differs.",
+            "At boot, systemd starts what is enabled and sets the kernel from files. Changes made by hand are lost.",
+            "Enable the unit, or correct the file. What runs now can stay as it is.",
+        ),
+    )
+)
+CHECKS.add(
+    Declaration(
         "arp",
-        "{machine} answers ARP requests, its pods' too",
-        "arp_ignore 0, proxy_arp 1 on the pods' interfaces",
-        "sysctl -a -r '(arp_ignore|proxy_arp)$'",
-        "sysctls",
         arp_settings,
-    ),
+        on=each_machine,
+        reads=(Sysctls, Addresses),
+        title="{machine} answers ARP requests, its pods' too",
+        expected="arp_ignore 0, proxy_arp 1 on the pods' interfaces",
+        command="sysctl -a -r '(arp_ignore|proxy_arp)$'",
+        lesson=Lesson(
+            "the machine, or a pod on it, seems to be gone.",
+            "Without an ARP reply packets have no destination. A node answers for its pods' gateway 169.254.1.1.",
+            "Restore the setting. sysctl shows its current value.",
+        ),
+    )
 )
-
-_ON_NODES: tuple[_Question, ...] = (
-    _Question(
+CHECKS.add(
+    Declaration(
         "kubeconfigs",
-        "The kubeconfigs of {machine} lead to the API",
-        "the control plane's address",
-        "grep server: /etc/kubernetes/*.conf",
-        "certificates",
         kubeconfigs,
-    ),
+        on=each_node,
+        reads=(KubeconfigServers,),
+        title="The kubeconfigs of {machine} point to the API",
+        expected="the control plane's address",
+        command="grep server: /etc/kubernetes/*.conf",
+        lesson=Lesson(
+            "a program runs and nothing happens: the API never hears from it.",
+            "A kubeconfig says where the API is and who the client is. A program with a wrong address reaches nothing.",
+            "Write the control plane's address into the file and restart the program that reads it.",
+        ),
+    )
+)
+CHECKS.add(
+    Declaration(
+        "forwarding",
+        forwarding,
+        on=each_forwarder,
+        reads=(Sysctls, Addresses),
+        title="{machine} forwards packets",
+        expected="1",
+        command="sysctl net.ipv4.ip_forward",
+        lesson=Lesson(
+            "BGP is established and the routes exist, yet no pod of this node answers.",
+            "A node is a router for its pods. With net.ipv4.ip_forward off, it drops packets that are not its own.",
+            "Turn forwarding on again. /etc/sysctl.d/90-labctl.conf keeps it on after a boot.",
+        ),
+    )
 )
 
-_ON_ROUTERS: tuple[_Question, ...] = (
-    _Question("forwarding", "{machine} forwards packets", "1", "sysctl net.ipv4.ip_forward", "sysctls", forwarding),
-    _Question(
-        "default", "{machine} has a default route", "a default route", "ip route show default", "routes", default_route
-    ),
+CHECKS.add(
+    Declaration(
+        "default",
+        default_route,
+        on=each_node,
+        reads=(Routes,),
+        title="{machine} has a default route",
+        expected="a default route",
+        command="ip route show default",
+        lesson=Lesson(
+            "pods of this node do not answer, although routes to them exist.",
+            "By proxy ARP a node answers its pods only for addresses that it has a route to.",
+            "Add the default route again.",
+        ),
+    )
 )

@@ -66,7 +66,7 @@ def _require_working(app: Application, lab: Lab) -> None:
     with app.connections(lab) as connections:
         report = wait(lab, connections, 10)
     if not report.ok:
-        why = f"broken: {', '.join(report.root_causes)}"
+        why = f"broken: {', '.join(map(str, report.root_causes))}"
         raise LabctlError("cannot measure a lab with failing checks", why=why, next_step="labctl verify")
 
 

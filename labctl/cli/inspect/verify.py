@@ -107,11 +107,11 @@ def note_unsaved(app: Application, error: OSError) -> None:
 
 
 def _only(report: Report, ids: tuple[str, ...]) -> Report:
-    known = [result.id for result in report.results]
+    known = {str(result.id): result.id for result in report.results}
     for id_ in ids:
         if id_ not in known:
-            unknown_word("check", id_, known)
-    return only(report, ids)
+            unknown_word("check", id_, list(known))
+    return only(report, {known[id_] for id_ in ids})
 
 
 def _print_grade(app: Application, lab: Lab, report: Report, output: str) -> None:

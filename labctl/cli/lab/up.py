@@ -119,7 +119,7 @@ def _verified(app: Application, lab: Lab, output: str) -> bool:
 
     def show_remaining(report: Report) -> None:
         if app.verbosity > 0 and not report.ok:
-            app.note(f"not yet: {', '.join(report.root_causes)}")
+            app.note(f"not yet: {', '.join(map(str, report.root_causes))}")
 
     with app.connections(lab) as connections, app.working("checking"):
         seconds = _SETTLE_SECONDS * lab.patience

@@ -6,9 +6,9 @@ import gzip
 import re
 from pathlib import Path
 
+from labctl.checks.catalogue import all_checks
 from labctl.checks.check import Layer
-from labctl.checks.layers.all import all_checks
-from labctl.checks.record import load_facts
+from labctl.checks.facts import load_facts
 from labctl.config import parse
 from labctl.config.build import build
 from labctl.faults.catalogue import FAULTS
@@ -66,10 +66,10 @@ what is broken. MACHINE stands for each machine (here ingress), WORKER for a wor
     for layer in Layer:
         rows = []
         for check in all_checks(lab, facts):
-            general = _general(check.id)
+            general = _general(str(check.id))
             if check.layer is layer and general not in seen:
                 seen.add(general)
-                needs = ", ".join(dict.fromkeys(code(_general(need)) for need in check.needs))
+                needs = ", ".join(dict.fromkeys(code(_general(str(need))) for need in check.needs))
                 title, expected, command = (_general(text) for text in (check.title, check.expected, check.command))
                 rows.append((code(general), plain(title), plain(expected), code(_cut(command)), needs))
         headings = ("check", "what", "expected", "the same by hand", "needs")

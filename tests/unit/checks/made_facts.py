@@ -15,8 +15,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from labctl.checks.catalogue import probes_for
 from labctl.checks.facts import Facts, HostFacts, HttpAnswer, HttpFacts, MachineFacts
-from labctl.checks.questions import as_probes, pod_facts, probes_for
+from labctl.checks.questions import as_probes, pod_facts
 from labctl.config import parse
 from labctl.config.build import build
 from labctl.facts.certificates import certificates_of

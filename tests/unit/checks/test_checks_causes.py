@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from edits import with_text
 
-from labctl.checks.causes import why_unit_is_down
 from labctl.checks.check import Cause
 from labctl.checks.facts import Facts
+from labctl.checks.why_unit_is_down import why_unit_is_down
 from labctl.facts.systemd import Units
 
 # Recorded on an ingress to which no step has come yet, in systemd's own order.

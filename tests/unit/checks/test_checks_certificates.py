@@ -60,7 +60,7 @@ def test_an_expired_certificate_and_a_missing_one_are_named() -> None:
     facts = make_facts(lab)
     late = replace(facts, host=replace(facts.host, clock=datetime.now(UTC).timestamp() + 30 * 86400))
     report = judge_facts(lab, late)
-    assert all(id_.startswith("machine.certificates.") for id_ in report.root_causes)
+    assert all(str(id_).startswith("machine.certificates.") for id_ in report.root_causes)
     assert "has expired on" in report.result("machine.certificates.ingress").outcome.cause
     gone = with_text(facts, "worker1", "certificates", lambda text: text.partition("/var/lib/kubelet")[0])
-    assert judge_facts(lab, gone).root_causes == ("machine.certificates.worker1",)
+    assert tuple(map(str, judge_facts(lab, gone).root_causes)) == ("machine.certificates.worker1",)

@@ -15,23 +15,22 @@ from hypothesis import strategies as st
 from made_facts import make_facts, make_lab
 
 from labctl.checks import collect as collecting
-from labctl.checks import first_round
 from labctl.checks import verify as verifying
-from labctl.checks.ask_machine import ask_machine, clock_offset
-from labctl.checks.ask_pods import reach_targets
-from labctl.checks.check import Check, Layer, Status, failed, passed
-from labctl.checks.collect import collect
-from labctl.checks.facts import Facts, HttpAnswer, MissingFact
-from labctl.checks.frames import INTERPRETER, Frames, parse_frames, program
+from labctl.checks.catalogue import probes_for
+from labctl.checks.check import Check, Layer, Lesson, Status, failed, passed
+from labctl.checks.collect import collect, reach_targets
+from labctl.checks.facts import Facts, HttpAnswer, MissingFact, dump_facts, load_facts
 from labctl.checks.http_requests import ask
-from labctl.checks.questions import Probe, probes_for
-from labctl.checks.record import dump_facts, load_facts
+from labctl.checks.questions import Probe
 from labctl.checks.report import Report
+from labctl.checks.round_trip import INTERPRETER, Frames, ask_machine, clock_offset, parse_frames, program
 from labctl.checks.verdict import judge
 from labctl.errors import RemoteError
 from labctl.facts.fact import ParseError
 from labctl.host.command import CommandResult
 from labctl.model.lab import Lab, Provider
+
+LESSON = Lesson("it fails.", "it is broken.", "Repair it.")
 
 
 def run_program(probes: tuple[Probe, ...]) -> str:
@@ -167,7 +166,7 @@ class FakeMachines:
 def no_network(monkeypatch: pytest.MonkeyPatch, healthy: Facts) -> dict[str, Facts]:
     """The host's own questions answered from the facts."""
     at = {"facts": healthy}
-    monkeypatch.setattr(first_round, "ask_host", lambda _lab, _silent=(): at["facts"].host)
+    monkeypatch.setattr(collecting, "ask_host", lambda _lab, _silent=(): at["facts"].host)
     monkeypatch.setattr(collecting, "ask_through_ingress", lambda _lab, _servers, _patience: at["facts"].http)
     return at
 
@@ -189,9 +188,9 @@ def test_collect_brings_everything_in_two_round_trips(lab: Lab, healthy: Facts, 
 
 def test_a_healthy_lab_is_asked_no_more(lab: Lab, healthy: Facts, no_network: dict[str, Facts]) -> None:
     told: list[str] = []
-    report = verifying.verify(lab, FakeMachines(healthy), on_check=lambda result: told.append(result.id))
+    report = verifying.verify(lab, FakeMachines(healthy), on_check=lambda result: told.append(str(result.id)))
     assert report.ok
-    assert told == [result.id for result in report.results]
+    assert told == [str(result.id) for result in report.results]
 
 
 def test_all_is_kept_whatever_is_shown(lab: Lab, healthy: Facts, no_network: dict[str, Facts]) -> None:
@@ -209,7 +208,7 @@ def test_a_broken_lab_is_looked_at_more_closely(lab: Lab, healthy: Facts, no_net
     broken = no_network["facts"] = bird_stopped_on_worker1(healthy)
     remote = FakeMachines(broken)
     report = verifying.verify(lab, remote)
-    assert report.root_causes == ("bgp.ingress.worker1",)
+    assert tuple(map(str, report.root_causes)) == ("bgp.ingress.worker1",)
     assert "journal bird.service" in remote.machines["worker1"].runs[-1]
     assert len(remote.machines["worker2"].runs) == 1
 
@@ -218,7 +217,7 @@ def test_a_dead_machine_costs_one_attempt(lab: Lab, healthy: Facts, no_network: 
     remote = FakeMachines(healthy)
     remote.dead["worker2"] = 0
     report = verifying.verify(lab, remote)
-    assert report.root_causes == ("machine.worker2",)
+    assert tuple(map(str, report.root_causes)) == ("machine.worker2",)
     assert remote.dead["worker2"] == 1
 
 
@@ -249,8 +248,8 @@ def test_emulated_machines_get_as_long_a_rest_between_two_tries_as_a_try_took(
 ) -> None:
     lab, rests = replace(lab, emulated=emulated), list[float]()
     well = Report(lab.name, "libvirt", "debian", (), 40.0)
-    bad = Check("bgp.x", Layer.BGP, "ingress", "", "", "", lambda _facts, _lab: failed("down", "because"))
-    tries = iter([replace(well, results=judge((bad,), healthy, lab)), well])
+    bad = Check(Layer.BGP.check("x"), "ingress", "", "", "", lambda _facts: failed("down", "because"), LESSON)
+    tries = iter([replace(well, results=judge((bad,), healthy)), well])
     monkeypatch.setattr(verifying, "verify", lambda *_, **__: next(tries))
     monkeypatch.setattr(verifying.time, "sleep", rests.append)
     assert verifying.wait(lab, FakeMachines(healthy), 300).ok
@@ -287,7 +286,7 @@ def test_labs_of_any_size(workers: int) -> None:
     lab = make_lab(workers)
     facts = make_facts(lab)
     report = verifying.judge_facts(lab, facts)
-    assert report.ok, [result.id for result in report.results if result.status is not Status.PASS]
+    assert report.ok, [str(result.id) for result in report.results if result.status is not Status.PASS]
 
 
 def test_upstream_has_its_own_questions() -> None:
@@ -299,15 +298,25 @@ def test_upstream_has_its_own_questions() -> None:
 
 def chain(*links: tuple[str, tuple[str, ...], tuple[str, ...], bool]) -> tuple[Check, ...]:
     def run(good: bool) -> Any:
-        return lambda _facts, _lab: passed("ok") if good else failed("bad", "because")
+        return lambda _facts: passed("ok") if good else failed("bad", "because")
 
     return tuple(
-        Check(id_, Layer.BGP, "ingress", id_, "", "", run(good), needs=needs, explained_by=explained)
-        for id_, needs, explained, good in links
+        Check(
+            Layer.BGP.check(name),
+            "ingress",
+            name,
+            "",
+            "",
+            run(good),
+            LESSON,
+            needs=tuple(map(Layer.BGP.check, needs)),
+            explained_by=tuple(map(Layer.BGP.check, explained)),
+        )
+        for name, needs, explained, good in links
     )
 
 
-def test_blocked_passes_on_and_explained_checks_may_pass(lab: Lab, healthy: Facts) -> None:
+def test_blocked_passes_on_and_explained_checks_may_pass(healthy: Facts) -> None:
     checks = chain(
         ("d", ("c",), (), True),
         ("c", ("b",), (), True),
@@ -316,7 +325,10 @@ def test_blocked_passes_on_and_explained_checks_may_pass(lab: Lab, healthy: Fact
         ("f", (), ("c",), False),
         ("g", (), ("unknown",), False),
     )
-    found = {result.id: (result.status.value, result.needs) for result in judge(checks, healthy, lab)}
+    found = {
+        result.id.subject: (result.status.value, tuple(need.subject for need in result.needs))
+        for result in judge(checks, healthy)
+    }
     assert found == {
         "d": ("blocked", ("c",)),
         "c": ("blocked", ("b",)),
@@ -327,29 +339,29 @@ def test_blocked_passes_on_and_explained_checks_may_pass(lab: Lab, healthy: Fact
     }
 
 
-def test_a_missing_or_unreadable_fact_fails_with_words(lab: Lab, healthy: Facts) -> None:
-    def missing(_facts: Facts, _lab: Lab) -> Any:
+def test_a_missing_or_unreadable_fact_fails_with_words(healthy: Facts) -> None:
+    def missing(_facts: Facts) -> Any:
         raise MissingFact("ip: not found")
 
-    def unreadable(_facts: Facts, _lab: Lab) -> Any:
+    def unreadable(_facts: Facts) -> Any:
         raise ParseError("no JSON")
 
     checks = tuple(
         replace(check, run=run)
         for check, run in zip(chain(("a", (), (), True), ("b", (), (), True)), (missing, unreadable), strict=True)
     )
-    words = [(result.status.value, result.outcome.observed) for result in judge(checks, healthy, lab)]
+    words = [(result.status.value, result.outcome.observed) for result in judge(checks, healthy)]
     assert words == [("fail", "ip: not found"), ("fail", "not understood: no JSON")]
 
 
 @pytest.mark.parametrize("error", [ValueError, TypeError, AttributeError, KeyError])
-def test_an_error_of_our_own_is_no_finding(lab: Lab, healthy: Facts, error: type[Exception]) -> None:
-    def wrong(_facts: Facts, _lab: Lab) -> Any:
+def test_an_error_of_our_own_is_no_finding(healthy: Facts, error: type[Exception]) -> None:
+    def wrong(_facts: Facts) -> Any:
         raise error("a mistake in a check")
 
     checks = tuple(replace(check, run=wrong) for check in chain(("a", (), (), True)))
     with pytest.raises(error):
-        judge(checks, healthy, lab)
+        judge(checks, healthy)
 
 
 def test_requests_to_nobody_fail_quickly_with_words() -> None:

@@ -16,10 +16,10 @@ from rich.console import Console
 
 from labctl.checks import report as reports
 from labctl.checks.check import Status
-from labctl.checks.explain import explain
 from labctl.checks.facts import Facts, HttpAnswer
 from labctl.checks.junit import as_junit
 from labctl.checks.overview import overview
+from labctl.checks.report import explain
 from labctl.checks.table import render_table
 from labctl.checks.verify import judge_facts
 from labctl.graph.live import picture_of_facts

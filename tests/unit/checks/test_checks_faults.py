@@ -17,7 +17,7 @@ from labctl.model.lab import Lab
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
 def test_each_fault_has_one_root_cause(lab: Lab, healthy: Facts, fault: Fault) -> None:
     report = judge_facts(lab, fault.edit(healthy))
-    causes = {id_: report.result(id_).outcome.cause for id_ in report.root_causes}
+    causes = {str(id_): report.result(id_).outcome.cause for id_ in report.root_causes}
     assert list(causes) == [fault.root], causes
     assert fault.cause in causes[fault.root]
     assert fault.hint in report.result(fault.root).outcome.hint
@@ -28,16 +28,16 @@ def test_each_fault_has_one_root_cause(lab: Lab, healthy: Facts, fault: Fault) -
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
 def test_what_needs_something_broken_is_blocked_and_says_by_what(lab: Lab, healthy: Facts, fault: Fault) -> None:
     report = judge_facts(lab, fault.edit(healthy))
-    broken = {result.id for result in report.results if result.status in (Status.FAIL, Status.BLOCKED)}
+    broken = {str(result.id) for result in report.results if result.status in (Status.FAIL, Status.BLOCKED)}
     for result in report.results:
-        hurt = [need for need in result.needs if need in broken]
+        hurt = [need for need in result.needs if str(need) in broken]
         assert bool(hurt) == (result.status is Status.BLOCKED), (result.id, result.status, hurt)
         assert set(result.check.needs) <= set(result.needs)
 
 
 def test_a_healthy_lab_passes(lab: Lab, healthy: Facts) -> None:
     report = judge_facts(lab, healthy)
-    assert [result.id for result in report.results if result.status is not Status.PASS] == []
+    assert [str(result.id) for result in report.results if result.status is not Status.PASS] == []
     assert report.ok
 
 
@@ -55,7 +55,7 @@ def test_the_example_of_the_contract(lab: Lab, healthy: Facts) -> None:
     assert result.check.expected == "Established"
     assert result.check.command == "birdc show protocols worker1"
     assert result.outcome.hint == "labctl ssh worker1 -- systemctl status bird"
-    assert result.needs == ("machine.worker1", "machine.ingress")
+    assert tuple(map(str, result.needs)) == ("machine.worker1", "machine.ingress")
 
 
 def test_traffic_goes_on_without_the_api(lab: Lab, healthy: Facts) -> None:
@@ -65,4 +65,4 @@ def test_traffic_goes_on_without_the_api(lab: Lab, healthy: Facts) -> None:
 
 def test_two_faults_are_two_root_causes(lab: Lab, healthy: Facts) -> None:
     report = judge_facts(lab, clock_off(forwarding_off(healthy)))
-    assert report.root_causes == ("machine.forwarding.worker1", "machine.clock.worker2")
+    assert tuple(map(str, report.root_causes)) == ("machine.forwarding.worker1", "machine.clock.worker2")

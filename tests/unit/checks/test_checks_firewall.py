@@ -11,9 +11,9 @@ import pytest
 from edits import with_text
 from made_facts import make_facts, make_lab
 
+from labctl.checks.catalogue import probes_for
 from labctl.checks.check import Status
-from labctl.checks.layers.own_rules import is_own
-from labctl.checks.questions import probes_for
+from labctl.checks.machine_packets import is_own
 from labctl.checks.verify import judge_facts
 from labctl.facts.nftables import parse_drop_rules
 

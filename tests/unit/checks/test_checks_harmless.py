@@ -71,7 +71,7 @@ def test_what_does_no_harm_is_no_fault(lab: Lab, healthy: Facts, change: Callabl
 def test_a_rule_for_a_port_of_the_labs_is_a_fault(lab: Lab, healthy: Facts, rule: str) -> None:
     rules = RULE.replace("tcp dport 8080 drop", rule)
     report = judge_facts(lab, with_text(healthy, "worker1", "firewall", lambda text: text + rules))
-    assert report.root_causes == ("machine.firewall.worker1",)
+    assert tuple(map(str, report.root_causes)) == ("machine.firewall.worker1",)
 
 
 def test_other_rules_of_this_host_are_none_of_the_labs_business(lab: Lab, healthy: Facts) -> None:

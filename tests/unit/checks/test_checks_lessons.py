@@ -6,28 +6,28 @@ import pytest
 from fault_table import FAULTS, Fault
 from made_facts import make_facts, make_lab
 
-from labctl.checks.explain import explain
+from labctl.checks.catalogue import all_checks, lesson_of
+from labctl.checks.check import Check, CheckId
 from labctl.checks.facts import Facts
-from labctl.checks.layers.all import all_checks
-from labctl.checks.lessons import _LESSONS, lesson_for
+from labctl.checks.report import explain
 from labctl.checks.verify import judge_facts
 from labctl.model.lab import Lab
 
 TWO_INGRESSES = make_lab(more="ingress: {count: 2}\n")
-IDS = sorted(
-    {check.id for lab in (make_lab(), TWO_INGRESSES) for check in all_checks(lab, make_facts(lab))}
-)  # fmt: skip
+CHECKS = {
+    str(check.id): check for lab in (make_lab(), TWO_INGRESSES) for check in all_checks(lab, make_facts(lab))
+}  # fmt: skip
 
 
-@pytest.mark.parametrize("id_", IDS)
-def test_every_check_has_a_lesson(id_: str) -> None:
-    lesson = lesson_for(id_)
-    assert all(text.endswith(".") and len(text) > 15 for text in (lesson.seen, lesson.why, lesson.repair))
+@pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
+def test_every_check_has_a_lesson(check: Check) -> None:
+    lesson = check.lesson
+    assert all(text.endswith(".") and len(text) > 15 for text in (lesson.symptom, lesson.reason, lesson.repair))
 
 
-def test_every_lesson_is_some_checks() -> None:
-    used = {next(prefix for prefix, _ in _LESSONS if id_.startswith(prefix)) for id_ in IDS}
-    assert [prefix for prefix, _ in _LESSONS if prefix not in used] == []
+@pytest.mark.parametrize("text", CHECKS)
+def test_the_lesson_is_found_again_by_what_the_id_reads(text: str) -> None:
+    assert lesson_of(CheckId.parse(text)) == CHECKS[text].lesson
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])

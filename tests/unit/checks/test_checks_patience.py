@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from made_facts import make_lab
 
 from labctl.checks import patience as module
+from labctl.checks.catalogue import probes_for
 from labctl.checks.patience import patience, strain
-from labctl.checks.questions import probes_for
 
 
 def host(monkeypatch: pytest.MonkeyPatch, *, last_minute: float = 0.0, now: float = 0.0, processors: int = 2) -> None:

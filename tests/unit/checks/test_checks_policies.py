@@ -11,8 +11,8 @@ from edits import said, with_json, with_objects, with_result, with_text
 from made_facts import make_facts, make_lab
 from policy_objects import COREDNS, OPERATORS, SILENT, Object, address_of, calico, kubernetes, operators_pods
 
-from labctl.checks.ask_pods import _unpinged, questions_about_pods
 from labctl.checks.check import Status
+from labctl.checks.collect import _unpinged, questions_about_pods
 from labctl.checks.facts import Facts
 from labctl.checks.policies import Packet, forbidden_by
 from labctl.checks.report import Report
@@ -58,7 +58,7 @@ def real_calico() -> Facts:
 
 
 def skipped(report: Report) -> dict[str, str]:
-    return {result.id: result.outcome.observed for result in report.results if result.status is Status.SKIPPED}
+    return {str(result.id): result.outcome.observed for result in report.results if result.status is Status.SKIPPED}
 
 
 def test_calicos_own_pods_are_not_pinged(real: Facts) -> None:
@@ -70,7 +70,7 @@ def test_calicos_own_pods_are_not_pinged(real: Facts) -> None:
 
 def test_a_real_lab_with_the_operators_policies_passes(real: Facts) -> None:
     report = judge_facts(LAB, real)
-    assert {id_: report.result(id_).outcome for id_ in report.root_causes} == {}
+    assert {str(id_): report.result(id_).outcome for id_ in report.root_causes} == {}
     assert set(skipped(report)) == {f"route.pod.{name}" for name in SILENT}
     deny = "not pinged: Calico's NetworkPolicy calico-system/calico-system.default-deny forbids it"
     assert skipped(report)["route.pod.csi-node-driver-x2k9p"] == deny
@@ -83,7 +83,7 @@ def test_a_node_whose_pods_may_not_be_pinged_has_no_lost_route(real: Facts) -> N
         items[:] = [item for item in items if item["metadata"]["name"] != COREDNS]
 
     report = judge_facts(LAB, with_objects(real, "pods", remove))
-    assert report.root_causes == ()
+    assert tuple(map(str, report.root_causes)) == ()
     assert "default-deny forbids it" in skipped(report)["route.pods.controlplane"]
 
 
@@ -132,7 +132,7 @@ def behind_a_policy(facts: Facts) -> Facts:
 )
 def test_a_students_policy_is_named_and_no_route(real: Facts, kind: str, policy: Object, named: str, hint: str) -> None:
     report = judge_facts(LAB, behind_a_policy(with_policies(real, kind, [policy])))
-    assert report.root_causes == ("cluster.policy",)
+    assert tuple(map(str, report.root_causes)) == ("cluster.policy",)
     outcome = report.result("cluster.policy").outcome
     assert outcome.cause.startswith(f"{named} forbids what ingress sends to 5 pods of the application (app-67d9b5f9c4-")
     assert outcome.hint == f"labctl kubectl get {hint} -o yaml"
@@ -142,7 +142,7 @@ def test_a_students_policy_is_named_and_no_route(real: Facts, kind: str, policy:
 def test_what_stands_in_for_calico_enforces_no_policy() -> None:
     facts = with_policies(make_facts(DEBIAN), "networkpolicies", [DENY_ALL])
     report = judge_facts(DEBIAN, facts)
-    assert report.root_causes == ()
+    assert tuple(map(str, report.root_causes)) == ()
     assert report.result("cluster.policy").outcome.observed == "what stands in for Calico enforces no policy"
     assert report.result(f"route.pod.{APP_POD}").status is Status.PASS
 
@@ -177,7 +177,7 @@ HARMLESS = {
 def test_a_policy_that_keeps_nothing_away_is_not_named(real: Facts, spec: Object) -> None:
     facts = with_policies(real, "networkpolicies", [kubernetes("x", spec)])
     report = judge_facts(LAB, facts)
-    assert report.root_causes == ()
+    assert tuple(map(str, report.root_causes)) == ()
     assert report.result(f"route.pod.{APP_POD}").status is Status.PASS
 
 
@@ -186,7 +186,7 @@ def test_a_policy_for_http_alone_forbids_the_ping_and_nothing_else(real: Facts) 
     allow = {"from": [{"ipBlock": {"cidr": "192.168.50.21/32"}}], "ports": [{"port": 8080}]}
     policy = kubernetes("http-only", {"podSelector": {}, "ingress": [allow]})
     report = judge_facts(LAB, with_policies(real, "networkpolicies", [policy]))
-    assert report.root_causes == ()
+    assert tuple(map(str, report.root_causes)) == ()
     assert report.result("cluster.policy").outcome.observed == "selected by NetworkPolicy default/http-only"
     assert skipped(report)[f"route.pod.{APP_POD}"] == "not pinged: NetworkPolicy default/http-only forbids it"
 

@@ -127,7 +127,7 @@ def before_the_reader(lab: Lab) -> Any:
 
 def test_a_lab_of_an_older_labctl_is_told_to_go_up_again() -> None:
     report = judge_facts(LAB, before_the_reader(LAB))
-    assert report.root_causes == ("machine.certificates.controlplane",)
+    assert tuple(map(str, report.root_causes)) == ("machine.certificates.controlplane",)
     outcome = report.result("machine.certificates.controlplane").outcome
     assert outcome.hint == "labctl up"
     assert "controlplane has no /etc/labctl/reader.pem" in outcome.cause
@@ -147,7 +147,7 @@ def test_rights_that_were_taken_from_the_reader_are_named() -> None:
         return f'{before[:start]}{{"kind":"Status","message":"{why}","code":403}}\nlabctl-url 403 {url}{after}'
 
     report = judge_facts(LAB, with_text(make_facts(LAB), "controlplane", "api", refuse))
-    assert report.root_causes == ("cluster.api",)
+    assert tuple(map(str, report.root_causes)) == ("cluster.api",)
     outcome = report.result("cluster.api").outcome
     assert 'User "labctl-reader" cannot list resource "pods"' in outcome.observed
     assert "the ClusterRole labctl-reader is not as `labctl up` makes it" in outcome.cause
@@ -161,7 +161,7 @@ def test_what_the_controller_may_not_read_is_named() -> None:
         )
 
     report = judge_facts(LAB, with_text(make_facts(LAB), "controlplane", "controller-rights", forbid))
-    assert report.root_causes == ("proxy.rights",)
+    assert tuple(map(str, report.root_causes)) == ("proxy.rights",)
     assert "the controller may not read ingresses (forbidden)" in report.result("proxy.rights").outcome.cause
 
 

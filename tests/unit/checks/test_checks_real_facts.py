@@ -10,7 +10,7 @@ import gzip
 from pathlib import Path
 
 from labctl.checks.check import Status
-from labctl.checks.record import load_facts
+from labctl.checks.facts import load_facts
 from labctl.checks.verify import judge_facts
 from labctl.providers.load import load_lab
 

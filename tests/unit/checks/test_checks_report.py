@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import xml.etree.ElementTree as ET
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from broken_labs import bird_stopped_on_worker1, etcd_down
@@ -12,11 +13,10 @@ from fault_table import FAULTS
 from junitparser import JUnitXml
 from rich.console import Console
 
-from labctl.checks.check import Check, Layer, Status, failed, passed, skipped
-from labctl.checks.explain import explain
+from labctl.checks.check import Check, Layer, Lesson, Status, failed, passed, skipped
 from labctl.checks.facts import Facts
 from labctl.checks.junit import as_junit
-from labctl.checks.report import Report, as_dict, as_json, make_report
+from labctl.checks.report import Report, as_dict, as_json, explain, make_report
 from labctl.checks.table import render_table
 from labctl.checks.verdict import judge
 from labctl.checks.verify import judge_facts
@@ -32,24 +32,20 @@ def shown(report: Report, **options: bool) -> str:
 
 def small_checks() -> tuple[Check, ...]:
     """Three checks: one broken, one that it blocks, one that does not apply."""
-    common = {"title": "BIRD runs on ingress", "expected": "BIRD answers", "command": "birdc show status"}
+    common: dict[str, Any] = {"title": "BIRD runs on ingress", "expected": "BIRD answers"}
+    common["command"] = "birdc show status"
+    common["lesson"] = Lesson("it fails.", "it is broken.", "Repair it.")
+    bgp = Layer.BGP.check(machine="ingress")
     cause = "a [bold]cause[/bold] with \x1b[31mcolours\x1b[0m & <marks>"
     return (
-        Check(
-            "bgp.ingress",
-            Layer.BGP,
-            "ingress",
-            run=lambda _f, _l: failed("no", cause, "labctl up"),
-            stand_in=True,
-            **common,
-        ),
-        Check("route.x", Layer.ROUTE, "ingress", run=lambda _f, _l: passed("yes"), needs=("bgp.ingress",), **common),
-        Check("http.x", Layer.HTTP, "host", run=lambda _f, _l: skipped("not here"), **common),
+        Check(bgp, "ingress", run=lambda _f: failed("no", cause, "labctl up"), stand_in=True, **common),
+        Check(Layer.ROUTE.check("x"), "ingress", run=lambda _f: passed("yes"), needs=(bgp,), **common),
+        Check(Layer.HTTP.check("x"), "host", run=lambda _f: skipped("not here"), **common),
     )
 
 
 def small_report(lab: Lab, facts: Facts) -> Report:
-    return make_report(lab, judge(small_checks(), facts, lab), 1.4249)
+    return make_report(lab, judge(small_checks(), facts), 1.4249)
 
 
 def test_json_is_the_contracts(lab: Lab, healthy: Facts) -> None:
@@ -148,7 +144,7 @@ def test_a_reader_of_junit_counts_the_same(lab: Lab, healthy: Facts) -> None:
     report = judge_facts(lab, bird_stopped_on_worker1(healthy))
     suites = list(JUnitXml.fromstring(as_junit(report).encode()))
     cases = [case for suite in suites for case in suite]
-    assert [case.name for case in cases] == [result.id for result in report.results]
+    assert [case.name for case in cases] == [str(result.id) for result in report.results]
     assert sum(suite.failures for suite in suites) == report.count(Status.FAIL) == 1
     skipped = [case.name for case in cases if case.is_skipped]
     assert sum(suite.skipped for suite in suites) == len(skipped) == report.count(Status.BLOCKED)
@@ -158,7 +154,7 @@ def test_a_reader_of_junit_counts_the_same(lab: Lab, healthy: Facts) -> None:
 def test_junit_of_a_broken_lab_is_xml_with_every_check(lab: Lab, healthy: Facts) -> None:
     report = judge_facts(lab, bird_stopped_on_worker1(healthy))
     root = ET.fromstring(as_junit(report))
-    assert [case.get("name") for case in root.iter("testcase")] == [result.id for result in report.results]
+    assert [case.get("name") for case in root.iter("testcase")] == [str(result.id) for result in report.results]
     assert len(list(root.iter("failure"))) == 1
 
 
@@ -210,7 +206,7 @@ def test_table_shows_texts_as_they_are(lab: Lab, healthy: Facts) -> None:
 def test_every_check_has_its_line(lab: Lab, healthy: Facts) -> None:
     report = judge_facts(lab, healthy)
     text = shown(report, every_check=True)
-    assert all(result.id in text for result in report.results)
+    assert all(str(result.id) in text for result in report.results)
     assert "(stand-in)" in text
 
 
@@ -228,7 +224,7 @@ def test_every_root_cause_can_be_explained(lab: Lab, healthy: Facts, fault: obje
 def test_layers_report_what_below_them_is_to_blame(lab: Lab, healthy: Facts) -> None:
     whole = judge_facts(lab, etcd_down(healthy))
     report = make_report(lab, whole.results, 0.0, (Layer.CALICO,))
-    assert report.root_causes == ("cluster.etcd",)
+    assert tuple(map(str, report.root_causes)) == ("cluster.etcd",)
     assert {result.check.layer for result in report.results} == {Layer.CALICO, Layer.CLUSTER}
     fine = make_report(lab, judge_facts(lab, healthy).results, 0.0, (Layer.BGP,))
     assert {result.check.layer for result in fine.results} == {Layer.BGP}
@@ -251,21 +247,21 @@ def test_stand_ins_are_marked(lab: Lab, healthy: Facts) -> None:
 
 def test_every_check_is_complete(lab: Lab, healthy: Facts) -> None:
     results = judge_facts(lab, healthy).results
-    ids = [result.id for result in results]
+    ids = [str(result.id) for result in results]
     assert len(set(ids)) == len(ids)
     for result in results:
         check = result.check
         assert check.title
         assert check.expected
         assert check.command
-        assert check.id.split(".")[0] == check.layer.value
-        assert set(check.needs) <= set(ids)
+        assert str(check.id).startswith(f"{check.layer.value}.")
+        assert set(map(str, check.needs)) <= set(ids)
 
 
 def test_ids_that_explain_a_failure_exist_or_belong_to_another_source(lab: Lab, healthy: Facts) -> None:
     results = judge_facts(lab, healthy).results
-    ids = {result.id for result in results}
-    unknown = {id_ for result in results for id_ in result.check.explained_by if id_ not in ids}
+    ids = {str(result.id) for result in results}
+    unknown = {str(id_) for result in results for id_ in result.check.explained_by if str(id_) not in ids}
     assert unknown == set()
 
 

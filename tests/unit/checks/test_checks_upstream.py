@@ -15,9 +15,9 @@ import pytest
 from edits import with_objects, with_result, with_text
 from made_facts import make_facts, make_lab
 
+from labctl.checks.catalogue import probes_for
 from labctl.checks.check import Status
 from labctl.checks.facts import Facts
-from labctl.checks.questions import probes_for
 from labctl.checks.verify import judge_facts
 from labctl.facts.bird import birdc
 from labctl.facts.systemd import units_of
@@ -99,7 +99,7 @@ def real_calico() -> Facts:
 
 def test_a_healthy_lab_passes(real: Facts) -> None:
     report = judge_facts(LAB, real)
-    assert {id_: report.result(id_).outcome for id_ in report.root_causes} == {}
+    assert {str(id_): report.result(id_).outcome for id_ in report.root_causes} == {}
     assert report.ok
     assert not any(result.check.stand_in for result in report.results)
 
@@ -119,7 +119,7 @@ def test_real_calicos_pod_that_is_not_ready_is_named(real: Facts) -> None:
         pod["status"]["conditions"] = [{"type": "Ready", "status": "False", "reason": "ContainersNotReady"}]
 
     report = judge_facts(LAB, with_objects(real, "pods", unready))
-    assert "calico.agent.worker1" in report.root_causes
+    assert "calico.agent.worker1" in map(str, report.root_causes)
     assert report.result("calico.agent.worker1").outcome.cause == "calico-node-worker1 is Running: ContainersNotReady"
 
 
@@ -144,7 +144,7 @@ def test_an_export_filter_is_told_from_an_import_filter(real: Facts) -> None:
     facts = with_text(facts, "ingress", "bird-routes", lambda text: _without(text, block))
     facts = with_text(facts, "ingress", "routes", lambda text: text.replace(block, "10.9.9.0/26"))
     report = judge_facts(LAB, facts)
-    assert report.root_causes == ("route.ingress.worker1",)
+    assert tuple(map(str, report.root_causes)) == ("route.ingress.worker1",)
     assert "does not announce it to ingress: its export filter" in report.result("route.ingress.worker1").outcome.cause
 
 
@@ -164,4 +164,4 @@ def test_without_its_kinds_calico_is_not_asked_further(real: Facts) -> None:
     )
     facts = with_result(real, "controlplane", "api", stdout=missing)
     report = judge_facts(LAB, facts)
-    assert report.root_causes == ("calico.kinds",)
+    assert tuple(map(str, report.root_causes)) == ("calico.kinds",)

@@ -13,14 +13,14 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "checks"))
 
 from made_facts import make_facts, make_lab
 
+from labctl.checks.catalogue import all_checks
 from labctl.checks.check import Layer
-from labctl.checks.layers.all import all_checks
 from labctl.faults.catalogue import FAULTS
 from labctl.faults.fault import Fault, Method, apply_script, undo_script
 
 LAB = make_lab()
 TWO = make_lab(more="ingress: {count: 2}\n")
-IDS = {lab: [check.id for check in all_checks(lab, make_facts(lab))] for lab in (LAB, TWO)}
+IDS = {lab: [str(check.id) for check in all_checks(lab, make_facts(lab))] for lab in (LAB, TWO)}
 
 
 def test_there_are_faults_of_each_level_over_the_layers() -> None:

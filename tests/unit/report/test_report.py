@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.checks.check import Check, CheckResult, Layer, Outcome, Status, failed, passed, skipped
+from labctl.checks.check import Check, CheckId, CheckResult, Lesson, Outcome, Status, failed, passed, skipped
 from labctl.checks.report import Report
 from labctl.cli.main import cli
 from labctl.errors import RemoteError
@@ -41,8 +41,9 @@ def small_report(*, broken: bool) -> Report:
     """A few checks of our own, so that the golden files do not change with the real ones."""
 
     def result(id_: str, title: str, outcome: Outcome, machine: str = "ingress") -> CheckResult:
-        layer = Layer(id_.partition(".")[0])
-        check = Check(id_, layer, machine, title, "Established", "birdc show protocols", lambda facts, lab: outcome)
+        lesson = Lesson("it fails.", "it is broken.", "Repair it.")
+        parsed = CheckId.parse(id_)
+        check = Check(parsed, machine, title, "Established", "birdc show protocols", lambda facts: outcome, lesson)
         return CheckResult(check, outcome, (), 0.01)
 
     session = passed("Established")
@@ -66,7 +67,7 @@ def _version() -> str:
 
 def test_a_broken_lab_names_its_root_cause_first(document):
     made = document(ingress_answers=False)
-    assert made.report.root_causes == ("machine.ingress",)
+    assert tuple(map(str, made.report.root_causes)) == ("machine.ingress",)
     text = render(made, "html")
     assert text.index("What is broken") < text.index("Checks, layer by layer")
     assert "✗ machine.ingress" in text

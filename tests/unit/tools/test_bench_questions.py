@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from tools.bench.verify import Question, questions, sample
 
-from labctl.checks.record import load_facts
+from labctl.checks.facts import load_facts
 from labctl.checks.verify import judge_facts
 from labctl.model.lab import Lab
 

@@ -127,7 +127,7 @@ def test_the_headline_is_the_first_root_cause():
     report = judge_facts(LAB, disabled())
     verdict = verdict_of(report, looking=True)
     first = report.result(report.root_causes[0])
-    assert (verdict.state, verdict.check, verdict.looking) == ("broken", first.id, True)
+    assert (verdict.state, verdict.check, verdict.looking) == ("broken", str(first.id), True)
     assert verdict.title.lower() == first.outcome.cause.lower()
     assert verdict_of(judge_facts(LAB, healthy())).state == "ok"
 

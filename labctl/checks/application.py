@@ -1,75 +1,79 @@
-"""Layer cluster, second half: the application's Deployment, Service and Ingress fit together."""
+"""The application: its Deployment, Service, Ingress, endpoints and pods, and whether they fit together."""
 
 from __future__ import annotations
 
-from labctl.checks.check import Check, Layer, Outcome, counted, failed, listed, passed
+from labctl.checks.check import Outcome, counted, failed, listed, passed
 from labctl.checks.facts import Facts
-from labctl.checks.subjects import (
-    APP_NAME,
-    APP_NAMESPACE,
-    INGRESS_CLASS,
-    app_deployment,
-    app_paths,
-    app_service,
-    pods_of,
-    ready_endpoints,
-    require_api,
-    served_by_controller,
-)
-from labctl.facts.cluster import IngressPath, Pod, Service
+from labctl.facts.cluster import Deployment, Endpoint, IngressPath, Pod, Service
 from labctl.model.lab import Lab
 
+APP_NAMESPACE = "default"
+APP_NAME = "app"  # Deployment and Service, as in the article's YAML
+INGRESS_CLASS = "haproxy"
 
-def checks(lab: Lab, _facts: Facts) -> list[Check]:
-    """The application's checks."""
-    name = lab.controlplane.name
-    nodes = tuple(
-        f"{kind}.{node.name}"
-        for node in lab.nodes
-        for kind in ("cluster.node", "machine", "calico.cni", "calico.agent")
+
+def app_paths(facts: Facts, lab: Lab) -> tuple[IngressPath, ...]:
+    """The paths of all Ingresses for the application's host name."""
+    return tuple(path for path in facts.cluster.ingress_paths if path.host == lab.app.host)
+
+
+def served_by_controller(path: IngressPath) -> bool:
+    """Whether the controller takes this Ingress: its class, or none (--empty-ingress-class)."""
+    return path.class_name in ("", INGRESS_CLASS)
+
+
+def app_service(facts: Facts, lab: Lab) -> Service | None:
+    """The Service behind the application's host name; without an Ingress that leads to one, the article's."""
+    there = {(item.namespace, item.name): item for item in facts.cluster.services}
+    wanted = [(path.namespace, path.service) for path in app_paths(facts, lab)]
+    article = (APP_NAMESPACE, APP_NAME)
+    ordered = [article, *wanted] if article in wanted else [*wanted, article]
+    return next((there[name] for name in ordered if name in there), None)
+
+
+def app_endpoints(facts: Facts, lab: Lab) -> tuple[Endpoint, ...]:
+    """Everything behind that Service, ready or not."""
+    service = app_service(facts, lab)
+    return facts.cluster.endpoints.get((service.namespace, service.name), ()) if service else ()
+
+
+def ready_endpoints(facts: Facts, lab: Lab) -> tuple[Endpoint, ...]:
+    """What HAProxy should send requests to."""
+    return tuple(endpoint for endpoint in app_endpoints(facts, lab) if endpoint.ready)
+
+
+def app_deployment(facts: Facts) -> Deployment | None:
+    """The article's Deployment."""
+    wanted = (APP_NAMESPACE, APP_NAME)
+    return next((item for item in facts.cluster.deployments if (item.namespace, item.name) == wanted), None)
+
+
+def pods_of(deployment: Deployment, facts: Facts) -> tuple[Pod, ...]:
+    """The Deployment's pods, without those that are going away."""
+    wanted = deployment.selector.items()
+    return tuple(
+        pod
+        for pod in facts.cluster.pods
+        if pod.namespace == deployment.namespace and wanted <= pod.labels.items() and not pod.deleting
     )
-    return [
-        Check(
-            id="cluster.app",
-            layer=Layer.CLUSTER,
-            machine=name,
-            title="The application's pods are ready",
-            expected="at least one pod, and all of them ready",
-            command=f"kubectl get pods -l run={APP_NAME} -o wide",
-            run=deployment,
-            probe="api",
-            needs=("cluster.api",),
-            explained_by=(*nodes, "calico.pool"),
-        ),
-        Check(
-            id="cluster.service",
-            layer=Layer.CLUSTER,
-            machine=name,
-            title="The application's Service leads to its ready pods",
-            expected="one endpoint per ready pod, on a port where it listens",
-            command=f"kubectl describe service {APP_NAME}",
-            run=service,
-            probe="api",
-            needs=("cluster.api",),
-            explained_by=("cluster.app",),
-        ),
-        Check(
-            id="cluster.ingress",
-            layer=Layer.CLUSTER,
-            machine=name,
-            title=f"An Ingress of class {INGRESS_CLASS} serves {lab.app.host}",
-            expected=f"a rule for {lab.app.host} that leads to the application's Service",
-            command="kubectl describe ingress",
-            run=ingress,
-            probe="api",
-            needs=("cluster.api",),
-        ),
-    ]
+
+
+def network_pods(facts: Facts, lab: Lab) -> tuple[Pod, ...]:
+    """All running pods with an address of the pod network."""
+    return tuple(
+        pod
+        for pod in facts.cluster.pods
+        if pod.address
+        and pod.phase == "Running"
+        and not pod.host_network
+        and not pod.deleting
+        and pod.address in lab.network.pod_cidr
+    )
 
 
 def deployment(facts: Facts, _lab: Lab) -> Outcome:
     """The Deployment has pods and all are ready."""
-    require_api(facts, "deployments", "pods")
+    facts.require_api("deployments", "pods")
     found = app_deployment(facts)
     if found is None:
         return failed(
@@ -103,7 +107,7 @@ def _why_not_ready(broken: list[Pod], wanted: int, there: int) -> str:
 
 def service(facts: Facts, lab: Lab) -> Outcome:
     """The Service's selector finds the pods, and its target port is theirs."""
-    require_api(facts, "services", "endpoints", "pods")
+    facts.require_api("services", "endpoints", "pods")
     found = app_service(facts, lab)
     hint = f"labctl kubectl describe service {found.name if found else APP_NAME}"
     if found is None:
@@ -156,7 +160,7 @@ def _wrong_port(found: Service, pods: list[Pod]) -> str:
 
 def ingress(facts: Facts, lab: Lab) -> Outcome:
     """Some Ingress has a rule for the host, a class that the controller takes, and a Service and port that exist."""
-    require_api(facts, "ingresses", "ingressclasses", "services")
+    facts.require_api("ingresses", "ingressclasses", "services")
     paths = app_paths(facts, lab)
     hint = "labctl kubectl describe ingress"
     if not paths:

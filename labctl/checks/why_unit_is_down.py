@@ -1,11 +1,12 @@
-"""Finding causes that several layers share: why a unit does not run."""
+"""Whether a unit runs, and why it does not: shared by several layers."""
 
 from __future__ import annotations
 
-from labctl.checks.check import Cause
+from labctl.checks.check import Cause, Outcome, failed, passed
 from labctl.checks.facts import Facts, MissingFact
 from labctl.facts.fact import ParseError
 from labctl.facts.systemd import Unit, Units
+from labctl.model.lab import Lab, Machine
 
 
 def unit_state(facts: Facts, machine: str, name: str) -> Unit | None:
@@ -34,3 +35,14 @@ def why_unit_is_down(facts: Facts, machine: str, unit: Unit) -> Cause:
     return Cause(
         f"{unit.name} on {machine} is {unit.active} ({unit.sub}), result {unit.result or 'unknown'}{said}", hint
     )
+
+
+def unit_runs(name: str, facts: Facts, _lab: Lab, at: Machine) -> Outcome:
+    """The unit of that name is active."""
+    machine = at.name
+    unit = facts.on(machine)[Units].get(name)
+    if unit is None:
+        return failed(f"{name}: systemd does not show it", f"systemd on {machine} does not answer for {name}")
+    if unit.running:
+        return passed(str(unit))
+    return failed(str(unit), why_unit_is_down(facts, machine, unit))

@@ -1,93 +1,32 @@
-"""Layer route, second half: packets from ingress really get to each pod, at full size."""
+"""Packets from an ingress machine to pods, and why a pod does not answer, as far as its own network shows."""
 
 from __future__ import annotations
 
 from ipaddress import IPv4Address
 
-from labctl.checks.check import Cause, Check, Layer, Outcome, counted, failed, listed, passed, skipped
+from labctl.checks.application import network_pods
+from labctl.checks.check import Cause, Outcome, counted, failed, listed, passed, skipped
 from labctl.checks.facts import Facts, MissingFact
-from labctl.checks.layers.beneath import machine_ids
-from labctl.checks.layers.packets import lab_nic
+from labctl.checks.machine_packets import lab_nic
 from labctl.checks.policies import Packet, forbidden_by, how_to_show, selecting
-from labctl.checks.subjects import network_pods, of_ingress, views
-from labctl.checks.why_pod_is_silent import why_pod_is_silent
 from labctl.facts.cluster import Pod
 from labctl.facts.fact import ParseError
-from labctl.facts.pods import FirstHop, FullPing, Ping
+from labctl.facts.ip import Nic
+from labctl.facts.pods import GATEWAY, MOST_NAMESPACES, FirstHop, FullPing, Namespace, Ping, PodNamespaces
 from labctl.host.command import CommandResult
 from labctl.model.lab import Lab, Machine
 
 _NOT_FOUND = 127  # the shell's status for a command that is not there
 
 
-def checks(lab: Lab, facts: Facts) -> list[Check]:
-    """A check per node that has pods, and one per pod; for each ingress machine."""
-    return [check for view in views(lab) for check in _of_ingress(view, facts)]
-
-
-def _of_ingress(lab: Lab, facts: Facts) -> list[Check]:
+def pods_by_node(facts: Facts, lab: Lab) -> list[tuple[Machine, tuple[Pod, ...]]]:
+    """The nodes that have pods of the pod network, with these pods."""
     pods = network_pods(facts, lab)
-    found = []
-    for node in lab.nodes:
-        mine = [pod for pod in pods if pod.node == node.name]
-        if mine:
-            found.append(_node_check(lab, node, mine))
-            found += [_hop_check(lab, router, node, mine[0]) for router in lab.peers if lab.router]
-            found += [_pod_check(lab, node, pod) for pod in mine]
-    return found
+    found = [(node, tuple(pod for pod in pods if pod.node == node.name)) for node in lab.nodes]
+    return [(node, mine) for node, mine in found if mine]
 
 
-def _beneath(lab: Lab, node: Machine) -> tuple[str, ...]:
-    between = lab.peers if lab.router else ()
-    both = machine_ids((lab.ingress, *between, node))
-    ingress = lab.ingress.name
-    ways = (
-        *(f"route.{router.name}.{node.name}" for router in between),
-        f"route.{ingress}.{node.name}",
-        f"route.own.{node.name}",
-        f"route.strays.{ingress}",
-    )
-    own = (f"machine.{node.name}", f"calico.agent.{node.name}")
-    return (*both, *ways, *own)
-
-
-def _node_check(lab: Lab, node: Machine, pods: list[Pod]) -> Check:
-    def run(facts: Facts, _lab: Lab) -> Outcome:
-        return some_pod_answers(facts, lab, node, pods)
-
-    return Check(
-        id=of_ingress(f"route.pods.{node.name}", lab),
-        layer=Layer.ROUTE,
-        machine=lab.ingress.name,
-        title=f"Packets from {lab.ingress.name} get to the pods on {node.name} and back",
-        expected="a pod answers ping",
-        command=f"ping -c 1 {pods[0].address}",
-        run=run,
-        probe=f"ping {pods[0].address}",
-        needs=(f"machine.{lab.ingress.name}",),
-        explained_by=_beneath(lab, node),
-    )
-
-
-def _hop_check(lab: Lab, router: Machine, node: Machine, pod: Pod) -> Check:
-    def run(facts: Facts, _lab: Lab) -> Outcome:
-        return first_hop(facts, lab, router, pod)
-
-    return Check(
-        id=of_ingress(f"route.hop.{node.name}", lab),
-        layer=Layer.ROUTE,
-        machine=lab.ingress.name,
-        title=f"Packets from {lab.ingress.name} to the pods on {node.name} pass {router.name} first",
-        expected=f"{router.address} says that a packet for one hop ended there",
-        command=f"ping -c 1 -t 1 {pod.address}",
-        run=run,
-        probe=f"hop {pod.address}",
-        needs=(f"machine.{lab.ingress.name}", f"machine.{router.name}"),
-        explained_by=(of_ingress(f"route.pods.{node.name}", lab), *_beneath(lab, node)),
-    )
-
-
-def first_hop(facts: Facts, lab: Lab, router: Machine, pod: Pod) -> Outcome:
+def first_hop(facts: Facts, lab: Lab, _node: Machine, router: Machine, pod: Pod) -> Outcome:
     """A packet that may go one hop only ends at the router, which says so (ICMP time exceeded, RFC 792)."""
     result = facts.reach_from(lab.ingress.name).result(FirstHop(_address(pod)))
     if result.status == _NOT_FOUND:
@@ -99,39 +38,11 @@ def first_hop(facts: Facts, lab: Lab, router: Machine, pod: Pod) -> Outcome:
     return failed(_words(result), cause, f"labctl ssh {lab.ingress.name} -- ip route get {pod.address}")
 
 
-def _pod_check(lab: Lab, node: Machine, pod: Pod) -> Check:
-    def run(facts: Facts, _lab: Lab) -> Outcome:
-        return pod_answers(facts, lab, node, pod)
-
-    return Check(
-        id=of_ingress(f"route.pod.{pod.name}", lab),
-        layer=Layer.ROUTE,
-        machine=lab.ingress.name,
-        title=f"Pod {pod.full_name} on {node.name} answers {lab.ingress.name}, at full packet size",
-        expected="answers ping, small and large",
-        command=f"ping -c 1 {pod.address}",
-        run=run,
-        probe=f"ping {pod.address}",
-        needs=(f"machine.{lab.ingress.name}",),
-        explained_by=(of_ingress(f"route.pods.{node.name}", lab), *_beneath(lab, node)),
-    )
-
-
-def _ping(facts: Facts, lab: Lab, pod: Pod, kind: type[Ping | FullPing] = Ping) -> CommandResult:
-    return facts.reach_from(lab.ingress.name).result(kind(_address(pod)))
-
-
-def _address(pod: Pod) -> IPv4Address:
-    """Only pods with an address are asked (network_pods)."""
-    assert pod.address is not None
-    return pod.address
-
-
-def some_pod_answers(facts: Facts, lab: Lab, node: Machine, pods: list[Pod]) -> Outcome:
+def some_pod_answers(facts: Facts, lab: Lab, node: Machine, pods: tuple[Pod, ...]) -> Outcome:
     """At least one of the node's pods answers: the way there and back works. Those that may not be pinged are not."""
     ping = Packet(lab.ingress.address)
     policies = [forbidden_by(lab, facts.cluster, pod, ping) for pod in pods]
-    pods = [pod for pod, policy in zip(pods, policies, strict=True) if policy is None]
+    pods = tuple(pod for pod, policy in zip(pods, policies, strict=True) if policy is None)
     if not pods:
         return skipped(f"not pinged: {listed(sorted({str(policy) for policy in policies}))} forbids it")
     results = [_ping(facts, lab, pod) for pod in pods]
@@ -184,6 +95,16 @@ def _why_no_answer(facts: Facts, lab: Lab, node: Machine, pod: Pod, words: str) 
     return Cause(f"{who}, others there do: {words}", f"labctl ssh {node.name} -- ip route get {pod.address}")
 
 
+def _ping(facts: Facts, lab: Lab, pod: Pod, kind: type[Ping | FullPing] = Ping) -> CommandResult:
+    return facts.reach_from(lab.ingress.name).result(kind(_address(pod)))
+
+
+def _address(pod: Pod) -> IPv4Address:
+    """Only pods with an address are asked (network_pods)."""
+    assert pod.address is not None
+    return pod.address
+
+
 def _words(result: CommandResult) -> str:
     """What ping said beside its statistics."""
     lines = [line.strip() for line in (result.stdout + "\n" + result.stderr).splitlines() if line.strip()]
@@ -198,3 +119,56 @@ def _mtu(facts: Facts, lab: Lab) -> int:
     except (MissingFact, ParseError):
         nic = None
     return (nic.mtu if nic else 1500) - lab.network.encapsulation.overhead
+
+
+def why_pod_is_silent(facts: Facts, pod: Pod) -> Cause | None:
+    """What is wrong inside this pod's network; None if nothing is, or nobody looked."""
+    spaces = facts.on(pod.node).get(PodNamespaces) if pod.node in facts.machines else None
+    if spaces is None:
+        return None
+    mine = next((space for space in spaces if any(_has(nic, pod.address) for nic in space.nics)), None)
+    if mine is None:
+        return _without_address(facts, pod, spaces)
+    why = _wrong_inside(mine, pod)
+    hint = f"labctl ssh {pod.node} -- ip netns exec {mine.name} {why[1]}" if why else ""
+    return Cause(f"inside pod {pod.name} on {pod.node} {why[0]}", hint) if why else None
+
+
+def _has(nic: Nic, address: IPv4Address | None) -> bool:
+    return any(item.ip == address for item in nic.addresses)
+
+
+def _without_address(facts: Facts, pod: Pod, spaces: tuple[Namespace, ...]) -> Cause | None:
+    """No namespace has the pod's address: it was taken away, or changed to one that is no pod's."""
+    if len(spaces) >= MOST_NAMESPACES:
+        return None
+    known = {item.address for item in facts.cluster.pods}
+    others = [item.ip for space in spaces for nic in space.nics for item in nic.addresses if item.ip not in known]
+    instead = f"; one there has {others[0]} instead" if others else ""
+    cause = f"no pod's interface on {pod.node} has the address {pod.address} of pod {pod.name}{instead}"
+    return Cause(cause, f"labctl kubectl -n {pod.namespace} delete pod {pod.name}")
+
+
+def _wrong_inside(space: Namespace, pod: Pod) -> tuple[str, str] | None:
+    """What is wrong, and the command that shows it."""
+    nic = next(nic for nic in space.nics if _has(nic, pod.address))
+    if not (nic.up and nic.carrier):
+        return f"{nic.name} is down", "ip link"
+    if space.drop_rules:
+        rule = space.drop_rules[0]
+        return f"a firewall rule {rule.effect} packets ({rule})", "nft -a list ruleset"
+    if space.ignores_ping:
+        return "net.ipv4.icmp_echo_ignore_all is 1: it answers no ping", "sysctl net.ipv4.icmp_echo_ignore_all"
+    return _wrong_way(space)
+
+
+def _wrong_way(space: Namespace) -> tuple[str, str] | None:
+    ways = [route for route in space.routes if route.destination.prefixlen == 0]
+    if not ways:
+        return "there is no default route, so its answers go nowhere", "ip route"
+    if ways[0].gateways != (GATEWAY,):
+        return f"the default route is wrong ({ways[0]}): it should lead via {GATEWAY}", "ip route"
+    astray = [route for route in space.routes if route.gateways not in ((GATEWAY,), ()) or route.kind != "unicast"]
+    if astray:
+        return f"the route {astray[0]} leads answers elsewhere", "ip route"
+    return None

@@ -1,0 +1,127 @@
+"""What this host knows about the lab, without root where possible, and a look into machines that do not answer."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from ipaddress import IPv4Address
+
+from labctl.checks.collector import TIMED_OUT
+from labctl.checks.facts import HostFacts, MachineFacts
+from labctl.checks.questions import network_probes
+from labctl.checks.round_trip import INTERPRETER, parse_frames, program
+from labctl.errors import HostError, LabctlError
+from labctl.host.command import CommandResult
+from labctl.host.host import Host
+from labctl.host.threads import InterruptiblePool
+from labctl.model.lab import Lab, Machine
+from labctl.providers.registry import console_of
+
+NOT_FOUND = 127
+
+
+def run_here(words: tuple[str, ...], seconds: float, stdin: str = "") -> CommandResult:
+    """Run a program on the host; status 124 where it took too long, 127 where it is missing."""
+    started = time.monotonic()
+    try:
+        done = subprocess.run(
+            words, input=stdin, capture_output=True, text=True, errors="replace", timeout=seconds, check=False
+        )
+        status, out, err = done.returncode, done.stdout, done.stderr
+    except subprocess.TimeoutExpired:
+        status, out, err = TIMED_OUT, "", f"no end after {seconds:g} s"
+    except OSError as error:
+        status, out, err = NOT_FOUND, "", str(error)
+    return CommandResult(" ".join(words), status, out, err, time.monotonic() - started)
+
+
+STATE = "state"
+"""The result that says in what state the machine's container is: RUNNING, STOPPED, FROZEN (lxc-info(1))."""
+_SECONDS = 2.0
+
+
+def look_inside_all(lab: Lab, machines: Sequence[Machine], host: Host | None = None) -> dict[str, MachineFacts]:
+    """What is found in these machines, by name, all at once; nothing where there is no way in."""
+    host = host or Host()
+    if not machines or not host.is_root:
+        return {}
+    with InterruptiblePool(max_workers=len(machines)) as pool:
+        found = pool.map(lambda machine: look_inside(lab, machine, host), machines)
+        return {item.name: item for item in found if item}
+
+
+def look_inside(lab: Lab, machine: Machine, host: Host) -> MachineFacts | None:
+    """The state of the machine and, while it runs, its network as it looks from within; None without a console."""
+    console = console_of(lab, machine.name, host)
+    if console is None:
+        return None
+    try:
+        state = console.state(deadline=_SECONDS)
+    except HostError:
+        return None
+    except LabctlError as error:
+        state = CommandResult("", TIMED_OUT, "", error.what, _SECONDS)
+    results = {STATE: state}
+    if state.stdout.strip() == "RUNNING":
+        with suppress(LabctlError):  # it hangs
+            probes = network_probes(lab, machine)
+            done = console.run(program(probes).decode(), interpreter=INTERPRETER, deadline=_SECONDS)
+            results.update(parse_frames(done.stdout, probes).results)
+    return MachineFacts(machine.name, "", results)
+
+
+_PING_SECONDS = "0.7"  # a kernel on the next bridge answers within milliseconds
+_NAME_SECONDS = 0.7  # a resolver that waits for a DNS server that is not there must not hold up verify
+
+
+def route_command(lab: Lab) -> tuple[str, ...]:
+    """The command that shows the host's way to the lab."""
+    return way_command(lab.entry)
+
+
+def way_command(address: IPv4Address) -> tuple[str, ...]:
+    """The command that shows how this host's packets for an address leave."""
+    return ("ip", "-json", "route", "get", str(address))
+
+
+def name_command(lab: Lab) -> tuple[str, ...]:
+    """The command that shows what the application's name means on this host."""
+    return ("getent", "ahostsv4", lab.app.host)
+
+
+def ask_host(lab: Lab, silent: Sequence[Machine] = ()) -> HostFacts:
+    """Ask the host. Raises nothing: a program that is missing leaves status 127.
+
+    silent: machines that do not answer over SSH; they are pinged, all at once, less than a second.
+    """
+    with InterruptiblePool(max_workers=1) as pool:
+        looking = pool.submit(look_inside_all, lab, silent)
+        answering = _answering(silent)
+        inside = looking.result()
+    pinged = tuple(str(machine.address) for machine in silent if machine.name in answering)
+    names = run_here(name_command(lab), _NAME_SECONDS).stdout
+    addresses = dict.fromkeys(line.split()[0] for line in names.splitlines() if line.split())
+    return HostFacts(
+        route=run_here(route_command(lab), _SECONDS),
+        neighbours=run_here(("ip", "-json", "neigh"), _SECONDS),
+        name_addresses=tuple(addresses),
+        pinged=pinged,
+        ways={str(machine.address): run_here(way_command(machine.address), _SECONDS) for machine in silent},
+        links=run_here(("ip", "-json", "-details", "link"), _SECONDS),
+        clock=time.time(),
+        inside=inside,
+        firewall=run_here(("nft", "list", "ruleset"), _SECONDS) if Host().is_root else None,
+        load=Host().load_average(),
+    )
+
+
+def _answering(machines: Sequence[Machine]) -> frozenset[str]:
+    """The names of those that answer ping."""
+    if not machines:
+        return frozenset()
+    with InterruptiblePool(max_workers=len(machines)) as pool:
+        commands = [("ping", "-n", "-c", "1", "-W", _PING_SECONDS, str(machine.address)) for machine in machines]
+        results = pool.map(lambda words: run_here(words, _SECONDS), commands)
+        return frozenset(machine.name for machine, result in zip(machines, results, strict=True) if result.ok)
