@@ -19,12 +19,10 @@ from labctl.facts.certificates import (
     certificates_of,
 )
 from labctl.facts.kubernetes import API_PORT
-from labctl.facts.system import Filesystems, Inodes, Memory, ReadOnlyMounts, SysctlFiles, Sysctls
+from labctl.facts.system import Filesystems, Inodes, ReadOnlyMounts, SysctlFiles, Sysctls
 from labctl.facts.systemd import BIRD_UNIT, FailedUnits, Units, units_of
 from labctl.model.lab import Lab, Machine
 
-LEAST_MEMORY_KIB = 64 * 1024  # below it the kernel's OOM killer is near
-MOST_CLOCK_SECONDS = 2.0  # etcd warns at 1 s; TLS certificates begin to fail with minutes
 FULLEST_PERCENT = 95.0  # kubelet evicts pods at 85-90 % (imagefs 15 %, nodefs 10 % free); above 95 % etcd and logs fail
 _WRITTEN = ("/var", "/etc")
 _OWN = "/etc/labctl/"  # host keys, which nobody is to change
@@ -167,23 +165,3 @@ def system(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
         return passed("no failed unit")
     cause = f"{counted(len(broken), 'unit')} failed on {machine.name}: {listed(broken)}"
     return failed(listed(broken), cause, f"labctl ssh {machine.name} -- systemctl status {broken[0]}")
-
-
-def memory(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
-    """There is memory left."""
-    available = facts.on(machine.name)[Memory].get("MemAvailable", 0)
-    words = f"{available // 1024} MiB available"
-    if available >= LEAST_MEMORY_KIB:
-        return passed(words)
-    return failed(words, f"{machine.name} is out of memory", f"labctl ssh {machine.name} -- free -m")
-
-
-def clock(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
-    """The machine's clock agrees with the host's."""
-    offset = facts.on(machine.name).clock_offset
-    words = f"{offset:+.1f} s"
-    if abs(offset) <= MOST_CLOCK_SECONDS:
-        return passed(words)
-    side = "ahead of" if offset > 0 else "behind"
-    cause = f"the clock of {machine.name} is {abs(offset):.0f} s {side} this host's"
-    return failed(words, cause, f"labctl ssh {machine.name} -- timedatectl")

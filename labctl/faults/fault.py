@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from importlib import resources
 
-from labctl.checks.check import Layer
+from labctl.checks.check import CheckId, Layer
 from labctl.model.lab import Lab, Machine, Role, Source
 
 
@@ -30,9 +30,9 @@ class Fault:
     level: 1 (one command shows it) to 3 (one must know how the parts work together). lesson: what the student learns,
     without the answer. answer: what is broken, for the teacher. role: of the machine that verify must name; there may
     be several of that role. runs_on: the role of the machine where the scripts run, if that is another one. apply,
-    undo: bash scripts that may use the functions of functions.sh; each may run twice. root_causes: patterns (fnmatch)
-    of the checks that verify may name. cause: words that the named cause must contain. In the last two, {machine} and
-    {address} stand for the machine's. sources: the kinds of lab that can have the fault.
+    undo: bash scripts that may use the functions of functions.sh; each may run twice. root_causes: the checks
+    that verify may name, `*` for any pod. cause: words that the named cause must contain. In the last two, {machine}
+    and, in the cause, {address} stand for the machine's. sources: the kinds of lab that can have the fault.
     """
 
     name: str
@@ -41,7 +41,7 @@ class Fault:
     lesson: str
     answer: str
     role: Role
-    root_causes: tuple[str, ...]
+    root_causes: tuple[CheckId, ...]
     cause: str
     apply: str = ""
     undo: str = ""
@@ -70,12 +70,12 @@ class Fault:
             return lab.ingresses
         return _with_role(lab, self.role)
 
-    def checks(self, lab: Lab, machine: Machine) -> tuple[str, ...]:
-        """Patterns of the checks that verify may name if that machine has the fault."""
-        patterns = [pattern.format(machine=machine.name, address=machine.address) for pattern in self.root_causes]
+    def checks(self, lab: Lab, machine: Machine) -> tuple[CheckId, ...]:
+        """The checks that verify may name if that machine has the fault; as text, patterns of fnmatch."""
+        found = [_about(check, machine) for check in self.root_causes]
         if machine not in lab.ingresses[1:]:
-            return tuple(patterns)
-        return tuple(_for_other_ingress(pattern, lab.ingress.name, machine.name) for pattern in patterns)
+            return tuple(found)
+        return tuple(_for_other_ingress(check, lab.ingress.name, machine.name) for check in found)
 
     def script_machine(self, lab: Lab, machine: Machine) -> Machine:
         """Where the scripts run if ``machine`` has the fault: there, or on another machine of the role runs_on."""
@@ -85,12 +85,20 @@ class Fault:
         return (others or [item for item in lab.machines if item != machine])[0]
 
 
-def _for_other_ingress(pattern: str, first: str, other: str) -> str:
-    """The pattern for the other ingress machine; the ids of the proxy's checks do not contain the first one's name."""
-    words = pattern.split(".")
-    if other in words:
-        return pattern
-    return ".".join(other if word == first else word for word in (words if first in words else [*words, other]))
+def _about(check: CheckId, machine: Machine) -> CheckId:
+    """The check with the machine's name in its place."""
+    subject, about = (text.format(machine=machine.name) for text in (check.subject, check.machine))
+    return CheckId(check.layer, subject, about)
+
+
+def _for_other_ingress(check: CheckId, first: str, other: str) -> CheckId:
+    """The check of the other ingress machine; the ids of the proxy's checks do not contain the first one's name."""
+    subject, machine = check.subject, check.machine
+    if other in (subject, machine):
+        return check
+    if first in (subject, machine):
+        return CheckId(check.layer, *(other if word == first else word for word in (subject, machine)))
+    return CheckId(check.layer, ".".join(word for word in (subject, machine) if word), other)
 
 
 def _with_role(lab: Lab, role: Role) -> tuple[Machine, ...]:
@@ -104,7 +112,7 @@ def object_fault(  # noqa: PLR0917 - the catalogue is a table, a row per fault
     layer: Layer,
     name: str,
     level: int,
-    root_cause: str,
+    root_cause: CheckId,
     cause: str,
     answer: str,
     lesson: str,

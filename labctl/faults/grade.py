@@ -85,7 +85,9 @@ def _mark(lab: Lab, report: Report, item: AppliedFault, now: float) -> Mark:
 def _is_repaired(lab: Lab, report: Report, item: AppliedFault) -> bool:
     """Whether the checks that would name the fault pass. A blocked check does not."""
     patterns = fault_named(item.name).checks(lab, lab.machine(item.machine))
-    naming = [result for result in report.results if any(fnmatchcase(str(result.id), pattern) for pattern in patterns)]
+    naming = [
+        result for result in report.results if any(fnmatchcase(str(result.id), str(pattern)) for pattern in patterns)
+    ]
     return bool(naming) and all(result.status in (Status.PASS, Status.SKIPPED) for result in naming)
 
 

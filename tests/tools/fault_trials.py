@@ -126,7 +126,7 @@ class Trials:
 def is_named(fault: Fault, machine: Machine, report: Report) -> bool:
     """Whether verify names this fault, its machine and its cause, and nothing else."""
     words = {"machine": machine.name, "address": str(machine.address)}
-    patterns = [pattern.format(**words) for pattern in fault.root_causes]
+    patterns = [str(check).format(**words) for check in fault.root_causes]
     if not report.root_causes:
         return False
     if not all(any(fnmatchcase(id_, pattern) for pattern in patterns) for id_ in report.root_causes):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from labctl.checks.check import Layer, Lesson
+from labctl.checks import machine_network as network
+from labctl.checks import machine_packets as packets
+from labctl.checks import machine_state as state
+from labctl.checks.check import Layer, Lesson, Outcome, failed, passed
 from labctl.checks.declare import (
     Declaration,
     Declarations,
@@ -12,46 +15,13 @@ from labctl.checks.declare import (
     each_node,
     host_route,
 )
-from labctl.checks.machine_network import (
-    address,
-    arp_settings,
-    connections,
-    default_route,
-    forwarding,
-    names,
-    neighbours,
-    time_to_live,
-)
-from labctl.checks.machine_packets import firewall, mtu, processes, rp_filter, shaping
-from labctl.checks.machine_state import (
-    FULLEST_PERCENT,
-    LEAST_MEMORY_KIB,
-    MOST_CLOCK_SECONDS,
-    boot,
-    certificates,
-    clock,
-    disk,
-    kubeconfigs,
-    memory,
-    system,
-)
+from labctl.checks.facts import Facts
 from labctl.checks.why_machine_is_silent import answers_over_ssh
-from labctl.facts.bird import BirdSyntax
-from labctl.facts.certificates import Certificates, KubeconfigServers
-from labctl.facts.ip import Addresses, Neighbours, QueueingDisciplines, Routes
-from labctl.facts.nftables import DropRules
-from labctl.facts.system import (
-    Filesystems,
-    HostName,
-    HostNames,
-    Inodes,
-    Memory,
-    ReadOnlyMounts,
-    StoppedProcesses,
-    SysctlFiles,
-    Sysctls,
-)
-from labctl.facts.systemd import FailedUnits, Units
+from labctl.facts import bird, certificates, ip, nftables, system, systemd
+from labctl.model.lab import Lab, Machine
+
+LEAST_MEMORY_KIB = 64 * 1024  # below it the kernel's OOM killer is near
+MOST_CLOCK_SECONDS = 2.0  # etcd warns at 1 s; TLS certificates begin to fail with minutes
 
 CHECKS = Declarations(Layer.MACHINE, by_machine=True)
 
@@ -79,9 +49,9 @@ CHECKS.add(
 CHECKS.add(
     Declaration(
         "system",
-        system,
+        state.system,
         on=each_machine,
-        reads=(FailedUnits,),
+        reads=(systemd.FailedUnits,),
         title="No unit has failed on {machine}",
         expected="no failed unit",
         command="systemctl --failed",
@@ -95,9 +65,9 @@ CHECKS.add(
 CHECKS.add(
     Declaration(
         "address",
-        address,
+        network.address,
         on=each_machine,
-        reads=(Addresses, Neighbours),
+        reads=(ip.Addresses, ip.Neighbours),
         title="{machine} alone has {0.address}",
         expected="{0.address}, on an interface that is up",
         command="ip addr",
@@ -111,9 +81,9 @@ CHECKS.add(
 CHECKS.add(
     Declaration(
         "mtu",
-        mtu,
+        packets.mtu,
         on=each_machine,
-        reads=(Addresses,),
+        reads=(ip.Addresses,),
         title="{machine} sends packets of full size",
         expected="the same MTU as the other machines",
         command="ip link",
@@ -127,11 +97,11 @@ CHECKS.add(
 CHECKS.add(
     Declaration(
         "disk",
-        disk,
+        state.disk,
         on=each_machine,
-        reads=(Filesystems, Inodes, ReadOnlyMounts),
+        reads=(system.Filesystems, system.Inodes, system.ReadOnlyMounts),
         title="{machine} has disk space",
-        expected=f"less than {FULLEST_PERCENT:.0f} % full",
+        expected=f"less than {state.FULLEST_PERCENT:.0f} % full",
         command="df -h",
         lesson=Lesson(
             "programs that worked an hour ago refuse to start; logs end in the middle of a line.",
@@ -141,12 +111,22 @@ CHECKS.add(
     )
 )
 
+
+def memory(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
+    """There is memory left."""
+    available = facts.on(machine.name)[system.Memory].get("MemAvailable", 0)
+    words = f"{available // 1024} MiB available"
+    if available >= LEAST_MEMORY_KIB:
+        return passed(words)
+    return failed(words, f"{machine.name} is out of memory", f"labctl ssh {machine.name} -- free -m")
+
+
 CHECKS.add(
     Declaration(
         "memory",
         memory,
         on=each_machine,
-        reads=(Memory,),
+        reads=(system.Memory,),
         title="{machine} has free memory",
         expected=f"at least {LEAST_MEMORY_KIB // 1024} MiB available",
         command="free -m",
@@ -160,9 +140,9 @@ CHECKS.add(
 CHECKS.add(
     Declaration(
         "names",
-        names,
+        network.names,
         on=each_machine,
-        reads=(HostNames, HostName),
+        reads=(system.HostNames, system.HostName),
         title="{machine} resolves the other machines' names",
         expected="each machine's own address",
         command="cat /etc/hosts",
@@ -173,6 +153,18 @@ CHECKS.add(
         ),
     )
 )
+
+
+def clock(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
+    """The machine's clock agrees with the host's."""
+    offset = facts.on(machine.name).clock_offset
+    words = f"{offset:+.1f} s"
+    if abs(offset) <= MOST_CLOCK_SECONDS:
+        return passed(words)
+    side = "ahead of" if offset > 0 else "behind"
+    cause = f"the clock of {machine.name} is {abs(offset):.0f} s {side} this host's"
+    return failed(words, cause, f"labctl ssh {machine.name} -- timedatectl")
+
 
 CHECKS.add(
     Declaration(
@@ -192,9 +184,9 @@ CHECKS.add(
 CHECKS.add(
     Declaration(
         "firewall",
-        firewall,
+        packets.firewall,
         on=each_machine,
-        reads=(DropRules,),
+        reads=(nftables.DropRules,),
         title="No firewall rule on {machine} blocks the lab",
         expected="none but those of Kubernetes and Calico",
         command="nft list ruleset",
@@ -208,9 +200,9 @@ CHECKS.add(
 CHECKS.add(
     Declaration(
         "shaping",
-        shaping,
+        packets.shaping,
         on=each_machine,
-        reads=(QueueingDisciplines,),
+        reads=(ip.QueueingDisciplines,),
         title="No interface of {machine} drops or delays packets",
         expected="no netem, no tbf",
         command="tc qdisc show",
@@ -224,9 +216,9 @@ CHECKS.add(
 CHECKS.add(
     Declaration(
         "rp_filter",
-        rp_filter,
+        packets.rp_filter,
         on=each_machine,
-        reads=(Sysctls, Addresses),
+        reads=(system.Sysctls, ip.Addresses),
         title="{machine} accepts answers on any path",
         expected="not 1 (strict)",
         command="sysctl -a -r 'rp_filter$'",
@@ -240,9 +232,9 @@ CHECKS.add(
 CHECKS.add(
     Declaration(
         "processes",
-        processes,
+        packets.processes,
         on=each_machine,
-        reads=(StoppedProcesses,),
+        reads=(system.StoppedProcesses,),
         title="No process on {machine} is stopped by a signal",
         expected="none in state T",
         command="ps -eo stat,pid,args | grep ^T",
@@ -256,9 +248,9 @@ CHECKS.add(
 CHECKS.add(
     Declaration(
         "neighbours",
-        neighbours,
+        network.neighbours,
         on=each_machine,
-        reads=(Neighbours,),
+        reads=(ip.Neighbours,),
         title="{machine} learns the other machines' MAC addresses by ARP",
         expected="no permanent entry",
         command="ip neigh show nud permanent",
@@ -272,9 +264,9 @@ CHECKS.add(
 CHECKS.add(
     Declaration(
         "connections",
-        connections,
+        network.connections,
         on=each_machine,
-        reads=(Sysctls,),
+        reads=(system.Sysctls,),
         title="{machine} can track more connections",
         expected="less than 95 % of the table used",
         command="sysctl net.netfilter.nf_conntrack_count net.netfilter.nf_conntrack_max",
@@ -288,9 +280,9 @@ CHECKS.add(
 CHECKS.add(
     Declaration(
         "certificates",
-        certificates,
+        state.certificates,
         on=each_but_routers,
-        reads=(Certificates,),
+        reads=(certificates.Certificates,),
         title="The certificates of {machine} exist and are valid",
         expected="each valid now",
         command="openssl x509 -noout -enddate -in FILE",
@@ -304,9 +296,9 @@ CHECKS.add(
 CHECKS.add(
     Declaration(
         "ttl",
-        time_to_live,
+        network.time_to_live,
         on=each_machine,
-        reads=(Sysctls,),
+        reads=(system.Sysctls,),
         title="Packets of {machine} can pass several routers",
         expected="64",
         command="sysctl net.ipv4.ip_default_ttl",
@@ -320,9 +312,9 @@ CHECKS.add(
 CHECKS.add(
     Declaration(
         "boot",
-        boot,
+        state.boot,
         on=each_machine,
-        reads=(Units, BirdSyntax, SysctlFiles, Sysctls),
+        reads=(systemd.Units, bird.BirdSyntax, system.SysctlFiles, system.Sysctls),
         title="{machine} will work the same after its next boot",
         expected="each unit enabled, configuration files correct",
         command="systemctl is-enabled UNIT; grep -r . /etc/sysctl.d",
@@ -336,9 +328,9 @@ CHECKS.add(
 CHECKS.add(
     Declaration(
         "arp",
-        arp_settings,
+        network.arp_settings,
         on=each_machine,
-        reads=(Sysctls, Addresses),
+        reads=(system.Sysctls, ip.Addresses),
         title="{machine} answers ARP requests, its pods' too",
         expected="arp_ignore 0, proxy_arp 1 on the pods' interfaces",
         command="sysctl -a -r '(arp_ignore|proxy_arp)$'",
@@ -352,9 +344,9 @@ CHECKS.add(
 CHECKS.add(
     Declaration(
         "kubeconfigs",
-        kubeconfigs,
+        state.kubeconfigs,
         on=each_node,
-        reads=(KubeconfigServers,),
+        reads=(certificates.KubeconfigServers,),
         title="The kubeconfigs of {machine} point to the API",
         expected="the control plane's address",
         command="grep server: /etc/kubernetes/*.conf",
@@ -368,9 +360,9 @@ CHECKS.add(
 CHECKS.add(
     Declaration(
         "forwarding",
-        forwarding,
+        network.forwarding,
         on=each_forwarder,
-        reads=(Sysctls, Addresses),
+        reads=(system.Sysctls, ip.Addresses),
         title="{machine} forwards packets",
         expected="1",
         command="sysctl net.ipv4.ip_forward",
@@ -385,9 +377,9 @@ CHECKS.add(
 CHECKS.add(
     Declaration(
         "default",
-        default_route,
+        network.default_route,
         on=each_node,
-        reads=(Routes,),
+        reads=(ip.Routes,),
         title="{machine} has a default route",
         expected="a default route",
         command="ip route show default",

@@ -14,7 +14,7 @@ FAULTS = (
     _object(
         "pods-scaled-to-zero",
         1,
-        "cluster.app",
+        Layer.CLUSTER.check("app"),
         "scaled to 0 pods",
         "Deployment app wants 0 pods",
         "503, and no error anywhere: look at the desired state before the actual state.",
@@ -23,7 +23,7 @@ FAULTS = (
     _object(
         "pods-unready",
         2,
-        "cluster.app",
+        Layer.CLUSTER.check("app"),
         "not ready",
         "the readiness probe checks a port on which the application does not listen",
         "Running is not ready: what decides whether a pod gets requests.",
@@ -39,7 +39,7 @@ FAULTS = (
     _object(
         "image-wrong",
         1,
-        "cluster.app",
+        Layer.CLUSTER.check("app"),
         "Pull",
         "the Deployment names an image that does not exist",
         "A new version does not start: where Kubernetes says why, and why the old one keeps serving.",
@@ -52,7 +52,7 @@ FAULTS = (
     _object(
         "service-selector-wrong",
         1,
-        "cluster.service",
+        Layer.CLUSTER.check("service"),
         "selects run=aap",
         "the Service selects pods by a label that none has",
         "Pods are ready but get no requests: how a Service finds its pods.",
@@ -61,7 +61,7 @@ FAULTS = (
     _object(
         "service-port-wrong",
         2,
-        "cluster.service",
+        Layer.CLUSTER.check("service"),
         "8081",
         "the Service's targetPort is not the port of its pods",
         "port and targetPort: which of a Service's ports is which.",
@@ -70,7 +70,7 @@ FAULTS = (
     _object(
         "ingress-class-wrong",
         2,
-        "cluster.ingress",
+        Layer.CLUSTER.check("ingress"),
         "class",
         "the Ingress has a class that the controller does not serve",
         "A correct Ingress that no controller serves: how a controller knows which ones are its own.",
@@ -79,7 +79,7 @@ FAULTS = (
     _object(
         "ingress-host-wrong",
         1,
-        "cluster.ingress",
+        Layer.CLUSTER.check("ingress"),
         "no Ingress has a rule for",
         "the Ingress has a rule for another host name",
         "404 is an answer too: who sends it, and what it means.",
@@ -88,7 +88,7 @@ FAULTS = (
     _object(
         "ingress-service-wrong",
         1,
-        "cluster.ingress",
+        Layer.CLUSTER.check("ingress"),
         "no Service app2",
         "the Ingress points to a Service that does not exist",
         "From the host name to the pod: every object on the way must name the next one.",
@@ -101,7 +101,7 @@ FAULTS = (
     _object(
         "service-deleted",
         1,
-        "cluster.service",
+        Layer.CLUSTER.check("service"),
         "there is no Service app",
         "Service app is deleted",
         "A missing object writes no log: compare what exists with what should exist.",

@@ -23,7 +23,7 @@ FAULTS = (
         lesson="What applies Calico's objects on a node, and what keeps working without it.",
         answer="Calico's agent is stopped on a worker",
         role=Role.WORKER,
-        root_causes=("calico.agent.{machine}",),
+        root_causes=(Layer.CALICO.check("agent", "{machine}"),),
         cause="labctl-calico-node.service on {machine} was stopped",
         apply="stop_unit labctl-calico-node.service",
         undo="start_units",
@@ -36,7 +36,7 @@ FAULTS = (
         lesson="A node is NotReady and says why: what the kubelet needs before it can run pods.",
         answer="Calico's CNI configuration is missing on a worker",
         role=Role.WORKER,
-        root_causes=("calico.cni.{machine}",),
+        root_causes=(Layer.CALICO.check("cni", "{machine}"),),
         cause="{machine} has no CNI configuration",
         apply="back_up_file /etc/cni/net.d/10-calico.conflist\nrm -f /etc/cni/net.d/10-calico.conflist",
         undo="restore_files",
@@ -48,7 +48,7 @@ FAULTS = (
         lesson="New pods get unexpected addresses: which of several CNI configurations is used.",
         answer="a second CNI configuration sorts before Calico's by name",
         role=Role.WORKER,
-        root_causes=("calico.cni.{machine}",),
+        root_causes=(Layer.CALICO.check("cni", "{machine}"),),
         cause="00-loopback.conf",
         apply="""
 printf '{"cniVersion": "0.3.1", "name": "lo", "type": "loopback"}\\n' >/etc/cni/net.d/00-loopback.conf
@@ -58,7 +58,7 @@ printf '{"cniVersion": "0.3.1", "name": "lo", "type": "loopback"}\\n' >/etc/cni/
     _object(
         "bgppeer-deleted",
         1,
-        "calico.peer",
+        Layer.CALICO.check("peer"),
         "no BGPPeer names ingress",
         "the BGPPeer for ingress is deleted",
         "A session needs two ends: what tells the nodes about theirs.",
@@ -67,7 +67,7 @@ printf '{"cniVersion": "0.3.1", "name": "lo", "type": "loopback"}\\n' >/etc/cni/
     _object(
         "bgppeer-as-wrong",
         1,
-        "calico.peer",
+        Layer.CALICO.check("peer"),
         "AS 65099",
         "the BGPPeer for ingress has the wrong AS number",
         "Both ends must agree on both AS numbers: how to see which end is wrong.",
@@ -76,7 +76,7 @@ printf '{"cniVersion": "0.3.1", "name": "lo", "type": "loopback"}\\n' >/etc/cni/
     _object(
         "bgppeer-address-wrong",
         1,
-        "calico.peer",
+        Layer.CALICO.check("peer"),
         "no BGPPeer names ingress",
         "the BGPPeer for ingress has another machine's address",
         "A session with no one at the other end: how a wrong address differs from a wrong AS number.",
@@ -85,7 +85,7 @@ printf '{"cniVersion": "0.3.1", "name": "lo", "type": "loopback"}\\n' >/etc/cni/
     _object(
         "bgppeer-one-node",
         2,
-        "calico.peer",
+        Layer.CALICO.check("peer"),
         "only",
         "the BGPPeer for ingress is for one node only",
         "Some pods answer and others do not: which nodes a BGPPeer is for.",
@@ -94,7 +94,7 @@ printf '{"cniVersion": "0.3.1", "name": "lo", "type": "loopback"}\\n' >/etc/cni/
     _object(
         "bgpconfiguration-as-wrong",
         2,
-        "calico.bgp",
+        Layer.CALICO.check("bgp"),
         "AS 64999",
         "BGPConfiguration default has the wrong AS number",
         "All sessions fail at once: what all nodes have in common.",
@@ -103,7 +103,7 @@ printf '{"cniVersion": "0.3.1", "name": "lo", "type": "loopback"}\\n' >/etc/cni/
     _object(
         "mesh-off",
         2,
-        "calico.bgp",
+        Layer.CALICO.check("bgp"),
         "nodeToNodeMeshEnabled",
         "the node-to-node mesh is switched off",
         "From outside everything works, but pods cannot reach pods on other nodes.",
@@ -112,7 +112,7 @@ printf '{"cniVersion": "0.3.1", "name": "lo", "type": "loopback"}\\n' >/etc/cni/
     _object(
         "pool-disabled",
         2,
-        "calico.pool",
+        Layer.CALICO.check("pool"),
         "no enabled IPPool",
         "the IPPool is disabled",
         "Everything works until the next pod starts: where pods get their addresses.",

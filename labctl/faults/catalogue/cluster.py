@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from labctl.checks.check import Layer
+from labctl.checks.check import CheckId, Layer
 from labctl.faults.fault import Fault
 from labctl.model.lab import Role, Source
 
@@ -18,7 +18,9 @@ die "{name} is still running"
 """
 
 
-def _unit_stopped(unit: str, layer: Layer, check: str, level: int, lesson: str, *, role: Role = Role.WORKER) -> Fault:
+def _unit_stopped(
+    unit: str, layer: Layer, check: CheckId, level: int, lesson: str, *, role: Role = Role.WORKER
+) -> Fault:
     """A systemd unit is stopped."""
     return Fault(
         name=f"{unit}-stopped",
@@ -35,7 +37,7 @@ def _unit_stopped(unit: str, layer: Layer, check: str, level: int, lesson: str, 
     )
 
 
-def _static_pod_gone(name: str, check: str, cause: str, level: int, lesson: str) -> Fault:
+def _static_pod_gone(name: str, check: CheckId, cause: str, level: int, lesson: str) -> Fault:
     """The manifest of a static pod of the control plane is gone."""
     return Fault(
         name=f"{name.removeprefix('kube-')}-gone",
@@ -55,7 +57,7 @@ FAULTS = (
     _unit_stopped(
         "etcd",
         Layer.CLUSTER,
-        "cluster.etcd",
+        Layer.CLUSTER.check("etcd"),
         2,
         "The API does not answer: where it stores its data, and what keeps working without it.",
         role=Role.CONTROLPLANE,
@@ -63,14 +65,14 @@ FAULTS = (
     _unit_stopped(
         "kubelet",
         Layer.CLUSTER,
-        "cluster.kubelet.{machine}",
+        Layer.CLUSTER.check("kubelet", "{machine}"),
         1,
         "What reports a node as Ready, and what happens to its pods when nothing does.",
     ),
     _unit_stopped(
         "containerd",
         Layer.CLUSTER,
-        "cluster.containerd.{machine}",
+        Layer.CLUSTER.check("containerd", "{machine}"),
         1,
         "What starts a node's containers, and what happens to running ones when it stops.",
     ),
@@ -81,7 +83,7 @@ FAULTS = (
         lesson="A daemon that keeps restarting: where to find its last log lines.",
         answer="the kubelet of a worker gets a flag that it does not know (/etc/default/kubelet)",
         role=Role.WORKER,
-        root_causes=("cluster.kubelet.{machine}",),
+        root_causes=(Layer.CLUSTER.check("kubelet", "{machine}"),),
         cause="unknown flag",
         apply="""
 back_up_file /etc/default/kubelet
@@ -97,21 +99,21 @@ systemctl restart kubelet.service
     ),
     _static_pod_gone(
         "kube-apiserver",
-        "cluster.api",
+        Layer.CLUSTER.check("api"),
         "kube-apiserver does not run",
         2,
         "kubectl gets no answer: what starts the API server when there is no API to ask.",
     ),
     _static_pod_gone(
         "kube-controller-manager",
-        "cluster.system",
+        Layer.CLUSTER.check("system"),
         "kube-controller-manager",
         3,
         "Everything looks fine until something changes: which component carries out changes.",
     ),
     _static_pod_gone(
         "kube-scheduler",
-        "cluster.system",
+        Layer.CLUSTER.check("system"),
         "kube-scheduler",
         2,
         "Running pods keep running, new ones stay Pending: what decides where a pod runs.",

@@ -14,7 +14,7 @@ FAULTS = (
         lesson="What a cluster looks like when a machine is gone, and which symptoms come first.",
         answer="a worker is switched off",
         role=Role.WORKER,
-        root_causes=("machine.{machine}",),
+        root_causes=(Layer.MACHINE.check(machine="{machine}"),),
         cause="{machine} is off",
         method=Method.POWER,
     ),
@@ -25,7 +25,7 @@ FAULTS = (
         lesson="A machine that runs but cannot be reached: how to tell it from one that is switched off.",
         answer="a worker's interface on the lab network is down",
         role=Role.WORKER,
-        root_causes=("machine.{machine}",),
+        root_causes=(Layer.MACHINE.check(machine="{machine}"),),
         cause=" is down",
         method=Method.CONSOLE,
         apply="""
@@ -52,7 +52,7 @@ fi
         answer="another machine has the worker's address too",
         role=Role.WORKER,
         runs_on=Role.WORKER,
-        root_causes=("machine.address.{machine}", "machine.{machine}"),
+        root_causes=(Layer.MACHINE.check("address", "{machine}"), Layer.MACHINE.check(machine="{machine}")),
         cause="{address}",
         apply="""
 nic=$(ip -o -4 route show "$CONTROLPLANE/32" >/dev/null; ip -o route get "$INGRESS" | sed 's/.* dev \\([^ ]*\\).*/\\1/')
@@ -71,7 +71,7 @@ nic=$(saved_value nic)
         lesson="Why a node needs a default route even if it never sends a packet that way.",
         answer="a worker has no default route, so it does not answer its pods' ARP requests",
         role=Role.WORKER,
-        root_causes=("machine.default.{machine}",),
+        root_causes=(Layer.MACHINE.check("default", "{machine}"),),
         cause="{machine} has no default route",
         apply="""
 save_value routes "$(ip -4 route show default)"
@@ -90,7 +90,7 @@ done
         lesson="Sessions are up and routes are correct, yet pods do not answer: what else a router must do.",
         answer="net.ipv4.ip_forward is 0 on a worker",
         role=Role.WORKER,
-        root_causes=("machine.forwarding.{machine}",),
+        root_causes=(Layer.MACHINE.check("forwarding", "{machine}"),),
         cause="{machine} does not forward packets",
         apply="set_sysctl net.ipv4.ip_forward 0",
         undo="restore_sysctls",
@@ -102,7 +102,7 @@ done
         lesson="What a reverse path filter drops, and which of several settings applies.",
         answer="rp_filter is 1 (strict) on a worker",
         role=Role.WORKER,
-        root_causes=("machine.rp_filter.{machine}",),
+        root_causes=(Layer.MACHINE.check("rp_filter", "{machine}"),),
         cause="(strict)",
         apply="""
 nic=$(interface_with "$ADDRESS")
@@ -118,7 +118,7 @@ set_sysctl "net.ipv4.conf.$nic.rp_filter" 1
         lesson="How to see which file system is full.",
         answer="/tmp on a worker is a full file system of 4 MiB",  # noqa: S108
         role=Role.WORKER,
-        root_causes=("machine.disk.{machine}",),
+        root_causes=(Layer.MACHINE.check("disk", "{machine}"),),
         cause="/tmp on {machine} is full",  # noqa: S108
         apply="""
 if [ "$(findmnt -no SOURCE /tmp | tail -1)" != labctl-fault ]; then
@@ -139,7 +139,7 @@ done
         lesson="How a machine without a name server resolves names.",
         answer="/etc/hosts on a worker has a wrong address for ingress",
         role=Role.WORKER,
-        root_causes=("machine.names.{machine}",),
+        root_causes=(Layer.MACHINE.check("names", "{machine}"),),
         cause="/etc/hosts",
         apply="""
 back_up_file /etc/hosts

@@ -18,7 +18,7 @@ FAULTS = (
         lesson="What starts HAProxy, and what still works when it is gone.",
         answer="the ingress controller is stopped",
         role=Role.INGRESS,
-        root_causes=("proxy.controller",),
+        root_causes=(Layer.PROXY.check("controller"),),
         cause="haproxy-ingress.service on {machine} was stopped",
         apply="stop_unit haproxy-ingress.service",
         undo="start_units",
@@ -30,7 +30,7 @@ FAULTS = (
         lesson="The Ingress is correct and the controller runs: what its flags make it ignore.",
         answer="the controller lacks --empty-ingress-class, and the Ingress has no class",
         role=Role.INGRESS,
-        root_causes=("proxy.servers",),
+        root_causes=(Layer.PROXY.check("servers"),),
         cause="did not take up its Ingress",
         apply=f"""
 back_up_file /etc/default/haproxy-ingress
@@ -46,7 +46,7 @@ sed -i 's/ --empty-ingress-class//' /etc/default/haproxy-ingress
         lesson="The controller cannot find the API: what it keeps serving meanwhile.",
         answer="the controller's kubeconfig names a wrong address of the API",
         role=Role.INGRESS,
-        root_causes=("proxy.access",),
+        root_causes=(Layer.PROXY.check("access"),),
         cause=_FILE,
         apply=f"""
 back_up_file {_FILE}
@@ -62,7 +62,7 @@ sed -i "s#https://$CONTROLPLANE:6443#https://$INGRESS:6443#" {_FILE}
         lesson="Unauthorized is not Forbidden: what the API checks first.",
         answer="the controller's certificate is not signed by the cluster's authority",
         role=Role.INGRESS,
-        root_causes=("proxy.access",),
+        root_causes=(Layer.PROXY.check("access"),),
         cause="does not take what",
         apply=f"""
 back_up_file {_FILE}
@@ -84,7 +84,7 @@ rm -rf "$folder"
         answer="the ClusterRoleBinding of the controller is deleted",
         role=Role.INGRESS,
         runs_on=Role.CONTROLPLANE,
-        root_causes=("proxy.rights",),
+        root_causes=(Layer.PROXY.check("rights"),),
         cause="orbidden",
         apply="back_up_object clusterrolebinding haproxy-ingress\nkubectl delete clusterrolebinding haproxy-ingress"
         " --ignore-not-found",
@@ -97,7 +97,7 @@ rm -rf "$folder"
         lesson="Connections are accepted and never answered: a process that exists does not have to work.",
         answer="HAProxy is stopped by a signal (SIGSTOP)",
         role=Role.INGRESS,
-        root_causes=("machine.processes.{machine}",),
+        root_causes=(Layer.MACHINE.check("processes", "{machine}"),),
         cause="stopped by a signal",
         apply="pkill -STOP -x haproxy || die 'HAProxy does not run'",
         undo="pkill -CONT -x haproxy || true",
@@ -109,7 +109,7 @@ rm -rf "$folder"
         lesson="All pods are ready, and one gets no requests: what HAProxy itself knows about its servers.",
         answer="one of HAProxy's servers is in maintenance",
         role=Role.INGRESS,
-        root_causes=("proxy.server.*",),
+        root_causes=(Layer.PROXY.check("server", "*"),),
         cause="is MAINT",
         apply="""
 socket=/run/haproxy-ingress/haproxy-runtime-api.sock

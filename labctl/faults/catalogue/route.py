@@ -21,7 +21,7 @@ FAULTS = (
         answer="the import filter of BIRD on ingress rejects one worker's block",
         role=Role.WORKER,
         runs_on=Role.INGRESS,
-        root_causes=("route.ingress.{machine}",),
+        root_causes=(Layer.ROUTE.check("ingress", "{machine}"),),
         cause="the import filter",
         apply=_BLOCK + 'edit_bird_conf "s#^\\(    import where \\)net ~#\\1net != $(saved_value block) \\&\\& net ~#"',
         undo="restore_bird_conf",
@@ -33,7 +33,7 @@ FAULTS = (
         lesson="A route that is learned but not used: how a next hop is resolved in iBGP.",
         answer="the sessions on ingress lack `direct`, so BIRD can't resolve next hops",
         role=Role.INGRESS,
-        root_causes=("route.learned.ingress",),
+        root_causes=(Layer.ROUTE.check("learned", "ingress"),),
         cause="lack `direct`",
         apply="edit_bird_conf '/^  direct;$/d'",
         undo="restore_bird_conf",
@@ -45,7 +45,7 @@ FAULTS = (
         lesson="BIRD's table is not the kernel's: what copies one to the other.",
         answer="BIRD on ingress does not export its routes to the kernel",
         role=Role.INGRESS,
-        root_causes=("route.learned.ingress",),
+        root_causes=(Layer.ROUTE.check("learned", "ingress"),),
         cause="its kernel protocol writes none of them",
         apply="edit_bird_conf 's/^    export where source = RTS_BGP;/    export none;/'",
         undo="restore_bird_conf",
@@ -58,7 +58,7 @@ FAULTS = (
         answer="a static route on ingress overrides the one that BIRD learned",
         role=Role.WORKER,
         runs_on=Role.INGRESS,
-        root_causes=("route.ingress.{machine}",),
+        root_causes=(Layer.ROUTE.check("ingress", "{machine}"),),
         cause="was not learned over BGP",
         apply=_BLOCK + 'ip route replace "$(saved_value block)" via "$CONTROLPLANE" metric 5',
         undo='[ -z "$(saved_value block)" ] || ip route del "$(saved_value block)" metric 5 2>/dev/null || true',
@@ -71,7 +71,7 @@ FAULTS = (
         answer="a blackhole on ingress for half of a worker's block",
         role=Role.WORKER,
         runs_on=Role.INGRESS,
-        root_causes=("route.strays.ingress",),
+        root_causes=(Layer.ROUTE.check("strays", "ingress"),),
         cause="takes packets away from {machine}'s block",
         apply=_BLOCK
         + """
@@ -90,7 +90,7 @@ part=$(saved_value part)
         lesson="The routing table is correct but is not consulted: what comes before it.",
         answer="a policy routing rule on ingress drops packets for the pod network",
         role=Role.INGRESS,
-        root_causes=("route.rules.{machine}",),
+        root_causes=(Layer.ROUTE.check("rules", "{machine}"),),
         cause="goes before the main table",
         apply="""
 ip rule del pref 179 2>/dev/null || true
@@ -105,7 +105,7 @@ ip rule add pref 179 to "$POD_CIDR" blackhole
         lesson="One pod of several cannot be reached: the last step of a packet's path, on the node itself.",
         answer="a worker has no route to one of its own pods",
         role=Role.WORKER,
-        root_causes=("route.own.{machine}",),
+        root_causes=(Layer.ROUTE.check("own", "{machine}"),),
         cause="{machine} has no route to its own pod",
         apply="""
 save_value route "$(ip -4 route show | grep -m1 ' dev cali' || true)"
