@@ -152,7 +152,7 @@ def _wrong_port(found: Service, pods: list[Pod]) -> str:
             return f"{port} is for {protocol}, HTTP comes over TCP"
     for _, port, target in found.ports:
         if not target.isdigit() and target not in names:
-            return f"{port} -> {target}, and no container names a port so"
+            return f"{port} -> {target}, and no container has a port with that name"
         if known and target.isdigit() and int(target) not in known:
             return f"{port} -> {target}, the pods have {listed(sorted(known))}"
     return ""
@@ -173,13 +173,13 @@ def ingress(facts: Facts, lab: Lab) -> Outcome:
     if not taken:
         path = paths[0]
         cause = (
-            f"Ingress {path.ingress} has class {path.class_name}; the controller takes class {INGRESS_CLASS}, or none"
+            f"Ingress {path.ingress} has class {path.class_name}; the controller handles class {INGRESS_CLASS}, or none"
         )
         return failed(f"class {path.class_name}", cause, hint)
     for path in taken:
         wrong = _wrong_backend(facts, path)
         if wrong:
-            return failed(wrong, f"Ingress {path.ingress} leads to a Service that is not there: {wrong}", hint)
+            return failed(wrong, f"Ingress {path.ingress} leads to a Service that does not exist: {wrong}", hint)
     twice = _served_twice(taken)
     if twice:
         return failed(

@@ -52,9 +52,9 @@ def controller(facts: Facts, lab: Lab) -> Outcome:
     taken = sorted(_programs_on_port(facts, name) - {"haproxy"})
     if taken:
         hint = f"labctl ssh {name} -- ss -ltnp sport = :{_HTTP_PORT}"
-        return failed(words, f"{listed(taken)} on {name} has taken port {_HTTP_PORT}, which HAProxy needs", hint)
+        return failed(words, f"{listed(taken)} on {name} uses port {_HTTP_PORT}, which HAProxy needs", hint)
     said = facts.on(name).last_words(CONTROLLER_UNIT)
-    cause = f"the controller runs but has not brought HAProxy up{'; its last words: ' + said if said else ''}"
+    cause = f"the controller runs but has not started HAProxy{'; last log message: ' + said if said else ''}"
     return failed(words, cause, f"labctl ssh {name} -- journalctl -u haproxy-ingress -n 20")
 
 
@@ -66,7 +66,7 @@ def haproxy(facts: Facts, lab: Lab) -> Outcome:
     if "haproxy" in programs:
         address = _closed_address(facts, name)
         if address:
-            cause = f"HAProxy on {name} listens on port {_HTTP_PORT} of {address} only: no other machine reaches it"
+            cause = f"HAProxy on {name} listens on port {_HTTP_PORT} of {address} only: no other machine can reach it"
             return failed(f"on {address} only", cause, f"labctl ssh {name} -- grep -n bind {HAPROXY_CONFIG}")
         if _hangs(facts, name):
             cause = f"HAProxy on {name} has port 80 but does not answer, there nor on its socket: its process hangs"
@@ -75,7 +75,7 @@ def haproxy(facts: Facts, lab: Lab) -> Outcome:
     if not programs:
         return failed("nothing listens on port 80", _why_no_port(facts, name), hint)
     taken = listed(sorted(programs))
-    return failed(f"{taken} listens on port 80", f"{taken} on {name} has taken port 80, which HAProxy needs", hint)
+    return failed(f"{taken} listens on port 80", f"{taken} on {name} uses port 80, which HAProxy needs", hint)
 
 
 def _socket_answers(facts: Facts, name: str) -> Outcome:
@@ -95,7 +95,7 @@ def _why_no_port(facts: Facts, name: str) -> str:
     others = sorted({item.port for item in facts.on(name)[Listeners] if item.program == "haproxy"})
     if others:
         return f"HAProxy on {name} listens on port {listed(others)}, and not on {_HTTP_PORT}: look at /etc/default"
-    return "HAProxy does not run, though its controller does"
+    return "HAProxy does not run, although its controller does"
 
 
 def _programs_on_port(facts: Facts, name: str) -> set[str]:
@@ -136,16 +136,18 @@ def frontend(facts: Facts, lab: Lab) -> Outcome:
         )
     socket = f"socat - UNIX-CONNECT:{HAPROXY_SOCKET}"
     if item.status != "OPEN":
-        cause = f"HAProxy's frontend {_HTTP} on {name} is {item.status or 'disabled'}: somebody disabled it at run time"
+        cause = f"HAProxy's frontend {_HTTP} on {name} is {item.status or 'disabled'}: it was disabled at run time"
         return failed(item.status, cause, f'labctl ssh {name} -- "echo enable frontend {_HTTP} | {socket}"')
     if item.limit is not None and item.limit < _USABLE_CONNECTIONS:
-        cause = f"HAProxy's frontend {_HTTP} on {name} takes {item.limit} connections at once (maxconn): others wait"
+        cause = (
+            f"HAProxy's frontend {_HTTP} on {name} accepts {item.limit} connections at once (maxconn): the others wait"
+        )
         return failed(
             f"limit {item.limit}", cause, f'labctl ssh {name} -- "echo set maxconn frontend {_HTTP} 2000 | {socket}"'
         )
     most = facts.on(name).get(ConnectionLimit)
     if most is not None and most < _USABLE_CONNECTIONS:
-        cause = f"HAProxy on {name} takes {most} connections at once, for all frontends together (maxconn): others wait"
+        cause = f"HAProxy on {name} accepts {most} connections at once in all frontends (maxconn): the others wait"
         return failed(f"limit {most}", cause, f'labctl ssh {name} -- "echo set maxconn global 2000 | {socket}"')
     return passed(f"OPEN, {item.limit if item.limit is not None else 'any number of'} connections")
 
@@ -190,9 +192,9 @@ def _why_servers_differ(facts: Facts, lab: Lab, missing: list[str], foreign: lis
     backends = {server.backend for server in facts.on(lab.ingress.name)[HaproxyStatistics].servers}
     service = app_service(facts, lab)
     if service and not any(name.startswith(f"{service.namespace}_svc_{service.name}_") for name in backends):
-        return f"HAProxy has no backend for Service {service.name}: the controller did not take up its Ingress"
+        return f"HAProxy has no backend for Service {service.name}: the controller ignored its Ingress"
     said = facts.on(lab.ingress.name).last_words(CONTROLLER_UNIT)
-    words = f"; its last words: {said}" if said else ""
+    words = f"; last log message: {said}" if said else ""
     return f"the controller did not follow the API ({_difference(missing, foreign)}){words}"
 
 
@@ -213,7 +215,7 @@ def server_up(facts: Facts, lab: Lab, endpoint: Endpoint, _pod: Pod | None) -> O
         return failed(f"{server.name} {words}, weight {server.weight}", uneven, _show_weights(lab))
     if server.takes_requests and _takes_and_is_silent(facts, lab, endpoint):
         node = next((f" on {pod.node}" for pod in facts.cluster.pods if pod.name == endpoint.pod), "")
-        cause = f"pod {endpoint.pod}{node} takes connections and answers no request: its program hangs, or is paused"
+        cause = f"pod {endpoint.pod}{node} accepts connections and answers no request: its program hangs, or is paused"
         return failed(f"{server.name} {words}, but no answer", cause, _ask_directly(lab, address))
     if server.takes_requests:
         return passed(f"{server.name} {words}")
@@ -240,7 +242,7 @@ def _uneven(server: ServerStatus, all_: tuple[ServerStatus, ...]) -> str:
     weight = server.weight or usual
     if usual <= weight * _MOST_TIMES and weight <= usual * _MOST_TIMES:
         return ""
-    what = "gets hardly a request" if weight < usual else "gets most of the requests"
+    what = "gets few requests" if weight < usual else "gets most of the requests"
     return f"{server.name} has weight {weight} in HAProxy, others have {usual}: the pod behind it {what}"
 
 
@@ -287,13 +289,13 @@ def one_owner(facts: Facts, lab: Lab, vip: VirtualAddress) -> Outcome:
     if len(found) == 1 and found[0] in names:
         return passed(f"{vip.address} on {found[0]}")
     if not found:
-        cause = f"no machine has {vip.address}: Keepalived gave it to none, or somebody took it away"
+        cause = f"no machine has {vip.address}: Keepalived gave it to none, or it was removed"
         return failed("on no machine", cause, f"labctl ssh {names[0]} -- {_JOURNAL}")
     if len(found) > 1:
-        cause = f"{listed(found)} both have {vip.address}: they do not hear each other's VRRP advertisements"
+        cause = f"{listed(found)} both have {vip.address}: they do not receive each other's VRRP advertisements"
         hint = f"labctl ssh {found[0]} -- timeout 5 tcpdump -ni any vrrp"
         return failed(f"on {listed(found)}", cause, hint)
-    return failed(f"on {found[0]}", f"{found[0]} has {vip.address}, and is no ingress machine", "labctl up")
+    return failed(f"on {found[0]}", f"{found[0]} has {vip.address}, which is not an ingress machine", "labctl up")
 
 
 def alike(facts: Facts, lab: Lab, _vip: VirtualAddress) -> Outcome:

@@ -91,9 +91,7 @@ def names(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
     """Every machine's name leads to its address."""
     host_name = facts.on(machine.name)[HostName]
     if host_name.partition(".")[0] != machine.name:
-        cause = (
-            f"{machine.name} calls itself {host_name}: its host name was changed, and programs that start now take it"
-        )
+        cause = f"{machine.name} has the host name {host_name}: it was changed, and programs that start now use it"
         return failed(f"host name {host_name}", cause, f"labctl ssh {machine.name} -- hostname {machine.name}")
     found = facts.on(machine.name)[HostNames]
     for other in lab.machines:
@@ -101,8 +99,8 @@ def names(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
         if address == str(other.address):
             continue
         observed = f"{other.name} is {address}" if address else f"{other.name} is unknown"
-        what = f"takes {other.name} for {address}" if address else f"does not know {other.name}"
-        cause = f"{machine.name} {what}, it is {other.address}: look at its /etc/hosts"
+        what = f"resolves {other.name} to {address}" if address else f"cannot resolve {other.name}"
+        cause = f"{machine.name} {what}, whose address is {other.address}: check its /etc/hosts"
         return failed(observed, cause, f"labctl ssh {machine.name} -- cat /etc/hosts")
     return passed(f"{len(lab.machines)} names")
 
@@ -113,8 +111,8 @@ def direct(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
     taken = _taken(here, lab, machine)
     if taken:
         cause = (
-            f"{machine.name} takes {taken.destination.network_address} for its own: the route {taken} in its table "
-            "`local` ends packets for it here"
+            f"{machine.name} treats {taken.destination.network_address} as its own address: the route {taken} is in "
+            "its table `local`"
         )
         hint = f"labctl ssh {machine.name} -- ip route del {taken.destination} table local"
         return failed(str(taken), cause, hint)
@@ -126,9 +124,8 @@ def direct(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
     hidden = [other.name for other in lab.machines if other.address in route.destination and other != machine]
     whom = listed(hidden) or "nobody of the lab"
     way = f"is a {route.kind}" if route.kind != "unicast" else f"leads via {listed(route.gateways)}"
-    cause = (
-        f"the route {route} on {machine.name} hides {whom}: it {way}, and goes before the directly connected network"
-    )
+    effect = "takes precedence over the directly connected network"
+    cause = f"the route {route} on {machine.name} hides {whom}: it {way}, and {effect}"
     return failed(listed(wrong), cause, f"labctl ssh {machine.name} -- ip route del {route.destination}")
 
 
@@ -160,7 +157,7 @@ def rules(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
     if not found:
         return passed("the usual rules")
     words = listed(f"{rule.priority}: {rule.selector} {rule.action}" for rule in found)
-    cause = f"a routing rule on {machine.name} goes before the main table: {words}"
+    cause = f"a routing rule on {machine.name} takes precedence over the main table: {words}"
     return failed(words, cause, f"labctl ssh {machine.name} -- ip rule del pref {found[0].priority}")
 
 

@@ -176,14 +176,14 @@ def firewall(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
 
 
 def shaping(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
-    """No queueing discipline loses, delays or limits packets."""
+    """No queueing discipline drops, delays or limits packets."""
     lines = [line.strip() for line in facts.on(machine.name)[QueueingDisciplines].splitlines()]
     found = [line for line in lines if line.startswith("qdisc ") and line.split()[1] not in HARMLESS]
     if not found:
         return passed("none")
     words = found[0].split()
     device = words[words.index("dev") + 1] if "dev" in words[:-1] else "an interface"
-    cause = f"a queueing discipline loses, delays or limits packets on {machine.name}'s {device} ({found[0]})"
+    cause = f"a queueing discipline drops, delays or limits packets on {machine.name}'s {device} ({found[0]})"
     return failed(listed(found), cause, f"labctl ssh {machine.name} -- tc qdisc del dev {device} root")
 
 

@@ -43,7 +43,9 @@ def disk(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
     crowded = max(facts.on(machine.name)[Inodes], key=lambda system: system.used_percent, default=None)
     if crowded and crowded.used_percent >= FULLEST_PERCENT:
         observed = f"{crowded.mount} has {crowded.free} inodes left"
-        cause = f"{crowded.mount} on {machine.name} has no inode left: no new file can be made, though there is space"
+        cause = (
+            f"{crowded.mount} on {machine.name} has no inodes left: no new file can be created, although there is space"
+        )
         return failed(observed, cause, f"labctl ssh {machine.name} -- df -i {crowded.mount}")
     return _read_only(facts, machine) or passed(words)
 
@@ -114,7 +116,7 @@ def boot(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
         command = "enable" if state == "disabled" else "unmask"
         hint = f"labctl ssh {machine.name} -- systemctl {command} {name}"
         return failed(listed(f"{unit.name} is {unit.file_state}" for unit in lost), cause, hint)
-    return _unread_file(here, machine) or _other_setting(here, machine) or passed("enabled, and set the same")
+    return _unread_file(here, machine) or _other_setting(here, machine) or passed("enabled, settings match")
 
 
 def _unread_file(here: MachineFacts, machine: Machine) -> Outcome | None:

@@ -57,7 +57,7 @@ def some_pod_answers(facts: Facts, lab: Lab, node: Machine, pods: tuple[Pod, ...
         return failed("the one pod there does not answer", inside)
     cause = (
         f"packets are lost between {lab.ingress.name} and {node.name}'s "
-        "pods, though every route and setting looked at is right"
+        "pods, although every checked route and setting is correct"
     )
     hint = f"labctl ssh {node.name} -- timeout 5 tcpdump -ni any icmp and host {address}"
     return failed(f"none of {counted(len(results), 'pod')} answers", cause, hint)
@@ -170,5 +170,5 @@ def _wrong_way(space: Namespace) -> tuple[str, str] | None:
         return f"the default route is wrong ({ways[0]}): it should lead via {GATEWAY}", "ip route"
     astray = [route for route in space.routes if route.gateways not in ((GATEWAY,), ()) or route.kind != "unicast"]
     if astray:
-        return f"the route {astray[0]} leads answers elsewhere", "ip route"
+        return f"the route {astray[0]} sends answers elsewhere", "ip route"
     return None

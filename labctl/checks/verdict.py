@@ -63,9 +63,9 @@ def _run(check: Check, facts: Facts) -> Outcome:
     try:
         return _fit_to_show(check.run(facts))
     except MissingFact as missing:
-        return _failed(str(missing), f"{check.machine} was asked `{check.command}` and did not answer: {missing}")
+        return _failed(str(missing), f"no answer to `{check.command}` on {check.machine}: {missing}")
     except ParseError as error:
-        return _failed(f"not understood: {error}", f"cannot read the output of `{check.command}`: {error}")
+        return _failed(f"unreadable output: {error}", f"cannot read the output of `{check.command}`: {error}")
 
 
 def _failed(observed: str, cause: str) -> Outcome:
@@ -95,7 +95,7 @@ def _first(broken: tuple[CheckId, ...], needs: tuple[CheckId, ...]) -> tuple[Che
 
 def _blocked(broken: tuple[CheckId, ...], results: Mapping[CheckId, CheckResult]) -> Outcome:
     words = ", ".join(f"{id_} {'failed' if results[id_].status is Status.FAIL else 'is blocked'}" for id_ in broken)
-    return Outcome(Status.BLOCKED, f"not looked at: {words}")
+    return Outcome(Status.BLOCKED, f"not checked: {words}")
 
 
 def root_causes(results: Iterable[CheckResult]) -> tuple[CheckId, ...]:

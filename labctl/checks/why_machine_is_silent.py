@@ -116,7 +116,7 @@ def _by_ssh(facts: Facts, lab: Lab, machine: Machine, error: str) -> Cause | Non
         return Cause(cause, _console(lab, machine, "journalctl -u ssh -n 5"))
     if machine.name in facts.host.inside and str(machine.address) in facts.host.pinged:
         cause = (
-            f"{machine.name} runs and its network looks right from within, but it is too slow or hangs ({error}); "
+            f"{machine.name} runs and its network looks right from inside, but it is too slow or hangs ({error}); "
             f"this host's load is {facts.host.load:.0f}"
         )
         return Cause(cause, "uptime")
@@ -132,9 +132,8 @@ def _by_ping(facts: Facts, lab: Lab, machine: Machine) -> Cause:
         return Cause(cause, "labctl status")
     loose = _loose_cables(facts, lab)
     if loose:
-        cause = (
-            f"nothing answers at {machine.address}: {loose[0]} on this host, {machine.name}'s cable, is on no bridge"
-        )
+        cable = f"{loose[0]} on this host, {machine.name}'s cable, is not attached to a bridge"
+        cause = f"nothing answers at {machine.address}: {cable}"
         return Cause(cause, f"ip link set {loose[0]} master {lab.bridge}")
     if known:
         states = f"{machine.name} is off, hangs or is frozen, or its interface is down"
@@ -156,10 +155,12 @@ def _hidden_by_a_route(facts: Facts, machine: Machine) -> Cause | None:
     hint = f"ip route show match {machine.address}"
     if not way.ok:
         said = (way.stderr.strip().splitlines() or ["no route"])[-1]
-        return Cause(f"this host has no way to {machine.name} ({machine.address}): {said}; a route here hides it", hint)
+        return Cause(
+            f"this host has no route to {machine.name} ({machine.address}): {said}; a route here hides it", hint
+        )
     found = next((item for item in read_objects(way.stdout) if "gateway" in item), None)
     if found:
-        return Cause(f"a route on this host leads packets for {machine.name} to {found['gateway']}", hint)
+        return Cause(f"a route on this host sends packets for {machine.name} to {found['gateway']}", hint)
     return None
 
 

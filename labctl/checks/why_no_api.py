@@ -33,12 +33,12 @@ def why_no_api(facts: Facts, lab: Lab, broken: list[str]) -> str:
     if etcd and not etcd.running:
         return why_unit_is_down(facts, name, etcd).text
     if broken:
-        return f"the API server says of itself that it is not ready: {listed(broken)}"
+        return f"the API server reports that it is not ready: {listed(broken)}"
     said = facts.on(name).last_words("kube-apiserver")
-    words = f"; its last words: {said}" if said else ""
+    words = f"; last log message: {said}" if said else ""
     listening = [listener for listener in facts.on(name)[Listeners] if listener.port == API_PORT]
     if listening and all(listener.closed_to_others for listener in listening):
-        return f"kube-apiserver on {name} listens on {listening[0].address} only, so no other machine reaches it"
+        return f"kube-apiserver on {name} listens on {listening[0].address} only, so no other machine can reach it"
     if not listening:
         return f"nothing listens on {name}'s port {API_PORT}: kube-apiserver does not run{words}"
     error = facts.cluster.errors.get("readyz", "")

@@ -38,7 +38,7 @@ def why_no_route_outside(facts: Facts, lab: Lab, way: Way, block: BlockAffinity)
     learned = [route for route in here[BirdRoutes] if route.network == block.cidr]
     route = kernel_route(here, block.cidr)
     if route and route.protocol != "bird":
-        cause = f"the route {route} on {ingress} was not learned over BGP, and goes before the one that was"
+        cause = f"the route {route} on {ingress} was not learned over BGP and takes precedence over the one that was"
         return Cause(cause, f"labctl ssh {ingress} -- ip route del {route.destination} proto {route.protocol}")
     if not learned:
         return _not_learned(facts, way, block)
@@ -62,19 +62,18 @@ def _learned_wrongly(
         others = listed(gateways) or best.kind
         if way.hop != node:
             cause = (
-                f"{ingress} sends packets for {node.name}'s block {block.cidr} by way of {others}, past "
-                f"{way.hop.name}: BIRD on {way.hop.name} tells it without `next hop self`"
+                f"{ingress} sends packets for {node.name}'s block {block.cidr} via {others}, past "
+                f"{way.hop.name}: BIRD on {way.hop.name} announces it without `next hop self`"
             )
             return Cause(cause, f"labctl ssh {way.hop.name} -- cat /etc/bird/bird.conf")
         cause = (
-            f"BIRD on {ingress} learned {block.cidr} from {best.protocol} "
-            f"by way of {others}, not from its owner {node.name}"
+            f"BIRD on {ingress} learned {block.cidr} from {best.protocol} via {others}, not from its owner {node.name}"
         )
         return Cause(cause, hint)
     if route is None:
         cause = f"BIRD on {ingress} knows {block.cidr} but its kernel protocol did not write it to the routing table"
         return Cause(cause, f"labctl birdc {ingress} show protocols all kernel1")
-    return Cause(f"the kernel of {ingress} has {route}, BIRD has {best.kind} by way of {listed(gateways)}", hint)
+    return Cause(f"the kernel of {ingress} has {route}, BIRD has {best.kind} via {listed(gateways)}", hint)
 
 
 def _told_on_over_ebgp(lab: Lab, gateways: list[IPv4Address | None], way: Way, block: BlockAffinity) -> Cause | None:
@@ -84,8 +83,8 @@ def _told_on_over_ebgp(lab: Lab, gateways: list[IPv4Address | None], way: Way, b
     if not others or not two_numbers or lab.bgp.keep_next_hop or way.hop != way.node:
         return None
     cause = (
-        f"{way.here.name} sends packets for {way.node.name}'s block {block.cidr} by way of {listed(others)}: over eBGP "
-        "each node also tells the other nodes' blocks on, and with itself as next hop"
+        f"{way.here.name} sends packets for {way.node.name}'s block {block.cidr} via {listed(others)}: over eBGP "
+        "each node also re-advertises the other nodes' blocks, with itself as next hop"
     )
     return Cause(cause, "write `bgp: {next_hop: keep}` in labctl.yaml, then: labctl up")
 
@@ -98,11 +97,11 @@ def _not_learned(facts: Facts, way: Way, block: BlockAffinity) -> Cause:
         return _not_announced(node, ingress, block, far.name)
     if session and session.filtered:
         what = "announces its block" if way.hop == node else f"announces {node.name}'s block"
-        cause = f"{way.hop.name} {what}, but the import filter of session {session.name} on {ingress.name} refuses it"
+        cause = f"{way.hop.name} {what}, but the import filter of session {session.name} on {ingress.name} rejects it"
         return Cause(cause, f"labctl ssh {ingress.name} -- cat /etc/bird/bird.conf")
     if way.hop != node:
-        what = f"{node.name}'s block {block.cidr}: its export filter"
-        cause = f"BIRD on {way.hop.name} does not tell {ingress.name} of {what}"
+        what = f"{node.name}'s block {block.cidr} to {ingress.name}"
+        cause = f"BIRD on {way.hop.name} does not announce {what}: its export filter"
         return Cause(cause, f"labctl birdc {way.hop.name} show route export {ingress.name}")
     if _has_blackhole(facts, node, block):
         return _not_announced(node, ingress, block, far.name if far else "")
@@ -129,11 +128,11 @@ def why_no_route_on_node(facts: Facts, here: Machine, there: Machine, block: Blo
     """A node lacks another node's block, though their session stands."""
     route = kernel_route(facts.on(here.name), block.cidr)
     if route and route.protocol != "bird":
-        cause = f"the route {route} on {here.name} was not learned over BGP, and goes before the one that was"
+        cause = f"the route {route} on {here.name} was not learned over BGP and takes precedence over the one that was"
         return Cause(cause, f"labctl ssh {here.name} -- ip route del {route.destination} proto {route.protocol}")
     session = session_at(facts, here, there)
     if session and session.filtered and not session.imported:
-        cause = f"BIRD on {here.name} refuses what {there.name} announces: the import filter of {session.name}"
+        cause = f"BIRD on {here.name} rejects what {there.name} announces: the import filter of {session.name}"
         return Cause(cause, f"labctl birdc {here.name} show protocols all {session.name}")
     cause = f"BIRD on {here.name} has a session with {there.name} but did not learn {block.cidr} from it"
     return Cause(cause, f"labctl birdc {here.name} show route all {block.cidr}")

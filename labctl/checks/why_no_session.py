@@ -81,13 +81,13 @@ def _trouble(facts: Facts, at: Machine, peer: Machine, option: str, theirs: Opti
 def _one_sided(peer: Machine, option: str, theirs: Options) -> str:
     """What only one end has, or both and only one may have."""
     if option.startswith("password") and not any(item.startswith("password") for item in theirs):
-        return f"a password is wanted for the session with {peer.name}, whose end has none"
+        return f"the session with {peer.name} requires a password, and its end has none"
     if _is_on(option, "ttl security") and not _any_on(theirs, "ttl security"):
         return f"`ttl security` is on for the session with {peer.name}, whose end sends packets with a small TTL"
     if _is_on(option, "passive") and _any_on(theirs, "passive"):
         return f"both ends of the session with {peer.name} are passive: each waits for the other to connect"
     if _is_on(option, "bfd") and not _any_on(theirs, "bfd"):
-        return f"bfd is on for the session with {peer.name}, whose end does not speak it: BIRD waits for it"
+        return f"bfd is on for the session with {peer.name}, whose end does not use it: BIRD waits for it"
     return ""
 
 
@@ -196,9 +196,9 @@ def _as_numbers(facts: Facts, lab: Lab, here: Machine, there: Machine) -> Cause 
         local, remote = lab.as_number(at), lab.as_number(peer)
         hint = f"labctl birdc {at.name} show protocols all {session.name}"
         if session.local_as not in (0, local):
-            return Cause(f"BIRD on {at.name} calls itself AS {session.local_as}, it should be {local}", hint)
+            return Cause(f"BIRD on {at.name} has AS number {session.local_as}, it should be {local}", hint)
         if session.peer_as not in (0, remote):
-            return Cause(f"BIRD on {at.name} takes {peer.name} for AS {session.peer_as}, it has {remote}", hint)
+            return Cause(f"BIRD on {at.name} expects AS {session.peer_as} from {peer.name}, which has {remote}", hint)
     return None
 
 
@@ -207,7 +207,7 @@ def _limits(facts: Facts, _lab: Lab, here: Machine, there: Machine) -> Cause | N
     for at, peer in ((here, there), (there, here)):
         session = session_at(facts, at, peer)
         if session and "limit exceeded" in session.last_error:
-            cause = f"BIRD on {at.name} shut session {session.name} down: more routes came over it than its limit"
+            cause = f"BIRD on {at.name} shut session {session.name} down: it received more routes than its limit"
             return Cause(cause, f"labctl birdc {at.name} show protocols all {session.name}")
     return None
 
@@ -238,7 +238,7 @@ def _packets(facts: Facts, _lab: Lab, here: Machine, there: Machine) -> Cause | 
         hint = f"labctl ssh {there.name} -- tcpdump -ni any -c 10 tcp port {BGP_PORT}"
         return Cause(
             f"packets to {there.name}'s port {BGP_PORT} are lost on their "
-            f"way from {here.name} ({error}), though BIRD listens there",
+            f"way from {here.name} ({error}), although BIRD listens there",
             hint,
         )
     if "authentication" in error.lower() or "MD5" in error:

@@ -25,13 +25,13 @@ def why_unit_is_down(facts: Facts, machine: str, unit: Unit) -> Cause:
     if "masked" in (unit.load, unit.file_state.removesuffix("-runtime")):
         return Cause(f"{unit.name} is masked on {machine}", f"labctl ssh {machine} -- systemctl unmask {unit.name}")
     words = facts.on(machine).last_words(unit.name)
-    said = f"; its last words: {words}" if words else ""
+    said = f"; last log message: {words}" if words else ""
     if unit.active == "inactive" and not unit.since:  # systemd notes when a unit's state changed: here it never did
-        return Cause(f"{unit.name} on {machine} does not run: systemd knows of no start since it booted", "labctl up")
+        return Cause(f"{unit.name} on {machine} does not run: systemd has not started it since the boot", "labctl up")
     if unit.active == "inactive":
         return Cause(f"{unit.name} on {machine} was stopped since {unit.since}", hint)
     if unit.active == "activating" and unit.restarts:
-        return Cause(f"{unit.name} on {machine} fails and restarts again and again ({unit.restarts} times){said}", hint)
+        return Cause(f"{unit.name} on {machine} keeps failing and restarting ({unit.restarts} times){said}", hint)
     return Cause(
         f"{unit.name} on {machine} is {unit.active} ({unit.sub}), result {unit.result or 'unknown'}{said}", hint
     )

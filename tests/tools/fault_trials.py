@@ -110,9 +110,8 @@ class Trials:
         cause = "; ".join(dict.fromkeys(report.result(id_).outcome.cause for id_ in report.root_causes))
         right = is_named(fault, machine, report)
         assert well.ok, f"after {fault.name}: {well.root_causes} {well.result(well.root_causes[0]).outcome}"
-        return Trial(
-            fault, machine.name, report.root_causes, cause, right, after, report.seconds, time.monotonic() - repaired
-        )
+        named = tuple(map(str, report.root_causes))
+        return Trial(fault, machine.name, named, cause, right, after, report.seconds, time.monotonic() - repaired)
 
     def _until(self, seconds: float, right) -> Report:  # type: ignore[no-untyped-def]
         until = time.monotonic() + seconds
@@ -129,7 +128,7 @@ def is_named(fault: Fault, machine: Machine, report: Report) -> bool:
     patterns = [str(check).format(**words) for check in fault.root_causes]
     if not report.root_causes:
         return False
-    if not all(any(fnmatchcase(id_, pattern) for pattern in patterns) for id_ in report.root_causes):
+    if not all(any(fnmatchcase(str(id_), pattern) for pattern in patterns) for id_ in report.root_causes):
         return False
     return any(fault.cause.format(**words) in report.result(id_).outcome.cause for id_ in report.root_causes)
 

@@ -113,9 +113,8 @@ class HandTrials(Trials):
         assert well.ok, f"after {made.name}: {well.root_causes} {well.result(well.root_causes[0]).outcome}"
         causes = dict.fromkeys(report.result(id_).outcome.cause for id_ in report.root_causes)
         right = is_named(made, report)
-        return HandTrial(
-            made.name, made.machine, report.root_causes, "; ".join(causes), right, after, report.seconds, seconds
-        )
+        named = tuple(map(str, report.root_causes))
+        return HandTrial(made.name, made.machine, named, "; ".join(causes), right, after, report.seconds, seconds)
 
 
 def is_named(made: HandMade, report: Report) -> bool:
@@ -123,12 +122,10 @@ def is_named(made: HandMade, report: Report) -> bool:
     named = report.root_causes
     if not made.checks:
         return not named
-    if not named or not all(any(fnmatchcase(id_, pattern) for pattern in made.checks) for id_ in named):
+    if not named or not all(any(fnmatchcase(str(id_), pattern) for pattern in made.checks) for id_ in named):
         return False
     causes = " ".join(report.result(id_).outcome.cause for id_ in named)
-    about = made.machine in causes or any(
-        made.machine in (report.result(id_).check.machine, *id_.split(".")) for id_ in named
-    )
+    about = made.machine in causes or any(made.machine in report.result(id_).check.about for id_ in named)
     return about and re.search(made.cause, causes) is not None
 
 

@@ -91,7 +91,7 @@ def configured(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
         wrong.insert(0, "no `protocol device`, so BIRD knows no interface")
     known = {item.address for item in lab.machines}
     foreign = [item for item in here[BirdProtocols].sessions if item.peer is not None and item.peer not in known]
-    wrong += [f"session {item.name} is with {item.peer}, which is no machine of the lab" for item in foreign]
+    wrong += [f"session {item.name} is with {item.peer}, which is not a machine of the lab" for item in foreign]
     if wrong:
         return failed(listed(wrong), f"bird.conf on {machine.name} is wrong: {listed(wrong)}", hint)
     return passed(f"{counted(len(lab.neighbors(machine)), 'session')} with the lab's AS numbers")

@@ -237,7 +237,7 @@ def configuration(facts: Facts, lab: Lab) -> Outcome:
     words = f"AS {number}, {_mesh_words(mesh)}" + ("" if found else " (no object: Calico's defaults)")
     hint = "labctl kubectl get bgpconfiguration default -o yaml"
     if number != lab.network.as_number:
-        where = "BGPConfiguration default says" if found else "without BGPConfiguration default the nodes take"
+        where = "BGPConfiguration default says" if found else "without BGPConfiguration default the nodes use"
         return failed(words, f"{where} AS {number}, the lab's is {lab.network.as_number}", hint)
     wanted = lab.bgp.mesh is Mesh.FULL
     if mesh != wanted:
@@ -294,7 +294,7 @@ def peer(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
         return failed(words, f"BGPPeer {mine[0].name} says AS {mine[0].as_number}, {name} has AS {number}", hint)
     missing = [node.name for node in lab.nodes if not any(_covers(item, node) for item in right)]
     if foreign and not missing:
-        cause = f"BGPPeer {foreign[0].name} is for {foreign[0].peer}, which is no machine of the lab"
+        cause = f"BGPPeer {foreign[0].name} is for {foreign[0].peer}, which is not a machine of the lab"
         return failed(words, cause, f"labctl kubectl delete bgppeers.projectcalico.org {foreign[0].name}")
     if missing:
         return failed(

@@ -83,7 +83,7 @@ def etcd_health(facts: Facts, lab: Lab) -> Outcome:
         return running
     words = said or (result.stderr.strip().splitlines() or ["no answer"])[-1]
     last = facts.on(name).last_words(ETCD_UNIT)
-    more = f"; its last words: {last}" if last and not said else ""
+    more = f"; last log message: {last}" if last and not said else ""
     hint = f"labctl ssh {name} -- journalctl -u etcd -n 20"
     return failed(words, f"etcd runs on {name} but is not healthy: {words}{more}", hint)
 
@@ -183,17 +183,17 @@ def _why_not_ready(facts: Facts, machine: Machine, node: Node) -> str:
     if not node.reason.startswith("NodeStatusUnknown"):
         return f"the kubelet of {machine.name} says: {node.reason}"
     said = facts.on(machine.name).last_words(KUBELET_UNIT)
-    words = f"; its last words: {said}" if said else ""
+    words = f"; last log message: {said}" if said else ""
     return f"the kubelet of {machine.name} runs but does not report to the API{words}"
 
 
 def _takes_pods(node: Node) -> Outcome:
     """Nobody has told the node to take no pods."""
     if node.unschedulable:
-        cause = f"{node.name} takes no new pods: somebody cordoned or drained it (spec.unschedulable)"
+        cause = f"{node.name} accepts no new pods: somebody cordoned or drained it (spec.unschedulable)"
         return failed("Ready, SchedulingDisabled", cause, f"labctl kubectl uncordon {node.name}")
     if node.taints:
-        cause = f"{node.name} takes no pods that do not tolerate its taint {listed(node.taints)}"
+        cause = f"{node.name} accepts no pods that do not tolerate its taint {listed(node.taints)}"
         hint = f"labctl kubectl taint node {node.name} {node.taints[0]}-"
         return failed(f"Ready, tainted {listed(node.taints)}", cause, hint)
     return passed(f"Ready, InternalIP {node.internal_ip}")

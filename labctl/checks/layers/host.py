@@ -34,7 +34,7 @@ def route(facts: Facts, lab: Lab) -> Outcome:
 
 
 def _not_up(lab: Lab) -> str:
-    return f"no interface of this host has an address in {lab.network.subnet}: the lab's network is not there"
+    return f"no interface of this host has an address in {lab.network.subnet}: the lab's network does not exist"
 
 
 CHECKS.add(
@@ -60,10 +60,10 @@ def bridge(facts: Facts, lab: Lab) -> Outcome:
     links = read_objects(facts.host.links.stdout) if facts.host.links else []
     found = next((link for link in links if link.get("ifname") == lab.bridge), None)
     if found is None:
-        cause = f"this host has no bridge {lab.bridge}: the lab's network is not there"
+        cause = f"this host has no bridge {lab.bridge}: the lab's network does not exist"
         return failed("no such interface", cause, "labctl up")
     if "UP" not in found.get("flags", []):
-        cause = f"the bridge {lab.bridge} on this host is down, so no machine of the lab is reached"
+        cause = f"the bridge {lab.bridge} on this host is down, so no machine of the lab can be reached"
         return failed("down", cause, f"ip link set {lab.bridge} up")
     if found.get("qdisc", "noqueue") not in HARMLESS:
         return _shaped(lab.bridge, "the whole lab", found)
@@ -95,7 +95,7 @@ def _wrong_cable(cable: dict[str, Any], owner: str) -> Outcome | None:
 
 def _shaped(name: str, owner: str, link: dict[str, Any]) -> Outcome:
     kind = link["qdisc"]
-    cause = f"a queueing discipline on this host loses, delays or limits what {owner} gets: {kind} on {name}"
+    cause = f"a queueing discipline on this host drops, delays or limits packets to {owner}: {kind} on {name}"
     return failed(f"{kind} on {name}", cause, f"tc qdisc del dev {name} root")
 
 
@@ -172,7 +172,7 @@ def name(facts: Facts, lab: Lab) -> Outcome:
         return skipped(f"{lab.app.host} is not known here; `labctl hosts --apply` adds it to /etc/hosts")
     if found == (str(lab.entry),):
         return passed(found[0])
-    cause = f"this host resolves {lab.app.host} to {listed(found)}, ingress is {lab.entry}: look at /etc/hosts"
+    cause = f"this host resolves {lab.app.host} to {listed(found)}, ingress is {lab.entry}: check /etc/hosts"
     return failed(listed(found), cause, f"grep -n {lab.app.host} /etc/hosts")
 
 

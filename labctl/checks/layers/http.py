@@ -117,7 +117,7 @@ def unknown_host(facts: Facts, lab: Lab) -> Outcome:
 
 
 def _why_no_answer(lab: Lab, answer: HttpAnswer) -> str:
-    return f"HTTP does not get from this host to {_entry_words(lab)}: {answer.error}"
+    return f"HTTP does not get through from this host to {_entry_words(lab)}: {answer.error}"
 
 
 def _entry_words(lab: Lab) -> str:
@@ -165,7 +165,7 @@ def _why_not_200(lab: Lab, bad: list[HttpAnswer]) -> str:
         return "no request was sent"
     answer = bad[0]
     known = {
-        404: f"HAProxy knows no backend for {lab.app.host}",
+        404: f"HAProxy has no backend for {lab.app.host}",
         503: "HAProxy has no server that takes requests",
         502: "a pod broke off its answer",
         504: "a pod did not answer HAProxy in time",

@@ -138,7 +138,7 @@ def access(facts: Facts, lab: Lab) -> Outcome:
     if result.ok:
         return passed("may read services")
     words = (result.stderr.strip().splitlines() or [f"status {result.status}"])[-1]
-    cause = f"the API does not take what {CONTROLLER_KUBECONFIG} on {name} says: {words}"
+    cause = f"the API rejects {CONTROLLER_KUBECONFIG} on {name}: {words}"
     return failed(words, cause, f"labctl ssh {name} -- kubectl --kubeconfig={CONTROLLER_KUBECONFIG} get services -A")
 
 

@@ -133,7 +133,7 @@ def _explains_block(_lab: Lab, here: Machine, node: Machine, hop: Machine) -> It
 
 
 def outside(facts: Facts, lab: Lab, machine: Machine, node: Machine, hop: Machine) -> Outcome:
-    """Every block of the node is a route in the kernel of a machine outside the cluster, by way of the node or the
+    """Every block of the node is a route in the kernel of a machine outside the cluster, via the node or the
     router, and BIRD put it there.
     """
     here = facts.on(machine.name)
@@ -185,7 +185,7 @@ def _why_stray(facts: Facts, route: KernelRoute) -> str:
     if route.protocol == "bird":
         return f"BIRD still has {route.destination}, but no node has claimed it: a stale route"
     shadowed = [block for block in facts.cluster.blocks if route.destination.subnet_of(block.cidr)]
-    effect = f"; it takes packets away from {shadowed[0].node}'s block {shadowed[0].cidr}" if shadowed else ""
+    effect = f"; it diverts packets from {shadowed[0].node}'s block {shadowed[0].cidr}" if shadowed else ""
     return f"the route {route} was not learned over BGP, somebody added it{effect}"
 
 
@@ -256,7 +256,7 @@ CHECKS.add(
 
 
 def on_node(facts: Facts, lab: Lab, here: Machine, there: Machine) -> Outcome:
-    """Every block of ``there`` is a route in the kernel of ``here``, by way of it or through the tunnel to it."""
+    """Every block of ``there`` is a route in the kernel of ``here``, via it or through the tunnel to it."""
     blocks: tuple[BlockAffinity, ...] = facts.cluster.blocks_of(there.name)
     for block in blocks:
         route = kernel_route(facts.on(here.name), block.cidr)
@@ -266,7 +266,7 @@ def on_node(facts: Facts, lab: Lab, here: Machine, there: Machine) -> Outcome:
 
 
 def _leads_to(there: Machine, route: KernelRoute, tunnel: Encapsulation) -> bool:
-    """Whether a route goes by way of a node; in a tunnel its next hop may be the tunnel's own address there (VXLAN)."""
+    """Whether a route goes via a node; in a tunnel its next hop may be the tunnel's own address there (VXLAN)."""
     if tunnel is Encapsulation.NONE:
         return there.address in route.gateways
     return any(hop.device == tunnel.device for hop in route.next_hops)

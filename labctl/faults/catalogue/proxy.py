@@ -31,7 +31,7 @@ FAULTS = (
         answer="the controller lacks --empty-ingress-class, and the Ingress has no class",
         role=Role.INGRESS,
         root_causes=(Layer.PROXY.check("servers"),),
-        cause="did not take up its Ingress",
+        cause="ignored its Ingress",
         apply=f"""
 back_up_file /etc/default/haproxy-ingress
 sed -i 's/ --empty-ingress-class//' /etc/default/haproxy-ingress
@@ -63,7 +63,7 @@ sed -i "s#https://$CONTROLPLANE:6443#https://$INGRESS:6443#" {_FILE}
         answer="the controller's certificate is not signed by the cluster's authority",
         role=Role.INGRESS,
         root_causes=(Layer.PROXY.check("access"),),
-        cause="does not take what",
+        cause="the API rejects",
         apply=f"""
 back_up_file {_FILE}
 folder=$(mktemp -d)

@@ -72,7 +72,7 @@ FAULTS = (
         role=Role.WORKER,
         runs_on=Role.INGRESS,
         root_causes=(Layer.ROUTE.check("strays", "ingress"),),
-        cause="takes packets away from {machine}'s block",
+        cause="diverts packets from {machine}'s block",
         apply=_BLOCK
         + """
 save_value part "${block%/*}/$((BLOCK_SIZE + 1))"
@@ -91,7 +91,7 @@ part=$(saved_value part)
         answer="a policy routing rule on ingress drops packets for the pod network",
         role=Role.INGRESS,
         root_causes=(Layer.ROUTE.check("rules", "{machine}"),),
-        cause="goes before the main table",
+        cause="takes precedence over the main table",
         apply="""
 ip rule del pref 179 2>/dev/null || true
 ip rule add pref 179 to "$POD_CIDR" blackhole

@@ -12,14 +12,14 @@ _KEPT_ROUTE = "ip route show root $POD_CIDR | grep -m1 'scope link' >/root/kept-
 INVENTED_PACKETS = (
     made("lo is down", "ingress", "ip link set lo down", "ip link set lo up", "machine.address.ingress", cause="lo on ingress is down"),
     made("ingress has a pod's address", "ingress", "ip addr add ${block%/*}/32 dev lo", "ip addr del ${block%/*}/32 dev lo", "machine.address.ingress", cause="an address of the pod network"),
-    made("a local route takes a worker's block", "ingress", "ip route add local $block dev lo", "ip route del local $block dev lo", "route.lan.ingress", cause="for its own"),
+    made("a local route takes a worker's block", "ingress", "ip route add local $block dev lo", "ip route del local $block dev lo", "route.lan.ingress", cause="as its own address"),
     made("packets of ingress live too short", "ingress", "sysctl -qw net.ipv4.ip_default_ttl=1", "sysctl -qw net.ipv4.ip_default_ttl=64", "machine.ttl.ingress", cause="ip_default_ttl"),
     made("ARP is off on an interface", "worker1", "ip link set $nic arp off", "ip link set $nic arp on", "machine.worker1", "machine.address.worker1", cause="ARP"),
     made("a worker drops SSH", "worker2", "iptables -I INPUT -p tcp --dport 22 -j DROP", "iptables -D INPUT -p tcp --dport 22 -j DROP", "machine.worker2", cause="dport 22 .*drop|dport 22"),
     file_changed("a worker takes no key for SSH", "worker1", "/etc/ssh/sshd_config", "sed -i 's/^AuthorizedKeysFile.*/AuthorizedKeysFile none/' /etc/ssh/sshd_config", "systemctl restart ssh", "machine.worker1", cause="refuses the lab's SSH key"),
     made("a worker hides its python3", "worker2", "chmod 644 $(readlink -f /usr/bin/python3)", "chmod 755 $(readlink -f /usr/bin/python3)", "machine.worker2", cause="python3"),
     made("a pod has no default route", "worker1", _INSIDE + "ip -n $n route del default", _INSIDE + "ip -n $n route add default via 169.254.1.1 dev eth0", "route.pod.*", cause="no default route"),
-    made("a pod sends its answers nowhere", "worker2", _INSIDE + "ip -n $n route add blackhole $INGRESS/32", _INSIDE + "ip -n $n route del blackhole $INGRESS/32", "route.pod.*", cause="leads answers elsewhere"),
+    made("a pod sends its answers nowhere", "worker2", _INSIDE + "ip -n $n route add blackhole $INGRESS/32", _INSIDE + "ip -n $n route del blackhole $INGRESS/32", "route.pod.*", cause="sends answers elsewhere"),
     made("a pod's own interface is down", "worker1", _INSIDE + "ip -n $n link set eth0 down",
          _INSIDE + "ip -n $n link set eth0 up; ip -n $n route replace 169.254.1.1 dev eth0 scope link; ip -n $n route replace default via 169.254.1.1 dev eth0; sleep 1; systemctl restart labctl-calico-node",
          "route.pod.*", "route.own.worker1", cause="is down|no route to its own pod"),
@@ -35,7 +35,7 @@ INVENTED_PACKETS = (
 INVENTED_HOST = (
     made("this host drops what it sends to port 80", "host", "iptables -I OUTPUT -d $INGRESS -p tcp --dport 80 -j DROP", "iptables -D OUTPUT -d $INGRESS -p tcp --dport 80 -j DROP", "host.firewall", cause="on this host"),
     made("a cable is down on this host", "host", "ip link set $(lxc-info -n ${CONTAINER}worker2 | awk '/^Link/ { print $2 }') down", "ip link set $(lxc-info -n ${CONTAINER}worker2 | awk '/^Link/ { print $2 }') up", "host.bridge", cause="worker2's cable, is down", machine="host"),
-    made("a cable is slowed on this host", "host", "tc qdisc add dev $(lxc-info -n ${CONTAINER}worker1 | awk '/^Link/ { print $2 }') root tbf rate 100kbit burst 4k latency 50ms", "tc qdisc del dev $(lxc-info -n ${CONTAINER}worker1 | awk '/^Link/ { print $2 }') root", "host.bridge", cause="what worker1 gets", machine="host"),
+    made("a cable is slowed on this host", "host", "tc qdisc add dev $(lxc-info -n ${CONTAINER}worker1 | awk '/^Link/ { print $2 }') root tbf rate 100kbit burst 4k latency 50ms", "tc qdisc del dev $(lxc-info -n ${CONTAINER}worker1 | awk '/^Link/ { print $2 }') root", "host.bridge", cause="packets to worker1", machine="host"),
     made("a container is stopped", "host", "lxc-stop -k -n ${CONTAINER}worker2", "lxc-start -n ${CONTAINER}worker2; sleep 3", "machine.worker2", cause="is off", machine="worker2"),
 )  # fmt: skip
 
@@ -79,7 +79,7 @@ INVENTED_PROGRAMS = (
     file_changed("the scheduler's kubeconfig is wrong", "controlplane", "/etc/kubernetes/scheduler.conf", "sed -i \"s/$CONTROLPLANE/$WORKER1/\" /etc/kubernetes/scheduler.conf", "pkill -x kube-scheduler; sleep 1", "machine.kubeconfigs.controlplane", cause="scheduler.conf"),
     file_changed("the API server has an unknown flag", "controlplane", "/etc/kubernetes/manifests/kube-apiserver.yaml", "sed -i 's/- --allow-privileged/- --alow-privileged/' /etc/kubernetes/manifests/kube-apiserver.yaml", "sleep 3", "cluster.api", cause="alow-privileged|kube-apiserver"),
     file_changed("HAProxy listens on another port", "ingress", _PROGRAM, f"sed -i 's/--http-bind-port=80 /--http-bind-port=8080 /' {_PROGRAM}", "systemctl restart haproxy-ingress; sleep 2", "proxy.haproxy", "proxy.frontend", cause="8080"),
-    file_changed("the controller serves another class", "ingress", _PROGRAM, f"sed -i 's/--ingress.class=haproxy --empty-ingress-class/--ingress.class=inner/' {_PROGRAM}", "systemctl restart haproxy-ingress; sleep 2", "proxy.servers", cause="did not take up its Ingress"),
+    file_changed("the controller serves another class", "ingress", _PROGRAM, f"sed -i 's/--ingress.class=haproxy --empty-ingress-class/--ingress.class=inner/' {_PROGRAM}", "systemctl restart haproxy-ingress; sleep 2", "proxy.servers", cause="ignored its Ingress"),
     made("HAProxy may not be run", "ingress", "chmod 644 /usr/sbin/haproxy; systemctl restart haproxy-ingress; sleep 2", "chmod 755 /usr/sbin/haproxy; systemctl restart haproxy-ingress", "proxy.controller", "proxy.haproxy", cause="haproxy"),
     made("the application is frozen in a pod", "worker1", "pkill -STOP -o echo-server", "pkill -CONT echo-server", "machine.processes.worker1", cause="echo-server"),
     made("a server is disabled by the socket", "ingress", f"echo 'disable server default_svc_app_port-1/SRV_3' | {SOCKET}", f"echo 'enable server default_svc_app_port-1/SRV_3' | {SOCKET}", "proxy.server.*", cause="MAINT"),

@@ -14,7 +14,7 @@ ROUTES = (
     made("one pod's address is routed elsewhere", "ingress", "ip route add $(getent hosts pod | cut -d' ' -f1)/32 via $CONTROLPLANE 2>/dev/null || ip route add ${block%/*}/32 via $CONTROLPLANE",
           "ip route del ${block%/*}/32 via $CONTROLPLANE", "route.strays.ingress", cause="was not learned over BGP"),
     made("a rule looks into an empty table", "worker1", "ip rule add pref 50 from $POD_CIDR table 77; ip route add unreachable default table 77",
-          "ip rule del pref 50; ip route flush table 77", "route.rules.worker1", cause="before the main table"),
+          "ip rule del pref 50; ip route flush table 77", "route.rules.worker1", cause="precedence over the main table"),
     made("a worker has a static route for another's block", "worker1", "ip route add ${block%/*}/26 via $INGRESS metric 1",
           "ip route del ${block%/*}/26 via $INGRESS metric 1", "route.worker1.*", cause="was not learned over BGP"),
     made("BIRD's kernel protocol is disabled", "ingress", "birdc disable kernel1 >/dev/null", "birdc enable kernel1 >/dev/null",

@@ -119,7 +119,7 @@ FAULTS = (
             Local_AS="65077",
         ),
         "bgp.ingress.worker1",
-        "BIRD on worker1 calls itself AS 65077",
+        "BIRD on worker1 has AS number 65077",
     ),
     Fault(
         "packets-vanish",
@@ -138,14 +138,14 @@ FAULTS = (
         "filter-drops-block",
         filter_drops_block,
         "route.ingress.worker1",
-        "the import filter of session worker1 on ingress refuses it",
+        "the import filter of session worker1 on ingress rejects it",
     ),
     Fault("next-hop-unreachable", next_hop_unreachable, "route.ingress.worker1", "lacks `direct`"),
     Fault(
         "static-route-shadows-part",
         static_route("172.16.235.128/27"),
         "route.strays.ingress",
-        "takes packets away from worker1's block",
+        "diverts packets from worker1's block",
     ),
     Fault(
         "static-route-shadows-block",
@@ -254,7 +254,7 @@ FAULTS = (
     Fault(
         "controller-stopped", controller_stopped, "proxy.controller", "haproxy-ingress.service on ingress was stopped"
     ),
-    Fault("haproxy-killed", haproxy_killed, "proxy.haproxy", "HAProxy does not run, though its controller does"),
+    Fault("haproxy-killed", haproxy_killed, "proxy.haproxy", "HAProxy does not run, although its controller does"),
     Fault("revoked-certificate", revoked_certificate, "proxy.access", "Unauthorized"),
     Fault("stale-servers", stale_servers, "proxy.servers", "the controller did not follow the API"),
     Fault(
@@ -282,19 +282,19 @@ FAULTS = (
         "hosts-entry-wrong",
         lambda f: replace(f, host=replace(f.host, name_addresses=("10.1.1.1",))),
         "host.name",
-        "look at /etc/hosts",
+        "check /etc/hosts",
     ),
     Fault(
         "name-wrong-on-worker1",
         lambda f: with_text(f, "worker1", "names", lambda t: t.replace(str(INGRESS), "192.168.50.1")),
         "machine.names.worker1",
-        "worker1 takes ingress for 192.168.50.1, it is 192.168.50.21",
+        "worker1 resolves ingress to 192.168.50.1, whose address is 192.168.50.21",
     ),
     Fault(
         "name-unknown-on-worker1",
         lambda f: with_text(f, "worker1", "names", lambda t: t.replace("192.168.50.24 STREAM worker2\n", "")),
         "machine.names.worker1",
-        "worker1 does not know worker2",
+        "worker1 cannot resolve worker2",
     ),
     Fault(
         "scheduler-gone",
@@ -317,5 +317,5 @@ FAULTS = (
         "proxy.haproxy",
         "does not answer, there nor on its socket",
     ),
-    Fault("no-lab-network", no_way, "host.route", "the lab's network is not there"),
+    Fault("no-lab-network", no_way, "host.route", "the lab's network does not exist"),
 )

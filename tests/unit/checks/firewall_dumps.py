@@ -32,7 +32,7 @@ table arp calico-arp {
 }
 """
 
-# Both by way of iptables-nft; nft does not list the comments.
+# Both via iptables-nft; nft does not list the comments.
 IPTABLES_NFT = """\
 # Warning: table ip raw is managed by iptables-nft, do not touch!
 table ip raw {

@@ -351,7 +351,7 @@ def test_a_missing_or_unreadable_fact_fails_with_words(healthy: Facts) -> None:
         for check, run in zip(chain(("a", (), (), True), ("b", (), (), True)), (missing, unreadable), strict=True)
     )
     words = [(result.status.value, result.outcome.observed) for result in judge(checks, healthy)]
-    assert words == [("fail", "ip: not found"), ("fail", "not understood: no JSON")]
+    assert words == [("fail", "ip: not found"), ("fail", "unreadable output: no JSON")]
 
 
 @pytest.mark.parametrize("error", [ValueError, TypeError, AttributeError, KeyError])

@@ -53,8 +53,8 @@ def test_the_wrong_next_hop_of_ebgp_is_named_with_its_remedy() -> None:
     assert tuple(map(str, report.root_causes)) == ("route.ingress.worker1",)
     found = next(result.outcome for result in report.results if str(result.id) == "route.ingress.worker1")
     assert found.cause == (
-        f"ingress sends packets for worker1's block {block} by way of {controlplane.address}: over eBGP each node also "
-        "tells the other nodes' blocks on, and with itself as next hop"
+        f"ingress sends packets for worker1's block {block} via {controlplane.address}: over eBGP each node also "
+        "re-advertises the other nodes' blocks, with itself as next hop"
     )
     assert found.hint == "write `bgp: {next_hop: keep}` in labctl.yaml, then: labctl up"
 
@@ -73,7 +73,7 @@ def test_the_owner_among_several_equal_ways_is_the_same_mistake() -> None:
     report = judge_facts(EBGP, replace(facts, machines={**facts.machines, "ingress": replace(old, results=results)}))
     found = next(result.outcome for result in report.results if str(result.id) == "route.ingress.worker1")
     assert tuple(map(str, report.root_causes)) == ("route.ingress.worker1",)
-    assert f"by way of {others[0].address}, {others[1].address}: over eBGP" in found.cause
+    assert f"via {others[0].address}, {others[1].address}: over eBGP" in found.cause
 
 
 def test_a_router_is_the_peer_of_all_and_the_first_hop_of_every_packet() -> None:
@@ -98,7 +98,7 @@ def test_a_router_that_tells_the_nodes_as_next_hop_is_named() -> None:
     assert "route.ingress.worker1" in map(str, report.root_causes)
     found = next(result.outcome for result in report.results if str(result.id) == "route.ingress.worker1")
     assert found.cause is not None
-    assert "past router1: BIRD on router1 tells it without `next hop self`" in found.cause
+    assert "past router1: BIRD on router1 announces it without `next hop self`" in found.cause
 
 
 def test_a_router_that_is_off_is_the_one_cause() -> None:

@@ -125,7 +125,7 @@ CASES = (
         "a local route",
         lambda f: with_json(f, "ingress", "local-routes", lambda r: r.append({"type": "local", "dst": "172.16.189.64/26", "dev": "lo"})),
         "route.lan.ingress",
-        "takes 172.16.189.64 for its own",
+        "treats 172.16.189.64 as its own address",
     ),
     Case(
         "TTL 1",
@@ -209,7 +209,7 @@ CASES = (
         "one connection for all frontends",
         lambda f: with_text(f, "ingress", "haproxy-info", lambda t: t.replace("2000", "1")),
         "proxy.frontend",
-        "takes 1 connections at once",
+        "accepts 1 connections at once",
     ),
     Case(
         "a unit is disabled",
@@ -237,7 +237,7 @@ CASES = (
             http=replace(f.http, answers=(*f.http.answers[1:], HttpAnswer(0, error="no answer within 1.2 s"))),
         ),
         "proxy.server.app-67d9b5f9c4-bx7k2",
-        "takes connections and answers no request",
+        "accepts connections and answers no request",
     ),
     Case(
         "bird.conf was changed and is wrong",
@@ -255,7 +255,7 @@ CASES = (
         "a rule keeps SSH out",
         silent("RUNNING", rules='[{"priority": 9, "src": "192.168.50.0", "srclen": 24, "action": "blackhole"}]'),
         "machine.worker1",
-        "a routing rule on worker1 goes before the main table",
+        "a routing rule on worker1 takes precedence over the main table",
     ),
     Case("BFD", bird_options("bfd on;"), "bgp.ingress.worker1", "bfd is on for the session with worker1"),
     Case("another port", bird_options("neighbor 192.168.50.23 port 1179 as 65000;"), "bgp.ingress.worker1", "port 1179"),
@@ -290,7 +290,7 @@ CASES = (
         "host.bridge",
         "worker2's cable, is isolated",
     ),
-    Case("a cable is slowed", host_links({"qdisc": "tbf"}), "host.bridge", "limits what worker2 gets: tbf on vethX"),
+    Case("a cable is slowed", host_links({"qdisc": "tbf"}), "host.bridge", "limits packets to worker2: tbf on vethX"),
     Case("this host's firewall", host_firewall, "host.firewall", "a firewall rule on this host drops packets of the lab"),
 )  # fmt: skip
 
@@ -309,7 +309,7 @@ def test_it_is_the_only_root_cause(lab: Lab, healthy: Facts, case: Case) -> None
         ((1, 1, 1), {}),
         ((100, 100, 90), {}),
         ((1, 1, 200), {2: "has weight 200 in HAProxy, others have 1: the pod behind it gets most of the requests"}),
-        ((100, 1, 100), {1: "has weight 1 in HAProxy, others have 100: the pod behind it gets hardly a request"}),
+        ((100, 1, 100), {1: "has weight 1 in HAProxy, others have 100: the pod behind it gets few requests"}),
     ],
 )
 def test_the_server_whose_weight_is_unlike_the_others_is_named(weights: tuple[int, ...], odd: dict[int, str]) -> None:

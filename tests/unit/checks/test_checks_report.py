@@ -82,7 +82,7 @@ def test_json_is_the_contracts(lab: Lab, healthy: Facts) -> None:
                 "machine": "ingress",
                 "title": "BIRD runs on ingress",
                 "status": "blocked",
-                "observed": "not looked at: bgp.ingress failed",
+                "observed": "not checked: bgp.ingress failed",
                 "expected": "BIRD answers",
                 "command": "birdc show status",
                 "cause": "",

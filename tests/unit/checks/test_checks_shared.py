@@ -61,7 +61,7 @@ def test_every_id_that_a_check_names_is_one_of_the_lab_or_of_what_it_lacks() -> 
 
 @pytest.mark.parametrize(
     ("first", "second", "cause"),
-    [(False, False, "no machine has 192.168.50.20"), (True, True, "do not hear each other")],
+    [(False, False, "no machine has 192.168.50.20"), (True, True, "do not receive each other")],
 )
 def test_the_shared_address_has_one_owner(first: bool, second: bool, cause: str) -> None:
     facts = addresses(addresses(make_facts(LAB), "ingress", shared=first), "ingress2", shared=second)

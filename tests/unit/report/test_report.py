@@ -50,7 +50,7 @@ def small_report(*, broken: bool) -> Report:
     route = passed("via 192.168.50.23 | proto `bird`")
     if broken:
         session = failed("Active  Socket: <refused>", "nothing listens on worker1's port 179", "labctl ssh worker1")
-        route = Outcome(Status.BLOCKED, "not looked at: bgp.ingress.worker1 failed")
+        route = Outcome(Status.BLOCKED, "not checked: bgp.ingress.worker1 failed")
     results = (
         result("host.name", "test.local means ingress", skipped("not known here"), "host"),
         result("bgp.ingress.worker1", "BIRD has a session with worker1", session),
