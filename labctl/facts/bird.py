@@ -75,11 +75,15 @@ class Protocols:
 
 
 def birdc(machine: Machine, source: Source, words: str) -> str:
-    """The command that asks BIRD on that machine. Real Calico keeps BIRD 1.6 in its own container."""
+    """The command that asks BIRD on that machine; without words, BIRD's own prompt.
+
+    Real Calico runs BIRD 1.6 in the container calico-node.
+    """
     if _in_container(machine, source):
-        socket = "/var/run/calico/bird.ctl"
-        return f"crictl exec $(crictl ps -q --name '^calico-node$') birdcl -s {socket} {words}"
-    return f"birdc {words}"
+        options = "" if words else "-i "
+        client = f"birdcl -s /var/run/calico/bird.ctl {words}".rstrip()
+        return f"crictl exec {options}$(crictl ps -q --name '^calico-node$') {client}"
+    return f"birdc {words}".rstrip()
 
 
 def _in_container(machine: Machine, source: Source) -> bool:

@@ -1,4 +1,4 @@
-"""The last verify and the last tour of a lab, kept in .labctl/last/ for `labctl report`: no secrets, one file each."""
+"""The last verify and the last tour of a lab, saved in .labctl/last/ for `labctl report`: one file each, no secrets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from labctl.secrets.redact import Redactor
 from labctl.tour.stop import Claim, ShownCommand, Stop, Visit
 
 if TYPE_CHECKING:
-    from labctl.tour.stop import Guide
+    from labctl.tour.runner import TourRunner
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class LastTour:
 
 
 def save_verify(files: LabDirectory, last: LastVerify) -> None:
-    """Write it in place of the one before. Raises OSError."""
+    """Save it, replacing the one before. Raises OSError."""
     redact = Redactor(files.secrets)
     report = as_dict(last.report)
     for check in report["checks"]:
@@ -62,7 +62,7 @@ def last_verify(files: LabDirectory) -> LastVerify | None:
 
 
 def save_tour(files: LabDirectory, last: LastTour) -> None:
-    """Write it in place of the one before. Raises OSError."""
+    """Save it, replacing the one before. Raises OSError."""
     redact = Redactor(files.secrets)
     visits = [_visit(visit, redact) for visit in last.visits]
     _write(files, files.last_tour, {"when": last.when, "visits": visits, "picture": asdict(last.picture)})
@@ -88,23 +88,23 @@ def _visit(visit: Visit, redact: Redactor) -> dict[str, Any]:
     return {
         "stop": {"name": stop.name, "title": stop.title, "why": stop.why},
         "number": visit.number,
-        "shots": [{**asdict(shot), "output": redact(shot.output)} for shot in visit.shots],
+        "shots": [{**asdict(command), "output": redact(command.output)} for command in visit.commands],
         "claims": [{**asdict(claim), "seen": redact(claim.seen)} for claim in visit.claims],
     }
 
 
 def _visited(item: Mapping[str, Any]) -> Visit:
-    shots = [ShownCommand(**{**shot, "marks": tuple(shot["marks"])}) for shot in item["shots"]]
+    commands = [ShownCommand(**{**command, "marks": tuple(command["marks"])}) for command in item["shots"]]
     claims = [Claim(**claim) for claim in item["claims"]]
-    return Visit(Stop(**item["stop"], play=_not_again), int(item["number"]), shots=shots, claims=claims)
+    return Visit(Stop(**item["stop"], play=_cannot_play), int(item["number"]), commands=commands, claims=claims)
 
 
-def _not_again(_guide: Guide) -> NoReturn:
-    raise NotImplementedError("a stop that was read from a file has no lab to walk on")
+def _cannot_play(_guide: TourRunner) -> NoReturn:
+    raise NotImplementedError("a stop that was read from a file cannot be played")
 
 
 def _write(files: LabDirectory, path: Path, data: Mapping[str, object]) -> None:
-    """For its owner alone: what the machines printed is nobody else's business."""
+    """Readable by its owner only, as it contains what the machines printed."""
     write_private(path, (json.dumps(data, ensure_ascii=False) + "\n").encode(), like=files.folder)
 
 
@@ -126,5 +126,5 @@ def _read(path: Path) -> Mapping[str, Any] | None:
 
 def _unreadable(path: Path, error: Exception) -> LabctlError:
     why = str(error).partition("\n")[0]
-    next_step = f"labctl {path.stem} writes it anew"
+    next_step = f"`labctl {path.stem}` writes a new one"
     return LabctlError(f"{path} can't be read", where=str(path), why=why, next_step=next_step)

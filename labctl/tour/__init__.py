@@ -1,1 +1,1 @@
-"""The article's walk on the running lab: stops (stops/), the guide who runs their commands, the runner, the handout."""
+"""The article's walkthrough on the running lab: stops (stops/), their runner, the exercise, and the handout."""

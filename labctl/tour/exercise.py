@@ -1,4 +1,4 @@
-"""The exercise: the student does each task; labctl waits until it is done and gives hints."""
+"""The exercise: the student does each task; labctl waits until it is done, and gives hints."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from labctl.errors import LabctlError
-from labctl.tour.stop import Guide
+from labctl.tour.runner import TourRunner
 
 if TYPE_CHECKING:
     from labctl.model.lab import Lab
@@ -16,115 +16,110 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One task. stop: the stop of the tour that it belongs to, whose title and reasons are shown.
+    """One task. stop: the stop of the tour that it belongs to; its title and explanation are shown.
 
-    what: what to do. Exactly one of the two says when it is done: shown, from what the student's command printed;
-    holds, from the state of the lab, however it came about. hints: from vague to clear. solution: the command to type.
-    why: in place of the stop's reasons, where the exercise finds the lab in another state.
+    instruction: what to do. Exactly one of the next two decides whether the task is done: done_by_output, from what
+    the student's command printed; done_by_state, from the state of the lab, no matter how it was reached. hints: from
+    vague to clear. solution: the command to type. why: an explanation that replaces the stop's, as the exercise starts
+    with a lab in another state.
     """
 
     stop: str
-    what: Callable[[Lab], str]
+    instruction: Callable[[Lab], str]
     hints: tuple[str, ...]
     solution: Callable[[Lab], str]
-    shown: Callable[[Guide, str], bool] | None = None
-    holds: Callable[[Guide], bool] | None = None
+    done_by_output: Callable[[TourRunner, str], bool] | None = None
+    done_by_state: Callable[[TourRunner], bool] | None = None
     why: Callable[[Lab], str] = lambda _lab: ""
 
 
-HINT_SECONDS = 45.0
-"""A student who has not done it after so long gets a hint; after as long again the next one."""
-LOOK_SECONDS = 1.5
-"""Between two looks at the lab."""
+_HINT_SECONDS = 45.0
+"""How long a student may think before the next hint."""
+_POLL_SECONDS = 1.5
+"""How often the state of the lab is checked."""
 
 
 class Student(Protocol):
-    """Whoever does the exercise, and their terminal."""
+    """The student and their terminal."""
 
-    def told(self, task: Task, number: int, total: int) -> None:
-        """A task begins."""
+    def start_task(self, task: Task, number: int, total: int) -> None:
+        """Show the task. number: from 1."""
 
-    def line(self, seconds: float) -> str | None:
-        """What the student typed; None if nothing came within that time. Raises EOFError at the end of input."""
+    def read_line(self, seconds: float) -> str | None:
+        """The line that the student typed; None if there was none within that time. Raises EOFError at the end."""
 
     def run(self, line: str) -> str:
-        """Run a command line of the student's; what it printed."""
+        """Run a command line that the student typed, and return what it printed."""
 
-    def hint(self, text: str) -> None:
-        """Give a hint."""
+    def show_hint(self, text: str) -> None:
+        """Show a hint."""
 
-    def done(self, task: Task, *, skipped: bool) -> None:
-        """A task is done, or left out."""
+    def end_task(self, task: Task, *, skipped: bool) -> None:
+        """Show that the task is done, or skipped."""
 
 
-def practise(tasks: Sequence[Task], guide: Guide, student: Student) -> tuple[str, ...]:
-    """All tasks, one after the other; the names of those that were skipped.
+def run_tasks(tasks: Sequence[Task], runner: TourRunner, student: Student) -> tuple[str, ...]:
+    """Have the student do all tasks in order; returns the stops of those that were skipped.
 
-    What the exercise changed is put back at its end, also where it is interrupted. Raises EOFError if the student
-    leaves, LabctlError if something could not be put back.
+    At the end, and when interrupted, undoes what the exercise changed. Raises EOFError if the student leaves,
+    LabctlError if a change could not be undone.
     """
     skipped = []
     try:
         for number, task in enumerate(tasks, start=1):
-            student.told(task, number, len(tasks))
-            done = _one(task, guide, student)
-            student.done(task, skipped=not done)
+            student.start_task(task, number, len(tasks))
+            done = _run_task(task, runner, student)
+            student.end_task(task, skipped=not done)
             if not done:
                 skipped.append(task.stop)
     finally:
-        guide.undo_all()
+        runner.undo_all()
     return tuple(skipped)
 
 
-def _one(task: Task, guide: Guide, student: Student) -> bool:
-    """Wait until the task is done; False: it is skipped."""
-    hints = [*task.hints, f"type: {task.solution(guide.lab)}"]
-    begun, typed = time.monotonic(), False
-    while not _holds(task, guide):
+def _run_task(task: Task, runner: TourRunner, student: Student) -> bool:
+    """Wait until the task is done; False if the student skips it."""
+    hints = [*task.hints, f"type: {task.solution(runner.lab)}"]
+    last_hint, typed = time.monotonic(), False
+    while not _is_done(task, runner):
         try:
-            line = student.line(LOOK_SECONDS)
+            line = student.read_line(_POLL_SECONDS)
         except EOFError:
-            if typed and _comes(task, guide):
+            if typed and _is_done_soon(task, runner):
                 return True
             raise
         if line is None:
-            if len(hints) > 1 and time.monotonic() - begun > HINT_SECONDS:
-                begun = time.monotonic()
-                student.hint(hints.pop(0))
+            if len(hints) > 1 and time.monotonic() - last_hint > _HINT_SECONDS:
+                last_hint = time.monotonic()
+                student.show_hint(hints.pop(0))
             continue
         word, typed = line.strip(), True
         if word == "skip":
             return False
         if word in ("hint", "?"):
-            student.hint(hints.pop(0) if len(hints) > 1 else hints[0])
+            student.show_hint(hints.pop(0) if len(hints) > 1 else hints[0])
         elif word == "solution":
-            student.hint(hints[-1])
-        elif word and _shows(task, guide, student.run(line)):
+            student.show_hint(hints[-1])
+        elif word and _is_done(task, runner, student.run(line)):
             return True
     return True
 
 
-def _holds(task: Task, guide: Guide) -> bool:
-    """Whether the lab is as it should be. While a machine does not answer, it is not."""
+def _is_done(task: Task, runner: TourRunner, output: str | None = None) -> bool:
+    """Whether the task is done: by this output, or without one by the lab's state. An error means no."""
     try:
-        return task.holds is not None and task.holds(guide)
+        if output is None:
+            return task.done_by_state is not None and task.done_by_state(runner)
+        return task.done_by_output is not None and task.done_by_output(runner, output)
     except LabctlError:
         return False
 
 
-def _comes(task: Task, guide: Guide) -> bool:
-    """Nothing more is typed: whether what was typed last takes effect, within a hint's time."""
-    until = time.monotonic() + HINT_SECONDS
-    while task.holds is not None and time.monotonic() < until:
-        if _holds(task, guide):
+def _is_done_soon(task: Task, runner: TourRunner) -> bool:
+    """At the end of input: whether the last command takes effect while the student would wait for a hint."""
+    deadline = time.monotonic() + _HINT_SECONDS
+    while task.done_by_state is not None and time.monotonic() < deadline:
+        if _is_done(task, runner):
             return True
-        time.sleep(LOOK_SECONDS)
+        time.sleep(_POLL_SECONDS)
     return False
-
-
-def _shows(task: Task, guide: Guide, output: str) -> bool:
-    """Whether the output is what was to be found."""
-    try:
-        return task.shown is not None and task.shown(guide, output)
-    except LabctlError:
-        return False

@@ -1,4 +1,4 @@
-"""The exercise's prompt: a line from the student, and a command run in their own terminal, so that editors work."""
+"""The prompt of the exercise: read a line from the student, and run it in their terminal."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 _CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|\r")
-_MOST_BYTES = 1_000_000
+_MAX_BYTES = 1_000_000
 
 
-class Lines:
-    """Lines of a file descriptor that may keep one waiting. (sys.stdin would hold back what select does not see.)"""
+class LineReader:
+    """Reads lines from a file descriptor, with a timeout. (sys.stdin has a buffer that select does not see.)"""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -39,10 +39,10 @@ class Lines:
         return line.decode("utf-8", "replace")
 
 
-def run_line(line: str, folder: Path, write: Callable[[str], None]) -> str:
-    """Run a shell command line in the lab's folder and show what it prints; that, as plain text.
+def run_command_line(line: str, folder: Path, write: Callable[[str], None]) -> str:
+    """Run a shell command line in the lab's folder, show what it prints, and return that as plain text.
 
-    `labctl` there is this labctl, and means this lab. At a terminal the command has one of its own.
+    `labctl` runs this labctl on this lab. If there is a terminal, the command gets one too, so that editors work.
     """
     words = ["sh", "-c", _script(line, folder)]
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -51,24 +51,24 @@ def run_line(line: str, folder: Path, write: Callable[[str], None]) -> str:
         )
         write(done.stdout)
         return done.stdout
-    seen = bytearray()
+    printed = bytearray()
 
     def copy(descriptor: int) -> bytes:
         data = os.read(descriptor, 65536)
-        del seen[: max(0, len(seen) + len(data) - _MOST_BYTES)]
-        seen.extend(data)
+        del printed[: max(0, len(printed) + len(data) - _MAX_BYTES)]
+        printed.extend(data)
         return data
 
     sys.stdout.flush()
     pty.spawn(words, copy)
-    return _CONTROL.sub("", seen.decode("utf-8", "replace"))
+    return _CONTROL.sub("", printed.decode("utf-8", "replace"))
 
 
 def _script(line: str, folder: Path) -> str:
     size = os.get_terminal_size(sys.stdout.fileno()) if sys.stdout.isatty() else os.terminal_size((80, 24))
-    own = Path(sys.executable).parent
+    programs = Path(sys.executable).parent
     return (
         f"stty rows {size.lines} cols {size.columns} 2>/dev/null\n"
-        f"PATH={shlex.quote(str(own))}:$PATH LABCTL_DIRECTORY={shlex.quote(str(folder))}\n"
+        f"PATH={shlex.quote(str(programs))}:$PATH LABCTL_DIRECTORY={shlex.quote(str(folder))}\n"
         f"export PATH LABCTL_DIRECTORY; cd {shlex.quote(str(folder))} || exit\n{line}\n"
     )

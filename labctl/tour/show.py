@@ -1,4 +1,4 @@
-"""The tour in a terminal: how a stop, a command, its output and its claims are printed."""
+"""The tour in a terminal: how a stop, its commands, their output and its claims are printed."""
 
 from __future__ import annotations
 
@@ -11,53 +11,53 @@ from rich.padding import Padding
 from rich.rule import Rule
 from rich.text import Text
 
-from labctl.tour.stop import Call, Claim, ShownCommand, Stop, Visit
-from labctl.tour.walk import TourDisplay
+from labctl.tour.runner import TourDisplay
+from labctl.tour.stop import Claim, Command, ShownCommand, Stop, Visit
 
-_MOST = 22
-_AROUND = 1
-_LEAST_HIDDEN = 3
+_MAX_LINES = 22
+_CONTEXT = 1
+_MIN_HIDDEN = 3
 
 
 def shorten(text: str, marks: Iterable[str]) -> tuple[str, ...]:
-    """The lines of the text; of a long one only those near a mark, and `⋮ N lines` for each gap.
+    """The lines of a text; of more than 22 lines only those near a mark, with `⋮ N lines` for each gap.
 
-    Long is more than 22 lines. Text without any mark in it is only cut at its end.
+    marks: regular expressions. If none matches, the text is cut at its end.
     """
     lines = text.splitlines()
-    if len(lines) <= _MOST:
+    if len(lines) <= _MAX_LINES:
         return tuple(lines)
-    wanted = [re.compile(mark) for mark in marks]
-    hits = [index for index, line in enumerate(lines) if any(mark.search(line) for mark in wanted)]
-    if not hits:
-        return (*lines[: _MOST - 1], _gap(len(lines) - _MOST + 1))
-    kept = {index + offset for index in hits for offset in range(-_AROUND, _AROUND + 1)}
-    return tuple(_folded(lines, kept))
+    patterns = [re.compile(mark) for mark in marks]
+    matching = [index for index, line in enumerate(lines) if any(pattern.search(line) for pattern in patterns)]
+    if not matching:
+        return (*lines[: _MAX_LINES - 1], _gap(len(lines) - _MAX_LINES + 1))
+    visible = {index + offset for index in matching for offset in range(-_CONTEXT, _CONTEXT + 1)}
+    return tuple(_with_gaps(lines, visible))
 
 
-def _folded(lines: list[str], kept: set[int]) -> Iterator[str]:
+def _with_gaps(lines: list[str], visible: set[int]) -> Iterator[str]:
     hidden: list[str] = []
     for index, line in enumerate(lines):
-        if index not in kept:
+        if index not in visible:
             hidden.append(line)
             continue
-        yield from _short(hidden)
+        yield from _hide(hidden)
         hidden = []
         yield line
-    yield from _short(hidden)
+    yield from _hide(hidden)
 
 
-def _short(hidden: list[str]) -> list[str]:
-    return hidden if len(hidden) < _LEAST_HIDDEN else [_gap(len(hidden))]
+def _hide(hidden: list[str]) -> list[str]:
+    return hidden if len(hidden) < _MIN_HIDDEN else [_gap(len(hidden))]
 
 
 def _gap(count: int) -> str:
     return f"⋮ {count} lines"
 
 
-def marked(text: str, marks: Iterable[str]) -> tuple[tuple[int, int], ...]:
-    """Where marks match in a line, as (start, end), from left to right and without overlaps."""
-    spans = sorted((match.start(), match.end()) for mark in marks for match in re.finditer(mark, text) if match.group())
+def highlighted_spans(line: str, marks: Iterable[str]) -> tuple[tuple[int, int], ...]:
+    """Where marks match in a line: (start, end), from left to right, overlapping and adjacent ones joined."""
+    spans = sorted((match.start(), match.end()) for mark in marks for match in re.finditer(mark, line) if match.group())
     joined: list[tuple[int, int]] = []
     for start, end in spans:
         if joined and start <= joined[-1][1]:
@@ -83,18 +83,18 @@ class TerminalDisplay(TourDisplay):
         self._resume_at(visit.stop.name)
         self._out.print(heading(visit, total))
 
-    def start_command(self, call: Call) -> None:
+    def start_command(self, command: Command) -> None:
         """Print the command."""
-        self._out.print(command(call), soft_wrap=True)
+        self._out.print(command_line(command), soft_wrap=True)
 
     def end_command(self, command: ShownCommand) -> None:
         """Print the command's output."""
         if command.output:
-            self._out.print(output(command))
+            self._out.print(command_output(command))
 
     def show_claim(self, claim: Claim) -> None:
         """Print the claim, and whether it holds."""
-        self._out.print(verdict(claim))
+        self._out.print(claim_line(claim))
 
     def leave_stop(self, visit: Visit, *, last: bool) -> None:
         """Wait for Enter."""
@@ -105,7 +105,7 @@ class TerminalDisplay(TourDisplay):
         self._out.print()
 
 
-class ProgressDisplay(TourDisplay):
+class OneLineDisplay(TourDisplay):
     """Prints one line per stop."""
 
     def __init__(self, out: Console) -> None:
@@ -113,42 +113,42 @@ class ProgressDisplay(TourDisplay):
 
     def leave_stop(self, visit: Visit, *, last: bool) -> None:
         """Print whether the stop's claims held."""
-        self._out.print(short(visit))
+        self._out.print(stop_line(visit))
 
 
 def heading(visit: Visit, total: int) -> RenderableType:
-    """The title of a stop and why we stand here."""
+    """The title of a stop and its explanation."""
     title = Text.assemble((f"{visit.number}/{total} ", "dim"), (visit.stop.title, "bold"))
     name = Text(f"  {visit.stop.name}", style="dim")
     return Group(Rule(style="dim"), title + name, Padding(prose(visit.stop.why), (0, 0, 1, 0), expand=False))
 
 
 def prose(words: str) -> Text:
-    """Sentences in which what stands between backticks is something to type."""
+    """Sentences; what is between backticks is highlighted as something to type."""
     text = Text()
     for index, part in enumerate(words.split("`")):
         text.append(part, style="cyan" if index % 2 else "")
     return text
 
 
-def command(call: Call) -> Text:
-    """The command as one types it."""
-    return Text.assemble(("$ ", "dim"), (call.typed, "bold cyan"))
+def command_line(command: Command) -> Text:
+    """The command as a user types it."""
+    return Text.assemble(("$ ", "dim"), (command.typed, "bold cyan"))
 
 
-def output(shot: ShownCommand) -> RenderableType:
-    """What it printed, folded, with the part that matters highlighted."""
+def command_output(command: ShownCommand) -> RenderableType:
+    """What it printed, shortened, with the parts that matter highlighted."""
     text = Text()
-    for line in shorten(shot.output, shot.marks):
+    for line in shorten(command.output, command.marks):
         shown = Text(_printable(line), style="dim italic" if line.startswith("⋮") else "")
-        for start, end in marked(line, shot.marks):
+        for start, end in highlighted_spans(line, command.marks):
             shown.stylize("bold black on yellow", start, end)
         text.append_text(shown).append("\n")
     return Padding(text, (0, 0, 0, 2), expand=False)
 
 
-def verdict(claim: Claim) -> Text:
-    """One line: whether what was claimed is to be seen."""
+def claim_line(claim: Claim) -> Text:
+    """Whether the claim holds; if not, what was seen instead."""
     if claim.holds:
         text = Text.assemble(("✓ ", "bold green"), (claim.text, "green"))
         return text.append(f"  {claim.seen}", style="dim") if claim.seen else text
@@ -156,8 +156,8 @@ def verdict(claim: Claim) -> Text:
     return text.append(f"\n  seen: {claim.seen}") if claim.seen else text
 
 
-def short(visit: Visit) -> Text:
-    """A stop on one line, for those who only want to know how far it is."""
+def stop_line(visit: Visit) -> Text:
+    """A stop on one line, and one more for each claim that does not hold."""
     mark, style = ("✓", "green") if visit.ok else ("✗", "bold red")
     line = Text.assemble((f"{mark} ", style), (visit.stop.name, style), f"  {visit.stop.title}")
     for claim in visit.claims:
@@ -171,17 +171,17 @@ def summary(visits: Sequence[Visit]) -> Text:
     failed = [visit.stop.name for visit in visits if not visit.ok]
     claims = sum(len(visit.claims) for visit in visits)
     if not failed:
-        return Text(f"✓ {len(visits)} stops, {claims} claims: all seen", style="bold green")
-    return Text(f"✗ not as claimed at: {', '.join(failed)}", style="bold red")
+        return Text(f"✓ {len(visits)} stops, {claims} claims: all hold", style="bold green")
+    return Text(f"✗ claims do not hold at: {', '.join(failed)}", style="bold red")
 
 
 def listing(stops: Sequence[Stop]) -> Text:
-    """All stops, a line each."""
+    """All stops, one per line."""
     width = max(len(stop.name) for stop in stops)
     lines = [f"{number:>2}  {stop.name:<{width}}  {stop.title}" for number, stop in enumerate(stops, start=1)]
     return Text("\n".join(lines))
 
 
 def _printable(line: str) -> str:
-    """A line of a machine without what could steer the terminal; as long as before, so that marks stay in place."""
+    """A machine's line without control characters. Its length does not change, so that spans stay valid."""
     return "".join(char if char.isprintable() else " " for char in line)

@@ -14,6 +14,7 @@ from labctl.cli.access.passthrough import Streams, run_through
 from labctl.cli.access.tool_arguments import prepare_call
 from labctl.cli.app import Application, pass_app
 from labctl.cli.options import complete_machine
+from labctl.facts.bird import birdc as birdc_line
 
 _KUBECONFIG = "KUBECONFIG=/etc/kubernetes/admin.conf"
 
@@ -59,23 +60,24 @@ def birdc(app: Application, ctx: click.Context, arguments: tuple[str, ...]) -> i
     if not arguments or arguments[0].startswith("-"):
         raise click.UsageError("birdc needs a machine first: labctl birdc MACHINE [COMMAND]...", ctx=ctx)
     name, *words = arguments
-    machine = app.machine(app.lab(), name)
-    return _run(app, machine.name, ["birdc", *words], None if words else app.stdin)
+    lab = app.lab()
+    machine = app.machine(lab, name)
+    return _run(app, machine.name, birdc_line(machine, lab.source, shlex.join(words)), None if words else app.stdin)
 
 
-def _run(app: Application, machine: str, command: Sequence[str], stdin: BinaryIO | None) -> int:
-    """Run a program with exactly these arguments on a machine; returns its exit status."""
+def _run(app: Application, machine: str, command: str, stdin: BinaryIO | None) -> int:
+    """Run a shell command on a machine; returns its exit status."""
     with app.connections(app.lab()) as connections:
         streams = Streams(stdin, app.stdout, app.stderr)
-        return run_through(connections.to(machine), shlex.join(command), streams, terminal=True)
+        return run_through(connections.to(machine), command, streams, terminal=True)
 
 
 def _run_with_file(app: Application, command: Sequence[str], arguments: Sequence[str]) -> int:
     """The same on the control plane, for a tool that reads files with -f: a local file becomes its standard input."""
     call = prepare_call(arguments, Path.cwd())
-    words = [*command, *call.arguments]
+    line = shlex.join([*command, *call.arguments])
     if call.file is not None:
         with call.file.open("rb") as file:
-            return _run(app, "controlplane", words, file)
+            return _run(app, "controlplane", line, file)
     stdin = app.stdin if call.reads_stdin or (app.stdin.isatty() and app.stdout.isatty()) else None
-    return _run(app, "controlplane", words, stdin)
+    return _run(app, "controlplane", line, stdin)

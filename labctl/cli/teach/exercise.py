@@ -11,13 +11,12 @@ from rich.text import Text
 
 from labctl.cli.app import Application
 from labctl.model.lab import Lab
-from labctl.tour.exercise import Task, practise
-from labctl.tour.prompt import Lines, run_line
+from labctl.tour.exercise import Task, run_tasks
+from labctl.tour.prompt import LineReader, run_command_line
+from labctl.tour.runner import TourDisplay, TourRunner
 from labctl.tour.show import prose
-from labctl.tour.stop import Guide
 from labctl.tour.stops import STOPS, stops_of
-from labctl.tour.tasks import TASKS, clear_bird, put_scale_back
-from labctl.tour.walk import TourDisplay
+from labctl.tour.tasks import TASKS, reset_bird_conf, restore_scale
 
 _KEYS = "hint: a hint   solution: what to type   skip: the next task   Ctrl-C: end"
 
@@ -27,22 +26,22 @@ def run_exercise(app: Application, first: str) -> int:
     lab = app.lab()
     names = [stop.name for stop in STOPS]
     tasks = [task for task in TASKS if names.index(task.stop) >= names.index(first)]
-    student = _AtTerminal(app, lab)
+    student = _TerminalStudent(app, lab)
     own_file, again = False, "labctl tour --exercise --from STOP starts at a stop"
     with app.connections(lab) as connections:
-        guide = Guide(lab, connections, TourDisplay())
-        put_scale_back(guide)
+        runner = TourRunner(lab, connections, TourDisplay())
+        restore_scale(runner)
         try:
-            own_file = any(task.stop == "restart" for task in tasks) and clear_bird(guide)
+            own_file = any(task.stop == "restart" for task in tasks) and reset_bird_conf(runner)
             app.after_interrupt = f"{_left(own_file)}; {again}"
             if own_file:
                 app.note("BIRD on ingress is not configured now; at the end, labctl restores its own configuration")
-            skipped = practise(tasks, guide, student)
+            skipped = run_tasks(tasks, runner, student)
         except EOFError:
             app.note(f"you stopped before the end; {_left(own_file)}")
             return 1
         finally:
-            guide.undo_all()
+            runner.undo_all()
     return _summary(app, tasks, skipped, own_file)
 
 
@@ -61,25 +60,25 @@ def _summary(app: Application, tasks: Sequence[Task], skipped: Sequence[str], ow
     return 0
 
 
-class _AtTerminal:
+class _TerminalStudent:
     """The student at this terminal."""
 
     def __init__(self, app: Application, lab: Lab) -> None:
         self._app, self._lab = app, lab
-        self._lines = Lines(sys.stdin.fileno())
+        self._lines = LineReader(sys.stdin.fileno())
         self._prompted = False
 
-    def told(self, task: Task, number: int, total: int) -> None:
+    def start_task(self, task: Task, number: int, total: int) -> None:
         stop = next(stop for stop in stops_of(self._lab) if stop.name == task.stop)
         title = Text.assemble((f"{number}/{total} ", "dim"), (stop.title, "bold"), (f"  {stop.name}", "dim"))
         self._app.out.print(
             Rule(style="dim"), title, Padding(prose(task.why(self._lab) or stop.why), (0, 0, 1, 0), expand=False)
         )
-        self._app.out.print(Text("Your task: ", style="bold yellow") + prose(task.what(self._lab)))
+        self._app.out.print(Text("Your task: ", style="bold yellow") + prose(task.instruction(self._lab)))
         self._app.out.print(Text(_KEYS, style="dim"))
         self._prompted = False
 
-    def line(self, seconds: float) -> str | None:
+    def read_line(self, seconds: float) -> str | None:
         if not self._prompted:
             self._app.out.print(Text("$ ", style="bold"), end="")
             self._app.out.file.flush()
@@ -89,13 +88,13 @@ class _AtTerminal:
         return line
 
     def run(self, line: str) -> str:
-        return run_line(line, self._app.directory.resolve(), self._app.write)
+        return run_command_line(line, self._app.directory.resolve(), self._app.write)
 
-    def hint(self, text: str) -> None:
+    def show_hint(self, text: str) -> None:
         self._app.out.print(Text("\nHint: ", style="bold yellow") + prose(text))
         self._prompted = False
 
-    def done(self, task: Task, *, skipped: bool) -> None:
+    def end_task(self, task: Task, *, skipped: bool) -> None:
         word = Text(f"skipped: {task.stop}", style="yellow") if skipped else Text("✓ done", style="bold green")
         self._app.out.print(Text("\n") + word if self._prompted else word)
         self._app.out.print()

@@ -19,7 +19,7 @@ from labctl.model.lab import Lab, Machine
 @click.command("break")
 @click.argument("name", required=False, shell_complete=complete_fault)
 @click.option("--list", "listing", is_flag=True, help="List the faults: level, layer and lesson.")
-@click.option("--random", "at_random", is_flag=True, help="Choose one at random.")
+@click.option("--random", "by_chance", is_flag=True, help="Choose one at random.")
 @click.option("--seed", type=int, metavar="N", help="The same number makes the same random choice.")
 @click.option(
     "--level", type=click.IntRange(1, 3), metavar="N", help="With --random or --list: only faults of this level."
@@ -34,7 +34,7 @@ def break_(  # noqa: PLR0917 - click passes the options
     app: Application,
     name: str | None,
     listing: bool,
-    at_random: bool,
+    by_chance: bool,
     seed: int | None,
     level: int | None,
     machine: str | None,
@@ -42,7 +42,7 @@ def break_(  # noqa: PLR0917 - click passes the options
     output: str,
 ) -> None:
     """Break one thing in the lab, as a lesson; `labctl verify` finds it, `labctl repair` undoes it."""
-    if sum((name is not None, listing, at_random)) != 1:
+    if sum((name is not None, listing, by_chance)) != 1:
         raise click.UsageError("give the NAME of a fault, or --list, or --random")
     if listing:
         _list(app, level, output)
@@ -55,7 +55,7 @@ def break_(  # noqa: PLR0917 - click passes the options
     files = app.lab_files()
     with lab_lock(files.lock), app.connections(lab) as connections, app.working("breaking"):
         break_and_repair.apply(lab, files, connections, fault, chosen, hidden=hidden)
-    _describe(app, fault, chosen, seed if at_random else None, hidden=hidden)
+    _describe(app, fault, chosen, seed if by_chance else None, hidden=hidden)
 
 
 def _choose(

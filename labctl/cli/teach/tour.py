@@ -21,9 +21,9 @@ from labctl.model.lab import Lab
 from labctl.report.last import LastTour, save_tour
 from labctl.tour import show
 from labctl.tour.handout import handout
-from labctl.tour.stop import Guide, Stop, Visit
+from labctl.tour.runner import TourDisplay, TourRunner, run_tour, stop_index
+from labctl.tour.stop import Stop, Visit
 from labctl.tour.stops import STOPS, stops_of
-from labctl.tour.walk import TourDisplay, starting_at, walk
 
 
 def _complete_stop(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
@@ -95,7 +95,7 @@ def _index(name: str | None, stops: Sequence[Stop]) -> int:
     if name is None:
         return 0
     try:
-        return starting_at(stops, name)
+        return stop_index(stops, name)
     except KeyError:
         unknown_word("stop", name, [stop.name for stop in stops])
 
@@ -106,7 +106,7 @@ def _walk(
     """The visits, and a picture of the lab as it was before: a stop may move pods."""
     with app.connections(lab) as connections, lab_lock(app.lab_files().lock):
         picture = live_picture(app, lab, connections)
-        visits = walk(stops, Guide(lab, connections, display), display, first=first)
+        visits = run_tour(stops, TourRunner(lab, connections, display), display, first=first)
     try:
         save_tour(app.lab_files(), LastTour(time.time(), tuple(visits), picture))
     except OSError as error:
@@ -118,7 +118,7 @@ def _walk(
 def _display(app: Application, *, export: bool, pause: bool) -> TourDisplay:
     """The whole tour on standard output; for an export, a line per stop on standard error."""
     if export:
-        return show.ProgressDisplay(app.err) if app.verbosity >= 0 else TourDisplay()
+        return show.OneLineDisplay(app.err) if app.verbosity >= 0 else TourDisplay()
 
     def resume_at(stop: str) -> None:
         app.after_interrupt = f"labctl tour --from {stop}"

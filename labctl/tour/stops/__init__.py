@@ -5,11 +5,11 @@ from __future__ import annotations
 from labctl.model.lab import Lab
 from labctl.tour.stop import Stop
 from labctl.tour.stops import application, bird, cluster, proxy
-from labctl.tour.stops.designs import as_in
+from labctl.tour.stops.designs import adapt_stop
 
 STOPS: tuple[Stop, ...] = (*cluster.STOPS, *bird.STOPS, *application.STOPS, *proxy.STOPS)
 
 
 def stops_of(lab: Lab) -> tuple[Stop, ...]:
-    """The stops as they are told in this lab."""
-    return tuple(as_in(lab, stop) for stop in STOPS)
+    """The stops, with explanations that are true in this lab."""
+    return tuple(adapt_stop(lab, stop) for stop in STOPS)

@@ -1,31 +1,32 @@
-"""Stops about the application: its objects, where its pods run, and the way to one of them."""
+"""Stops about the application: its objects, where its pods run, and the path to one of them."""
 
 from __future__ import annotations
 
 import re
 from ipaddress import ip_address, ip_network
 
-from labctl.tour.stop import Guide, Stop, kubectl, shell
-from labctl.tour.stops.known import blocks, listed, pods, whole
+from labctl.tour.runner import TourRunner
+from labctl.tour.stop import Stop, kubectl, shell
+from labctl.tour.stops.cluster_state import blocks_by_node, comma_list, exactly, ready_pods
 
 
-def _application(guide: Guide) -> None:
-    host = guide.lab.app.host
-    text = guide.run(kubectl("get deployments,services,ingresses"), r"deployment\S*/app\s+\d+/\d+", whole(host))
+def _application(runner: TourRunner) -> None:
+    host = runner.lab.app.host
+    text = runner.run(kubectl("get deployments,services,ingresses"), r"deployment\S*/app\s+\d+/\d+", exactly(host))
     ready = re.search(r"deployment\S*/app\s+(\d+)/(\d+)", text)
     seen = f"{ready[1]} of {ready[2]}" if ready else "no such deployment"
-    guide.claim("all pods of the application are ready", ready is not None and ready[1] == ready[2] != "0", seen)
-    guide.claim(f"an Ingress asks for {host}", host in text)
+    runner.claim("all pods of the application are ready", ready is not None and ready[1] == ready[2] != "0", seen)
+    runner.claim(f"an Ingress has a rule for {host}", host in text)
 
 
-def _pods(guide: Guide) -> None:
-    known = blocks(guide)
-    running = pods(guide)
-    guide.run(kubectl("get pods -o wide"), *(whole(pod.address) for pod in running), r"(?<!\S)worker\d+(?!\S)")
+def _pods(runner: TourRunner) -> None:
+    known = blocks_by_node(runner)
+    running = ready_pods(runner)
+    runner.run(kubectl("get pods -o wide"), *(exactly(pod.address) for pod in running), r"(?<!\S)worker\d+(?!\S)")
     wrong = [pod.name for pod in running if not _within(pod.address, known.get(pod.node, ""))]
-    guide.claim("there are pods", bool(running), f"{len(running)} ready")
-    guide.claim(
-        "each pod's address is from the block of its node", not wrong, f"not so: {listed(wrong)}" if wrong else ""
+    runner.claim("there are pods", bool(running), f"{len(running)} ready")
+    runner.claim(
+        "each pod's address is from the block of its node", not wrong, f"wrong: {comma_list(wrong)}" if wrong else ""
     )
 
 
@@ -33,48 +34,42 @@ def _within(address: str, block: str) -> bool:
     return bool(block) and ip_address(address) in ip_network(block)
 
 
-def _traceroute(guide: Guide) -> None:
-    pod = pods(guide)[0]
-    lab = guide.lab
-    node = lab.machine(pod.node)
-    way = [*([lab.router] if lab.router else []), node]
-    wanted = [*(str(machine.address) for machine in way), pod.address]
-    call = shell(lab.ingress.name, f"traceroute -n -w 2 -m 6 {pod.address}")
-    marks = [rf"^ *{number}  {whole(address)}" for number, address in enumerate(wanted, start=1)]
-    text = guide.run(call, *marks, deadline=40.0)
-    hops = re.findall(r"^ *\d+  (\S+)", text, re.MULTILINE)
+def _traceroute(runner: TourRunner) -> None:
+    running = ready_pods(runner)
+    if not running:
+        runner.claim("there is a pod to trace", False, "the application has no ready pod")
+        return
+    pod, lab = running[0], runner.lab
+    machines = [*([lab.router] if lab.router else []), lab.machine(pod.node)]
+    wanted = [*(str(machine.address) for machine in machines), pod.address]
+    marks = [rf"^ *{number}  {exactly(address)}" for number, address in enumerate(wanted, start=1)]
+    output = runner.run(shell(lab.ingress.name, f"traceroute -n -w 2 -m 6 {pod.address}"), *marks, deadline=40.0)
+    hops = re.findall(r"^ *\d+  (\S+)", output, re.MULTILINE)
     count = {2: "two", 3: "three"}[len(wanted)]
-    names = ", ".join(machine.name for machine in way)
-    guide.claim(f"{count} hops: {names}, then the pod itself", hops == wanted, listed(hops))
-
-
-def _play_traceroute(guide: Guide) -> None:
-    if pods(guide):
-        _traceroute(guide)
-    else:
-        guide.claim("there is a pod to go to", False, "no ready pod of the application")
+    names = ", ".join(machine.name for machine in machines)
+    runner.claim(f"{count} hops: {names}, then the pod itself", hops == wanted, comma_list(hops))
 
 
 STOPS = (
     Stop(
         "application",
         "The application and its Ingress",
-        "A deployment, a service and an Ingress, as in the article. The Ingress says: requests for this host name "
-        "belong to that service. The controller on ingress reads it from the API server over the network.",
+        "A Deployment, a Service and an Ingress, as in the article. The Ingress sends requests for this host name to "
+        "that Service. The controller on ingress reads these objects from the API server over the network.",
         _application,
     ),
     Stop(
         "pods",
         "The pods and where they run",
-        "The scheduler chose a worker for each pod; the worker's block gave it its address. Compare the IP column with "
-        "the blocks that we saw before.",
+        "The scheduler chose a worker for each pod, and the pod got an address from that worker's block. Compare the "
+        "IP column with the blocks that we saw before.",
         _pods,
     ),
     Stop(
         "traceroute",
         "From ingress to a pod",
-        "The packet's way in one picture: from ingress to the node that has the pod, and from there to the pod. No "
-        "NodePort, no other load balancer, no tunnel.",
-        _play_traceroute,
+        "The path of a packet: from ingress to the node that runs the pod, and from there to the pod. No NodePort, no "
+        "other load balancer, no tunnel.",
+        _traceroute,
     ),
 )

@@ -33,9 +33,9 @@ def files(tmp_path, monkeypatch) -> LabDirectory:
 
 
 def toured(*, holds: bool = True, output: str = "worker1  BGP  Established") -> tuple[Visit, ...]:
-    stop = Stop("sessions", "Sessions", "Why `birdc` shows them.", lambda guide: None)
+    stop = Stop("sessions", "Sessions", "Why `birdc` shows them.", lambda runner: None)
     shot = ShownCommand("labctl birdc ingress show protocols", output, (r"Established",), 0.1)
-    return (Visit(stop, 6, shots=[shot], claims=[Claim("all sessions are up", holds, "2 of 2")]),)
+    return (Visit(stop, 6, commands=[shot], claims=[Claim("all sessions are up", holds, "2 of 2")]),)
 
 
 @pytest.mark.parametrize("answers", [True, False])
@@ -56,8 +56,8 @@ def test_a_tour_is_kept_whole(document, files):
     found = last_tour(files)
     assert found is not None
     assert (found.when, found.picture) == (3.0, picture)
-    assert [(visit.number, visit.shots, visit.claims) for visit in found.visits] == [
-        (visit.number, visit.shots, visit.claims) for visit in visits
+    assert [(visit.number, visit.commands, visit.claims) for visit in found.visits] == [
+        (visit.number, visit.commands, visit.claims) for visit in visits
     ]
     from made_facts import make_lab
 
@@ -105,7 +105,7 @@ def test_whichever_was_last_is_reported(document, files):
     save_tour(files, LastTour(now, toured(holds=False), made.picture))
     tour = report("--format", "md", status=1)
     assert tour.stdout.startswith("# Outside the cluster: the tour")
-    assert "not as claimed at: sessions" in tour.stderr
+    assert "claims do not hold at: sessions" in tour.stderr
     assert report("--format", "md", "--of", "verify").stdout == verified.stdout
 
 

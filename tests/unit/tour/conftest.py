@@ -8,7 +8,8 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 sys.path.insert(0, str(Path(__file__).parent.parent / "checks"))  # made_facts.py
 
-from labctl.tour.stop import Guide, Stop, Visit
+from labctl.tour.runner import TourRunner
+from labctl.tour.stop import Stop, Visit
 
 
 @pytest.fixture(autouse=True)
@@ -19,8 +20,8 @@ def quick(monkeypatch) -> None:
     def sleep(seconds: float) -> None:
         clock["now"] += 5 * seconds
 
-    monkeypatch.setattr("labctl.tour.stop.time.sleep", sleep)
-    monkeypatch.setattr("labctl.tour.stop.time.monotonic", lambda: clock["now"])
+    monkeypatch.setattr("labctl.tour.runner.time.sleep", sleep)
+    monkeypatch.setattr("labctl.tour.runner.time.monotonic", lambda: clock["now"])
 
 
 @pytest.fixture
@@ -35,11 +36,11 @@ def visit(lab):
     """Visits one stop, with edited answers; returns what came of it."""
     from played_tour import Machines, Recorder
 
-    from labctl.tour.walk import walk
+    from labctl.tour.runner import run_tour
 
     def visitor(stop: Stop, edit=None) -> Visit:
         machines, watcher = Machines(edit), Recorder()
-        (found,) = walk([stop], Guide(lab, machines, watcher, machines.host), watcher)
+        (found,) = run_tour([stop], TourRunner(lab, machines, watcher, machines.host), watcher)
         return found
 
     return visitor

@@ -22,8 +22,8 @@ class Recorder:
     def enter_stop(self, visit: Visit, total: int) -> None:
         self.told.append(f"arrive {visit.stop.name} {visit.number}/{total}")
 
-    def start_command(self, call) -> None:
-        self.told.append(f"calling {call.typed}")
+    def start_command(self, command) -> None:
+        self.told.append(f"calling {command.typed}")
 
     def end_command(self, shot) -> None:
         self.told.append(f"shot {shot.output}")

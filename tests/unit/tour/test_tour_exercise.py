@@ -15,12 +15,11 @@ import pytest
 from played_tour import Machines
 
 from labctl.host.command import CommandResult
-from labctl.tour.exercise import Task, practise
-from labctl.tour.prompt import Lines, run_line
-from labctl.tour.stop import Guide
+from labctl.tour.exercise import Task, run_tasks
+from labctl.tour.prompt import LineReader, run_command_line
+from labctl.tour.runner import TourDisplay, TourRunner
 from labctl.tour.stops import STOPS
-from labctl.tour.tasks import CONFIG, TASKS, clear_bird
-from labctl.tour.walk import TourDisplay
+from labctl.tour.tasks import CONFIG, TASKS, reset_bird_conf
 
 # What a student types, as the recorded tour ran it.
 RECORDED = {
@@ -41,10 +40,10 @@ class Student:
         self._lines = list(lines)
         self._outputs = outputs or {}
 
-    def told(self, task: Task, number: int, total: int) -> None:
+    def start_task(self, task: Task, number: int, total: int) -> None:
         self.told_of.append(f"{number}/{total} {task.stop}")
 
-    def line(self, seconds: float) -> str | None:
+    def read_line(self, seconds: float) -> str | None:
         if not self._lines:
             raise EOFError
         return self._lines.pop(0)
@@ -53,10 +52,10 @@ class Student:
         self.told_of.append(f"run {line}")
         return self._outputs.get(line, "")
 
-    def hint(self, text: str) -> None:
+    def show_hint(self, text: str) -> None:
         self.told_of.append(f"hint {text}")
 
-    def done(self, task: Task, *, skipped: bool) -> None:
+    def end_task(self, task: Task, *, skipped: bool) -> None:
         self.told_of.append("skipped" if skipped else "done")
 
 
@@ -86,24 +85,24 @@ def test_tasks_follow_the_stops_and_tell_their_own_solution_last(lab):
     order = [stop.name for stop in STOPS]
     assert [order.index(task.stop) for task in TASKS] == sorted(order.index(task.stop) for task in TASKS)
     for each in TASKS:
-        assert (each.shown is None) != (each.holds is None)
-        assert each.what(lab) and each.hints and each.solution(lab)
+        assert (each.done_by_output is None) != (each.done_by_state is None)
+        assert each.instruction(lab) and each.hints and each.solution(lab)
 
 
 @pytest.mark.parametrize("stop", RECORDED)
 def test_what_the_right_command_prints_is_done_and_something_else_is_not(lab, stop):
     machines = Machines()
-    guide = Guide(lab, machines, TourDisplay(), machines.host)
-    shown = task(stop).shown
+    runner = TourRunner(lab, machines, TourDisplay(), machines.host)
+    shown = task(stop).done_by_output
     assert shown is not None
-    assert shown(guide, recorded(*RECORDED[stop]))
+    assert shown(runner, recorded(*RECORDED[stop]))
     for other, call in RECORDED.items():
         if other != stop and (stop, other) != (
             "blocks",
             "kernel",
         ):  # there are no routes yet then
-            assert not shown(guide, recorded(*call)), other
-    assert not shown(guide, "")
+            assert not shown(runner, recorded(*call)), other
+    assert not shown(runner, "")
 
 
 def recorded(machine: str, command: str) -> str:
@@ -139,42 +138,41 @@ GOOD = "ipv4 { import where net ~ [ 172.16.0.0/16{26,26} ]; export none; };"
 def test_a_configuration_is_done_when_bird_reads_it_and_it_filters(lab, tmp_path, body, done):
     if shutil.which("bird") is None:
         pytest.skip("there is no bird: make .venv/tools")
-    holds = task("filter").holds
+    holds = task("filter").done_by_state
     assert holds is not None
-    assert holds(Guide(lab, Ingress(protocols(lab, body), tmp_path), TourDisplay())) is done
+    assert holds(TourRunner(lab, Ingress(protocols(lab, body), tmp_path), TourDisplay())) is done
 
 
 def test_a_configuration_without_one_of_the_nodes_is_not_done(lab, tmp_path):
-    holds = task("filter").holds
+    holds = task("filter").done_by_state
     assert holds is not None
     text = protocols(lab, GOOD).replace("neighbor 192.168.50.24", "neighbor 192.168.50.240")
-    assert not holds(Guide(lab, Ingress(text, tmp_path), TourDisplay()))
+    assert not holds(TourRunner(lab, Ingress(text, tmp_path), TourDisplay()))
     commented = HEAD + "#" + protocols(lab, GOOD).replace("\n", "\n#")
-    assert not holds(Guide(lab, Ingress(commented, tmp_path), TourDisplay()))
+    assert not holds(TourRunner(lab, Ingress(commented, tmp_path), TourDisplay()))
 
 
 def test_the_labs_own_file_is_put_aside_and_comes_back_when_the_student_leaves(lab, tmp_path):
     ingress = Ingress(protocols(lab, GOOD), tmp_path)
-    guide = Guide(lab, ingress, TourDisplay())
-    assert clear_bird(guide)
+    runner = TourRunner(lab, ingress, TourDisplay())
+    assert reset_bird_conf(runner)
     assert f"cp -p {CONFIG} {CONFIG}.before-exercise" in ingress.ran[-1]
     with pytest.raises(EOFError):
-        practise([task("nodes")], guide, Student(None))
+        run_tasks([task("nodes")], runner, Student(None))
     assert f"mv {CONFIG}.before-exercise {CONFIG} && systemctl restart bird" in ingress.ran[-1]
 
 
 def test_without_such_a_file_nothing_is_touched(lab, tmp_path):
     ingress = Ingress(HEAD, tmp_path)
-    assert not clear_bird(Guide(lab, ingress, TourDisplay()))
+    assert not reset_bird_conf(TourRunner(lab, ingress, TourDisplay()))
     assert len(ingress.ran) == 1
 
 
 def test_hints_come_when_asked_for_and_the_clear_one_last(lab, tmp_path):
-    made = Task(
-        "nodes", lambda _: "do it", ("vague", "clearer"), lambda _: "the command", shown=lambda _, out: "x" in out
-    )
+    hints = ("vague", "clearer")
+    made = Task("nodes", lambda _: "do it", hints, lambda _: "the command", done_by_output=lambda _, out: "x" in out)
     student = Student("hint", "", "wrong", "?", "hint", "hint", "solution", "right", "skip", outputs={"right": "x"})
-    skipped = practise([made, made], Guide(lab, Ingress("", tmp_path), TourDisplay()), student)
+    skipped = run_tasks([made, made], TourRunner(lab, Ingress("", tmp_path), TourDisplay()), student)
     clear = "hint type: the command"
     assert student.told_of == [
         "1/2 nodes", "hint vague", "run wrong", "hint clearer", clear, clear, clear, "run right", "done",
@@ -186,15 +184,16 @@ def test_hints_come_when_asked_for_and_the_clear_one_last(lab, tmp_path):
 def test_hints_come_by_themselves_after_a_while_and_never_the_solution(lab, tmp_path, monkeypatch):
     clock = iter(range(0, 10_000, 30))
     monkeypatch.setattr("labctl.tour.exercise.time.monotonic", lambda: float(next(clock)))
-    made = Task("nodes", lambda _: "do it", ("vague", "clearer"), lambda _: "the command", holds=lambda _: False)
+    hints = ("vague", "clearer")
+    made = Task("nodes", lambda _: "do it", hints, lambda _: "the command", done_by_state=lambda _: False)
     student = Student(*[None] * 30, "skip")
-    practise([made], Guide(lab, Ingress("", tmp_path), TourDisplay()), student)
+    run_tasks([made], TourRunner(lab, Ingress("", tmp_path), TourDisplay()), student)
     assert student.told_of == ["1/1 nodes", "hint vague", "hint clearer", "skipped"]
 
 
 def test_lines_that_come_together_in_pieces_and_not_at_all():
     reader, writer = os.pipe()
-    lines = Lines(reader)
+    lines = LineReader(reader)
     os.write(writer, b"one\ntwo\nth")
     assert [lines.next(5), lines.next(5), lines.next(0), lines.next(0)] == ["one", "two", None, None]
     os.write(writer, "reeä\n".encode())
@@ -210,7 +209,7 @@ def test_a_line_runs_in_the_labs_folder_with_this_labctl(tmp_path, monkeypatch):
     shown: list[str] = []
     folder = tmp_path / "it's a lab"
     folder.mkdir()
-    text = run_line('pwd; echo "$LABCTL_DIRECTORY"; command -v labctl; ls nothing', folder, shown.append)
+    text = run_command_line('pwd; echo "$LABCTL_DIRECTORY"; command -v labctl; ls nothing', folder, shown.append)
     lines = text.splitlines()
     assert lines[:2] == [str(folder), str(folder)]
     assert lines[2].endswith("/labctl") and "nothing" in lines[3]
@@ -226,9 +225,9 @@ def test_at_a_terminal_a_command_has_the_terminal(tmp_path):
     import termios
 
     code = (
-        "import sys; from pathlib import Path; from labctl.tour.prompt import run_line\n"
+        "import sys; from pathlib import Path; from labctl.tour.prompt import run_command_line\n"
         "line = 'stty size; test -t 0 && echo yes; read word; echo \"<$word>\"'\n"
-        f"text = run_line(line, Path({str(tmp_path)!r}), print)\n"
+        f"text = run_command_line(line, Path({str(tmp_path)!r}), print)\n"
         "print('seen', text.split())\n"
     )
     ours, theirs = pty.openpty()

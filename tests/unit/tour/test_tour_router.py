@@ -10,9 +10,8 @@ from played_tour import Machines, Recorder
 
 from labctl.host.command import CommandResult
 from labctl.steps.tree import machine_tree
-from labctl.tour.stop import Guide
+from labctl.tour.runner import TourRunner, run_tour
 from labctl.tour.stops import stops_of
-from labctl.tour.walk import walk
 
 ROUTER = "192.168.50.18"
 NODES = {"controlplane": "192.168.50.22", "worker1": "192.168.50.23", "worker2": "192.168.50.24"}
@@ -64,7 +63,7 @@ def visits(edit=lambda command, text: text, only: tuple[str, ...] = STOPS):
     lab = make_lab(more="router: true")
     machines, watcher = Routed(lab, edit), Recorder()
     stops = [stop for stop in stops_of(lab) if stop.name in only]
-    return walk(stops, Guide(lab, machines, watcher, machines.host), watcher), machines
+    return run_tour(stops, TourRunner(lab, machines, watcher, machines.host), watcher), machines
 
 
 def test_every_stop_shows_what_it_claims():
@@ -75,7 +74,7 @@ def test_every_stop_shows_what_it_claims():
     assert "the node knows router1 as a peer and has no session with it" in claims
     assert "router1 is the only neighbor" in claims
     assert "the session is Established" in claims
-    assert "router1 told of worker2's block 172.16.189.64/26, by way of itself" in claims
+    assert "router1 announced worker2's block 172.16.189.64/26 with itself as next hop" in claims
     assert "three hops: router1, worker2, then the pod itself" in claims
 
 

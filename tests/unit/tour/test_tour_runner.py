@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from played_tour import Recorder
 
 from labctl.errors import LabctlError, RemoteError
 from labctl.host.command import CommandResult
-from labctl.tour.stop import Guide, Stop, birdc, kubectl, on_host, shell
-from labctl.tour.walk import starting_at, walk
+from labctl.model.lab import Source
+from labctl.tour.runner import TourRunner, run_tour, stop_index
+from labctl.tour.stop import Stop, birdc, kubectl, on_host, shell
 
 
 class Fake:
@@ -31,7 +34,7 @@ class Fake:
 def tour(lab, fake, *plays):
     watcher = Recorder()
     stops = [Stop(f"stop{n}", "A stop", "Because.", play) for n, play in enumerate(plays)]
-    return walk(stops, Guide(lab, fake, watcher), watcher, first=4), watcher
+    return run_tour(stops, TourRunner(lab, fake, watcher), watcher, first=4), watcher
 
 
 def test_an_error_ends_a_stop_and_not_the_tour(lab):
@@ -55,11 +58,11 @@ def test_an_error_ends_a_stop_and_not_the_tour(lab):
 def test_what_was_changed_is_put_back_when_the_tour_is_interrupted(lab, error):
     fake = Fake({"look": error})
 
-    def play(guide: Guide) -> None:
-        guide.must_undo("bird", shell("ingress", "start"))
-        guide.must_undo("bird", shell("ingress", "never"))
-        guide.run(shell("ingress", "stop"))
-        guide.run(shell("ingress", "look"))
+    def play(runner: TourRunner) -> None:
+        runner.undo_later("bird", shell("ingress", "start"))
+        runner.undo_later("bird", shell("ingress", "never"))
+        runner.run(shell("ingress", "stop"))
+        runner.run(shell("ingress", "look"))
 
     with pytest.raises(type(error)):
         tour(lab, fake, play)
@@ -69,9 +72,9 @@ def test_what_was_changed_is_put_back_when_the_tour_is_interrupted(lab, error):
 def test_what_cannot_be_put_back_is_said(lab):
     fake = Fake({"start": RemoteError("no SSH connection to ingress")})
 
-    def play(guide: Guide) -> None:
-        guide.must_undo("bird", shell("ingress", "start"))
-        guide.must_undo("replicas", shell("controlplane", "scale"))
+    def play(runner: TourRunner) -> None:
+        runner.undo_later("bird", shell("ingress", "start"))
+        runner.undo_later("replicas", shell("controlplane", "scale"))
 
     with pytest.raises(LabctlError) as caught:
         tour(lab, fake, play)
@@ -82,26 +85,31 @@ def test_what_cannot_be_put_back_is_said(lab):
 def test_until_runs_a_command_again_and_shows_the_last_output(lab):
     fake = Fake()
     visits, _ = tour(lab, fake, lambda g: g.run(shell("ingress", "x"), until=lambda text: text == "x 3"))
-    assert [shot.output for shot in visits[0].shots] == ["x 3"]
+    assert [command.output for command in visits[0].commands] == ["x 3"]
 
 
 def test_until_gives_up_at_its_deadline(lab):
     fake = Fake()
     visits, _ = tour(lab, fake, lambda g: g.run(shell("ingress", "x"), until=lambda _: False, deadline=5.0))
-    assert len(visits[0].shots) == 1
+    assert len(visits[0].commands) == 1
     assert 2 < len(fake.ran) < 10
 
 
-def test_what_is_typed():
+def test_what_is_typed(lab):
     assert kubectl("get nodes").typed == "labctl kubectl get nodes"
-    assert birdc("ingress", "show protocols").typed == "labctl birdc ingress show protocols"
+    assert birdc(lab, lab.ingress, "show protocols").typed == "labctl birdc ingress show protocols"
+    upstream = replace(lab, source=Source.UPSTREAM)
+    on_node = birdc(upstream, upstream.machine("worker1"), "show route")
+    assert on_node.typed == "labctl birdc worker1 show route"
+    assert on_node.line.startswith("crictl exec ") and on_node.line.endswith("/var/run/calico/bird.ctl show route")
+    assert birdc(upstream, upstream.ingress, "show route").line == "birdc show route"
     assert shell("ingress", "ip route").typed == "labctl ssh ingress -- ip route"
     assert shell("ingress", "a | b").typed == "labctl ssh ingress -- 'a | b'"
 
 
 def test_a_command_on_the_host_has_a_deadline(lab, monkeypatch):
     monkeypatch.undo()  # real time
-    from labctl.tour.stop import run_on_host
+    from labctl.tour.runner import run_on_host
 
     assert run_on_host("echo $((1 + 1)); exit 3", 5.0).status == 3
     with pytest.raises(RemoteError):
@@ -110,7 +118,7 @@ def test_a_command_on_the_host_has_a_deadline(lab, monkeypatch):
 
 
 def test_starting_at():
-    stops = [Stop(name, "", "", lambda guide: None) for name in "abc"]
-    assert starting_at(stops, "b") == 1
+    stops = [Stop(name, "", "", lambda runner: None) for name in "abc"]
+    assert stop_index(stops, "b") == 1
     with pytest.raises(KeyError):
-        starting_at(stops, "z")
+        stop_index(stops, "z")

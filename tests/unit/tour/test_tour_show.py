@@ -8,10 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from labctl.tour.show import heading, listing, marked, output, short, shorten, summary, verdict
+from labctl.tour.show import (
+    claim_line,
+    command_output,
+    heading,
+    highlighted_spans,
+    listing,
+    shorten,
+    stop_line,
+    summary,
+)
 from labctl.tour.stop import Claim, ShownCommand, Stop, Visit
 
-STOP = Stop("kernel", "The kernel's table follows", "HAProxy knows nothing of BGP.", lambda guide: None)
+STOP = Stop("kernel", "The kernel's table follows", "HAProxy knows nothing of BGP.", lambda runner: None)
 
 
 def printed(what) -> str:
@@ -40,7 +49,7 @@ def test_folding_keeps_every_mark_and_counts_every_line(lines):
 
 
 def test_marks_that_touch_are_one():
-    assert marked("abcdef", ["bc", "cd", "f", "z*"]) == ((1, 4), (5, 6))
+    assert highlighted_spans("abcdef", ["bc", "cd", "f", "z*"]) == ((1, 4), (5, 6))
 
 
 def test_in_the_terminal():
@@ -49,13 +58,14 @@ def test_in_the_terminal():
         "8/17 The kernel's table follows  kernel",
         "HAProxy knows nothing of BGP.",
     ]
-    assert printed(output(ShownCommand("ip route", "a\x1b[31m route\nb", ("route",), 0.1))) == "  a [31m route\n  b\n"
-    assert printed(verdict(Claim("it is so", True, "yes"))) == "✓ it is so  yes"
-    assert printed(verdict(Claim("it is so", False, "no"))) == "✗ expected: it is so\n  seen: no"
+    command = ShownCommand("ip route", "a\x1b[31m route\nb", ("route",), 0.1)
+    assert printed(command_output(command)) == "  a [31m route\n  b\n"
+    assert printed(claim_line(Claim("it is so", True, "yes"))) == "✓ it is so  yes"
+    assert printed(claim_line(Claim("it is so", False, "no"))) == "✗ expected: it is so\n  seen: no"
     visit.claims.append(Claim("it is so", False, "no"))
-    assert printed(short(visit)).splitlines() == [
+    assert printed(stop_line(visit)).splitlines() == [
         "✗ kernel  The kernel's table follows",
         "  expected: it is so; seen: no",
     ]
-    assert printed(summary([visit])) == "✗ not as claimed at: kernel"
+    assert printed(summary([visit])) == "✗ claims do not hold at: kernel"
     assert printed(listing([STOP])) == " 1  kernel  The kernel's table follows"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from labctl.tour.stops import STOPS, stops_of
-from labctl.tour.stops.cluster import session_lines
-from labctl.tour.stops.known import server_addresses
+from labctl.tour.stops.cluster import session_state
+from labctl.tour.stops.cluster_state import server_addresses
 
 BY_NAME = {stop.name: stop for stop in STOPS}
 
@@ -65,42 +65,64 @@ def test_a_long_cell_of_calicoctls_table_goes_on_in_the_next_row():
         "|               |                   |       |          | refused                   |\n"
         "+---------------+-------------------+-------+----------+---------------------------+\n"
     )
-    assert session_lines(table, "192.168.50.21") == "Active Socket: Connection refused"
-    assert session_lines(table, "192.168.50.23") == "Established"
-    assert session_lines(table, "192.168.50.2") == ""
+    assert session_state(table, "192.168.50.21") == "Active Socket: Connection refused"
+    assert session_state(table, "192.168.50.23") == "Established"
+    assert session_state(table, "192.168.50.2") == ""
+
+
+OWN_BACKEND = """
+backend _svc_default-local-service_http
+  mode http
+  server SRV_1 127.0.0.1:6061 enabled
+  server SRV_2 127.0.0.1:1 disabled
+"""
 
 
 def test_servers_in_use():
     text = "  server SRV_1 10.0.0.1:8080 enabled\n  server SRV_2 127.0.0.1:1 disabled\n"
-    assert server_addresses(text) == ("10.0.0.1",)
+    assert server_addresses(OWN_BACKEND + text) == ("10.0.0.1",)
+
+
+@pytest.mark.parametrize("name", ["stats", "haproxy-cfg"])
+def test_the_backend_of_haproxys_own_controller_counts_as_no_pod(visit, name):
+    """As version 3.2.11 writes it: the server answers with 404 when no Ingress has a rule for a request."""
+
+    def edit(ran: str, output: str) -> str:
+        if ";csv" in ran:
+            return "_svc_default-local-service_http,SRV_1,UP,1\n" + output
+        return output + OWN_BACKEND if "haproxy.cfg" in ran else output
+
+    found = visit(BY_NAME[name], edit)
+    assert found.ok, found.claims
+    assert any("_svc_default-local-service_http" in command.output for command in found.commands)
 
 
 @pytest.mark.parametrize(
     ("more", "stop", "said", "not_said"),
     [
         ("bgp: {mesh: reflector}", "refused", "there is no mesh", "with each other (the mesh)"),
-        ("bgp: {mesh: reflector}", "filter", "`rr client`", "tells nothing"),
-        ("network: {ingress_as_number: 64513}", "bird-routes", "the remedy", "still the node"),
+        ("bgp: {mesh: reflector}", "filter", "`rr client`", "announces nothing"),
+        ("network: {ingress_as_number: 64513}", "bird-routes", "prevents this", "still the node"),
         (
             "network: {ingress_as_number: 64513}\nbgp: {next_hop: keep}",
             "bird-routes",
             "still the node",
-            "the remedy",
+            "prevents this",
         ),
         (
             "ingress: {count: 2}",
             "request",
-            "asks 192.168.50.20, the address that ingress and ingress2 share",
-            "asks ingress",
+            "to 192.168.50.20, the address that ingress and ingress2 share",
+            "to ingress",
         ),
         ("ingress: {count: 2}", "stats", "ingress and ingress2 each count", "{"),
         ("ingress: {count: 2}", "refused", "both ingress machines, ingress and ingress2,", "{"),
-        ("bgp: {mesh: reflector}", "refused", "once the hold time is over", "{"),
-        ("bgp: {mesh: reflector}\ningress: {count: 2}", "refused", "the other ingress machine reflects", "hold time"),
-        ("network: {ingress_as_number: 64513}", "kernel", "the trap of eBGP", "{"),
-        ("router: true", "nodes", "Four kinds of machines", "{"),
+        ("bgp: {mesh: reflector}", "refused", "once the hold time expires", "{"),
+        ("bgp: {mesh: reflector}\ningress: {count: 2}", "refused", "from the other ingress machine", "hold time"),
+        ("network: {ingress_as_number: 64513}", "kernel", "the pitfall of eBGP", "{"),
+        ("router: true", "nodes", "four kinds of machines", "{"),
         ("router: true", "refused", "We stop BIRD on router1", "no mesh"),
-        ("router: true\nbgp: {mesh: reflector}", "refused", "There is no mesh: router1 alone", "{"),
+        ("router: true\nbgp: {mesh: reflector}", "refused", "only from router1", "{"),
         ("router: true\nnetwork: {ingress_as_number: 64513}", "bird-routes", "`next hop self`", "eBGP"),
     ],
 )

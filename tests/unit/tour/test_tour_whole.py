@@ -11,9 +11,8 @@ import pytest
 from played_tour import Machines, Recorder
 
 from labctl.tour.handout import handout
-from labctl.tour.stop import Guide
+from labctl.tour.runner import TourRunner, run_tour
 from labctl.tour.stops import STOPS
-from labctl.tour.walk import walk
 
 HERE = Path(__file__).parent
 HANDOUT = HERE.parents[2] / "docs" / "tour.md"
@@ -25,7 +24,7 @@ ARTICLE = [
 
 def whole(lab):
     machines, watcher = Machines(), Recorder()
-    return walk(STOPS, Guide(lab, machines, watcher, machines.host), watcher), machines, watcher
+    return run_tour(STOPS, TourRunner(lab, machines, watcher, machines.host), watcher), machines, watcher
 
 
 def test_stops_are_in_the_articles_order():
@@ -35,17 +34,17 @@ def test_stops_are_in_the_articles_order():
 def test_every_stop_shows_what_it_claims(lab):
     visits, machines, watcher = whole(lab)
     assert [visit.stop.name for visit in visits if not visit.ok] == []
-    assert all(visit.claims and visit.shots for visit in visits)
+    assert all(visit.claims and visit.commands for visit in visits)
     assert watcher.told[0] == "arrive nodes 1/17"
     assert watcher.told[-1] == "leave scale-down last"
     assert [command for _, command in machines.ran].count("systemctl start bird") == 1
 
 
 def test_what_matters_is_highlighted_at_every_stop(lab):
-    from labctl.tour.handout import words_that_matter
+    from labctl.tour.handout import highlighted_words
 
     visits, _, _ = whole(lab)
-    assert [visit.stop.name for visit in visits if not any(words_that_matter(shot) for shot in visit.shots)] == []
+    assert [visit.stop.name for visit in visits if not any(highlighted_words(shot) for shot in visit.commands)] == []
 
 
 def test_the_handout_in_the_documentation_is_this_tour(lab):
@@ -99,7 +98,7 @@ def test_a_machine_cannot_write_the_handout(lab, form):
 
     machines, watcher = Machines(edit), Recorder()
     stops = [stop for stop in STOPS if stop.name == "kernel"]
-    text = handout(lab, walk(stops, Guide(lab, machines, watcher, machines.host), watcher), form)
+    text = handout(lab, run_tour(stops, TourRunner(lab, machines, watcher, machines.host), watcher), form)
     if form == "html":
         assert "<script" not in text
         assert "\x1b" not in text

@@ -1,4 +1,4 @@
-"""What the stops compare with: blocks and pods, asked of the cluster without showing it."""
+"""What the stops compare with: blocks, pods and servers. The commands for that are not shown."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from labctl.tour.stop import Guide, kubectl
+from labctl.tour.runner import TourRunner
+from labctl.tour.stop import kubectl
 
-_SERVER = re.compile(r"^\s*server \S+ (\d+\.\d+\.\d+\.\d+):\d+ enabled", re.MULTILINE)
+_SERVER = re.compile(r"^\s*server \S+ (?!127\.)(\d+\.\d+\.\d+\.\d+):\d+ enabled", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,20 +21,20 @@ class RunningPod:
     address: str
 
 
-def blocks(guide: Guide) -> dict[str, str]:
+def blocks_by_node(runner: TourRunner) -> dict[str, str]:
     """Each node's first block of the pod network, by node name."""
     found: dict[str, str] = {}
-    for item in guide.ask_items(kubectl("get blockaffinities -o json")):
+    for item in runner.ask_items(kubectl("get blockaffinities -o json")):
         spec = item.get("spec", {})
         if str(spec.get("state")) == "confirmed":
             found.setdefault(str(spec.get("node")), str(spec.get("cidr")))
     return found
 
 
-def pods(guide: Guide) -> tuple[RunningPod, ...]:
-    """The application's ready pods that stay."""
+def ready_pods(runner: TourRunner) -> tuple[RunningPod, ...]:
+    """The application's ready pods, except those that are being deleted."""
     found = []
-    for item in guide.ask_items(kubectl("get pods -l run=app -o json")):
+    for item in runner.ask_items(kubectl("get pods -l run=app -o json")):
         meta, status = item.get("metadata", {}), item.get("status", {})
         ready = any(c.get("type") == "Ready" and c.get("status") == "True" for c in status.get("conditions", []))
         if ready and "deletionTimestamp" not in meta and status.get("podIP"):
@@ -43,15 +44,18 @@ def pods(guide: Guide) -> tuple[RunningPod, ...]:
 
 
 def server_addresses(text: str) -> tuple[str, ...]:
-    """The addresses of haproxy.cfg's servers that are in use, in order."""
+    """The addresses of haproxy.cfg's servers for pods, in order.
+
+    Neither spare slots nor the server of the controller's own backend, which is on the loopback interface.
+    """
     return tuple(_SERVER.findall(text))
 
 
-def whole(word: str) -> str:
-    """A mark for exactly this address or name."""
+def exactly(word: str) -> str:
+    """A regular expression for exactly this address or name."""
     return rf"(?<![\w.]){re.escape(word)}(?![\w.])"
 
 
-def listed(words: Iterable[str]) -> str:
-    """Words with commas; a dash for none."""
+def comma_list(words: Iterable[str]) -> str:
+    """The words with commas between them; `none` if there are none."""
     return ", ".join(words) or "none"
