@@ -66,7 +66,7 @@ STEPS: tuple[Step, ...] = (
         (Need(MACHINES),),
         ("hosts", "sysctl.conf", "modules.conf", "networkd.conf", "networkd-pods.conf"),
         deadline=300,
-        own_files={Source.UPSTREAM: ("fetch.sh", "proxy.env", "resolv.conf")},
+        own_files={Source.UPSTREAM: ("fetch.sh", "proxy.env", "resolv.conf", "pods-resolv.conf")},
     ),
     Step(
         "runtime",

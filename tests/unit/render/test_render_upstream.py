@@ -145,3 +145,18 @@ def test_mirrors_take_the_place_of_publishers(make_lab: Callable[[str], Lab]) ->
     assert "http://192.168.50.1:8950/pkgs.k8s.io/core:/stable:/v1.34/deb/Release.key" in script
     # What is fetched from elsewhere still counts as the publisher's: that is whose sum is kept.
     assert "https://pkgs.k8s.io/core:/stable:/v1.34/deb/Release.key" in script
+
+
+@pytest.mark.parametrize(("servers", "expected"), [((), "192.168.50.1"), ((IPv4Address("192.0.2.53"),), "192.0.2.53")])
+def test_pods_of_a_container_get_a_name_server(
+    make_lab: Callable[..., Lab], servers: tuple[IPv4Address, ...], expected: str
+) -> None:
+    """CoreDNS 1.14.2, without one: `plugin/forward: no nameservers found`, and it ends."""
+    lab = make_lab("provider: lxc\nsource: upstream\n")
+    tree = render_tree(lab, join_hash="0" * 64, box_file=None, internet=Internet(name_servers=servers))
+    node = f"machines/{lab.workers[0].name}/files"
+    lines = tree[PurePosixPath(node, "pods-resolv.conf")].content.decode().splitlines()
+    assert [line for line in lines if line.startswith("nameserver")] == [f"nameserver {expected}"]
+    kubeadm = tree[PurePosixPath("machines/controlplane/files/kubeadm-init.yaml")].content.decode()
+    kubelet = next(item for item in yaml.safe_load_all(kubeadm) if item["kind"] == "KubeletConfiguration")
+    assert kubelet["resolvConf"] == "/etc/labctl/pods-resolv.conf"

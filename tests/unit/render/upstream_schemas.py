@@ -152,6 +152,7 @@ class Kubelet(Strict):
     syncFrequency: str  # noqa: N815
     nodeStatusUpdateFrequency: str  # noqa: N815
     nodeStatusReportFrequency: str  # noqa: N815
+    resolvConf: str | None = None  # noqa: N815
     failSwapOn: bool = True  # noqa: N815
     failCgroupV1: bool = True  # noqa: N815
 
