@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from labctl.checks.facts import HttpAnswer, HttpFacts
-from labctl.checks.patience import ANSWER_SECONDS, CONNECT_SECONDS
+from labctl.facts.fact import ANSWER_SECONDS, CONNECT_SECONDS
 from labctl.host.threads import InterruptiblePool
 from labctl.model.lab import Lab
 

@@ -47,16 +47,6 @@ def summary(report: Report) -> Text:
     return Text(f"{mark} {report.lab}: {said} ({', '.join(words)}) in {report.seconds:.1f} s{more}", style=style)
 
 
-def result_line(result: CheckResult) -> Text:
-    """One check on one line, for a live display and for lists."""
-    mark, style = _MARKS[result.status]
-    line = Text(f"{mark} {result.id}  ", style=style)
-    line.append(result.check.title, style="default")
-    if result.outcome.observed:
-        line.append(f"  {result.outcome.observed}", style="dim")
-    return line
-
-
 def _root_cause(result: CheckResult, with_explanation: bool) -> RenderableType:
     check, outcome = result.check, result.outcome
     mark, style = _MARKS[result.status]

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from labctl.facts.birdc import ProtocolStatus, Route, Session, parse_protocols, parse_routes
-from labctl.facts.fact import Fact, TextFact
-from labctl.facts.http import ANSWER_SECONDS
+from labctl.facts.fact import ANSWER_SECONDS, Fact, TextFact
 from labctl.model.lab import Lab, Machine, Source
 
 BIRD_CONFIG = "/etc/bird/bird.conf"

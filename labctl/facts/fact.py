@@ -1,4 +1,4 @@
-"""A fact: one question to a machine, and how to read the answer.
+"""A fact: one question to a machine, how long its answer is waited for, and how to read it.
 
 Standard library only: this file also runs on the machines.
 """
@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from labctl.model.lab import Lab, Machine
 
 T_co = TypeVar("T_co", covariant=True)
+CONNECT_SECONDS = 1.0
+"""Until a connection stands: a kernel takes it within milliseconds, however busy its programs are."""
+ANSWER_SECONDS = 1.2
+"""Until a program has answered over the network: milliseconds, where the host has a processor to spare."""
+API_SECONDS = 1.5
+"""For all questions of the Kubernetes API together: one that has lost etcd answers each of them late."""
 
 
 class ParseError(ValueError):
@@ -56,3 +62,12 @@ class TextFact(Fact[str]):
 
 
 AnyFact = type[Fact[Any]] | Fact[Any]
+
+
+def curl(patience: float) -> tuple[str, ...]:
+    """The words of a curl that waits as long as verify does. patience: how many times longer than usual."""
+    return (
+        *("curl", "-sS"),
+        *("--connect-timeout", f"{CONNECT_SECONDS * patience:.3g}"),
+        *("--max-time", f"{ANSWER_SECONDS * patience:.3g}"),
+    )

@@ -11,8 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from labctl.facts.certificates import CONTROLLER_KUBECONFIG
-from labctl.facts.fact import Fact, ParseError, T_co, TextFact
-from labctl.facts.http import ANSWER_SECONDS, API_SECONDS, curl
+from labctl.facts.fact import ANSWER_SECONDS, API_SECONDS, Fact, ParseError, T_co, TextFact, curl
 from labctl.facts.systemd import CONTROLLER_UNIT
 from labctl.model.lab import Lab, Machine, Role
 

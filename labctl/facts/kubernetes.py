@@ -13,8 +13,7 @@ from urllib.parse import urlsplit
 from labctl.facts import cluster as read
 from labctl.facts.certificates import PKI, READER
 from labctl.facts.cluster import Cluster
-from labctl.facts.fact import Fact, ParseError, TextFact
-from labctl.facts.http import API_SECONDS, curl
+from labctl.facts.fact import API_SECONDS, Fact, ParseError, TextFact, curl
 from labctl.facts.json_output import read_as, read_json
 from labctl.facts.policies import Policy, read_calico_policy, read_network_policy
 from labctl.host.command import CommandResult

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Address
 
-from labctl.facts.fact import Fact, ParseError, TextFact
-from labctl.facts.http import curl
+from labctl.facts.fact import Fact, ParseError, TextFact, curl
 from labctl.facts.ip import Addresses, KernelRoute, Nic, Routes
 from labctl.facts.nftables import DropRule, parse_drop_rules
 from labctl.model.lab import Lab, Machine
