@@ -191,5 +191,5 @@ def _servers(lab: Lab, facts: Facts, ingress: MachineFacts) -> tuple[ServerRow, 
             pod=pods.get(server.address.split(":")[0], ""),
         )
         for server in ingress[HaproxyStatistics].servers
-        if not server.spare
+        if server.for_pod
     )

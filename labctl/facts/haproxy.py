@@ -55,6 +55,15 @@ class ServerStatus:
         return self.address in ("", _SPARE)
 
     @property
+    def for_pod(self) -> bool:
+        """Whether this stands for a pod: neither a spare slot, nor a server of the controller's own backend.
+
+        A Service's backend is NAMESPACE_svc_NAME_PORT; the controller's own one (HAProxy's controller 3.2, for requests
+        that no Ingress has a rule for) has no namespace.
+        """
+        return not self.spare and not self.backend.startswith("_svc_")
+
+    @property
     def in_maintenance(self) -> bool:
         """Whether it was taken out by hand or by the controller."""
         return self.status.startswith("MAINT")

@@ -2,49 +2,49 @@
 
 from __future__ import annotations
 
-from labctl.graph.picture import NodeMark, Picture, RouterMark
+from labctl.graph.picture import Picture, PictureNode, PictureRouter
 
 
-def ingress_words(picture: Picture) -> list[str]:
+def ingress_label(picture: Picture) -> list[str]:
     """The lines of ingress."""
     ingress = picture.ingress
-    lines = [ingress.name, ingress.address, f"HAProxy{servers_words(picture)}", f"BIRD, AS {ingress.as_number}"]
+    lines = [ingress.name, ingress.address, f"HAProxy{servers_label(picture)}", f"BIRD, AS {ingress.as_number}"]
     lines += [f"shares {picture.entry}"] if picture.others else []
     return [*lines, ingress.state] if ingress.state else lines
 
 
-def other_words(picture: Picture, name: str, address: str) -> list[str]:
+def other_ingress_label(picture: Picture, name: str, address: str) -> list[str]:
     """The lines of a further ingress machine."""
     return [name, address, f"shares {picture.entry}", f"BIRD, AS {picture.ingress.as_number}"]
 
 
-def router_words(router: RouterMark) -> list[str]:
+def router_label(router: PictureRouter) -> list[str]:
     """The lines of the router."""
     lines = [router.name, router.address, f"BIRD, AS {router.as_number}"]
     return [*lines, router.state] if router.state else lines
 
 
-def servers_words(picture: Picture) -> str:
-    """How many of HAProxy's servers take requests, after a colon; empty where nobody asked."""
+def servers_label(picture: Picture) -> str:
+    """How many of HAProxy's servers take requests, after a colon; empty if unknown."""
     if picture.ingress.servers is None:
         return ""
     up, known = picture.ingress.servers
     return f": {up} of {known} servers take requests"
 
 
-def node_words(node: NodeMark) -> list[str]:
+def node_label(node: PictureNode) -> list[str]:
     """The lines of a node."""
     lines = [node.name, node.address, f"AS {node.as_number}"]
     lines += [f"block {block}" for block in node.blocks]
-    if pods := pods_words(node):
+    if pods := pods_label(node):
         lines.append(pods)
     if node.state not in ("", "Ready"):
         lines.append(node.state)
     return lines
 
 
-def pods_words(node: NodeMark) -> str:
-    """The node's pods: their last numbers, or how many there will be."""
+def pods_label(node: PictureNode) -> str:
+    """The node's pods: the last numbers of their addresses, or how many there will be."""
     known = [pod.label for pod in node.pods if pod.address]
     if known:
         return f"pods {' '.join(known)}"
@@ -59,11 +59,14 @@ def as_mermaid(picture: Picture) -> str:
         f"  accTitle: {picture.title}",
         f"  accDescr: {picture.description}",
         f'  client["{_mermaid_text(["client", picture.gateway])}"]',
-        f'  {_mermaid_id(ingress.name)}["{_mermaid_text(ingress_words(picture))}"]',
-        *(f'  {_mermaid_id(name)}["{_mermaid_text(other_words(picture, name, at))}"]' for name, at in picture.others),
+        f'  {_mermaid_id(ingress.name)}["{_mermaid_text(ingress_label(picture))}"]',
+        *(
+            f'  {_mermaid_id(name)}["{_mermaid_text(other_ingress_label(picture, name, at))}"]'
+            for name, at in picture.others
+        ),
         *_router_in_mermaid(picture),
         f'  subgraph cluster["{_mermaid_text([f"Kubernetes cluster, pods {picture.pod_cidr}"])}"]',
-        *(f'    {_mermaid_id(node.name)}["{_mermaid_text(node_words(node))}"]' for node in picture.nodes),
+        *(f'    {_mermaid_id(node.name)}["{_mermaid_text(node_label(node))}"]' for node in picture.nodes),
         "  end",
         f'  client == "{_mermaid_text([f"GET http://{picture.host}/"])}" ==> {_mermaid_id(ingress.name)}',
     ]
@@ -77,13 +80,13 @@ def as_mermaid(picture: Picture) -> str:
 
 
 def _router_in_mermaid(picture: Picture) -> list[str]:
-    """The router, its sessions with ingress, and the requests that pass it."""
+    """The router, its sessions with ingress, and the requests through it."""
     router = picture.router
     if router is None:
         return []
     here, ingress = _mermaid_id(router.name), _mermaid_id(picture.ingress.name)
     lines = [
-        f'  {here}["{_mermaid_text(router_words(router))}"]',
+        f'  {here}["{_mermaid_text(router_label(router))}"]',
         f'  {here} -. "{_mermaid_text([f"BGP {router.session}".strip()])}" .-> {ingress}',
         f"  {ingress} ==> {here}",
         *(f"  {here} -.- {_mermaid_id(name)}" for name, _ in picture.others),
@@ -91,7 +94,7 @@ def _router_in_mermaid(picture: Picture) -> list[str]:
     return [*lines, f"  style {here} stroke:#c62828,stroke-width:3px"] if router.established is False else lines
 
 
-def _mermaid_lines(node: NodeMark, ingress: str) -> list[str]:
+def _mermaid_lines(node: PictureNode, ingress: str) -> list[str]:
     label = _mermaid_text([f"BGP {node.session}".strip()])
     lines = [f'  {_mermaid_id(node.name)} -. "{label}" .-> {ingress}']
     if node.runs_pods:
@@ -107,7 +110,7 @@ def _mermaid_id(name: str) -> str:
 
 
 def _mermaid_text(lines: list[str]) -> str:
-    """Text in quotes: Mermaid knows HTML's entities with # in place of & and takes <br/> for a new line."""
+    """Text in quotes: Mermaid has HTML's entities with # in place of &, and <br/> for a new line."""
     escaped = [
         "".join(f"#{ord(char)};" if char in '"#;&<>`' or not char.isprintable() else char for char in line)
         for line in lines
@@ -122,18 +125,18 @@ _HEAD = """digraph lab {
 
 
 def as_dot(picture: Picture) -> str:
-    """A directed graph: requests in orange, BGP sessions in violet, broken ones red and dashed."""
+    """A directed graph: requests are orange, BGP sessions violet, broken ones red and dashed."""
     ingress = picture.ingress.name
     lines = [
         _HEAD,
         f"  label={_dot_label([picture.title, picture.note])};",
         f'  "client" [label={_dot_label(["client", picture.gateway])}];',
-        f'  {_dot_label([ingress])} [label={_dot_label(ingress_words(picture))}, fillcolor="#fff7ec"];',
+        f'  {_dot_label([ingress])} [label={_dot_label(ingress_label(picture))}, fillcolor="#fff7ec"];',
         *(_dot_other(picture, name, address) for name, address in picture.others),
         *_router_in_dot(picture),
         "  subgraph cluster_kubernetes {",
         f"    label={_dot_label([f'Kubernetes cluster, pods {picture.pod_cidr}'])};",
-        *(f"    {_dot_label([node.name])} [label={_dot_label(node_words(node))}];" for node in picture.nodes),
+        *(f"    {_dot_label([node.name])} [label={_dot_label(node_label(node))}];" for node in picture.nodes),
         "  }",
         f'  "client" -> {_dot_label([ingress])} [label={_dot_label([f"GET http://{picture.host}/"])}, {_REQUEST}];',
     ]
@@ -155,18 +158,18 @@ _STANDBY = 'dir=both, arrowhead=dot, arrowtail=dot, color="#7446c7"'
 
 
 def _dot_other(picture: Picture, name: str, address: str) -> str:
-    words = other_words(picture, name, address)
+    words = other_ingress_label(picture, name, address)
     return f'  {_dot_label([name])} [label={_dot_label(words)}, fillcolor="#fff7ec"];'
 
 
 def _router_in_dot(picture: Picture) -> list[str]:
-    """The router, its sessions with ingress, and the requests that pass it."""
+    """The router, its sessions with ingress, and the requests through it."""
     router = picture.router
     if router is None:
         return []
     here, ingress = _dot_label([router.name]), _dot_label([picture.ingress.name])
     return [
-        f'  {here} [label={_dot_label(router_words(router))}, fillcolor="#fff7ec"];',
+        f'  {here} [label={_dot_label(router_label(router))}, fillcolor="#fff7ec"];',
         _dot_session(ingress, here, router.session, established=router.established),
         f"  {ingress} -> {here} [{_REQUEST}];",
         *(f"  {_dot_label([name])} -> {here} [{_STANDBY}];" for name, _ in picture.others),
@@ -179,7 +182,7 @@ def _dot_session(ingress: str, name: str, words: str, *, established: bool | Non
     return f"  {ingress} -> {name} [dir=both, arrowhead=dot, arrowtail=dot, label={label}, {looks}];"
 
 
-def _dot_edges(node: NodeMark, ingress: str) -> list[str]:
+def _dot_edges(node: PictureNode, ingress: str) -> list[str]:
     name = _dot_label([node.name])
     edges = [_dot_session(ingress, name, node.session, established=node.established)]
     if node.runs_pods:

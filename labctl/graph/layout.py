@@ -1,11 +1,11 @@
-"""Where each part of the SVG stands: plain arithmetic, so that 1 and 16 workers look right. All numbers are pixels."""
+"""Where each part of the SVG is placed, for 1 to 64 workers. All numbers are pixels."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from labctl.graph.picture import NodeMark, Picture, PodMark, RouteMark
+from labctl.graph.picture import Picture, PictureNode, PicturePod, PictureRoute
 
 MARGIN = 28
 TOP = 76
@@ -21,11 +21,11 @@ CLIENT_GAP = 58
 FOOTER = 58
 ROUTER_GAP, ROUTER_WIDTH = 66, 158
 PILL_WIDTH, PILL_HEIGHT, PILL_STEP = 48, 22, 54
-MOST_IN_ONE_COLUMN = 6
-MOST_COLUMNS = 3
-APART = 14
-"""Two lines side by side are at least so far from each other."""
-MOST_ROUTES = 6
+MAX_NODES_PER_COLUMN = 6
+MAX_COLUMNS = 3
+MIN_LINE_DISTANCE = 14
+"""Minimum distance between two parallel lines."""
+MAX_ROUTES = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,22 +55,22 @@ class Rectangle:
 
 @dataclass(frozen=True, slots=True)
 class Pill:
-    """A pod's place. pod: None for the pill that counts those that find no room; text is what it says."""
+    """A pod's label. pod: None for the label that counts the pods for which there is no room."""
 
     x: int
     y: int
     text: str
-    pod: PodMark | None
+    pod: PicturePod | None
 
 
 @dataclass(frozen=True, slots=True)
 class PlacedNode:
     """A node's box, its pods, and the ends of its two lines.
 
-    faces_left: its lines arrive at its left edge. trunk: where the upright lines begin that they branch off from.
+    faces_left: its lines end at its left edge. trunk: the x of the vertical lines that they branch off from.
     """
 
-    node: NodeMark
+    node: PictureNode
     box: Rectangle
     pills: tuple[Pill, ...]
     faces_left: bool
@@ -78,42 +78,43 @@ class PlacedNode:
 
     @property
     def edge(self) -> int:
-        """Where its lines arrive."""
+        """The x at which its lines end."""
         return self.box.x if self.faces_left else self.box.right
 
     @property
-    def session(self) -> str:
-        """What is said of its BGP session: all of it where there is room beside the block, else the state alone."""
+    def session_label(self) -> str:
+        """Its BGP session: everything if there is room next to the block, otherwise only the state."""
         room = (self.box.width - 188) // 8
         words = f"BGP {self.node.session}"
         return words if len(words) <= room else " ".join(words.split()[:2])
 
     @property
     def bgp_x(self) -> int:
-        """Where the upright line of BGP sessions is."""
+        """The x of the vertical line of BGP sessions."""
         return self.trunk + 24
 
     @property
     def request_x(self) -> int:
-        """Where the upright line of requests is."""
+        """The x of the vertical line of requests."""
         return self.trunk + 50
 
     @property
     def bgp_y(self) -> int:
-        """The height of its BGP session's line."""
+        """The y of the line of its BGP session."""
         return self.box.y + 30
 
     @property
     def request_y(self) -> int:
-        """The height of the requests' line."""
+        """The y of the line of requests."""
         return self.box.bottom - 25
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """The whole drawing. lane: how high the lines come in above several columns. leave_y: where they leave HAProxy.
+    """The whole drawing.
 
-    edge: where the lines begin, at the right of ingress or of the router.
+    lane: the y of the lines above several columns; None for one column. leave_y: where requests leave HAProxy.
+    edge: the x at which the lines begin, right of ingress or of the router.
     """
 
     width: int
@@ -126,7 +127,7 @@ class Layout:
     cluster: Rectangle
     router: Rectangle | None
     nodes: tuple[PlacedNode, ...]
-    routes: tuple[RouteMark, ...]
+    routes: tuple[PictureRoute, ...]
     more_routes: int
     leave_y: int
     lane: int | None
@@ -134,9 +135,9 @@ class Layout:
     router_is_silent: bool = False
 
 
-def place(picture: Picture) -> Layout:
-    """Place everything. Up to six nodes stand in one column, more in two or three, with the lines between them."""
-    columns = min(-(-len(picture.nodes) // MOST_IN_ONE_COLUMN), MOST_COLUMNS) or 1
+def make_layout(picture: Picture) -> Layout:
+    """Place everything: up to six nodes in one column, more in two or three with the lines between them."""
+    columns = min(-(-len(picture.nodes) // MAX_NODES_PER_COLUMN), MAX_COLUMNS) or 1
     rows = -(-len(picture.nodes) // columns)
     header = HEADER + (LANES_ABOVE if columns > 1 else 0)
     cluster_height = header + rows * (NODE_HEIGHT + GAP) + 12
@@ -164,7 +165,7 @@ def place(picture: Picture) -> Layout:
         nodes=nodes,
         routes=left.routes,
         more_routes=len(picture.ingress.routes) - len(left.routes),
-        leave_y=_free_height(left.haproxy, [node.bgp_y for node in nodes] if columns == 1 else []),
+        leave_y=_free_y(left.haproxy, [node.bgp_y for node in nodes] if columns == 1 else []),
         lane=TOP + HEADER if columns > 1 else None,
         edge=edge,
         router_is_silent=picture.router is not None and picture.router.established is False,
@@ -177,34 +178,36 @@ def _router(left: _LeftSide) -> Rectangle:
     return Rectangle(left.ingress.right + ROUTER_GAP, top, ROUTER_WIDTH, left.bird.bottom - top)
 
 
-def _free_height(box: Rectangle, taken: Sequence[int]) -> int:
-    """A height as near to the box's middle as can be, at which no line of these heights is near."""
-    heights = sorted(range(box.y + APART, box.bottom - APART), key=lambda height: abs(height - box.middle))
-    free = (height for height in heights if all(abs(height - other) >= APART for other in taken))
+def _free_y(box: Rectangle, used: Sequence[int]) -> int:
+    """The y nearest to the middle of the box that is not close to a line at one of the used ones."""
+    heights = sorted(
+        range(box.y + MIN_LINE_DISTANCE, box.bottom - MIN_LINE_DISTANCE), key=lambda height: abs(height - box.middle)
+    )
+    free = (height for height in heights if all(abs(height - other) >= MIN_LINE_DISTANCE for other in used))
     return next(free, box.middle)
 
 
 @dataclass(frozen=True, slots=True)
 class _LeftSide:
-    """The client, and ingress with what is in it. routes: those that are shown."""
+    """The client, and ingress with its parts. routes: those that are shown."""
 
     client: Rectangle
     ingress: Rectangle
     haproxy: Rectangle
     kernel: Rectangle
     bird: Rectangle
-    routes: tuple[RouteMark, ...]
+    routes: tuple[PictureRoute, ...]
     height: int
 
 
-def _left_side(routes: tuple[RouteMark, ...], beside: int) -> _LeftSide:
-    """beside: the height of what stands at its right; the left side stands in the middle of it."""
-    shown = routes if len(routes) <= MOST_ROUTES else routes[: MOST_ROUTES - 1]
+def _left_side(routes: tuple[PictureRoute, ...], right_height: int) -> _LeftSide:
+    """The left side, vertically centered next to a right side of that height."""
+    shown = routes if len(routes) <= MAX_ROUTES else routes[: MAX_ROUTES - 1]
     lines = len(shown) + (len(shown) < len(routes))
     kernel_height = 40 + 19 * max(1, lines)
     ingress_height = 58 + 72 + 14 + kernel_height + 14 + 60 + 16
     height = CLIENT_HEIGHT + CLIENT_GAP + ingress_height
-    client = Rectangle(MARGIN, TOP + max(0, beside - height) // 2, LEFT_WIDTH, CLIENT_HEIGHT)
+    client = Rectangle(MARGIN, TOP + max(0, right_height - height) // 2, LEFT_WIDTH, CLIENT_HEIGHT)
     ingress = Rectangle(MARGIN, client.bottom + CLIENT_GAP, LEFT_WIDTH, ingress_height)
     x, width = ingress.x + 16, ingress.width - 32
     haproxy = Rectangle(x, ingress.y + 58, width, 72)
@@ -215,7 +218,7 @@ def _left_side(routes: tuple[RouteMark, ...], beside: int) -> _LeftSide:
 
 @dataclass(frozen=True, slots=True)
 class _Grid:
-    """Places of nodes: from x, y; step: from one to the next below it. channel: where the lines of one column are."""
+    """The grid of nodes. step: from one node to the next below it. channel: the x of the lines of a single column."""
 
     x: int
     y: int
@@ -225,8 +228,8 @@ class _Grid:
     columns: int
     channel: int
 
-    def place(self, index: int, node: NodeMark) -> PlacedNode:
-        """The place of one node. The first two of several columns share the lines between them."""
+    def place(self, index: int, node: PictureNode) -> PlacedNode:
+        """Place one node. The first two of several columns share the lines between them."""
         column, row = divmod(index, self.rows)
         left = self.x + column * (self.node_width + BETWEEN)
         box = Rectangle(left, self.y + row * self.step, self.node_width, NODE_HEIGHT)
@@ -235,8 +238,8 @@ class _Grid:
         return PlacedNode(node, box, _pills(node, box), faces_left, self.channel if self.columns == 1 else gap + 6)
 
 
-def _pills(node: NodeMark, box: Rectangle) -> tuple[Pill, ...]:
-    """The node's pods in one row, from the left; the last pill counts those that find no room."""
+def _pills(node: PictureNode, box: Rectangle) -> tuple[Pill, ...]:
+    """The node's pods in one row; the last pill counts those for which there is no room."""
     left, y = box.x + 62, box.bottom - 36
     room = (box.right - 8 - left) // PILL_STEP
     shown = node.pods if len(node.pods) <= room else node.pods[: room - 1]

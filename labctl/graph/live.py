@@ -2,100 +2,93 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from ipaddress import IPv4Network
-from typing import TypeVar
 
-from labctl.checks.facts import Facts, MachineFacts, MissingFact
-from labctl.facts.bird import BgpSession, BirdProtocols
-from labctl.facts.fact import ParseError
+from labctl.checks.facts import Facts, MachineFacts
+from labctl.facts.bird import BirdProtocols
 from labctl.facts.haproxy import HaproxyStatistics, ServerStatus
 from labctl.facts.ip import Routes
-from labctl.graph.picture import IngressMark, NodeMark, Picture, PodMark, RouteMark, RouterMark, frame, router_of_model
+from labctl.graph.picture import (
+    Picture,
+    PictureIngress,
+    PictureNode,
+    PicturePod,
+    PictureRoute,
+    PictureRouter,
+    make_picture,
+    router_of_model,
+)
 from labctl.model.lab import Lab, Machine
-
-Item = TypeVar("Item")
 
 
 def picture_of_facts(lab: Lab, facts: Facts) -> Picture:
-    """The lab as its machines answered, with gaps where something did not. Never raises for what is broken in it."""
+    """The lab as its machines answered, with gaps where one did not. Broken parts of a lab raise nothing."""
     ingress = facts.on(lab.ingress.name)
-    servers = _known(lambda: ingress[HaproxyStatistics].servers)
-    serving = {server.address.split(":")[0]: server.takes_requests for server in servers if not server.spare}
+    statistics = ingress.get(HaproxyStatistics)
+    servers = tuple(server for server in statistics.servers if server.for_pod) if statistics else ()
+    serving = {server.address.split(":")[0]: server.takes_requests for server in servers}
     nodes = tuple(_node(lab, node, facts, serving) for node in lab.nodes)
-    return frame(lab, _ingress(lab, ingress, servers), nodes, live=True, router=_router(lab, facts))
+    return make_picture(lab, _ingress(lab, ingress, servers), nodes, live=True, router=_router(lab, facts))
 
 
-def _known(read: Callable[[], tuple[Item, ...]]) -> tuple[Item, ...]:
-    return _asked(read) or ()
-
-
-def _asked(read: Callable[[], tuple[Item, ...]]) -> tuple[Item, ...] | None:
-    """What the facts say; None where there was no answer."""
-    try:
-        return read()
-    except (MissingFact, ParseError):
-        return None
-
-
-def _ingress(lab: Lab, asked: MachineFacts, servers: tuple[ServerStatus, ...]) -> IngressMark:
-    used = [server for server in servers if not server.spare]
+def _ingress(lab: Lab, answers: MachineFacts, servers: tuple[ServerStatus, ...]) -> PictureIngress:
     hops = {lab.next_hop(lab.ingress, node).address for node in lab.nodes}
     routes = [
-        RouteMark(str(route.destination), str(gateway))
-        for route in _known(lambda: asked[Routes])
+        PictureRoute(str(route.destination), str(gateway))
+        for route in answers.get(Routes) or ()
         for gateway in route.gateways
         if gateway in hops and route.destination.subnet_of(lab.network.pod_cidr)
     ]
-    working = sum(1 for server in used if server.takes_requests)
-    return IngressMark(
+    working = sum(1 for server in servers if server.takes_requests)
+    return PictureIngress(
         name=lab.ingress.name,
         address=str(lab.ingress.address),
         as_number=lab.network.ingress_as_number,
         routes=tuple(routes),
-        servers=(working, len(used)) if asked.reachable else None,
-        state="" if asked.reachable else "does not answer",
+        servers=(working, len(servers)) if answers.reachable else None,
+        state="" if answers.reachable else "does not answer",
     )
 
 
-def _node(lab: Lab, node: Machine, facts: Facts, serving: Mapping[str, bool]) -> NodeMark:
+def _node(lab: Lab, node: Machine, facts: Facts, serving: Mapping[str, bool]) -> PictureNode:
     cluster = facts.cluster
-    words, established = _session(facts.on(lab.peers[0].name), node)
+    session, established = _session(facts.on(lab.peers[0].name), node)
     blocks = tuple(block.cidr for block in cluster.blocks if block.node == node.name)
-    return NodeMark(
+    return PictureNode(
         name=node.name,
         role=node.role,
         address=str(node.address),
         as_number=lab.network.as_number,
         blocks=tuple(map(str, blocks)),
         pods=tuple(
-            PodMark(pod.name, str(pod.address), serving.get(str(pod.address)))
+            PicturePod(pod.name, str(pod.address), serving.get(str(pod.address)))
             for pod in sorted(cluster.pods, key=lambda pod: int(pod.address or 0))
             if pod.node == node.name and pod.address and not pod.host_network and not pod.deleting
         ),
         state=_state(node, facts),
-        session=words,
+        session=session,
         established=established,
         routed=_routed(facts.on(lab.ingress.name), lab.next_hop(lab.ingress, node), blocks),
     )
 
 
-def _router(lab: Lab, facts: Facts) -> RouterMark | None:
+def _router(lab: Lab, facts: Facts) -> PictureRouter | None:
     model = router_of_model(lab)
     if model is None or lab.router is None:
         return None
-    words, established = _session(facts.on(lab.ingress.name), lab.router)
+    session, established = _session(facts.on(lab.ingress.name), lab.router)
     state = "" if facts.on(model.name).reachable else "does not answer"
-    return replace(model, session=words, established=established, state=state)
+    return replace(model, session=session, established=established, state=state)
 
 
 def _routed(ingress: MachineFacts, hop: Machine, blocks: tuple[IPv4Network, ...]) -> bool | None:
-    """Whether ingress's kernel sends packets for all blocks of a node to the right machine.
+    """Whether the kernel of ingress sends packets for all blocks of a node to the right machine.
 
-    None where ingress, or the API, did not answer.
+    None if ingress or the API did not answer.
     """
-    routes = _asked(lambda: ingress[Routes])
+    routes = ingress.get(Routes)
     if routes is None or not blocks:
         return None
     known = {route.destination for route in routes if hop.address in route.gateways}
@@ -103,11 +96,11 @@ def _routed(ingress: MachineFacts, hop: Machine, blocks: tuple[IPv4Network, ...]
 
 
 def _session(ingress: MachineFacts, node: Machine) -> tuple[str, bool]:
-    """What BIRD says of its session with that machine, and whether it stands."""
-    sessions: tuple[BgpSession, ...] | None = _asked(lambda: ingress[BirdProtocols].sessions)
-    if sessions is None:
-        return ("down: BIRD is silent" if ingress.reachable else "unknown"), False
-    session = next((session for session in sessions if session.peer == node.address), None)
+    """What BIRD says about its session with that machine, and whether it is up."""
+    protocols = ingress.get(BirdProtocols)
+    if protocols is None:
+        return ("down: BIRD does not answer" if ingress.reachable else "unknown"), False
+    session = next((session for session in protocols.sessions if session.peer == node.address), None)
     if session is None:
         return "no session", False
     return session.words, session.established

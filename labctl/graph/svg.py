@@ -9,7 +9,7 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from labctl.graph.layout import Layout, PlacedNode, place
+from labctl.graph.layout import Layout, PlacedNode, make_layout
 from labctl.graph.picture import Picture
 
 Point = tuple[int, int]
@@ -18,7 +18,7 @@ _RADIUS = 9
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A line as an SVG path. kind: names its looks (bgp, broken, request). title: what it says when pointed at."""
+    """A line as an SVG path. kind: its style (bgp, broken, request). title: its tooltip."""
 
     path: str
     kind: str
@@ -26,15 +26,15 @@ class Line:
 
 
 def lines(layout: Layout) -> tuple[Line, ...]:
-    """All lines, in the order in which they are drawn: what stands is drawn over what does not."""
+    """All lines in drawing order: broken sessions first, so that the others are drawn over them."""
     sessions = [_session(layout, node) for node in layout.nodes]
     sessions.sort(key=lambda line: line.kind != "broken")
     requests = [_requests(layout, node) for node in layout.nodes if node.node.runs_pods]
-    return (*sessions, *_to_router(layout), *requests)
+    return (*sessions, *_router_lines(layout), *requests)
 
 
-def _to_router(layout: Layout) -> list[Line]:
-    """Between ingress and the router, where there is one."""
+def _router_lines(layout: Layout) -> list[Line]:
+    """The lines between ingress and the router, if there is one."""
     if layout.router is None:
         return []
     bird, haproxy, left = layout.bird, layout.haproxy, layout.router.x
@@ -42,7 +42,7 @@ def _to_router(layout: Layout) -> list[Line]:
     request = rounded([(haproxy.right, layout.leave_y), (left - 9, layout.leave_y)])
     return [
         Line(session, "broken" if layout.router_is_silent else "bgp", "BGP session of the router with ingress"),
-        Line(request, "request", "requests to the pods, by way of the router"),
+        Line(request, "request", "requests to the pods, through the router"),
     ]
 
 
@@ -53,14 +53,14 @@ def _session(layout: Layout, placed: PlacedNode) -> Line:
     if node.established is False:
         return Line(rounded(to_trunk), "broken", title)
     end = (layout.router.right if layout.router else layout.bird.right, layout.bird.middle)
-    return Line(rounded([*to_trunk, *_way_in(layout, placed.bgp_x, end, 44, 0)]), "bgp", title)
+    return Line(rounded([*to_trunk, *_approach(layout, placed.bgp_x, end, 44, 0)]), "bgp", title)
 
 
 def _requests(layout: Layout, placed: PlacedNode) -> Line:
     start = (layout.router.right if layout.router else layout.haproxy.right, layout.leave_y)
     stop = placed.edge - 9 if placed.faces_left else placed.edge + 9
     points = [
-        *reversed(_way_in(layout, placed.request_x, start, 26, 18)),
+        *reversed(_approach(layout, placed.request_x, start, 26, 18)),
         (placed.request_x, placed.request_y),
         (stop, placed.request_y),
     ]
@@ -69,8 +69,8 @@ def _requests(layout: Layout, placed: PlacedNode) -> Line:
     return Line(rounded(points), "request", f"requests to the pods of {placed.node.name}")
 
 
-def _way_in(layout: Layout, trunk: int, end: Point, off: int, below: int) -> list[Point]:
-    """From the upright line to its end at ingress, or the router. off, below: keep the two kinds of lines apart."""
+def _approach(layout: Layout, trunk: int, end: Point, off: int, below: int) -> list[Point]:
+    """From the vertical line to its end at ingress or the router. off, below: keep the two kinds of lines apart."""
     if layout.lane is None:
         return [(trunk, end[1]), end]
     lane, turn = layout.lane + below, layout.edge + off
@@ -79,29 +79,29 @@ def _way_in(layout: Layout, trunk: int, end: Point, off: int, below: int) -> lis
 
 def rounded(points: list[Point]) -> str:
     """An SVG path through points that are joined by straight lines, along the axes, with rounded corners."""
-    clean = _without_middle(points)
-    parts = [f"M{clean[0][0]} {clean[0][1]}"]
-    for before, corner, after in zip(clean, clean[1:], clean[2:], strict=False):
+    corners = _corners(points)
+    parts = [f"M{corners[0][0]} {corners[0][1]}"]
+    for before, corner, after in zip(corners, corners[1:], corners[2:], strict=False):
         start, end = _towards(corner, before), _towards(corner, after)
         parts.append(f"L{start[0]} {start[1]}Q{corner[0]} {corner[1]} {end[0]} {end[1]}")
-    parts.append(f"L{clean[-1][0]} {clean[-1][1]}")
+    parts.append(f"L{corners[-1][0]} {corners[-1][1]}")
     return "".join(parts)
 
 
-def _without_middle(points: list[Point]) -> list[Point]:
-    """The points without repeated ones and without those in the middle of a straight line."""
-    kept: list[Point] = []
+def _corners(points: list[Point]) -> list[Point]:
+    """The points, without repeated ones and those in the middle of a straight line."""
+    corners: list[Point] = []
     for point in points:
-        if kept and kept[-1] == point:
+        if corners and corners[-1] == point:
             continue
-        if len(kept) > 1 and any(kept[-2][axis] == kept[-1][axis] == point[axis] for axis in (0, 1)):
-            kept.pop()
-        kept.append(point)
-    return kept
+        if len(corners) > 1 and any(corners[-2][axis] == corners[-1][axis] == point[axis] for axis in (0, 1)):
+            corners.pop()
+        corners.append(point)
+    return corners
 
 
 def _towards(corner: Point, other: Point) -> Point:
-    """A point on the way from a corner to its neighbour: the radius away, or half the way if that is less."""
+    """A point between a corner and its neighbour: the radius away, or half way if that is less."""
     dx, dy = other[0] - corner[0], other[1] - corner[1]
     length = abs(dx) + abs(dy)
     reach = min(_RADIUS, length // 2)
@@ -109,16 +109,16 @@ def _towards(corner: Point, other: Point) -> Point:
 
 
 def as_svg(picture: Picture, *, styled: bool = True) -> str:
-    """A file of its own, which may also stand inside an HTML page: its styles are named lg-…
+    """An SVG file that can also be part of an HTML page: the names of its styles begin with lg-.
 
-    styled: with its styles in it; False for a page that has them (styles()) in a file of its own.
+    styled: include the styles; False for a page that has them (see styles) in a file of its own.
     """
-    layout = place(picture)
+    layout = make_layout(picture)
     return _template("lab.svg.j2").render(picture=picture, at=layout, lines=lines(layout), styled=styled)
 
 
 def styles() -> tuple[str, str]:
-    """The styles for light, and those that come on top of them for dark."""
+    """The styles for a light page, and those to add for a dark one."""
     light, dark = (_template(f"lab-{theme}.css").render() for theme in ("light", "dark"))
     return light, dark
 
@@ -138,7 +138,7 @@ def _template(name: str) -> jinja2.Template:
 
 
 def _printable(value: object) -> object:
-    """Text of a machine without control characters, which XML does not allow."""
+    """Text without control characters, which XML does not allow."""
     if isinstance(value, str) and not isinstance(value, Markup):
         return "".join(char if char.isprintable() else "?" for char in value)
     return value

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from labctl.graph.diagrams import pods_words, servers_words
-from labctl.graph.picture import NodeMark, Picture, RouterMark
+from labctl.graph.diagrams import pods_label, servers_label
+from labctl.graph.picture import Picture, PictureNode, PictureRouter
 
 
 def as_text(picture: Picture) -> str:
@@ -17,8 +17,8 @@ def as_text(picture: Picture) -> str:
         f"client         {picture.gateway}",
         f"  │  GET http://{picture.host}/",
         "  ▼",
-        f"{ingress.name:<14} {ingress.address}   {picture.place}{' ' + ingress.state if ingress.state else ''}",
-        f"  ├─ HAProxy and its ingress controller{servers_words(picture)}",
+        f"{ingress.name:<14} {ingress.address}   {picture.location}{' ' + ingress.state if ingress.state else ''}",
+        f"  ├─ HAProxy and its ingress controller{servers_label(picture)}",
         *_bird(picture),
     ]
     for index, row in enumerate(rows):
@@ -36,19 +36,19 @@ def _bird(picture: Picture) -> list[str]:
     return [
         f"  └─ BIRD, AS {ingress.as_number}: {picture.sessions}, brings the routes to the pods",
         "       │",
-        f"{router.name:<14} {router.address}   between ingress and the nodes{_router_words(router)}",
+        f"{router.name:<14} {router.address}   between ingress and the nodes{_router_state(router)}",
         f"  └─ BIRD, AS {router.as_number}: a BGP session per node",
     ]
 
 
-def _router_words(router: RouterMark) -> str:
+def _router_state(router: PictureRouter) -> str:
     words = [f"BGP with ingress {router.session}"] if router.session else []
     words += [router.state] if router.state else []
     return "".join(f", {word}" for word in words)
 
 
-def _cells(node: NodeMark) -> tuple[str, ...]:
+def _cells(node: PictureNode) -> tuple[str, ...]:
     session = f"{'✗ ' if node.established is False else ''}BGP {node.session}" if node.session else ""
     state = "" if node.state in ("", "Ready") else node.state
-    cells = (" ".join(node.blocks), session, pods_words(node), state)
+    cells = (" ".join(node.blocks), session, pods_label(node), state)
     return (node.name, node.address, f"AS {node.as_number}", *cells)

@@ -1,1 +1,1 @@
-"""The lab live: facts as they change (follow), verify's word on them (judge), shown on a page or in a terminal."""
+"""The lab live: facts as they change (follow), verify's verdict (watcher), on a page (server) or in a terminal."""

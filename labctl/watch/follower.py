@@ -1,10 +1,10 @@
-"""Follows one machine: prints a fact whenever it has changed, one framed line each.
+"""Follows one machine: prints each fact that has changed, as one line.
 
 labctl sends this file over SSH to the machine's own python3 (3.10 or newer, standard library only) and adds a call of
 main(). BIRD and HAProxy are asked through their sockets, the kernel through /proc, and the API over one connection
-that stays open: a look starts no process. It writes no file, and ends when nobody reads it any more.
+that stays open, so that polling starts no process. It writes no file, and ends when its output is closed.
 
-Frames, one per line: `labctl-probe JSON` as in labctl/checks/collector.py, and `labctl-alive` after each look.
+Frames, one per line: `labctl-probe JSON` as in labctl/checks/collector.py, and `labctl-alive` after each poll.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from collections.abc import Iterable, Iterator
 AUTHORITY = "/etc/kubernetes/pki/ca.crt"
 READER = "/etc/labctl/reader.pem"  # labctl's own certificate and key: see labctl/facts/certificates.py
 SECONDS = 2.0  # for one answer
-MOST_BYTES = 2_000_000
-# What changes although nothing has happened: BIRD's timers, and the version that the API gives to each list.
-RESTLESS = re.compile(r'timer: .*|"resourceVersion":"\d+"')
+MAX_BYTES = 2_000_000
+# What changes all the time and means nothing: BIRD's timers, and the version that the API gives to each list.
+VOLATILE = re.compile(r'timer: .*|"resourceVersion":"\d+"')
 
 
 class Bird:
-    """BIRD's control socket (doc/reply_codes and client/client.c of BIRD 2): what `birdc WORDS` prints."""
+    """BIRD's control socket (doc/reply_codes and client/client.c of BIRD 2): what `birdc COMMAND` prints."""
 
-    def __init__(self, path: str, words: str) -> None:
-        self.path, self.words = path, words
+    def __init__(self, path: str, command: str) -> None:
+        self.path, self.command = path, command
 
     def ask(self) -> str:
         """The answer. Raises OSError."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(SECONDS)
             connection.connect(self.path)
-            connection.sendall((self.words + "\n").encode())
+            connection.sendall((self.command + "\n").encode())
             with connection.makefile("r", encoding="utf-8", errors="replace", newline="\n") as answer:
                 return "".join(self.lines(answer))
 
@@ -60,17 +60,17 @@ class Bird:
 class HAProxy:
     """HAProxy's runtime socket: the whole answer to one command."""
 
-    def __init__(self, path: str, words: str) -> None:
-        self.path, self.words = path, words
+    def __init__(self, path: str, command: str) -> None:
+        self.path, self.command = path, command
 
     def ask(self) -> str:
         """The answer. Raises OSError."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(SECONDS)
             connection.connect(self.path)
-            connection.sendall((self.words + "\n").encode())
+            connection.sendall((self.command + "\n").encode())
             answer = bytearray()
-            while len(answer) < MOST_BYTES:
+            while len(answer) < MAX_BYTES:
                 chunk = connection.recv(65536)
                 if not chunk:
                     break
@@ -83,16 +83,16 @@ class Kernel:
 
     def __init__(self, path: str, command: str) -> None:
         self.path, self.command = path, command
-        self.seen, self.text = "", ""
+        self.table, self.text = "", ""
 
     def ask(self) -> str:
         """The routes. Raises OSError."""
         with open(self.path, encoding="ascii") as file:  # noqa: PTH123 - one file without pathlib's import
-            seen = file.read()
-        if seen != self.seen:
+            table = file.read()
+        if table != self.table:
             words = self.command.split()
             self.text = subprocess.run(words, capture_output=True, text=True, timeout=SECONDS, check=True).stdout
-            self.seen = seen
+            self.table = table
         return self.text
 
 
@@ -106,7 +106,7 @@ class Api:
         self.connection = http.client.HTTPSConnection(url.partition("//")[2], timeout=SECONDS, context=context)
 
     def ask(self) -> str:
-        """All answers. Raises OSError or HTTPException; the next look connects again."""
+        """All answers. Raises OSError or HTTPException; the next poll connects again."""
         try:
             return "".join(self.get(path) for path in self.paths)
         except (OSError, http.client.HTTPException):
@@ -117,16 +117,16 @@ class Api:
         """One answer, and the line that ends it."""
         self.connection.request("GET", path, headers={"User-Agent": "labctl"})
         answer = self.connection.getresponse()
-        body = answer.read(MOST_BYTES).decode("utf-8", "replace")
+        body = answer.read(MAX_BYTES).decode("utf-8", "replace")
         return f"{body}\nlabctl-url {answer.status} {self.url}{path}\n"
 
 
-Source = Bird | HAProxy | Kernel | Api
-KINDS: dict[str, type[Source]] = {"bird": Bird, "haproxy": HAProxy, "kernel": Kernel, "api": Api}
+Reader = Bird | HAProxy | Kernel | Api
+READERS: dict[str, type[Reader]] = {"bird": Bird, "haproxy": HAProxy, "kernel": Kernel, "api": Api}
 
 
-def say(line: str, lock: threading.Lock) -> None:
-    """Print a line; end at once if nobody reads."""
+def print_line(line: str, lock: threading.Lock) -> None:
+    """Print a line; end at once if the output is closed."""
     with lock:
         try:
             sys.stdout.write(line + "\n")
@@ -135,31 +135,31 @@ def say(line: str, lock: threading.Lock) -> None:
             os._exit(0)
 
 
-def follow(question: list[str], pause: float, lock: threading.Lock) -> None:
-    """Look again and again; say what has changed."""
-    name, kind, place, words = question
-    source: Source | None = None
+def follow(query: list[str], pause: float, lock: threading.Lock) -> None:
+    """Poll, and print what has changed."""
+    name, kind, address, text = query
+    reader: Reader | None = None
     last: tuple[int, str, str] | None = None
     while True:
         try:
-            if source is None:
-                source = KINDS[kind](place, words)
-            status, out, err = 0, source.ask(), ""
+            if reader is None:
+                reader = READERS[kind](address, text)
+            status, out, err = 0, reader.ask(), ""
         except (OSError, http.client.HTTPException, subprocess.SubprocessError) as error:
-            status, out, err = 1, "", f"{place}: {error or type(error).__name__}"
-        seen = (status, RESTLESS.sub("", out), err)
-        if seen != last:
-            last = seen
-            frame = {"name": name, "status": status, "stdout": out[:MOST_BYTES], "stderr": err, "seconds": 0.0}
-            say("labctl-probe " + json.dumps(frame), lock)
+            status, out, err = 1, "", f"{address}: {error or type(error).__name__}"
+        answer = (status, VOLATILE.sub("", out), err)
+        if answer != last:
+            last = answer
+            frame = {"name": name, "status": status, "stdout": out[:MAX_BYTES], "stderr": err, "seconds": 0.0}
+            print_line("labctl-probe " + json.dumps(frame), lock)
         time.sleep(pause)
 
 
-def main(questions: list[list[str]], pause: float) -> None:
-    """Follow until nobody reads. questions: (name, kind, place, words). pause: seconds between two looks."""
+def main(queries: list[list[str]], pause: float) -> None:
+    """Follow until the output is closed. queries: (name, kind, address, text). pause: seconds between two polls."""
     lock = threading.Lock()
-    for question in questions:
-        threading.Thread(target=follow, args=(question, pause, lock), daemon=True).start()
+    for query in queries:
+        threading.Thread(target=follow, args=(query, pause, lock), daemon=True).start()
     while True:
-        say("labctl-alive", lock)
+        print_line("labctl-alive", lock)
         time.sleep(pause)

@@ -1,4 +1,4 @@
-"""The page and its server, which listens on the host's loopback only, for a browser on this host."""
+"""The page and its server, which listens only on the loopback interface, for a browser on this host."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from labctl.http_server import server_config
 from labctl.watch.changes import Event
 from labctl.watch.view import View
 
-STILL_HERE_SECONDS = 5.0
+KEEP_ALIVE_SECONDS = 5.0
 
 
-class Board:
-    """The panels. put() may be called from any thread; changes() is for the server's event loop."""
+class Panels:
+    """The panels of the page. update() may be called from any thread; changes() runs in the server's event loop."""
 
     def __init__(self) -> None:
         self._panels: dict[str, str] = {}
@@ -37,13 +37,13 @@ class Board:
         self._lock = threading.Lock()
         self._closed = False
 
-    def put(self, view: View, events: tuple[Event, ...]) -> None:
-        """Show this."""
+    def update(self, view: View, events: tuple[Event, ...]) -> None:
+        """OnView this."""
         panels = {
             "verdict": asdict(view.verdict),
             "picture": {"svg": as_svg(view.picture, styled=False)},
             "tables": [asdict(table) for table in view.tables],
-            "happened": [asdict(event) for event in events],
+            "events": [asdict(event) for event in events],
         }
         with self._lock:
             self._panels = {name: json.dumps(panel, ensure_ascii=False) for name, panel in panels.items()}
@@ -60,32 +60,32 @@ class Board:
             loop.call_soon_threadsafe(event.set)
 
     async def changes(self) -> AsyncIterator[str]:
-        """Server-sent events (WHATWG HTML, 9.2): all panels, then each that has changed; a comment now and then."""
-        news, sent = asyncio.Event(), dict[str, str]()
-        news.set()
+        """Server-sent events (WHATWG HTML, 9.2): all panels, then each that has changed, and keep-alive comments."""
+        changed, sent = asyncio.Event(), dict[str, str]()
+        changed.set()
         with self._lock:
-            self._readers[news] = asyncio.get_running_loop()
+            self._readers[changed] = asyncio.get_running_loop()
         try:
             while not self._closed:
                 try:
-                    await asyncio.wait_for(news.wait(), STILL_HERE_SECONDS)
+                    await asyncio.wait_for(changed.wait(), KEEP_ALIVE_SECONDS)
                 except TimeoutError:
-                    yield ": still here\n\n"
-                news.clear()
+                    yield ": keep-alive\n\n"
+                changed.clear()
                 for name, text in self._panels.items():
                     if sent.get(name) != text:
                         sent[name] = text
                         yield f"event: {name}\ndata: {text}\n\n"
         finally:
             with self._lock:
-                del self._readers[news]
+                del self._readers[changed]
 
 
 LOOPBACK = "127.0.0.1"
-# A page elsewhere may name a host of its own that resolves to 127.0.0.1 (DNS rebinding): it is refused by its name.
+# A foreign page may use a host name of its own that resolves to 127.0.0.1 (DNS rebinding): other names are refused.
 _NAMES = (LOOPBACK, "localhost")
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
-# The picture comes with titles and shapes, and no style of its own; nothing on the page may come from elsewhere.
+# Nothing on the page may come from elsewhere, and the picture has no inline styles.
 _HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
     "img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -102,7 +102,7 @@ def listen(port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((LOOPBACK, port))
-        listener.listen()  # from now on a browser that is quick waits, instead of being refused
+        listener.listen()  # from now on, a fast browser waits instead of being refused
     except OSError as error:
         listener.close()
         raise HostError(
@@ -111,14 +111,14 @@ def listen(port: int) -> socket.socket:
     return listener
 
 
-def make_app(board: Board) -> Starlette:
+def make_app(panels: Panels) -> Starlette:
     """The page, its two files, and the stream of changes."""
     routes = [
         Route("/", _file("page.html")),
         Route("/page.css", _file("page.css")),
         Route("/page.js", _file("page.js")),
         Route("/picture.css", _text(_picture_css(), "css")),
-        Route("/changes", _changes(board)),
+        Route("/changes", _changes(panels)),
     ]
     return Starlette(
         routes=routes,
@@ -130,7 +130,7 @@ def make_app(board: Board) -> Starlette:
 
 
 class _WithHeaders:
-    """Adds the headers to every answer. (Starlette's own BaseHTTPMiddleware would hold up a stream.)"""
+    """Adds the headers to every answer. (Starlette's own BaseHTTPMiddleware would buffer a stream.)"""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -160,15 +160,15 @@ def _text(text: str, kind: str) -> Endpoint:
     return answer
 
 
-def _changes(board: Board) -> Endpoint:
+def _changes(panels: Panels) -> Endpoint:
     async def answer(_request: Request) -> Response:
-        return StreamingResponse(board.changes(), media_type="text/event-stream")
+        return StreamingResponse(panels.changes(), media_type="text/event-stream")
 
     return answer
 
 
 def _picture_css() -> str:
-    """The picture's styles: light and dark by the system's setting, or by the page's own."""
+    """The picture's styles: light or dark, by the setting of the system or of the page."""
     light, dark = styles()
     return (
         f"{light}\n@media (prefers-color-scheme: dark) {{ :root:not([data-theme=light]) {{\n{dark}\n}} }}\n"
@@ -177,17 +177,17 @@ def _picture_css() -> str:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, which ends the streams when it is told to stop; otherwise it would wait for the browsers to leave."""
+    """A uvicorn server that ends the streams when it stops; otherwise it would wait for the browsers to leave."""
 
-    def __init__(self, config: uvicorn.Config, board: Board) -> None:
+    def __init__(self, config: uvicorn.Config, panels: Panels) -> None:
         super().__init__(config)
-        self._board = board
+        self._panels = panels
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._board.close()
+        self._panels.close()
         await super().shutdown(sockets)
 
 
-def make_server(board: Board) -> uvicorn.Server:
-    """The server; run([listener]) serves until it is interrupted, and KeyboardInterrupt then comes out of it."""
-    return _Server(server_config(make_app(board)), board)
+def make_server(panels: Panels) -> uvicorn.Server:
+    """The server; run([listener]) serves until it is interrupted and then raises KeyboardInterrupt."""
+    return _Server(server_config(make_app(panels)), panels)

@@ -1,4 +1,4 @@
-"""watch in a terminal: the same view, drawn by rich."""
+"""watch in a terminal: the same view, drawn with rich."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from labctl.watch.changes import Event
 from labctl.watch.view import BAD, GOOD, NUMBER, WAIT, Cell, Table, Verdict, View
 
 _STYLES = {GOOD: "green", BAD: "bold red", WAIT: "yellow", NUMBER: "bold"}
-_VERDICTS = {"ok": ("✓", "green"), "broken": ("✗", "red"), "looking": ("…", "yellow")}
-_MOST_EVENTS = 8
+_VERDICTS = {"ok": ("✓", "green"), "broken": ("✗", "red"), "checking": ("…", "yellow")}
+_MAX_EVENTS = 8
 _TWO_COLUMNS = 120
-"""A terminal of so many characters has room for two tables side by side."""
+"""The width in characters from which there is room for two tables side by side."""
 
 
 class Screen:
@@ -26,7 +26,7 @@ class Screen:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        first = Text("Looking at the lab …", style="yellow")
+        first = Text("Checking the lab …", style="yellow")
         self._live = Live(first, console=console, screen=True, auto_refresh=False, redirect_stderr=False)
 
     def __enter__(self) -> Screen:
@@ -37,24 +37,24 @@ class Screen:
         self._live.stop()
 
     def show(self, view: View, events: tuple[Event, ...]) -> None:
-        """Draw this."""
-        self._live.update(drawn(view, events, self._console.width), refresh=True)
+        """Draw the view."""
+        self._live.update(render(view, events, self._console.width), refresh=True)
 
     def wait(self) -> None:
         """Until Ctrl-C."""
         threading.Event().wait()
 
 
-def drawn(view: View, events: tuple[Event, ...], width: int) -> RenderableType:
-    """The view for a terminal of so many characters."""
+def render(view: View, events: tuple[Event, ...], width: int) -> RenderableType:
+    """The view for a terminal of that width, in characters."""
     tables = [_table(table) for table in view.tables]
-    happened = _happened(events[:_MOST_EVENTS])
+    recent = _events(events[:_MAX_EVENTS])
     if width < _TWO_COLUMNS:
-        return Group(_headline(view), *tables, happened)
+        return Group(_headline(view), *tables, recent)
     sides = Grid.grid(expand=True, padding=(0, 2))
     sides.add_column(ratio=1)
     sides.add_column(ratio=1)
-    sides.add_row(Group(*tables[:2], happened), Group(*tables[2:]))
+    sides.add_row(Group(*tables[:2], recent), Group(*tables[2:]))
     return Group(_headline(view), sides)
 
 
@@ -68,7 +68,7 @@ def _headline(view: View) -> RenderableType:
         text.append(f"\n- {_printable(other)}", style="default")
     if verdict.hint:
         text.append("\nnext: ", style="dim").append(_printable(verdict.hint), style="bold cyan")
-    counts = f"looking again … {verdict.counts}" if verdict.looking and verdict.counts else verdict.counts
+    counts = f"checking again … {verdict.counts}" if verdict.checking and verdict.counts else verdict.counts
     return Panel(text, title=f"labctl watch: {view.lab}", subtitle=counts, border_style=color)
 
 
@@ -87,17 +87,17 @@ def _table(table: Table) -> RenderableType:
 
 
 def _cells(row: Iterable[Cell]) -> Iterable[Text]:
-    return [Text(_printable(cell.text), style=_STYLES.get(cell.mood, "")) for cell in row]
+    return [Text(_printable(cell.text), style=_STYLES.get(cell.style, "")) for cell in row]
 
 
-def _happened(events: tuple[Event, ...]) -> RenderableType:
-    lines = [Text("What has happened", style="bold")]
+def _events(events: tuple[Event, ...]) -> RenderableType:
+    lines = [Text("Events", style="bold")]
     for event in events:
-        line = Text.assemble((f"{event.when}  ", "dim"), (_printable(event.text), _STYLES.get(event.mood, "")))
+        line = Text.assemble((f"{event.when}  ", "dim"), (_printable(event.text), _STYLES.get(event.style, "")))
         lines.append(line)
     return Group(*lines)
 
 
 def _printable(text: str) -> str:
-    """Text of the lab without what could steer the terminal."""
+    """Text of the lab without control characters."""
     return "".join(char if char.isprintable() else "?" for char in text)

@@ -1,4 +1,4 @@
-"""Watch a lab: a thread per machine follows it, one runs verify after a change, one makes views."""
+"""Watch a lab: one thread follows each machine, one runs verify after changes, one makes views."""
 
 from __future__ import annotations
 
@@ -13,25 +13,25 @@ from labctl.checks.report import Report
 from labctl.checks.verify import glance, verify
 from labctl.model.lab import Lab
 from labctl.ssh.connections import Connections
-from labctl.watch.changes import Event, Happened
-from labctl.watch.follow import Latest, follow
-from labctl.watch.view import LOOKING, Verdict, View, make_view, verdict_of
+from labctl.watch.changes import Event, EventLog
+from labctl.watch.follow import LatestFacts, follow
+from labctl.watch.view import CHECKING, Verdict, View, make_view, verdict_of
 
 TICK_SECONDS = 0.2
 AFTER_CHANGE_SECONDS = 0.1
-"""What changes together is waited for so long: one session's end also takes its route away."""
+"""How long to wait for related changes: when a session ends, its route is removed too."""
 AFTER_PODS_SECONDS = 2.0
-"""Pods that come and go are given this long to settle: that they are not ready yet is no fault."""
+"""How long to wait after a change of pods: a new pod that is not ready yet is no fault."""
 WHILE_BROKEN_SECONDS = 2.0
-CALM_SECONDS = 10.0
-"""A fault that the facts do not show (a firewall's rule, a pod that answers slowly) is found within this time."""
+WHILE_OK_SECONDS = 10.0
+"""How often verify runs without a change, to find what no fact shows (a firewall rule, a slow pod)."""
 
 
-class Judge:
-    """Runs verify in a thread of its own, one at a time. faults: labctl's list of faults.
+class VerifyLoop:
+    """Runs verify after each change, one at a time. faults: the file of applied faults; it changes with them.
 
-    glance, verify: the report, now, in short and whole. on_report gets each report, and whether another one follows at
-    once; on_look is called when one is asked for.
+    glance, verify: return a quick and a complete report. on_start: called before they run because of a change.
+    on_report: called with each report, and whether a complete one follows at once.
     """
 
     def __init__(
@@ -39,50 +39,50 @@ class Judge:
         glance: Callable[[], Report],
         verify: Callable[[], Report],
         faults: Path,
-        on_look: Callable[[], None],
+        on_start: Callable[[], None],
         on_report: Callable[[Report, bool], None],
     ) -> None:
         self._glance, self._verify, self._faults = glance, verify, faults
-        self._on_look, self._on_report = on_look, on_report
+        self._on_start, self._on_report = on_start, on_report
         self._changed = threading.Event()
         self._pods_changed = threading.Event()
 
     def changed(self) -> None:
-        """Something in the lab has changed: look at once."""
+        """Something in the lab has changed: verify at once."""
         self._changed.set()
 
     def pods_changed(self) -> None:
-        """Pods came, went or became ready: look when that has settled."""
+        """Pods have changed: verify when they have settled."""
         self._pods_changed.set()
 
     def run(self, end: threading.Event) -> None:
-        """Judge until the end is set."""
-        pause, seen = 0.0, self._fault_time()
+        """Run until ``end`` is set."""
+        pause, fault_time = 0.0, self._fault_time()
         while not end.is_set():
-            hurry = self._rest(pause, seen, end)
+            changed = self._wait(pause, fault_time, end)
             self._changed.clear()
             self._pods_changed.clear()
-            seen = self._fault_time()
-            if hurry and not (first := self._glance()).ok:
-                self._on_report(first, True)
+            fault_time = self._fault_time()
+            if changed and not (quick := self._glance()).ok:
+                self._on_report(quick, True)
             if end.is_set():
                 return
             report = self._verify()
             self._on_report(report, False)
-            pause = CALM_SECONDS if report.ok else WHILE_BROKEN_SECONDS
+            pause = WHILE_OK_SECONDS if report.ok else WHILE_BROKEN_SECONDS
 
-    def _rest(self, pause: float, seen: int, end: threading.Event) -> bool:
-        """Wait until it is time to look again, pause seconds at most; whether because something has changed."""
-        until, settling = time.monotonic() + pause, False
-        while time.monotonic() < until and not end.is_set():
-            if self._changed.wait(TICK_SECONDS) or self._fault_time() != seen:
-                self._on_look()
+    def _wait(self, pause: float, fault_time: int, end: threading.Event) -> bool:
+        """Wait for a change, at most pause seconds. Returns whether there was one."""
+        deadline, settling = time.monotonic() + pause, False
+        while time.monotonic() < deadline and not end.is_set():
+            if self._changed.wait(TICK_SECONDS) or self._fault_time() != fault_time:
+                self._on_start()
                 end.wait(AFTER_CHANGE_SECONDS)
                 return True
             if self._pods_changed.is_set():
                 self._pods_changed.clear()
-                self._on_look()
-                until, settling = time.monotonic() + AFTER_PODS_SECONDS, True
+                self._on_start()
+                deadline, settling = time.monotonic() + AFTER_PODS_SECONDS, True
         return settling
 
     def _fault_time(self) -> int:
@@ -92,95 +92,99 @@ class Judge:
             return 0
 
 
-Show = Callable[[View, tuple[Event, ...]], None]
-"""Gets each new view, and what has happened so far."""
+OnView = Callable[[View, tuple[Event, ...]], None]
+"""Called with each new view and the events so far."""
 
 _SETTLE_SECONDS = 0.05
-"""Answers that come together make one view."""
-_PATIENCE_SECONDS = 1.5
+"""How long to collect changes for one view."""
+_FIRST_VIEW_SECONDS = 1.5
 """How long the first view waits for machines that do not answer."""
 
 
 class Watcher:
-    """Watches one lab. show is called from a thread of the watcher's own, whenever something is different."""
+    """Watches one lab. on_view: called from a thread of the watcher, whenever the view changes."""
 
-    def __init__(self, lab: Lab, connections: Connections, faults: Path, show: Show) -> None:
-        self._lab, self._connections, self._show = lab, connections, show
-        self._latest = Latest(lab)
-        self._judge = Judge(
-            lambda: glance(lab, connections), lambda: verify(lab, connections), faults, self._looks, self._judged
+    def __init__(self, lab: Lab, connections: Connections, faults: Path, on_view: OnView) -> None:
+        self._lab, self._connections, self._on_view = lab, connections, on_view
+        self._latest = LatestFacts(lab)
+        self._verify_loop = VerifyLoop(
+            lambda: glance(lab, connections),
+            lambda: verify(lab, connections),
+            faults,
+            self._verify_starts,
+            self._verify_reports,
         )
-        self._verdict: Verdict = LOOKING
-        self._news = threading.Event()
+        self._verdict: Verdict = CHECKING
+        self._outdated = threading.Event()
         self._end = threading.Event()
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Watch until the block is left. Threads that wait for a machine then hold up nothing."""
+        """Watch until the block is left. It does not wait for threads that wait for a machine."""
         jobs: list[tuple[Callable[..., None], tuple[object, ...]]] = [
             (follow, (self._lab, machine, self._connections, self._latest, self._end)) for machine in self._lab.machines
         ]
-        jobs += [(self._judge.run, (self._end,)), (self._make_views, ()), (self._tell_of_news, ())]
+        jobs += [(self._verify_loop.run, (self._end,)), (self._make_views, ()), (self._watch_facts, ())]
         for job, arguments in jobs:
-            threading.Thread(target=self._work, args=(job, *arguments), daemon=True).start()
+            threading.Thread(target=self._run_job, args=(job, *arguments), daemon=True).start()
         try:
             yield
         finally:
             self._end.set()
             self._connections.close()
 
-    def _work(self, job: Callable[..., None], *arguments: object) -> None:
-        """Do a job. What fails because everything is being closed under it is no news."""
+    def _run_job(self, job: Callable[..., None], *arguments: object) -> None:
+        """Run a job. After the end, errors are ignored: the connections are closed."""
         try:
             job(*arguments)
         except Exception:
             if not self._end.is_set():
                 raise
 
-    def _looks(self) -> None:
-        self._verdict = replace(self._verdict, looking=True)
-        self._news.set()
+    def _verify_starts(self) -> None:
+        self._verdict = replace(self._verdict, checking=True)
+        self._outdated.set()
 
-    def _judged(self, report: Report, more_follows: bool) -> None:
-        self._verdict = verdict_of(report, looking=more_follows)
-        self._news.set()
+    def _verify_reports(self, report: Report, more_follows: bool) -> None:
+        self._verdict = verdict_of(report, checking=more_follows)
+        self._outdated.set()
 
-    def _tell_of_news(self) -> None:
-        """Facts that changed are news."""
+    def _watch_facts(self) -> None:
+        """Have a new view made when facts change."""
         version = 0
         while not self._end.is_set():
             now = self._latest.wait(version, 1.0)
             if now != version:
                 version = now
-                self._news.set()
+                self._outdated.set()
 
     def _make_views(self) -> None:
-        happened = Happened()
+        log = EventLog()
         shown: View | None = None
-        known: tuple[object, object] | None = None
-        patience = time.monotonic() + _PATIENCE_SECONDS
+        state: tuple[object, object] | None = None
+        deadline = time.monotonic() + _FIRST_VIEW_SECONDS
         while not self._end.is_set():
-            if not self._news.wait(0.5):
+            if not self._outdated.wait(0.5):
                 continue
             time.sleep(_SETTLE_SECONDS)
-            self._news.clear()
-            if shown is None and not self._latest.all_known and time.monotonic() < patience:
-                self._news.set()
+            self._outdated.clear()
+            if shown is None and not self._latest.all_known and time.monotonic() < deadline:
+                self._outdated.set()
                 continue
             view = make_view(self._lab, self._latest.facts(), self._verdict)
-            before, known = known, _states_of(view)
-            if before is not None and before[0] != known[0]:
-                self._judge.changed()
-            elif before is not None and before != known:
-                self._judge.pods_changed()
+            before, state = state, _state_of(view)
+            if before is not None and before[0] != state[0]:
+                self._verify_loop.changed()
+            elif before is not None and before != state:
+                self._verify_loop.pods_changed()
             if view != shown:
                 shown = view
-                self._show(view, happened.see(view, time.strftime("%H:%M:%S")))
+                self._on_view(view, log.record(view, time.strftime("%H:%M:%S")))
 
 
-def _states_of(view: View) -> tuple[object, object]:
-    """What verify looks at when it changes: machines, sessions and routes at once; pods when they have settled."""
+def _state_of(view: View) -> tuple[object, object]:
+    """What verify runs for when it changes: first what it runs for at once, then what may settle first."""
     tables = {table.name: table.rows for table in view.tables}
     machines = [view.picture.ingress.state, *(node.state for node in view.picture.nodes)]
-    servers = [[cell.mood for cell in row] for row in tables["servers"]]
+    servers = [[cell.style for cell in row] for row in tables["servers"]]
     return (machines, tables["sessions"], tables["routes"]), (tables["pods"], servers)

@@ -133,7 +133,7 @@ def test_a_broken_and_a_repaired_session_are_seen(lab: LabUnderTest, page: Chrom
         assert "bgp.ingress.worker1" in text(page, "#failed")
         assert text(page, "#hint") == "next: labctl birdc ingress enable worker1"
         assert page.execute_script("return document.querySelectorAll('#picture .lg-broken').length") >= 1
-        assert "session with worker1: down (disabled)" in text(page, "#happened ol")
+        assert "session with worker1: down (disabled)" in text(page, "#events ol")
         page.save_screenshot(str(tmp_path / "broken.png"))
     finally:
         lab.birdc("ingress", "enable", "worker1")

@@ -1,6 +1,6 @@
 "use strict";
-// The page of labctl watch. The server sends four panels (see labctl/watch/board.py) and sends each again when it has
-// changed. Texts come from the lab, where anybody may name a pod: they are only ever set as text, never as HTML.
+// The page of labctl watch. The server sends four panels (see labctl/watch/panels.py) and sends each again when it has
+// changed. Texts come from the lab, where anyone may name a pod: they are always set as text, never as HTML.
 
 const $ = (id) => document.getElementById(id);
 
@@ -12,11 +12,11 @@ function element(name, text = "", className = "") {
 }
 
 function setText(node, text) {
-  // A live region speaks when it is written to: so only what is new is written.
+  // A live region is read out when it is written to, so only what is new is written.
   if (node.textContent !== text) node.textContent = text;
 }
 
-const MARKS = { ok: "✓", broken: "✗", looking: "…" };
+const MARKS = { ok: "✓", broken: "✗", checking: "…" };
 
 function showVerdict(verdict) {
   $("verdict").dataset.state = verdict.state;
@@ -28,7 +28,7 @@ function showVerdict(verdict) {
     $("others").dataset.text = others;
     $("others").replaceChildren(...verdict.others.map((text) => element("li", text)));
   }
-  setText($("counts"), verdict.looking && verdict.counts ? `looking again … (${verdict.counts})` : verdict.counts);
+  setText($("counts"), verdict.checking && verdict.counts ? `checking again … (${verdict.counts})` : verdict.counts);
   $("hint").hidden = !verdict.hint;
   setText($("hint").querySelector("code"), verdict.hint);
   document.title = `${MARKS[verdict.state]} ${verdict.title} - labctl watch`;
@@ -88,7 +88,7 @@ function tableRow(row, before) {
   const old = before?.get(keyOf(row));
   const made = element("tr");
   row.forEach((cell, index) => {
-    const drawn = element("td", cell.text, cell.mood);
+    const drawn = element("td", cell.text, cell.style);
     if (before && old?.[index]?.text !== cell.text) drawn.classList.add("changed");
     made.append(drawn);
   });
@@ -97,9 +97,9 @@ function tableRow(row, before) {
 
 let newest = "";
 
-function showHappened(events) {
-  const list = document.querySelector("#happened ol");
-  // Only what is new is added, so that a screen reader's log says only that.
+function showEvents(events) {
+  const list = document.querySelector("#events ol");
+  // Only what is new is added, so that a screen reader reads only that.
   const known = events.findIndex((event) => JSON.stringify(event) === newest);
   const fresh = known < 0 ? events : events.slice(0, known);
   if (known < 0) list.replaceChildren();
@@ -110,13 +110,13 @@ function showHappened(events) {
 
 function eventItem(event) {
   const item = element("li");
-  item.append(element("time", event.when), element("span", event.text, event.mood));
+  item.append(element("time", event.when), element("span", event.text, event.style));
   item.classList.add("changed");
   return item;
 }
 
 function follow() {
-  const panels = { verdict: showVerdict, picture: showPicture, tables: showTables, happened: showHappened };
+  const panels = { verdict: showVerdict, picture: showPicture, tables: showTables, events: showEvents };
   const source = new EventSource("changes");
   for (const [name, show] of Object.entries(panels)) {
     source.addEventListener(name, (event) => show(JSON.parse(event.data)));
@@ -124,7 +124,7 @@ function follow() {
   source.addEventListener("open", () => { $("gone").hidden = true; });
   source.addEventListener("error", () => {
     $("gone").hidden = false;
-    // A browser gives up where the server answers with an error; labctl watch may be started again at any time.
+    // A browser gives up when the server answers with an error, but labctl watch may be started again at any time.
     if (source.readyState === EventSource.CLOSED) setTimeout(follow, 2000);
   });
 }
@@ -136,7 +136,7 @@ function isDark() {
 function useTheme(theme) {
   if (theme) document.documentElement.dataset.theme = theme;
   $("theme").textContent = isDark() ? "Light" : "Dark";
-  $("theme").setAttribute("aria-label", `Show the page ${isDark() ? "light" : "dark"}`);
+  $("theme").setAttribute("aria-label", `OnView the page ${isDark() ? "light" : "dark"}`);
 }
 
 useTheme(localStorage.getItem("theme"));

@@ -12,10 +12,12 @@ from hypothesis import strategies as st
 from made_facts import make_facts, make_lab, result
 
 from labctl.checks.facts import MachineFacts
+from labctl.checks.overview import overview
+from labctl.facts.haproxy import HaproxyStatistics
 from labctl.graph.diagrams import as_dot, as_mermaid
-from labctl.graph.layout import APART, Rectangle, place
+from labctl.graph.layout import MIN_LINE_DISTANCE, Rectangle, make_layout
 from labctl.graph.live import picture_of_facts
-from labctl.graph.picture import PodMark, picture_of_model, predicted_blocks
+from labctl.graph.picture import PicturePod, picture_of_model, predicted_blocks
 from labctl.graph.svg import as_svg, lines, rounded
 from labctl.graph.text import as_text
 
@@ -32,7 +34,7 @@ def test_predicted_blocks_are_those_of_the_real_lab():
 
 @pytest.mark.parametrize("workers", [1, 2, 3, 4, 5, 6, 11, 12, 16])
 def test_no_box_touches_another_and_all_stay_inside(workers):
-    layout = place(picture_of_model(make_lab(workers)))
+    layout = make_layout(picture_of_model(make_lab(workers)))
     boxes = [node.box for node in layout.nodes]
     for index, box in enumerate(boxes):
         assert inside(box, layout.cluster)
@@ -46,13 +48,13 @@ def test_no_box_touches_another_and_all_stay_inside(workers):
     assert not touch(layout.ingress, layout.cluster)
     assert len(lines(layout)) == len(boxes) + sum(1 for node in layout.nodes if node.node.pods)
     if layout.lane is None:
-        assert min(abs(node.bgp_y - layout.leave_y) for node in layout.nodes) >= APART
+        assert min(abs(node.bgp_y - layout.leave_y) for node in layout.nodes) >= MIN_LINE_DISTANCE
         assert layout.haproxy.y < layout.leave_y < layout.haproxy.bottom
 
 
 @pytest.mark.parametrize(("workers", "columns"), [(1, 1), (5, 1), (6, 2), (11, 2), (12, 3), (16, 3), (64, 3)])
 def test_a_big_lab_is_as_wide_as_a_projector(workers, columns):
-    layout = place(picture_of_model(make_lab(workers)))
+    layout = make_layout(picture_of_model(make_lab(workers)))
     assert len({node.box.x for node in layout.nodes}) == columns
     if workers <= 16:
         assert 1.0 < layout.width / layout.height < 2.2
@@ -70,8 +72,8 @@ def touch(one: Rectangle, two: Rectangle) -> bool:
 
 def test_more_pods_than_find_room_are_counted():
     picture = picture_of_model(make_lab())
-    node = replace(picture.nodes[1], pods=tuple(PodMark(f"app-{n}", f"172.16.235.{n}") for n in range(128, 168)))
-    placed = place(replace(picture, nodes=(picture.nodes[0], node))).nodes[1]
+    node = replace(picture.nodes[1], pods=tuple(PicturePod(f"app-{n}", f"172.16.235.{n}") for n in range(128, 168)))
+    placed = make_layout(replace(picture, nodes=(picture.nodes[0], node))).nodes[1]
     assert placed.pills[-1].text == f"+{40 - len(placed.pills) + 1}"
     assert inside(Rectangle(placed.pills[-1].x, placed.pills[-1].y, 48, 22), placed.box)
 
@@ -80,7 +82,8 @@ def test_more_pods_than_find_room_are_counted():
 @given(st.text(min_size=1, max_size=40))
 def test_any_words_of_a_machine_leave_the_svg_well_formed(words):
     picture = picture_of_model(make_lab())
-    node = replace(picture.nodes[1], session=words, established=False, state=words, pods=(PodMark(words, "10.0.0.1"),))
+    pods = (PicturePod(words, "10.0.0.1"),)
+    node = replace(picture.nodes[1], session=words, established=False, state=words, pods=pods)
     picture = replace(picture, nodes=(node,), lab=words)
     tree = ElementTree.fromstring(as_svg(picture))
     shown = "".join(char if char.isprintable() else "?" for char in words)
@@ -110,7 +113,7 @@ def test_a_broken_session_is_shown_as_broken():
     machines = {**facts.machines, "ingress": MachineFacts("ingress", "", results)}
     picture = picture_of_facts(lab, replace(facts, machines=machines))
     assert [node.established for node in picture.nodes] == [True, False, True]
-    assert [line.kind for line in lines(place(picture))][:3] == ["broken", "bgp", "bgp"]
+    assert [line.kind for line in lines(make_layout(picture))][:3] == ["broken", "bgp", "bgp"]
     assert "✗ BGP Active" in as_text(picture)
     assert "lg-ill" in as_svg(picture)
     assert "style=dashed" in as_dot(picture)
@@ -131,7 +134,7 @@ def test_without_a_route_no_request_gets_to_the_pods_of_a_node():
     broken = replace(facts, machines={**facts.machines, "ingress": replace(ingress, results=results)})
     routed = {node.name: node.routed for node in picture_of_facts(lab, broken).nodes}
     assert routed == {"controlplane": True, "worker1": False, "worker2": True}
-    drawn = [line for line in lines(place(picture_of_facts(lab, broken))) if line.kind == "broken"]
+    drawn = [line for line in lines(make_layout(picture_of_facts(lab, broken))) if line.kind == "broken"]
     assert [line.title for line in drawn] == ["no route to the pods of worker1"]
 
 
@@ -141,5 +144,26 @@ def test_bird_that_does_not_answer_has_no_session():
     ingress = facts.on("ingress")
     results = {**ingress.results, "protocols": result("birdc", "", 1, "no such file")}
     silent = replace(facts, machines={**facts.machines, "ingress": replace(ingress, results=results)})
-    assert {node.session for node in picture_of_facts(lab, silent).nodes} == {"down: BIRD is silent"}
-    assert as_svg(picture_of_facts(lab, silent)).count("BGP down: BIRD is silent") >= 3
+    assert {node.session for node in picture_of_facts(lab, silent).nodes} == {"down: BIRD does not answer"}
+    assert as_svg(picture_of_facts(lab, silent)).count("BGP down: BIRD does not answer") >= 3
+
+
+def test_only_servers_for_pods_are_counted():
+    """The backend of HAProxy's own controller (3.2.11) has a server and spare slots, which stand for no pod."""
+    lab = make_lab()
+    facts = make_facts(lab)
+    ingress = facts.on("ingress")
+    header, *rows = ingress.results["haproxy-status"].stdout.splitlines()
+    columns = header.removeprefix("# ").rstrip(",").split(",")
+
+    def row(server: str, status: str, address: str) -> str:
+        values = {"pxname": "_svc_default-local-service_http", "svname": server, "status": status, "addr": address}
+        return ",".join({"type": "2", **values}.get(column, "") for column in columns) + ","
+
+    own = [row("SRV_1", "no check", "127.0.0.1:6061"), row("SRV_2", "MAINT", "127.0.0.1:1")]
+    text = "\n".join([header, *own, *rows]) + "\n"
+    results = {**ingress.results, "haproxy-status": result("show stat", text)}
+    real = replace(facts, machines={**facts.machines, "ingress": replace(ingress, results=results)})
+    assert len(real.on("ingress")[HaproxyStatistics].servers) == len(facts.on("ingress")[HaproxyStatistics].servers) + 2
+    assert picture_of_facts(lab, real).ingress.servers == picture_of_facts(lab, facts).ingress.servers
+    assert overview(lab, real).servers == overview(lab, facts).servers

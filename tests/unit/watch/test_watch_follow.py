@@ -17,7 +17,7 @@ from labctl.errors import RemoteError
 from labctl.model.lab import Lab
 from labctl.ssh.connections import Connection, Connections
 from labctl.watch import follow as following
-from labctl.watch.follow import Latest, Question, follow
+from labctl.watch.follow import LatestFacts, Query, follow
 from labctl.watch.follower import Bird
 
 PATIENCE = 20.0
@@ -72,13 +72,13 @@ def test_what_changes_is_noted_and_what_ends_is_lost(
 ) -> None:
     routes = tmp_path / "routes"
     routes.write_text("[1]")
-    questions = (
-        Question("protocols", "bird", str(bird), "show protocols"),
-        Question("routes", "kernel", str(routes), f"cat {routes}"),
-        Question("haproxy-status", "haproxy", str(tmp_path / "nothing"), "show stat"),
+    queries = (
+        Query("protocols", "bird", str(bird), "show protocols"),
+        Query("routes", "kernel", str(routes), f"cat {routes}"),
+        Query("haproxy-status", "haproxy", str(tmp_path / "nothing"), "show stat"),
     )
-    monkeypatch.setattr(following, "questions_for", lambda _lab, _machine: questions)
-    latest, end = Latest(article_lab), threading.Event()
+    monkeypatch.setattr(following, "queries_for", lambda _lab, _machine: queries)
+    latest, end = LatestFacts(article_lab), threading.Event()
 
     def said(probe: str) -> str:
         result = latest.facts().on("ingress").results.get(probe)

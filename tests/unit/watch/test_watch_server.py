@@ -24,7 +24,7 @@ from made_facts import make_facts, make_lab
 from labctl.errors import HostError
 from labctl.lab_directory import LabDirectory
 from labctl.watch.changes import Event
-from labctl.watch.server import Board, listen, make_server
+from labctl.watch.server import Panels, listen, make_server
 from labctl.watch.view import Verdict, View, make_view
 
 LAB = make_lab()
@@ -39,17 +39,17 @@ def view(title: str) -> View:
 
 
 @pytest.fixture
-def board() -> Board:
-    board = Board()
-    board.put(view("fine"), (Event("10:00:00", EVIL),))
-    return board
+def panels() -> Panels:
+    panels = Panels()
+    panels.update(view("fine"), (Event("10:00:00", EVIL),))
+    return panels
 
 
 @pytest.fixture
-def port(board: Board) -> Iterator[int]:
+def port(panels: Panels) -> Iterator[int]:
     listener = listen(0)
     number = int(listener.getsockname()[1])
-    server = make_server(board)
+    server = make_server(panels)
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
     yield number
@@ -106,18 +106,18 @@ def test_its_own_names_are_answered_and_nothing_from_elsewhere_may_run(port: int
     assert get(port, "/../../etc/passwd", host).status == 404
 
 
-def test_a_stream_says_everything_first_and_then_what_changes(port: int, board: Board):
+def test_a_stream_says_everything_first_and_then_what_changes(port: int, panels: Panels):
     answer = get(port, "/changes")
     assert answer.headers["content-type"].startswith("text/event-stream")
     assert panel(answer, "verdict") == {
         "state": "ok", "title": "fine", "check": "", "failed": "", "hint": "", "others": [], "counts": "",
-        "looking": False,
+        "checking": False,
     }  # fmt: skip
     picture = panel(answer, "picture")
     assert isinstance(picture, dict)
     assert EVIL not in picture["svg"] and "&lt;script&gt;" in picture["svg"] and "<style" not in picture["svg"]
-    assert panel(answer, "happened") == [{"when": "10:00:00", "text": EVIL, "mood": ""}]
-    board.put(view("better"), (Event("10:00:00", EVIL),))
+    assert panel(answer, "events") == [{"when": "10:00:00", "text": EVIL, "style": ""}]
+    panels.update(view("better"), (Event("10:00:00", EVIL),))
     assert answer.readline() == b"\n"
     assert answer.readline() == b"event: verdict\n", "only what has changed is said again"
     assert b'"title": "better"' in answer.readline()
@@ -135,16 +135,16 @@ def closed_after(port: int, *pieces: bytes) -> bytes:
     return seen
 
 
-def test_silent_clients_are_ended_and_streams_go_on(monkeypatch: pytest.MonkeyPatch, port: int, board: Board):
+def test_silent_clients_are_ended_and_streams_go_on(monkeypatch: pytest.MonkeyPatch, port: int, panels: Panels):
     monkeypatch.setattr("labctl.http_server.REQUEST_SECONDS", 1.0)
     stream = get(port, "/changes")
-    panel(stream, "happened")
+    panel(stream, "events")
     assert closed_after(port) == b""
     assert closed_after(port, b"GET / HT") == b""
     assert closed_after(port, *[b"GET / HTTP/1.1\r\nHost: localhost\r\n", *[b"x: y\r\n"] * 4]) == b""
     whole = b"GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n"
     assert closed_after(port, whole, whole, b"GET").count(b"HTTP/1.1 404") == 2, "and after requests, too"
-    board.put(view("better"), ())
+    panels.update(view("better"), ())
     assert stream.readline() == b"\n"
     assert stream.readline() == b"event: verdict\n", "who listens is not silent"
 
@@ -217,7 +217,7 @@ def test_ctrl_c_ends_the_terminals_form_and_leaves_the_terminal_as_it_was(lab_no
     os.close(theirs)
     try:
         seen = b""
-        while b"not known" not in seen:
+        while b"unknown" not in seen:
             seen += os.read(ours, 10000)
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=60) == 130

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from labctl.checks.facts import Facts
 from labctl.checks.verify import judge_facts
-from labctl.watch.changes import Event, Happened
-from labctl.watch.terminal import drawn
-from labctl.watch.view import LOOKING, Verdict, View, make_view, verdict_of
+from labctl.watch.changes import Event, EventLog
+from labctl.watch.terminal import render
+from labctl.watch.view import CHECKING, Verdict, View, make_view, verdict_of
 
 LAB = make_lab()
 FINE = Verdict("ok", "Everything works")
@@ -28,9 +28,9 @@ def rows(facts: Facts, name: str) -> list[tuple[str, ...]]:
     return [tuple(cell.text for cell in row) for row in table.rows]
 
 
-def moods(facts: Facts, name: str, column: int) -> list[str]:
+def styles(facts: Facts, name: str, column: int) -> list[str]:
     (table,) = [table for table in view(facts).tables if table.name == name]
-    return [row[column].mood for row in table.rows]
+    return [row[column].style for row in table.rows]
 
 
 def healthy() -> Facts:
@@ -53,7 +53,7 @@ def disabled() -> Facts:
 def test_a_healthy_lab():
     facts = healthy()
     assert [row[0] for row in rows(facts, "sessions")] == ["controlplane", "worker1", "worker2"]
-    assert moods(facts, "sessions", 1) == ["good"] * 3
+    assert styles(facts, "sessions", 1) == ["good"] * 3
     assert {row[:2] for row in rows(facts, "routes")} == {
         ("172.16.49.64/26", "controlplane"),
         ("172.16.235.128/26", "worker1"),
@@ -65,9 +65,9 @@ def test_a_healthy_lab():
 
 def test_a_machine_that_is_silent_leaves_gaps():
     facts = without_machine(without_machine(healthy(), "ingress"), "controlplane")
-    assert [row[1] for row in rows(facts, "sessions")] == ["not known"] * 3
+    assert [row[1] for row in rows(facts, "sessions")] == ["unknown"] * 3
     assert [table.empty for table in view(facts).tables[1:]] == [
-        "none: no pod can be reached",
+        "none: pods cannot be reached",
         "the API does not answer",
         "none",
     ]
@@ -76,7 +76,7 @@ def test_a_machine_that_is_silent_leaves_gaps():
 
 def test_bird_that_does_not_run():
     facts = with_result(healthy(), "ingress", "protocols", status=1, stdout="", stderr="connection refused")
-    assert [row[1] for row in rows(facts, "sessions")] == ["BIRD does not run"] * 3
+    assert [row[1] for row in rows(facts, "sessions")] == ["BIRD does not answer"] * 3
 
 
 def test_a_pod_that_is_not_ready_and_one_that_ends():
@@ -86,26 +86,26 @@ def test_a_pod_that_is_not_ready_and_one_that_ends():
         app[1]["status"].update(phase="Pending", conditions=[])
 
     states = [row[3] for row in rows(with_objects(healthy(), "pods", edit), "pods")]
-    assert sorted(states) == ["Pending", "ending", "ready", "ready", "ready"]
+    assert sorted(states) == ["Pending", "ready", "ready", "ready", "terminating"]
 
 
 def test_what_has_happened_newest_first_and_together():
-    happened = Happened()
-    assert happened.see(view(healthy(), LOOKING), "10:00:00") == ()
+    log = EventLog()
+    assert log.record(view(healthy(), CHECKING), "10:00:00") == ()
     broken = disabled()
-    events = happened.see(view(broken, verdict_of(judge_facts(LAB, broken))), "10:00:01")
+    events = log.record(view(broken, verdict_of(judge_facts(LAB, broken))), "10:00:01")
     assert events == (
         Event("10:00:01", "verify: bgp.ingress.worker1 fails", "bad"),
-        Event("10:00:01", "route gone: 172.16.235.128/26 by worker1", "bad"),
+        Event("10:00:01", "route removed: 172.16.235.128/26 via worker1", "bad"),
         Event("10:00:01", "session with worker1: down (disabled)", "bad"),
     )
     gone = with_result(broken, "ingress", "protocols", status=1, stdout="", stderr="no such file")
-    events = happened.see(view(gone, verdict_of(judge_facts(LAB, broken))), "10:00:02")
-    assert [event.text for event in events[:-3]] == ["session with controlplane, worker2: BIRD does not run"]
-    events = happened.see(view(healthy()), "10:00:03")
+    events = log.record(view(gone, verdict_of(judge_facts(LAB, broken))), "10:00:02")
+    assert [event.text for event in events[:-3]] == ["session with controlplane, worker2: BIRD does not answer"]
+    events = log.record(view(healthy()), "10:00:03")
     assert [event.text for event in events[:-4]] == [
         "verify: everything works again",
-        "route: 172.16.235.128/26 by worker1",
+        "route added: 172.16.235.128/26 via worker1",
         "session with controlplane, worker1, worker2: Established",
     ]
 
@@ -116,18 +116,18 @@ def test_names_with_braces_are_said_as_they_are():
         pod["spec"]["nodeName"] = "{0} {x!r} {{"
         pod["metadata"]["name"] = "app-{}"
 
-    happened = Happened()
-    happened.see(view(healthy()), "")
+    log = EventLog()
+    log.record(view(healthy()), "")
     assert "pod app-{} on {0} {x!r} {{: ready" in [
-        event.text for event in happened.see(view(with_objects(healthy(), "pods", edit)), "")
+        event.text for event in log.record(view(with_objects(healthy(), "pods", edit)), "")
     ]
 
 
 def test_the_headline_is_the_first_root_cause():
     report = judge_facts(LAB, disabled())
-    verdict = verdict_of(report, looking=True)
+    verdict = verdict_of(report, checking=True)
     first = report.result(report.root_causes[0])
-    assert (verdict.state, verdict.check, verdict.looking) == ("broken", str(first.id), True)
+    assert (verdict.state, verdict.check, verdict.checking) == ("broken", str(first.id), True)
     assert verdict.title.lower() == first.outcome.cause.lower()
     assert verdict_of(judge_facts(LAB, healthy())).state == "ok"
 
@@ -137,7 +137,7 @@ def test_the_same_in_a_terminal_of_any_width():
     shown = view(broken, verdict_of(judge_facts(LAB, broken)))
     for width in (80, 160):
         file = io.StringIO()
-        Console(file=file, width=width, color_system=None).print(drawn(shown, (Event("10:00:00", "an event"),), width))
+        Console(file=file, width=width, color_system=None).print(render(shown, (Event("10:00:00", "an event"),), width))
         text = file.getvalue()
         assert "✗" in text and "worker1" in text and "bgp.ingress.worker1" in text
         assert "an event" in text and "HAProxy's servers" in text
