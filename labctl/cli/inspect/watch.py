@@ -26,7 +26,7 @@ PORT = 8050
 )
 @pass_app
 def watch(app: Application, *, tui: bool, port: int) -> None:
-    """OnView the lab live, for the projector: sessions, routes, pods, requests, and what is broken and why.
+    """Show the lab live, for the projector: sessions, routes, pods, requests, and what is broken and why.
 
     labctl serves a page on this host's loopback and prints its address; the page follows the lab until Ctrl-C. Nothing
     in the lab is changed.
