@@ -1,1 +1,1 @@
-"""bench: figures about the lab and about labctl itself, measured side by side in one run so that ratios stay honest."""
+"""bench: figures about the lab. What is compared is measured alternately in one run, so that ratios are fair."""

@@ -1,4 +1,4 @@
-"""Under which conditions something was measured: the machine, the date, the load that was there, the command."""
+"""The conditions of a measurement: machine, date, load and command."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from labctl.host.host import Host
 
 _SAMPLE_SECONDS = 1.0
 _IDLE_PERCENT = 30.0
-"""A lab at rest takes less, on two processors."""
+"""An idle lab uses less, on two processors."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """The circumstances of a measurement.
+    """The condition_sentences of a measurement.
 
-    used_before: how much of this host's processors was in use just before, percent; busy: it was more than a lab that
-    nobody uses needs. load_before, load_after: the kernel's load average of the last minute; what is measured adds to
-    it, and so do programs that stand still in a freezer.
+    used_before: how much of this host's processors was in use just before, in percent. busy: whether that is more than
+    an idle lab uses. load_before, load_after: the load average of the last minute; the measurement adds to it, and
+    so do frozen processes.
     """
 
     command: str
@@ -44,17 +44,17 @@ class Conditions:
 
 
 class Recorder:
-    """Records the load when it is made, which takes a second, and when the measurement has ended."""
+    """Records the load when it is created, which takes a second, and after the measurement."""
 
     def __init__(self, host: Host, program: str = "labctl") -> None:
-        """program: what the command line of the measurement begins with."""
+        """program: the beginning of the command line."""
         self._host = host
         self._program = program
         self._before = round(host.load_average(), 2)
         self._used = host.cpu_percent(_SAMPLE_SECONDS)
 
     def conditions(self) -> Conditions:
-        """The conditions from then to now."""
+        """The conditions since the recorder was created."""
         return Conditions(
             command=command_line(sys.argv, self._program),
             date=time.strftime("%Y-%m-%d %H:%M"),
@@ -67,18 +67,18 @@ class Recorder:
 
 
 def command_line(argv: list[str], program: str = "labctl") -> str:
-    """The command as a reader may type it: without the lab's directory, and without where figures are written to."""
-    words, found = iter(argv[1:]), [program]
+    """The command without the lab's directory and the output files."""
+    words, command = iter(argv[1:]), [program]
     for word in words:
         if word in {"-C", "--document", "--plot"}:
             next(words, None)
         elif not word.startswith(("--document=", "--plot=")):
-            found.append(word)
-    return " ".join(found)
+            command.append(word)
+    return " ".join(command)
 
 
 def machine(host: Host) -> str:
-    """This host in a line: processors, memory, system, kernel."""
+    """This host in one line: processors, memory, system, kernel."""
     memory = host.memory()[0] / 2**30
     processor = _value(r"^model name\s*: (.+)$", host.read("/proc/cpuinfo")) or host.machine
     system = _value(r'^PRETTY_NAME="?(.+?)"?$', host.read("/etc/os-release")) or host.platform
@@ -91,5 +91,5 @@ def cores() -> int:
 
 
 def _value(pattern: str, text: str) -> str:
-    found = re.search(pattern, text, re.MULTILINE)
-    return found[1] if found else ""
+    match = re.search(pattern, text, re.MULTILINE)
+    return match[1] if match else ""

@@ -1,4 +1,4 @@
-"""What a measurement found: spreads, tables and conditions; as text, as JSON, and as a section of a Markdown page."""
+"""The result of a measurement: tables, notes and conditions; as text, as JSON, and as a section of a Markdown page."""
 
 from __future__ import annotations
 
@@ -21,21 +21,17 @@ from labctl.bench.conditions import Conditions
 from labctl.errors import LabctlError
 from labctl.host.files import write_atomically
 
-_BUSY = "Other work kept this host busy. On a quiet host the figures differ, and so do the ratios: measure again there."
+_BUSY = "Other work kept this host busy, which changes the figures and the ratios: measure again on an idle host."
 
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """The median of measured values, the lowest and the highest, and how many there were."""
+    """The median of measured values, the lowest, the highest, and their number."""
 
     median: float
     low: float
     high: float
     count: int
-
-    def as_json(self) -> dict[str, float | int]:
-        """For --output json."""
-        return {"median": self.median, "low": self.low, "high": self.high, "count": self.count}
 
 
 def spread(values: Sequence[float]) -> Spread:
@@ -46,13 +42,13 @@ def spread(values: Sequence[float]) -> Spread:
 
 
 def ratios(upper: Sequence[float], lower: Sequence[float]) -> Spread:
-    """The spread of upper / lower, value by value: each pair was measured in the same round, under the same load.
+    """The spread of upper / lower, pair by pair: each pair was measured in the same round, under the same load.
 
-    Raises ValueError where the two differ in length or a lower value is 0.
+    Raises ValueError if the two differ in length or a lower value is 0.
     """
     if 0 in lower:
-        raise ValueError("a ratio to nothing")
-    return spread([above / below for above, below in zip(upper, lower, strict=True)])
+        raise ValueError("cannot divide by 0")
+    return spread([a / b for a, b in zip(upper, lower, strict=True)])
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
@@ -68,7 +64,7 @@ def percentile(values: Sequence[float], percent: float) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of text. The first column names what a row is about."""
+    """Rows of text. The first column is the heading of the row."""
 
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
@@ -77,7 +73,7 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One measurement's result. name: the bench command's. notes: sentences on how it was measured and what it says.
+    """One measurement's result. name: of the bench command. notes: sentences on how it was measured and what it means.
 
     data: the values behind the tables, for --output json.
     """
@@ -90,16 +86,17 @@ class Figures:
     data: dict[str, Any] = field(default_factory=dict)
 
 
-def shown(found: Spread, unit: str = "", *, digits: int = 3) -> str:
-    """A spread as text: the median, and in brackets the lowest and highest where there was more than one value."""
+def format_spread(values: Spread, unit: str = "", *, digits: int = 3) -> str:
+    """The median, and in brackets the lowest and highest if there is more than one value."""
     tail = f" {unit}" if unit else ""
-    if found.count == 1:
-        return f"{number(found.median, digits)}{tail}"
-    return f"{number(found.median, digits)}{tail} ({number(found.low, digits)}-{number(found.high, digits)})"
+    if values.count == 1:
+        return f"{format_number(values.median, digits)}{tail}"
+    low, high = format_number(values.low, digits), format_number(values.high, digits)
+    return f"{format_number(values.median, digits)}{tail} ({low}-{high})"
 
 
-def number(value: float, digits: int = 3) -> str:
-    """A number with so many significant digits, written out; the digits before the point are all kept."""
+def format_number(value: float, digits: int = 3) -> str:
+    """A number with so many significant digits; all digits before the point are kept."""
     if value == 0:
         return "0"
     whole = len(str(int(abs(value)))) if abs(value) >= 1 else 0
@@ -114,18 +111,18 @@ def as_text(figures: Figures) -> RenderableType:
     for table in figures.tables:
         parts += [_rich_table(table), Text()]
     parts += [Text(f"• {note}") for note in figures.notes]
-    parts += [Text(line, style="dim") for line in circumstances(figures.conditions)]
+    parts += [Text(line, style="dim") for line in condition_sentences(figures.conditions)]
     return Group(*parts)
 
 
 def _rich_table(table: Table) -> RichTable:
-    shown = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, title=escape(table.title) or None)
-    shown.title_justify = "left"
+    format_spread = RichTable(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, title=escape(table.title) or None)
+    format_spread.title_justify = "left"
     for index, column in enumerate(table.columns):
-        shown.add_column(escape(column), justify="left" if index == 0 else "right", overflow="fold")
+        format_spread.add_column(escape(column), justify="left" if index == 0 else "right", overflow="fold")
     for row in table.rows:
-        shown.add_row(*(escape(cell) for cell in row))
-    return shown
+        format_spread.add_row(*(escape(cell) for cell in row))
+    return format_spread
 
 
 def as_json(figures: Figures) -> str:
@@ -147,7 +144,7 @@ def as_markdown(figures: Figures) -> str:
         blocks.append("\n".join(_markdown_rows(table)))
     if figures.notes:
         blocks.append("\n".join(f"* {note}" for note in figures.notes))
-    blocks.append("*" + " ".join(circumstances(figures.conditions)) + "*")
+    blocks.append("*" + " ".join(condition_sentences(figures.conditions)) + "*")
     return "\n\n".join(blocks) + "\n"
 
 
@@ -162,8 +159,8 @@ def _markdown_row(cells: tuple[str, ...]) -> str:
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
-def circumstances(conditions: Conditions) -> tuple[str, ...]:
-    """When, where and beside which load, as sentences."""
+def condition_sentences(conditions: Conditions) -> tuple[str, ...]:
+    """When and where it was measured, and under which load."""
     lines = (
         f"{conditions.date}, labctl {conditions.labctl}, on {conditions.machine}.",
         f"Just before, {conditions.used_before:.0f} % of the processors were in use; load average "
@@ -173,22 +170,22 @@ def circumstances(conditions: Conditions) -> tuple[str, ...]:
 
 
 def write_section(page: Path, name: str, text: str) -> None:
-    """Put text between the page's marks for that measurement; where it has none, at the page's end.
+    """Put text between the page's markers for that measurement; if it has none, at its end.
 
     Raises LabctlError if the page can't be read or written.
     """
     try:
         before = page.read_text(encoding="utf-8") if page.exists() else ""
-        write_atomically(page, with_section(before, name, text).encode())
+        write_atomically(page, replace_section(before, name, text).encode())
     except OSError as error:
         raise LabctlError(f"{page} cannot be written", where=str(page), why=error.strerror or "") from error
 
 
-def with_section(page: str, name: str, text: str) -> str:
-    """The page with that section. The marks are comments, which Markdown does not show."""
+def replace_section(page: str, name: str, text: str) -> str:
+    """The page with that section. The markers are comments, which Markdown does not show."""
     begin, end = f"<!-- bench {name}: written by the command, do not edit -->", f"<!-- bench {name}: end -->"
     section = f"{begin}\n{text.rstrip()}\n{end}"
-    found = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
-    if found.search(page):
-        return found.sub(lambda _: section, page, count=1)
+    pattern = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
+    if pattern.search(page):
+        return pattern.sub(lambda _: section, page, count=1)
     return f"{page.rstrip()}\n\n{section}\n".lstrip("\n")

@@ -1,4 +1,4 @@
-"""Processor time that the machines use, from their control groups.
+"""Processor time of machines, from their control groups.
 
 Sources: the kernel's Documentation/admin-guide/cgroup-v1/cpuacct.rst and cgroup-v2.rst.
 """
@@ -11,18 +11,16 @@ from labctl.errors import LabctlError
 from labctl.model.lab import Lab, Machine
 from labctl.providers.lxc.containers import Containers
 
-_NANO, _MICRO = 1e-9, 1e-6
-
 
 def cpu_seconds(lab: Lab, machines: Iterable[Machine]) -> float:
-    """Seconds of processor time that the machines have used until now, together. Raises LabctlError."""
+    """Seconds of processor time that all these machines together have used. Raises LabctlError."""
     return sum(_cpu_seconds(lab, machine.name) for machine in machines)
 
 
 def _cpu_seconds(lab: Lab, name: str) -> float:
-    if plain := Containers(lab).cgroup_value(name, "cpuacct.usage"):
-        return int(plain) * _NANO
-    return cgroup_fields(lab, name, "cpu.stat")["usage_usec"] * _MICRO
+    if nanoseconds := Containers(lab).cgroup_value(name, "cpuacct.usage"):
+        return int(nanoseconds) * 1e-9
+    return cgroup_fields(lab, name, "cpu.stat")["usage_usec"] * 1e-6
 
 
 def cgroup_fields(lab: Lab, name: str, key: str) -> dict[str, int]:

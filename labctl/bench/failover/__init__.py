@@ -1,1 +1,1 @@
-"""bench failover: how long the application is away, and how much is lost, when a part of a running lab dies."""
+"""bench failover: how long the application is unavailable, and how many requests are lost, when a part fails."""

@@ -1,50 +1,91 @@
-"""What dies, how, and how it is put right again; and the timers with which the others notice."""
+"""What fails, how, and how it is repaired; and the timers by which the other machines notice."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from labctl.checks.round_trip import RemoteMachines
 from labctl.errors import LabctlError
 from labctl.faults.break_and_repair import power_off
 from labctl.model.lab import Lab
+from labctl.ssh.connections import Connections
 
-_SECONDS = 30.0
-_TABLE = "labctl_bench"
+_UNIT = "haproxy-ingress.service"
+_KILL_HAPROXY = f"systemctl mask --quiet --runtime {_UNIT}; systemctl kill --signal=KILL {_UNIT}"
+_START_HAPROXY = (
+    f"systemctl unmask --quiet --runtime {_UNIT}; systemctl reset-failed {_UNIT} || true; systemctl start {_UNIT}"
+)
+# Drops BGP and BFD to and from one neighbor, and nothing else.
+_CUT_SESSION = """
+nft -f - <<END
+table inet labctl_bench {
+  chain input {
+    type filter hook input priority 0;
+    ip saddr $PEER tcp dport 179 drop
+    ip saddr $PEER tcp sport 179 drop
+    ip saddr $PEER udp dport 3784 drop
+  }
+  chain output {
+    type filter hook output priority 0;
+    ip daddr $PEER tcp dport 179 drop
+    ip daddr $PEER tcp sport 179 drop
+    ip daddr $PEER udp dport 3784 drop
+  }
+}
+END
+"""
+_RESTORE_SESSION = "nft delete table inet labctl_bench 2>/dev/null || true"
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """A running lab, who has the shared address now, and the worker that is to suffer."""
+class Target:
+    """A running lab, the ingress machine that has the shared address now, and the worker that may fail."""
 
     lab: Lab
-    remote: RemoteMachines
     owner: str
     worker: str
-
-    def do(self, machine: str, script: str) -> None:
-        """Run bash on a machine. Raises LabctlError if it fails."""
-        result = self.remote.to(machine).run("bash -s", deadline=_SECONDS, stdin=script.encode())
-        if not result.ok:
-            raise LabctlError(f"{machine} could not be prepared for the measurement", why=result.stderr.strip()[-300:])
-
-
-Action = Callable[[Scene], None]
 
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """Something that dies. undo: puts it right; a machine that was switched off is booted again by everyone's up.
+    """Something that fails. by_bgp: whether the other machines notice it by BGP.
 
-    by_bgp: whether it is BGP that has to notice.
+    machine: of the target, the one that is switched off (`labctl up` boots it again); empty if scripts do it. script,
+    undo: bash on the owner of the shared address, with the worker's address in $PEER.
     """
 
     name: str
     title: str
-    do: Action
-    undo: Action
+    machine: str = ""
+    script: str = ""
+    undo: str = ""
     by_bgp: bool = False
+
+    def apply(self, target: Target, connections: Connections) -> None:
+        """Make it fail. Raises LabctlError if that fails itself."""
+        if self.machine:
+            power_off(target.lab, getattr(target, self.machine))
+        else:
+            _run(self.script, target, connections)
+
+    def repair(self, target: Target, connections: Connections) -> None:
+        """Undo the script. Raises LabctlError."""
+        if self.undo:
+            _run(self.undo, target, connections)
+
+
+def _run(script: str, target: Target, connections: Connections) -> None:
+    peer = target.lab.machine(target.worker).address
+    result = connections.to(target.owner).run("bash -s", deadline=30.0, stdin=f"PEER={peer}\n{script}\n".encode())
+    if not result.ok:
+        raise LabctlError("a script of the measurement failed", where=target.owner, why=result.last_lines())
+
+
+CASES = (
+    Case("ingress", "the ingress machine with the address dies", machine="owner"),
+    Case("haproxy", "HAProxy on it dies", script=_KILL_HAPROXY, undo=_START_HAPROXY),
+    Case("worker", "a worker dies", machine="worker", by_bgp=True),
+    Case("session", "its session with a worker is cut", script=_CUT_SESSION, undo=_RESTORE_SESSION, by_bgp=True),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,66 +107,4 @@ TIMERS = (
     Timers("plain", hold_time=30, bfd=False, advert_interval=1.0),
     Timers("short", hold_time=3, bfd=False, advert_interval=0.2),
     Timers("bfd", hold_time=30, bfd=True, advert_interval=0.2),
-)
-
-
-def _nothing(_scene: Scene) -> None:
-    return
-
-
-def _kill_ingress(scene: Scene) -> None:
-    power_off(scene.lab, scene.owner)
-
-
-def _kill_worker(scene: Scene) -> None:
-    power_off(scene.lab, scene.worker)
-
-
-def _kill_haproxy(scene: Scene) -> None:
-    unit = "haproxy-ingress.service"
-    scene.do(scene.owner, f"systemctl mask --quiet --runtime {unit}; systemctl kill --signal=KILL {unit}")
-
-
-def _start_haproxy(scene: Scene) -> None:
-    unit = "haproxy-ingress.service"
-    scene.do(
-        scene.owner,
-        f"systemctl unmask --quiet --runtime {unit}; systemctl reset-failed {unit} || true; systemctl start {unit}",
-    )
-
-
-def _cut_session(scene: Scene) -> None:
-    """Not a word of BGP or BFD gets through any more, in either direction; all else does."""
-    peer = scene.lab.machine(scene.worker).address
-    scene.do(
-        scene.owner,
-        f"""nft -f - <<'END'
-table inet {_TABLE} {{
-  chain input {{
-    type filter hook input priority 0;
-    ip saddr {peer} tcp dport 179 drop
-    ip saddr {peer} tcp sport 179 drop
-    ip saddr {peer} udp dport 3784 drop
-  }}
-  chain output {{
-    type filter hook output priority 0;
-    ip daddr {peer} tcp dport 179 drop
-    ip daddr {peer} tcp sport 179 drop
-    ip daddr {peer} udp dport 3784 drop
-  }}
-}}
-END
-""",
-    )
-
-
-def _join_session(scene: Scene) -> None:
-    scene.do(scene.owner, f"nft delete table inet {_TABLE} 2>/dev/null || true")
-
-
-CASES = (
-    Case("ingress", "the ingress machine with the address dies", _kill_ingress, _nothing),
-    Case("haproxy", "HAProxy on it dies", _kill_haproxy, _start_haproxy),
-    Case("worker", "a worker dies", _kill_worker, _nothing, by_bgp=True),
-    Case("session", "its session with a worker is cut", _cut_session, _join_session, by_bgp=True),
 )

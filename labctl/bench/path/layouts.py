@@ -1,12 +1,12 @@
-"""The two layouts on one lab. The external one is there already; the traditional one is added, and removed again."""
+"""The two layouts on one lab: the external one exists already, the traditional one is added and removed again."""
 
 from __future__ import annotations
 
 import json
 import shlex
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -21,18 +21,18 @@ from labctl.ssh.connections import Connections
 NAMESPACE = "labctl-bench"
 IMAGE = "docker.io/labctl/of-the-node:bench"
 PORT = 8088
-"""Of the load balancer on ingress; 80, 443, 1024 and 1042 are taken by the controller there."""
+"""Of the load balancer on ingress; the controller uses 80, 443, 1024 and 1042 there."""
 _UNIT = "labctl-bench-balancer"
 _FOLDER = "/run/labctl-bench"
 _ADMIN = "kubectl --kubeconfig /etc/kubernetes/admin.conf"
 _DEADLINE = 180.0
-# A load balancer that nobody removed ends by itself.
-_LONGEST = 3600
+# A load balancer that was not removed stops by itself.
+_MAX_SECONDS = 3600
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A way for requests into the cluster. port: on ingress, where it begins."""
+    """A path for requests into the cluster. port: where it begins, on ingress."""
 
     name: str
     title: str
@@ -49,14 +49,14 @@ def require_embedded(lab: Lab) -> None:
     if not lab.provider.traits.shares_host_kernel or lab.source is not Source.DEBIAN:
         raise HostError(
             "bench path needs a lab with provider lxc and source debian",
-            why=f"this one has {lab.provider.value} and {lab.source.value}; the pod is made of what the box has",
+            why=f"this one has {lab.provider.value} and {lab.source.value}; the pod runs the box's own programs",
             next_step="labctl init",
         )
 
 
 @contextmanager
 def both_layouts(lab: Lab, connections: Connections) -> Iterator[None]:
-    """Add the traditional layout beside the external one; whatever happens, what was added is removed at the end.
+    """Add the traditional layout; at the end, remove what was added, whatever happens.
 
     Raises LabctlError if a part cannot be added or removed.
     """
@@ -72,7 +72,7 @@ def _add(lab: Lab, connections: Connections) -> None:
     archive = _image_archive(_do(connections, lab.ingress.name, "dpkg --print-architecture").strip())
     for worker in lab.workers:
         _do(connections, worker.name, "ctr --namespace k8s.io images import -", archive)
-    # The API's address inside the cluster is the first of the Services' network: kube-proxy leads there.
+    # Inside the cluster, the API has the first address of the Service network.
     objects = _render("objects.yaml.j2", namespace=NAMESPACE, image=IMAGE, api_address=lab.network.service_cidr[1])
     controlplane = lab.controlplane.name
     _do(connections, controlplane, f"{_ADMIN} apply --filename -", objects.encode())
@@ -84,8 +84,8 @@ def _add(lab: Lab, connections: Connections) -> None:
     )
     start = (
         f"mkdir -p {_FOLDER} && cat >{_FOLDER}/haproxy.cfg && haproxy -c -q -f {_FOLDER}/haproxy.cfg && "
-        f"systemd-run --quiet --collect --unit={_UNIT} --property=RuntimeMaxSec={_LONGEST} --property=DynamicUser=yes "
-        f"--property=LimitNOFILE=65536 haproxy -W -db -f {_FOLDER}/haproxy.cfg"
+        f"systemd-run --quiet --collect --unit={_UNIT} --property=RuntimeMaxSec={_MAX_SECONDS} "
+        f"--property=DynamicUser=yes --property=LimitNOFILE=65536 haproxy -W -db -f {_FOLDER}/haproxy.cfg"
     )
     _do(connections, lab.ingress.name, start, config.encode())
     wait = (
@@ -96,24 +96,14 @@ def _add(lab: Lab, connections: Connections) -> None:
 
 
 def _remove(lab: Lab, connections: Connections) -> None:
-    """Remove what _add made, or whatever part of it is there: each removal is tried even if one before it failed."""
-    failures: list[LabctlError] = []
-    ingress, controlplane = lab.ingress.name, lab.controlplane.name
+    """Remove what _add added, or whatever part of it exists. Tries everything, also after an error."""
     delete = f"{_ADMIN} delete --ignore-not-found --timeout=150s namespace/{NAMESPACE} clusterrolebinding/{NAMESPACE}"
-    work: list[Callable[[], object]] = [
-        lambda: _do(connections, ingress, f"systemctl stop {_UNIT} 2>/dev/null; rm -rf {_FOLDER}"),
-        lambda: _do(connections, controlplane, delete),
-    ]
-    for worker in lab.workers:
-        forget = f"ctr --namespace k8s.io images rm {IMAGE} >/dev/null 2>&1 || true"
-        work.append(lambda name=worker.name, forget=forget: _do(connections, name, forget))  # type: ignore[misc]
-    for one in work:
-        try:
-            one()
-        except LabctlError as error:
-            failures.append(error)
-    if failures:
-        raise failures[0]
+    with ExitStack() as removals:  # runs all callbacks, in reverse order, and raises the last error
+        for worker in lab.workers:
+            command = f"ctr --namespace k8s.io images rm {IMAGE} >/dev/null 2>&1 || true"
+            removals.callback(_do, connections, worker.name, command)
+        removals.callback(_do, connections, lab.controlplane.name, delete)
+        removals.callback(_do, connections, lab.ingress.name, f"systemctl stop {_UNIT} 2>/dev/null; rm -rf {_FOLDER}")
 
 
 def _do(connections: Connections, machine: str, command: str, stdin: bytes = b"") -> str:
@@ -129,14 +119,14 @@ def _do(connections: Connections, machine: str, command: str, stdin: bytes = b""
 
 
 def _image_archive(architecture: str) -> bytes:
-    """An image without any program: the folders and links of Debian's root; the node's /usr is mounted there."""
+    """An image without programs: only the folders and links of Debian's root, as the node's /usr is mounted."""
     entries = [Entry(name, link=f"usr/{name}") for name in ("bin", "sbin", "lib", "lib64")]
     entries += [Entry(name) for name in ("usr", "etc/ssl/certs", "run", "var/lib/labctl")]
     entries.append(Entry("tmp", mode=0o1777))
-    made = image(IMAGE, architecture, layer_tar(entries))
+    node_image = image(IMAGE, architecture, layer_tar(entries))
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder, "image.tar")
-        write_archive(archive, made)
+        write_archive(archive, node_image)
         return archive.read_bytes()
 
 

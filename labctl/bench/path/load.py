@@ -1,4 +1,4 @@
-"""Requests from wrk, on a machine that is part of neither layout: at a fixed rate, and as many as go."""
+"""Requests from wrk, on a machine that is part of neither layout: at a fixed rate, and as many as possible."""
 
 from __future__ import annotations
 
@@ -12,82 +12,60 @@ from labctl.model.lab import Lab, Machine
 from labctl.ssh.connections import Connections
 
 THREADS = 8
-"""At a fixed rate each of wrk's threads has one connection; paced.lua divides the first requests over them."""
+"""At a fixed rate, each of wrk's threads has one connection; paced.lua spreads the first requests over them."""
 CONNECTIONS = 32
-_GRACE = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class Paced:
-    """Requests at a fixed rate. times: microseconds per answer, in no order. late: sent after their time.
+class Load:
+    """The result of a load. rate: answers per second, which at a fixed rate may be lower than what was asked for.
 
-    rate: answers per second that came, which is lower than what was asked for where the layout cannot keep up.
+    times: microseconds per answer, unordered; late: requests sent after their time. Both only at a fixed rate.
     """
-
-    times: tuple[int, ...]
-    rate: float
-    late: int
-    errors: int
-
-
-@dataclass(frozen=True, slots=True)
-class Saturated:
-    """As many requests as the connections carry."""
 
     requests: int
     rate: float
     errors: int
+    times: tuple[int, ...] = ()
+    late: int = 0
 
 
 def client(lab: Lab) -> Machine:
-    """The machine that wrk runs on: the control plane, as it has no pod of the application and none of the proxies."""
+    """The machine that wrk runs on: the control plane, which runs no pod of the application and no proxy."""
     return lab.controlplane
 
 
-def paced(lab: Lab, connections: Connections, layout: Layout, *, rate: int, seconds: int) -> Paced:
-    """Ask so many times a second. Raises LabctlError if wrk fails or nothing is answered."""
-    words = ["-t", str(THREADS), "-c", str(THREADS), "-d", f"{seconds}s"]
-    run = _Run("paced.lua", words, seconds, (str(rate / THREADS),))
-    return read_paced(_wrk(lab, connections, layout, run))
+def paced(lab: Lab, connections: Connections, layout: Layout, *, rate: int, seconds: int) -> Load:
+    """Send so many requests per second. Raises LabctlError if wrk fails or nothing is answered."""
+    return read_paced(_wrk(lab, connections, layout, "paced.lua", seconds, THREADS, THREADS, str(rate / THREADS)))
 
 
-def read_paced(numbers: list[int]) -> Paced:
+def read_paced(numbers: list[int]) -> Load:
     """From what paced.lua prints. Raises LabctlError if nothing was answered."""
     duration, late, errors, *times = numbers
     good = tuple(time for time in times if time >= 0)
     if not good:
         raise LabctlError("no request was answered with 200", next_step="labctl verify")
-    return Paced(good, len(good) / (duration / 1e6), late, errors + len(times) - len(good))
+    return Load(len(good), len(good) / (duration / 1e6), errors + len(times) - len(good), good, late)
 
 
-def saturated(lab: Lab, connections: Connections, layout: Layout, *, seconds: int) -> Saturated:
-    """Ask as fast as the answers come. Raises LabctlError if wrk fails."""
-    words = ["-t", "2", "-c", str(CONNECTIONS), "-d", f"{seconds}s"]
-    duration, requests, errors = _wrk(lab, connections, layout, _Run("saturated.lua", words, seconds))
-    return Saturated(requests, (requests - errors) / (duration / 1e6), errors)
+def saturated(lab: Lab, connections: Connections, layout: Layout, *, seconds: int) -> Load:
+    """Send as many requests as the connections can carry. Raises LabctlError if wrk fails."""
+    duration, requests, errors = _wrk(lab, connections, layout, "saturated.lua", seconds, 2, CONNECTIONS)
+    return Load(requests, (requests - errors) / (duration / 1e6), errors)
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """wrk with a script of ours, its options, how long it runs, and the words that its script gets."""
-
-    script: str
-    options: list[str]
-    seconds: int
-    words: tuple[str, ...] = ()
-
-
-def _wrk(lab: Lab, connections: Connections, layout: Layout, run: _Run) -> list[int]:
-    """Run it on the client; the numbers of the line that the script prints."""
-    url = f"http://{lab.ingress.address}:{layout.port}/"
-    tail = shlex.join([*run.options, "-H", f"Host: {lab.app.host}", url, *(["--", *run.words] if run.words else [])])
-    limit = run.seconds + 30
-    command = f'f=$(mktemp) && trap \'rm -f "$f"\' EXIT && cat >"$f" && timeout {limit} wrk -s "$f" {tail}'
-    source = resources.files("labctl.bench.path").joinpath(run.script).read_bytes()
-    where = client(lab).name
-    done = connections.to(where).run(command, deadline=run.seconds + _GRACE, stdin=source)
-    found = [line.split() for line in done.stdout.splitlines() if line.startswith("labctl-t")]
-    if not done.ok or not found:
-        why = (done.stderr.strip() or done.stdout.strip())[-300:]
-        raise LabctlError("wrk does not run", where=where, why=why, next_step="labctl verify")
-    return [round(float(word)) for word in found[0][1:]]
+def _wrk(  # noqa: PLR0917 - wrk's own options
+    lab: Lab, connections: Connections, layout: Layout, script: str, seconds: int, threads: int, count: int, *words: str
+) -> list[int]:
+    """Run wrk with so many threads and connections; returns the numbers that the script prints. words: for it."""
+    options = ["-t", str(threads), "-c", str(count), "-d", f"{seconds}s", "-H", f"Host: {lab.app.host}"]
+    tail = shlex.join([*options, f"http://{lab.ingress.address}:{layout.port}/", *(["--", *words] if words else [])])
+    command = f'f=$(mktemp) && trap \'rm -f "$f"\' EXIT && cat >"$f" && timeout {seconds + 30} wrk -s "$f" {tail}'
+    source = resources.files("labctl.bench.path").joinpath(script).read_bytes()
+    machine = client(lab).name
+    done = connections.to(machine).run(command, deadline=seconds + 60.0, stdin=source)
+    printed = [line.split() for line in done.stdout.splitlines() if line.startswith("labctl-t")]
+    if not done.ok or not printed:
+        raise LabctlError("wrk does not run", where=machine, why=done.last_lines(), next_step="labctl verify")
+    return [round(float(word)) for word in printed[0][1:]]

@@ -1,4 +1,4 @@
-"""bench path: both layouts by turns, round after round, on the same pods and from the same client."""
+"""bench path: both layouts alternately, round by round, with the same pods and the same client."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from labctl.model.lab import Lab, Machine
 from labctl.ssh.connections import Connections
 
 PERCENTILES = (50, 90, 99)
-_WARM_UP = 1
+_WARM_UP_SECONDS = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How much to measure. seconds: of each load. rate: requests per second of the paced one. traced: requests."""
+    """How much to measure. seconds: of each load. rate: requests per second at the fixed rate. traced: requests."""
 
     rounds: int
     seconds: int
@@ -35,7 +35,7 @@ class Round:
 
     latency: microseconds, by percentile, at the fixed rate. achieved, throughput: answers per second. late: requests
     that were sent after their time. cpu_paced, cpu_saturated: microseconds of processor time per request on ingress and
-    the workers, at the fixed rate and at saturation; what they use without requests is taken off.
+    the workers, at the fixed rate and at saturation, less what they use without requests.
     """
 
     latency: dict[int, float]
@@ -48,8 +48,8 @@ class Round:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """Everything that was measured; paths and rounds by the layout's name."""
+class PathResult:
+    """Everything that was measured; paths and rounds by the name of the layout."""
 
     options: Options
     conditions: Conditions
@@ -59,51 +59,36 @@ class Found:
 
 def measure(
     lab: Lab, connections: Connections, options: Options, recorder: Recorder, note: Callable[[str], None]
-) -> Found:
-    """Set up the second layout, trace and measure both, and remove it again. Raises LabctlError."""
+) -> PathResult:
+    """Add the second layout, trace and measure both, and remove it again. Raises LabctlError."""
     require_embedded(lab)
     note("adding the controller as a pod, its NodePort Service and a load balancer on ingress")
     with both_layouts(lab, connections):
-        paths = {}
+        paths: dict[str, list[RequestPath]] = {}
+        rounds: dict[str, list[Round]] = {layout.name: [] for layout in LAYOUTS}
         for layout in LAYOUTS:
             note(f"tracing {options.traced} requests: {layout.title}")
             paths[layout.name] = trace(lab, connections, layout, requests=options.traced)
-            saturated(lab, connections, layout, seconds=_WARM_UP)
-        rounds = _rounds(lab, connections, options, note)
+            saturated(lab, connections, layout, seconds=_WARM_UP_SECONDS)
+        for number in range(options.rounds):
+            note(f"round {number + 1} of {options.rounds}")
+            meter = _Meter(lab, options.seconds)
+            for layout in LAYOUTS if number % 2 == 0 else reversed(LAYOUTS):
+                rounds[layout.name].append(_round(lab, connections, layout, options, meter))
         conditions = recorder.conditions()
         note("removing what was added")
-    return Found(options, conditions, paths, rounds)
+    return PathResult(options, conditions, paths, rounds)
 
 
-def _rounds(
-    lab: Lab, connections: Connections, options: Options, note: Callable[[str], None]
-) -> dict[str, list[Round]]:
-    """The layouts by turns; whoever was first in one round is second in the next."""
-    rounds: dict[str, list[Round]] = {layout.name: [] for layout in LAYOUTS}
-    for number in range(options.rounds):
-        note(f"round {number + 1} of {options.rounds}")
-        idle = _idle_use(lab, options)
-        for layout in LAYOUTS if number % 2 == 0 else reversed(LAYOUTS):
-            rounds[layout.name].append(_round(lab, connections, layout, options, idle))
-    return rounds
-
-
-def in_the_way(lab: Lab) -> tuple[Machine, ...]:
+def measured_machines(lab: Lab) -> tuple[Machine, ...]:
     """The machines whose processor time is counted: all but the client's."""
     return (lab.ingress, *lab.workers)
 
 
-def _idle_use(lab: Lab, options: Options) -> float:
-    """Processor seconds per second that these machines use while nobody asks."""
-    started, before = time.monotonic(), cpu_seconds(lab, in_the_way(lab))
-    time.sleep(options.seconds)
-    return (cpu_seconds(lab, in_the_way(lab)) - before) / (time.monotonic() - started)
-
-
-def _round(lab: Lab, connections: Connections, layout: Layout, options: Options, idle: float) -> Round:
-    meter = _Meter(lab, idle)
+def _round(lab: Lab, connections: Connections, layout: Layout, options: Options, meter: _Meter) -> Round:
+    meter.restart()
     slow = paced(lab, connections, layout, rate=options.rate, seconds=options.seconds)
-    cpu_paced = meter.per_request(len(slow.times))
+    cpu_paced = meter.per_request(slow.requests)
     full = saturated(lab, connections, layout, seconds=options.seconds)
     return Round(
         latency={percent: percentile(slow.times, percent) for percent in PERCENTILES},
@@ -117,15 +102,23 @@ def _round(lab: Lab, connections: Connections, layout: Layout, options: Options,
 
 
 class _Meter:
-    """Processor time since it was last read."""
+    """Processor time per request, less what the machines use while idle: that is measured when it is created."""
 
-    def __init__(self, lab: Lab, idle: float) -> None:
-        self._lab, self._idle = lab, idle
-        self._time, self._used = time.monotonic(), cpu_seconds(lab, in_the_way(lab))
+    def __init__(self, lab: Lab, seconds: float) -> None:
+        self._lab, self._idle = lab, 0.0
+        self.restart()
+        time.sleep(seconds)
+        self._idle = self._used() / (time.monotonic() - self._started)
+
+    def restart(self) -> None:
+        """Count from now on."""
+        self._started, self._before = time.monotonic(), cpu_seconds(self._lab, measured_machines(self._lab))
 
     def per_request(self, requests: int) -> float:
-        """Microseconds for each of so many requests, without what would have been used anyway; starts anew."""
-        now, used = time.monotonic(), cpu_seconds(self._lab, in_the_way(self._lab))
-        spent = used - self._used - self._idle * (now - self._time)
-        self._time, self._used = now, used
-        return spent / requests * 1e6
+        """Microseconds for each of so many requests since the last restart; restarts."""
+        used = self._used() - self._idle * (time.monotonic() - self._started)
+        self.restart()
+        return used / requests * 1e6
+
+    def _used(self) -> float:
+        return cpu_seconds(self._lab, measured_machines(self._lab)) - self._before

@@ -1,9 +1,9 @@
-"""Which path requests take, seen on the wire: tcpdump on every machine, and requests that can be told apart.
+"""The path of requests: tcpdump on every machine, and a different URL for each request.
 
-A request's first bytes are recognised wherever they pass. Where they pass again with the same TCP sequence number, the
-same connection goes on: to the next machine, or, with other addresses, through address translation (kube-proxy). Where
-the sequence number is another one, somebody has taken the request in and sent it on over a connection of its own: a
-proxy. Machines that are containers share one clock, so the order of the sightings is the order of the path.
+A request's first segment is recognised by its URL. If it is seen again with the same TCP sequence number, it is the
+same connection: on the next machine, or, with other addresses, after address translation (kube-proxy). With another
+sequence number, a proxy has sent it on over its own connection. Containers share one clock, so the times of the
+sightings give the order of the path.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from labctl.model.lab import Lab
 from labctl.ssh.connections import Connections
 
 _SECONDS = 6
-# Only segments that carry data; none of SSH's, whose output would be seen again and again.
+# Only segments with data, and none of SSH, which carries tcpdump's own output.
 _FILTER = "tcp[tcpflags] & tcp-push != 0 and not port 22"
 _HEAD = re.compile(
     r"^(?P<at>\d+\.\d+) (?P<interface>\S+) +(?:In|Out|P|B|M) +IP (?P<source>[\d.]+) > (?P<destination>[\d.]+): "
@@ -48,9 +48,9 @@ class Sighting:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One TCP connection of a request's path. machines: those that its segment was seen on, in order.
+    """One TCP connection of a request's path. machines: where its segment was seen, in order.
 
-    addresses: (source, destination), one pair more for each translation on its path.
+    addresses: (source, destination); one more pair for each translation on its path.
     """
 
     machines: tuple[str, ...]
@@ -71,12 +71,12 @@ class RequestPath:
 
     @property
     def proxies(self) -> int:
-        """Who took the request in and sent it on."""
+        """How many proxies received the request and sent it on."""
         return len(self.connections) - 1
 
     @property
     def translations(self) -> int:
-        """How often the addresses were changed on the way."""
+        """How often its addresses were translated."""
         return sum(len(connection.addresses) - 1 for connection in self.connections)
 
     @property
@@ -86,45 +86,45 @@ class RequestPath:
 
     @property
     def extra_node(self) -> bool:
-        """Whether a connection passed a machine between its two ends' machines: a node that only sends it on."""
+        """Whether a connection passed a node that only forwarded it."""
         return any(connection.links > 1 for connection in self.connections)
 
 
 def trace(lab: Lab, connections: Connections, layout: Layout, *, requests: int) -> list[RequestPath]:
-    """Send so many requests, each on a connection of its own, and watch them on every machine.
+    """Send so many requests, each on its own connection, and capture them on every machine.
 
-    Raises LabctlError if a machine cannot watch, or a request was not seen.
+    Raises LabctlError if a machine cannot capture, or a request was not seen.
     """
-    marks = [secrets.token_hex(4) for _ in range(requests)]
+    tokens = [secrets.token_hex(4) for _ in range(requests)]
     ready = threading.Semaphore(0)
     with ThreadPoolExecutor(max_workers=len(lab.machines)) as pool:
-        watching = [pool.submit(_watch, connections, machine.name, ready) for machine in lab.machines]
-        # A machine that cannot watch never says that it does; its error is raised below.
-        for _ in watching:
+        captures = [pool.submit(_capture, connections, machine.name, ready) for machine in lab.machines]
+        # A machine that cannot capture is never ready; its error is raised below.
+        for _ in captures:
             ready.acquire(timeout=_SECONDS)
-        clients = {mark: _ask(lab, connections, layout, mark) for mark in marks}
-        seen = [sighting for watched in watching for sighting in watched.result()]
-    return [RequestPath(connections_of(seen, mark), clients[mark]) for mark in marks]
+        clients = {token: _request(lab, connections, layout, token) for token in tokens}
+        seen = [sighting for capture in captures for sighting in capture.result()]
+    return [RequestPath(connections_of(seen, token), clients[token]) for token in tokens]
 
 
-def _watch(connections: Connections, machine: str, ready: threading.Semaphore) -> list[Sighting]:
-    # The output is printed at the end only: as it went over SSH it would be work for the machine that is watched.
+def _capture(connections: Connections, machine: str, ready: threading.Semaphore) -> list[Sighting]:
+    # Print at the end only: sending the output over SSH would be load on the machine during the measurement.
     command = f"timeout {_SECONDS} tcpdump -i any -n -tt -S -s 1000 -A {shlex.quote(_FILTER)}"
     script = f'f=$(mktemp) && {{ {command} >"$f" || [ $? = 124 ]; }}; cat "$f"; rm -f "$f"'
 
-    def hear(line: str) -> None:
+    def on_line(line: str) -> None:
         if "listening on" in line:
             ready.release()
 
-    done = connections.to(machine).run(script, deadline=_SECONDS + 30.0, on_line=hear)
+    done = connections.to(machine).run(script, deadline=_SECONDS + 30.0, on_line=on_line)
     if "listening on" not in done.stderr:
         raise LabctlError("tcpdump does not run", where=machine, why=done.stderr.strip()[-300:])
     return sightings(done.stdout, machine)
 
 
-def _ask(lab: Lab, connections: Connections, layout: Layout, mark: str) -> str:
-    """One request; the client as the pod sees it."""
-    url = f"http://{lab.ingress.address}:{layout.port}/labctl-trace-{mark}"
+def _request(lab: Lab, connections: Connections, layout: Layout, token: str) -> str:
+    """Send one request; returns the client as the pod sees it."""
+    url = f"http://{lab.ingress.address}:{layout.port}/labctl-trace-{token}"
     command = shlex.join(["curl", "-sS", "-f", "--max-time", "5", "-H", f"Host: {lab.app.host}", url])
     done = connections.to(client(lab).name).run(command, deadline=20.0)
     if not done.ok:
@@ -146,7 +146,7 @@ def sightings(printed: str, machine: str) -> list[Sighting]:
 
 
 def _packets(lines: Iterable[str]) -> Iterable[tuple[re.Match[str], str]]:
-    """Each packet's first line, taken apart, and its content."""
+    """Each packet: its first line as a match, and its content."""
     head, content = None, list[str]()
     for line in lines:
         if match := _HEAD.match(line):
@@ -163,7 +163,7 @@ def connections_of(seen: Sequence[Sighting], request: str) -> tuple[Connection, 
     """One request's connections, in order. Raises LabctlError if it was not seen."""
     own = sorted((one for one in seen if one.request == request), key=lambda one: one.at)
     if not own:
-        raise LabctlError("a request was answered but not seen on the way", next_step="run the command again")
+        raise LabctlError("a request was answered but not seen by tcpdump", next_step="run the command again")
     sequences = list(dict.fromkeys(one.sequence for one in own))
     return tuple(_connection([one for one in own if one.sequence == sequence]) for sequence in sequences)
 

@@ -107,10 +107,10 @@ def path(
     become_root(app, lab, "read what the lab's containers use")
     _require_working(app, lab)
     with lab_lock(app.lab_files().lock), app.connections(lab) as connections:
-        found = measure(lab, connections, Options(rounds, seconds, rate, traced), Recorder(app.host), app.note)
-    show(app, path_figures.figures(lab, found), output, document)
+        result = measure(lab, connections, Options(rounds, seconds, rate, traced), Recorder(app.host), app.note)
+    show(app, path_figures.figures(lab, result), output, document)
     if plot is not None:
-        save(app, as_svg(found), plot)
+        save(app, as_svg(result), plot)
 
 
 @bench.command(short_help="Count requests lost when a part fails.")
@@ -140,9 +140,9 @@ def failover(  # noqa: PLR0917 - click hands over every option
     become_root(app, lab, "switch machines off and on")
     recorder = Recorder(app.host)
     with lab_lock(files.lock), app.connections(lab) as connections:
-        bench = of_failover.Bench(lab, files, connections, ensure_box(app, lab), app.note)
-        found = bench.measure(cases, kinds, rounds)
-    show(app, of_failover.figures(recorder, found, cases, kinds), output, document)
+        bench = of_failover.FailoverBench(lab, files, connections, ensure_box(app, lab), app.note)
+        results = bench.measure(cases, kinds, rounds)
+    show(app, of_failover.figures(recorder, results, cases, kinds), output, document)
 
 
 def _chosen(every: tuple[Named, ...], names: tuple[str, ...]) -> tuple[Named, ...]:

@@ -9,7 +9,7 @@ from itertools import pairwise
 import psutil
 
 from labctl.bench.conditions import Conditions, Recorder
-from labctl.bench.figures import Figures, Table, number, spread
+from labctl.bench.figures import Figures, Table, format_number, spread
 from labctl.bench.usage import cgroup_fields
 from labctl.errors import HostError
 from labctl.host.host import Host
@@ -114,12 +114,12 @@ def _figures(conditions: Conditions, found: list[Size], left_out: list[int]) -> 
     rows = [
         (
             str(size.workers),
-            f"{number(size.up)} s",
-            f"{number(size.verify)} s",
-            f"{number(size.total / _GIB)} GiB",
-            f"{number(size.own / _GIB)} GiB",
-            f"{number(size.total / 2**20 / (size.workers + 2))} MiB",
-            ", ".join(f"{name} {number(seconds)}" for name, seconds in size.slowest),
+            f"{format_number(size.up)} s",
+            f"{format_number(size.verify)} s",
+            f"{format_number(size.total / _GIB)} GiB",
+            f"{format_number(size.own / _GIB)} GiB",
+            f"{format_number(size.total / 2**20 / (size.workers + 2))} MiB",
+            ", ".join(f"{name} {format_number(seconds)}" for name, seconds in size.slowest),
         )
         for size in found
     ]
@@ -155,7 +155,7 @@ def growth(found: list[Size]) -> list[str]:
             ("verify", small.verify, large.verify),
             ("memory", small.total, large.total),
         ):
-            times = f"{number(after / before)} times for {number(more)} times the workers."
+            times = f"{format_number(after / before)} times for {format_number(more)} times the workers."
             grown.append(
                 (after / before / more, f"{what} grows faster than the lab {span}: {times}", f"{what} {span}: {times}")
             )

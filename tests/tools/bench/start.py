@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 from labctl.bench.conditions import Recorder
-from labctl.bench.figures import Figures, Spread, Table, number, ratios, shown, spread
+from labctl.bench.figures import Figures, Spread, Table, format_number, format_spread, ratios, spread
 from labctl.host.host import Host
 from tools.bench.run import PROGRAM, must, own_environment, timed
 
@@ -48,14 +49,14 @@ def measure(rounds: int) -> Figures:
         tables=(Table(("what", "median", "lowest to highest", "starts"), tuple(_row(*row) for row in rows)),),
         notes=(
             f"Ratio of the medians {spread(labctl).median / spread(empty).median:.2f}; "
-            f"of the pairs, each measured in one round: {shown(pairs)}. The target is 1.5 at most.",
+            f"of the pairs, each measured in one round: {format_spread(pairs)}. The target is 1.5 at most.",
         ),
         data={
-            "labctl_seconds": spread(labctl).as_json(),
-            "empty_seconds": spread(empty).as_json(),
-            "python_seconds": spread(python).as_json(),
+            "labctl_seconds": asdict(spread(labctl)),
+            "empty_seconds": asdict(spread(empty)),
+            "python_seconds": asdict(spread(python)),
             "ratio_of_medians": spread(labctl).median / spread(empty).median,
-            "ratio": pairs.as_json(),
+            "ratio": asdict(pairs),
         },
     )
 
@@ -67,7 +68,7 @@ def _once(words: list[str]) -> float:
 
 def _row(what: str, found: Spread) -> tuple[str, ...]:
     def milliseconds(seconds: float) -> str:
-        return number(1000 * seconds)
+        return format_number(1000 * seconds)
 
     both = f"{milliseconds(found.low)}-{milliseconds(found.high)} ms"
     return (what, f"{milliseconds(found.median)} ms", both, str(found.count))

@@ -5,10 +5,10 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 from labctl.bench.conditions import Conditions, Recorder
-from labctl.bench.figures import Figures, Table, number, ratios, shown, spread
+from labctl.bench.figures import Figures, Table, format_number, format_spread, ratios, spread
 from labctl.errors import LabctlError
 from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory
@@ -102,10 +102,14 @@ def _figures(conditions: Conditions, lab: Lab, found: _Measured) -> Figures:
     distance = spread([up.seconds / up.path_seconds for up in found.ups])
     typical = min(found.ups, key=lambda up: abs(up.seconds - spread(ours).median))
     rows = (
-        ("labctl up, verified", shown(spread(ours), "s"), str(len(ours))),
-        ("vagrant up --provider lxc, the same files", shown(spread(found.vagrant), "s"), str(len(found.vagrant))),
-        ("labctl / vagrant, in the same round", shown(share), str(share.count)),
-        ("labctl up / its critical path", shown(distance), str(distance.count)),
+        ("labctl up, verified", format_spread(spread(ours), "s"), str(len(ours))),
+        (
+            "vagrant up --provider lxc, the same files",
+            format_spread(spread(found.vagrant), "s"),
+            str(len(found.vagrant)),
+        ),
+        ("labctl / vagrant, in the same round", format_spread(share), str(share.count)),
+        ("labctl up / its critical path", format_spread(distance), str(distance.count)),
     )
     return Figures(
         name="up",
@@ -121,10 +125,10 @@ def _figures(conditions: Conditions, lab: Lab, found: _Measured) -> Figures:
             "Targets: half of vagrant up's time or less; within 1.3 of the critical path.",
         ),
         data={
-            "labctl_seconds": spread(ours).as_json(),
-            "vagrant_seconds": spread(found.vagrant).as_json(),
-            "ratio": share.as_json(),
-            "over_critical_path": distance.as_json(),
+            "labctl_seconds": asdict(spread(ours)),
+            "vagrant_seconds": asdict(spread(found.vagrant)),
+            "ratio": asdict(share),
+            "over_critical_path": asdict(distance),
             "critical_path": [
                 {"machine": link.name.machine, "step": link.name.step, "wait": link.wait, "work": link.work}
                 for link in typical.chain
@@ -134,10 +138,11 @@ def _figures(conditions: Conditions, lab: Lab, found: _Measured) -> Figures:
 
 
 def _chain_table(up: Ups) -> Table:
-    rows = [(str(link.name), number(link.wait), number(link.work)) for link in up.chain]
+    rows = [(str(link.name), format_number(link.wait), format_number(link.work)) for link in up.chain]
     waits = sum(link.wait for link in up.chain)
     rest = up.seconds - waits - up.path_seconds
-    rows.append(("verify, and labctl's own end", "", number(rest)))
-    rows.append(("together", number(waits), number(up.path_seconds + rest)))
-    title = f"Critical path of the labctl up that took {number(up.seconds)} s: {number(up.path_seconds)} s of steps"
+    rows.append(("verify, and labctl's own end", "", format_number(rest)))
+    rows.append(("together", format_number(waits), format_number(up.path_seconds + rest)))
+    seconds, steps = format_number(up.seconds), format_number(up.path_seconds)
+    title = f"Critical path of the labctl up that took {seconds} s: {steps} s of steps"
     return Table(("step", "waited, s", "worked, s"), tuple(rows), title)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from labctl.bench.conditions import Recorder
-from labctl.bench.figures import Figures, Spread, Table, number, shown, spread
+from labctl.bench.figures import Figures, Spread, Table, format_number, format_spread, spread
 from labctl.errors import LabctlError
 from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory
@@ -109,16 +109,16 @@ def _figures(recorder: Recorder, checks: int, every: list[Question], found: _Mea
         seconds = found.asked_seconds if measured else per_question * count
         how = "measured" if measured else f"{found.ask.count} measured x {count}/{found.ask.count}"
         ratio = seconds / found.verify.median
-        rows.append((what, str(count), f"{number(seconds)} s", how, f"{ratio:.0f}"))
+        rows.append((what, str(count), f"{format_number(seconds)} s", how, f"{ratio:.0f}"))
         data[key] = {"questions": count, "seconds": seconds, "measured": measured, "ratio": ratio}
-    ours = ("labctl verify", f"{checks} checks", shown(found.verify, "s"), "measured", "1")
+    ours = ("labctl verify", f"{checks} checks", format_spread(found.verify, "s"), "measured", "1")
     return Figures(
         name="verify",
         title="verify",
         conditions=recorder.conditions(),
         tables=(Table(("what", "how many", "seconds", "how found", "times verify"), (ours, *rows)),),
         notes=(
-            f"One vagrant ssh -c takes {shown(found.ask, 's')}, the start of Ruby above all.",
+            f"One vagrant ssh -c takes {format_spread(found.ask, 's')}, the start of Ruby above all.",
             f"The naive way: of {checks} checks, {len(every)} are about a machine; each shows its command "
             f"and that is asked. Only {distinct} of these commands differ, so a script that asks nothing twice needs "
             "that many. Comparing what they print would come on top.",
@@ -126,8 +126,8 @@ def _figures(recorder: Recorder, checks: int, every: list[Question], found: _Mea
             "The target is 20 times faster than one vagrant ssh -c per check.",
         ),
         data={
-            "verify_seconds": found.verify.as_json(),
-            "ask_seconds": found.ask.as_json(),
+            "verify_seconds": asdict(found.verify),
+            "ask_seconds": asdict(found.ask),
             "checks": checks,
             "asked": found.ask.count,
             "unanswered": found.unanswered,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from labctl.bench.conditions import Conditions
 from labctl.bench.failover.cases import CASES, TIMERS
-from labctl.bench.failover.measure import Measured, figures
+from labctl.bench.failover.measure import CaseResult, figures
 from labctl.bench.failover.stream import RATE, Answer, Outage, outage
 from labctl.bench.figures import as_markdown
 from labctl.config import parse
@@ -54,13 +54,13 @@ def test_timers_change_the_timers_and_nothing_else() -> None:
 
 
 def test_the_table_has_a_row_per_case_and_a_column_per_kind_of_timers() -> None:
-    found = [Measured(case, timers, Outage(1.5, 30, 300)) for case in CASES for timers in TIMERS]
+    found = [CaseResult(case, timers, Outage(1.5, 30, 300)) for case in CASES for timers in TIMERS]
 
     class Then:
         def conditions(self) -> Conditions:
             return Conditions("labctl bench failover", "2026-01-01 12:00", "a machine", "0.1", 0.1, 0.2)
 
-    shown = figures(Then(), found, CASES, TIMERS)
-    assert [len(row) for row in shown.tables[0].rows] == [1 + len(TIMERS)] * len(CASES)
-    assert "| a worker dies | 1.50 s, 30.0 lost | 1.50 s, 30.0 lost | 1.50 s, 30.0 lost |" in as_markdown(shown)
-    assert len(shown.data["measured"]) == len(CASES) * len(TIMERS)
+    format_spread = figures(Then(), found, CASES, TIMERS)
+    assert [len(row) for row in format_spread.tables[0].rows] == [1 + len(TIMERS)] * len(CASES)
+    assert "| a worker dies | 1.50 s, 30.0 lost | 1.50 s, 30.0 lost | 1.50 s, 30.0 lost |" in as_markdown(format_spread)
+    assert len(format_spread.data["measured"]) == len(CASES) * len(TIMERS)

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 
 from labctl.bench.conditions import Conditions
-from labctl.bench.path.figures import described, figures
+from labctl.bench.path.figures import describe_path, figures
 from labctl.bench.path.layouts import LAYOUTS, _image_archive, _render
 from labctl.bench.path.load import read_paced
-from labctl.bench.path.measure import Found, Options, Round
+from labctl.bench.path.measure import Options, PathResult, Round
 from labctl.bench.path.plot import as_svg
 from labctl.bench.path.trace import Connection, RequestPath, connections_of, sightings
 from labctl.errors import LabctlError
@@ -56,7 +56,7 @@ def test_inside_there_are_two_proxies_a_translation_and_sometimes_another_node()
 
 
 def test_a_way_in_words(lab: Lab) -> None:
-    assert described(traced("traditional")[0], lab) == (
+    assert describe_path(traced("traditional")[0], lab) == (
         "controlplane → ingress:8088 (seen on controlplane, ingress); proxy; "
         "ingress → worker1:31076, translated to worker1 → pod 172.21.189.66:8080 (seen on ingress, worker1, worker2); "
         "proxy; pod 172.21.189.66 → pod 172.21.235.129:8080 (seen on worker2, worker1)"
@@ -83,23 +83,23 @@ def a_round(factor: float) -> Round:
 
 
 @pytest.fixture
-def found() -> Found:
+def found() -> PathResult:
     paths = {layout.name: traced(layout.name) for layout in LAYOUTS}
     rounds = {"external": [a_round(1), a_round(2)], "traditional": [a_round(2), a_round(3)]}
-    return Found(Options(2, 4, 500, 2), CONDITIONS, paths, rounds)
+    return PathResult(Options(2, 4, 500, 2), CONDITIONS, paths, rounds)
 
 
-def test_figures(lab: Lab, found: Found) -> None:
-    shown = figures(lab, found)
-    paths, costs = shown.tables
+def test_figures(lab: Lab, found: PathResult) -> None:
+    format_spread = figures(lab, found)
+    paths, costs = format_spread.tables
     assert paths.rows[0] == ("proxies", "1", "2")
     assert paths.rows[4] == ("an extra node on the way", "no", "no (1 of 2), yes (1 of 2)")
     assert costs.rows[0] == ("latency p50", "1.50 ms (1.00-2.00)", "2.50 ms (2.00-3.00)", "1.75 (1.50-2.00)")
     assert [row[-1] for row in costs.rows[3:5]] == ["0.583 (0.5-0.667)", "1.75 (1.50-2.00)"]
-    assert json.loads(json.dumps(shown.data))["costs"]["p99"]["rounds"]["traditional"] == [8, 12]
+    assert json.loads(json.dumps(format_spread.data))["costs"]["p99"]["rounds"]["traditional"] == [8, 12]
 
 
-def test_the_plot_is_svg_with_a_bar_per_layout_and_quantity(found: Found) -> None:
+def test_the_plot_is_svg_with_a_bar_per_layout_and_quantity(found: PathResult) -> None:
     picture = ET.fromstring(as_svg(found))
     bars = picture.findall("{http://www.w3.org/2000/svg}rect")[1:]
     assert len(bars) == 14

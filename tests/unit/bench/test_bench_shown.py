@@ -14,7 +14,7 @@ from rich.console import Console
 from support.fake_host import fake_host
 
 from labctl.bench.conditions import Conditions, Recorder, command_line
-from labctl.bench.figures import Figures, Table, as_json, as_markdown, as_text, with_section, write_section
+from labctl.bench.figures import Figures, Table, as_json, as_markdown, as_text, replace_section, write_section
 from labctl.errors import LabctlError
 
 CONDITIONS = Conditions("labctl bench x", "2026-01-02 03:04", "2 cores", "0.1.0", 0.25, 1.75, 4.2)
@@ -118,11 +118,12 @@ PROSE = st.text(st.characters(codec="utf-8", exclude_characters="<\r"), max_size
 
 @given(PROSE, PROSE, PROSE, PROSE)
 def test_only_the_own_section_of_a_page_changes(before: str, after: str, first: str, second: str) -> None:
-    page = f"{with_section(before, 'x', first)}\n{after}"
-    other = with_section(page, "y", first)
-    changed = with_section(other, "x", second)
-    assert changed == other.replace(with_section("", "x", first).strip(), with_section("", "x", second).strip(), 1)
-    assert with_section(changed, "x", second) == changed
+    page = f"{replace_section(before, 'x', first)}\n{after}"
+    other = replace_section(page, "y", first)
+    changed = replace_section(other, "x", second)
+    old, new = replace_section("", "x", first).strip(), replace_section("", "x", second).strip()
+    assert changed == other.replace(old, new, 1)
+    assert replace_section(changed, "x", second) == changed
     assert before in changed
     assert after in changed
 

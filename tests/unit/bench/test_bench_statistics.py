@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.bench.figures import Spread, number, percentile, ratios, shown, spread
+from labctl.bench.figures import Spread, format_number, format_spread, percentile, ratios, spread
 
 VALUES = st.lists(st.floats(0.001, 1e6), min_size=1, max_size=50)
 
@@ -37,7 +37,7 @@ def test_nothing_has_no_spread_no_ratio_and_no_percentile() -> None:
         spread([])
     with pytest.raises(ValueError, match="nothing was measured"):
         percentile([], 50)
-    with pytest.raises(ValueError, match="a ratio to nothing"):
+    with pytest.raises(ValueError, match="cannot divide by 0"):
         ratios([1], [0])
     with pytest.raises(ValueError, match="shorter"):
         ratios([1, 2], [1])
@@ -63,9 +63,9 @@ def test_percentiles_of_a_hundred_values() -> None:
     [(0, "0"), (0.04567, "0.0457"), (0.5, "0.5"), (1.234, "1.23"), (12.34, "12.3"), (123.4, "123"), (1234.6, "1 235")],
 )
 def test_numbers_have_three_digits_or_more_where_they_are_large(value: float, text: str) -> None:
-    assert number(value) == text
+    assert format_number(value) == text
 
 
 def test_a_spread_is_shown_with_its_ends_if_there_was_more_than_one_value() -> None:
-    assert shown(Spread(1.5, 1, 2, 3), "s") == "1.50 s (1.00-2.00)"
-    assert shown(Spread(1.5, 1.5, 1.5, 1)) == "1.50"
+    assert format_spread(Spread(1.5, 1, 2, 3), "s") == "1.50 s (1.00-2.00)"
+    assert format_spread(Spread(1.5, 1.5, 1.5, 1)) == "1.50"
