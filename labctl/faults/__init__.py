@@ -1,1 +1,1 @@
-"""Classroom faults: what break does to a lab, what repair undoes, how a student's own repair is graded."""
+"""Classroom faults: break a lab, repair it, and grade a student's own repair."""

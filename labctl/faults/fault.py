@@ -31,8 +31,8 @@ class Fault:
     without the answer. answer: what is broken, for the teacher. role: of the machine that verify must name; there may
     be several of that role. runs_on: the role of the machine where the scripts run, if that is another one. apply,
     undo: bash scripts that may use the functions of functions.sh; each may run twice. root_causes: the checks
-    that verify may name, `*` for any pod. cause: words that the named cause must contain. In the last two, {machine}
-    and, in the cause, {address} stand for the machine's. sources: the kinds of lab that can have the fault.
+    that verify may name, `*` for any pod. cause: words that the named cause must contain. In both, {machine}
+    stands for the machine's name, and in the cause {address} for its address. sources: of labs that can have the fault.
     """
 
     name: str

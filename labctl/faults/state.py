@@ -68,7 +68,7 @@ def save(files: LabDirectory, applied: Sequence[AppliedFault]) -> None:
 
 
 def _to_json(item: AppliedFault) -> dict[str, Any]:
-    """As it is written. A hidden fault is encoded, so that nobody reads its name by accident; that is no encryption."""
+    """As it is written. A hidden fault is encoded, so that no one reads its name by accident; that is no encryption."""
     data = {_JSON_KEYS.get(name, name): value for name, value in asdict(item).items()}
     if not item.hidden:
         return data

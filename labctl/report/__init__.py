@@ -1,1 +1,1 @@
-"""Documents about the lab that stand alone: the report on a verify, and the frame of every HTML page."""
+"""Documents about the lab: reports, the last verify and tour, the support bundle, and versions."""

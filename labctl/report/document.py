@@ -1,4 +1,4 @@
-"""Documents that need nothing else: the report on one verify, and the frame of every HTML page."""
+"""Documents without other files: the report on one verify, and the frame of every HTML page."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _HERE = Path(__file__).parent
 _CODE = re.compile(r"(`[^`\n]+`)")
 
 
-def fill(folder: Path, name: str, **values: object) -> str:
-    """The document from a template in folder. Pages may extend page.html.j2, which is beside this file."""
+def render_template(folder: Path, name: str, **values: object) -> str:
+    """A document from a template in the folder, which may extend page.html.j2."""
     return _environment(folder, name.endswith(".html.j2")).get_template(name).render(values)
 
 
@@ -49,7 +49,7 @@ def _environment(folder: Path, html: bool) -> jinja2.Environment:
 
 
 def _printable(value: object) -> object:
-    """Text without control characters other than new lines and tabs."""
+    """Text without control characters, except new lines and tabs."""
     if isinstance(value, str) and not isinstance(value, Markup):
         return _clean(value)
     return value
@@ -60,12 +60,12 @@ def _clean(text: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Text for Markdown: its own marks are escaped, so that no word of a machine becomes a heading, a link or HTML."""
+    """Text for Markdown, escaped, so that no text of a machine becomes a heading, a link or HTML."""
     return re.sub(r"([\\`*_{}\[\]<>#|!~&])", r"\\\1", " ".join(text.split()))
 
 
 def prose(text: str) -> str:
-    """Sentences for Markdown: what stands between backticks stays code, the rest is escaped."""
+    """Sentences for Markdown: what is between backticks stays code, the rest is escaped."""
     return "".join(code(part[1:-1]) if _is_code(part) else _plain_part(part) for part in _CODE.split(text))
 
 
@@ -80,14 +80,14 @@ def _is_code(part: str) -> bool:
 
 
 def _plain_part(part: str) -> str:
-    """Like plain, but a blank at either end stays."""
+    """Like plain, but keeps a blank at either end."""
     inner = plain(part)
     before, after = (" " if part[:1].isspace() else ""), (" " if part[-1:].isspace() else "")
     return f"{before}{inner}{after}" if inner else before
 
 
 def code(text: str) -> str:
-    """Text as inline code in Markdown, between as many backticks as it takes; empty text stays empty."""
+    """Text as inline code in Markdown, between enough backticks; empty text stays empty."""
     line = " ".join(text.split())
     if not line:
         return ""
@@ -102,7 +102,7 @@ def cell(text: str) -> str:
 
 
 def fenced(text: str) -> str:
-    """Text as a block of code in Markdown, fenced by more backticks than are in it."""
+    """Text as a code block in Markdown, with a fence of more backticks than the text has."""
     fence = "`" * max(3, _longest_run(text) + 1)
     return f"{fence}text\n{text}\n{fence}"
 
@@ -122,7 +122,7 @@ class Document:
 
 
 @dataclass(frozen=True, slots=True)
-class LayerPart:
+class LayerResults:
     """One layer's checks. status: the worst of them."""
 
     name: str
@@ -131,16 +131,16 @@ class LayerPart:
 
     @property
     def words(self) -> str:
-        """How its checks came out: `14 pass`, `2 pass, 1 skipped`."""
-        found = [result.status for result in self.results]
-        pairs = ((status, found.count(status)) for status in Status)
+        """The number of checks by status: `14 pass`, `2 pass, 1 skipped`."""
+        statuses = [result.status for result in self.results]
+        pairs = ((status, statuses.count(status)) for status in Status)
         return ", ".join(f"{count} {status.value}" for status, count in pairs if count)
 
 
 def render(document: Document, form: str) -> str:
     """form: html or md."""
     report = document.report
-    return fill(
+    return render_template(
         Path(__file__).parent,
         f"report.{form}.j2",
         document=document,
@@ -156,20 +156,20 @@ def render(document: Document, form: str) -> str:
 
 
 def verdict(report: Report) -> str:
-    """One line: what came of it."""
+    """The result in one line."""
     words = [f"{report.count(Status.PASS)} passed"]
     for status, word in ((Status.FAIL, "failed"), (Status.BLOCKED, "blocked"), (Status.SKIPPED, "skipped")):
         if report.count(status):
             words.append(f"{report.count(status)} {word}")
-    said = "All checks pass" if report.ok else counted(len(report.root_causes), "root cause").capitalize()
-    return f"{said}: {', '.join(words)}, in {report.seconds:.1f} s"
+    headline = "All checks pass" if report.ok else counted(len(report.root_causes), "root cause").capitalize()
+    return f"{headline}: {', '.join(words)}, in {report.seconds:.1f} s"
 
 
-def layers(report: Report) -> Iterator[LayerPart]:
+def layers(report: Report) -> Iterator[LayerResults]:
     """The layers that have checks, bottom up."""
     for layer in Layer:
         results = tuple(result for result in report.results if result.check.layer is layer)
         if results:
-            found = {result.status for result in results}
+            statuses = {result.status for result in results}
             order = (Status.FAIL, Status.BLOCKED, Status.PASS, Status.SKIPPED)
-            yield LayerPart(layer.value, results, next(status for status in order if status in found))
+            yield LayerResults(layer.value, results, next(status for status in order if status in statuses))

@@ -1,4 +1,4 @@
-"""The support bundle: logs, state, versions and configuration of a lab in one tar.gz, every secret taken out."""
+"""The support bundle: logs, state, versions and configuration of a lab in one tar.gz, without secrets."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
 from labctl.secrets.redact import Redactor
 
-# Of a longer file the end is packed: that is where it broke.
-_MOST_BYTES = 2_000_000
+# Of a longer file only the end is packed, which has the error.
+_MAX_BYTES = 2_000_000
 _DEADLINE = 20.0
 _STATE = ("applied.yaml", "choices.json", "lab.json", "rendered.json", "lock.json", "Vagrantfile", "faults.json")
 _PROGRAMS = ("vagrant", "lxc", "bird2", "haproxy", "nftables", "iproute2", "mmdebstrap", "openssh-client")
@@ -26,7 +26,7 @@ _LIBRARIES = ("click", "cryptography", "paramiko", "psutil", "pydantic", "python
 
 
 def support_bundle(files: LabDirectory, lab: Lab | None, more: dict[str, str], host: Host) -> bytes:
-    """A tar.gz with everything, redacted. lab: None where labctl.yaml can't be read. more: further texts, by name."""
+    """A tar.gz with everything, redacted. lab: None if labctl.yaml can't be read. more: further texts, by name."""
     redact = Redactor(files.secrets)
     texts = {**_files(files), "versions.txt": versions(host), "host.txt": _host(lab, host), **more}
     buffer = io.BytesIO()
@@ -62,19 +62,19 @@ def _files(files: LabDirectory) -> dict[str, str]:
 
 
 def _read(path: Path) -> Iterator[str]:
-    """The end of a file; nothing for what is no plain file: a link may lead anywhere."""
+    """The end of a file; nothing for anything but a regular file, as a link may point anywhere."""
     try:
         if path.is_symlink() or not path.is_file():
             return
         with path.open("rb") as stream:
-            stream.seek(max(0, path.stat().st_size - _MOST_BYTES))
+            stream.seek(max(0, path.stat().st_size - _MAX_BYTES))
             yield stream.read().decode("utf-8", "backslashreplace")
     except OSError as error:
         yield f"can't be read: {error}\n"
 
 
 def _host(lab: Lab | None, host: Host) -> str:
-    """What this host shows of the lab: containers, interfaces, routes, memory, disk."""
+    """The lab on this host: containers, interfaces, routes, memory, disk."""
     commands = [
         ["lxc-ls", "--fancy"],
         ["ip", "-brief", "address"],

@@ -31,22 +31,22 @@ _NUMBER = re.compile(r"\bv?\d+\.\d+[\w.+:~-]*")
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A program and its version; version is empty where it did not say."""
+    """A program and its version; version: empty if unknown."""
 
     name: str
     version: str
 
 
 def versions(lab: Lab, remote: RemoteMachines) -> tuple[Version, ...]:
-    """Ask for the versions; a machine that does not answer leaves gaps."""
+    """The versions, as the machines report them; empty for a machine that does not answer."""
     asked = ((lab.ingress.name, _INGRESS), (lab.controlplane.name, _CONTROLPLANE))
     with ThreadPoolExecutor(len(asked)) as pool:
-        answers = pool.map(lambda one: read_versions(_ask(remote, *one), one[1]), asked)
+        answers = pool.map(lambda item: read_versions(_ask(remote, *item), item[1]), asked)
         return tuple(version for answer in answers for version in answer)
 
 
 def read_versions(text: str, questions: Mapping[str, str]) -> list[Version]:
-    """What the first line of each answer says; the answers are separated by lines with a single form feed."""
+    """The version in the first line of each answer; answers are separated by a line with a form feed."""
     answers = [answer.strip().splitlines() for answer in text.split("\f")]
     lines = [answer[0] if answer else "" for answer in answers]
     lines += [""] * (len(questions) - len(lines))
@@ -54,7 +54,7 @@ def read_versions(text: str, questions: Mapping[str, str]) -> list[Version]:
 
 
 def _number(name: str, line: str) -> str:
-    """The version alone, where the line is longer: `etcd Version: 3.5.16`; calicoctl's line says whether it is real."""
+    """The version in a line like `etcd Version: 3.5.16`; of calicoctl the rest of the line, which names a stand-in."""
     if name in ("system", "kernel"):
         return line
     if name == "calicoctl":
@@ -96,7 +96,7 @@ def rows(lab: Lab) -> list[tuple[str, str, str, str]]:
 
 
 def checked_by(source: Upstream) -> str:
-    """How a machine knows that it got the right thing."""
+    """How a machine verifies what it downloaded."""
     if source.kind is Kind.PACKAGES:
         return "apt, with the publisher's key; the key by the first download"
     if source.kind is Kind.DISTRIBUTION:

@@ -12,7 +12,7 @@ from labctl.graph.diagrams import as_mermaid
 from labctl.graph.picture import Picture, picture_of_model
 from labctl.graph.svg import as_svg
 from labctl.model.lab import Lab
-from labctl.report.document import fill
+from labctl.report.document import render_template
 from labctl.tour.show import highlighted_spans, shorten
 from labctl.tour.stop import ShownCommand, Visit
 
@@ -25,7 +25,7 @@ def handout(lab: Lab, visits: Sequence[Visit], form: str, *, picture: Picture | 
     It does not say how long commands took, so that two handouts of the same lab can be compared.
     """
     picture = picture or picture_of_model(lab)
-    return fill(
+    return render_template(
         Path(__file__).parent,
         f"handout.{form}.j2",
         lab=lab,

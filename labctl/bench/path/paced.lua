@@ -1,9 +1,9 @@
--- For wrk: requests at a fixed rate, and how long each took. Each thread has one connection and a timetable of its own.
+-- For wrk: requests at a fixed rate, and how long each took. Each thread has one connection and its own timetable.
 --
--- A request whose connection is still busy when its time comes is sent late, and its time counts from when it should have
--- been sent: a slow answer is charged with the wait that it causes (without that, a load generator asks less the slower
--- the server is, and does not see it: "coordinated omission"). A request that could be sent in time counts from when it
--- was sent, as wrk's timer, which only knows milliseconds, is no fault of the server.
+-- If the connection is still busy when a request is due, it is sent late, but its time counts from when it was due: a
+-- slow answer also delays what follows (otherwise the load generator would send less to a slow server and not notice:
+-- "coordinated omission"). If it can be sent in time, its time counts from when it is sent, as wrk's timer has a
+-- resolution of milliseconds.
 --
 -- usage: wrk -s paced.lua ... URL -- RATE_OF_ONE_THREAD
 local ffi = require("ffi")

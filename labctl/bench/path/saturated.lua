@@ -1,4 +1,4 @@
--- For wrk: as many requests as its connections can carry; only what was achieved is told.
+-- For wrk: as many requests as its connections can carry; prints only the totals.
 function done(summary)
   local errors = summary.errors
   io.write("labctl-total ", summary.duration, " ", summary.requests, " ",

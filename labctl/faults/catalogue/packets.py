@@ -1,4 +1,4 @@
-"""Faults in the way of packets: firewall rules, and packets that are too large."""
+"""Faults of packets: firewall rules, and an MTU that is too small."""
 
 from __future__ import annotations
 

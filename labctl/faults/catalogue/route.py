@@ -1,4 +1,4 @@
-"""Faults of routes: sessions stand, but a block does not get where it should."""
+"""Faults of routes: sessions are up, but packets for a block do not arrive."""
 
 from __future__ import annotations
 
