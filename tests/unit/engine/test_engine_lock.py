@@ -62,8 +62,8 @@ def test_who_only_looks_is_told_who_is_at_work_and_takes_nothing(holder: subproc
     files.ssh_key.write_bytes(new_ssh_key())
     files.known_hosts.write_text("")
     assert at_work(files.lock, Host()) == f"pid {holder.pid}: labctl up --workers 3"
-    words = f"another labctl is at work on this lab (pid {holder.pid}: labctl up --workers 3): "
-    words += "what fails may only not be done yet"
+    words = f"another labctl is working on this lab (pid {holder.pid}: labctl up --workers 3): "
+    words += "failures may be steps that have not run yet"
     for command in ("verify", "status"):
         line = [sys.executable, "-m", "labctl", "-C", str(tmp_path), command]
         done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
