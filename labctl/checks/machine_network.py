@@ -9,7 +9,7 @@ from labctl.checks.check import Outcome, failed, listed, passed
 from labctl.checks.facts import Facts, MachineFacts, MissingFact
 from labctl.checks.machine_packets import lab_nic
 from labctl.facts.fact import ParseError
-from labctl.facts.ip import Addresses, KernelRoute, LocalRoutes, Neighbours, Nic, Routes, Rules
+from labctl.facts.ip import Addresses, KernelRoute, LocalRoutes, Neighbours, Nic, Routes, Rules, is_pod_interface
 from labctl.facts.system import HostName, HostNames, Sysctls
 from labctl.model.lab import Lab, Machine
 
@@ -165,7 +165,7 @@ def forwarding(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
     """The node forwards packets to its pods: the switch for all, and the one of each interface on the way."""
     values = facts.on(machine.name)[Sysctls]
     nic = lab_nic(facts.on(machine.name), machine)
-    ways = [name for name in _interfaces(values, "forwarding") if name.startswith("cali") or (nic and name == nic.name)]
+    ways = [name for name in _interfaces(values, "forwarding") if is_pod_interface(name) or (nic and name == nic.name)]
     names = ["net.ipv4.ip_forward", *(f"net.ipv4.conf.{name}.forwarding" for name in ways)]
     off = [name for name in names if values.get(name, "unknown" if name == names[0] else "1") != "1"]
     if not off:
@@ -195,7 +195,7 @@ def arp_settings(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
         setting = f"net.ipv4.conf.{silent[0]}.arp_ignore"
         cause = f"{machine.name} does not answer ARP requests for its own address: {setting} is {values[setting]}"
         return failed(f"{setting} = {values[setting]}", cause, f"labctl ssh {machine.name} -- sysctl -w {setting}=0")
-    pods = [name for name in _interfaces(values, "proxy_arp") if name.startswith("cali")]
+    pods = [name for name in _interfaces(values, "proxy_arp") if is_pod_interface(name)]
     mute = [name for name in pods if values[f"net.ipv4.conf.{name}.proxy_arp"] != "1"]
     if mute:
         setting = f"net.ipv4.conf.{mute[0]}.proxy_arp"

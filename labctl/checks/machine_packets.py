@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from labctl.checks.check import Outcome, failed, listed, passed
 from labctl.checks.facts import Facts, MachineFacts, MissingFact
 from labctl.facts.fact import ParseError
-from labctl.facts.ip import Addresses, Nic, QueueingDisciplines
+from labctl.facts.ip import Addresses, Nic, QueueingDisciplines, is_pod_interface
 from labctl.facts.nftables import DropRule, DropRules
 from labctl.facts.sockets import Listeners
 from labctl.facts.system import StoppedProcesses, Sysctls
@@ -119,7 +119,7 @@ def mtu(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
     narrow = [
         item
         for item in facts.on(machine.name)[Addresses]
-        if item.name.startswith("cali") and item.mtu < nic.mtu - _TUNNEL
+        if is_pod_interface(item.name) and item.mtu < nic.mtu - _TUNNEL
     ]
     if nic.mtu >= largest and not narrow:
         return passed(f"{nic.mtu} on {nic.name}")

@@ -13,6 +13,14 @@ from labctl.facts.fact import Fact, TextFact
 from labctl.facts.json_output import read_as, read_objects
 
 
+def is_pod_interface(name: str) -> bool:
+    """Whether a node's interface is the node's end of a pod's link.
+
+    Felix makes calico_tmp_A and calico_tmp_B for a moment when it starts (projectcalico/calico 3.32, felix).
+    """
+    return name.startswith("cali") and not name.startswith("calico_tmp")
+
+
 @dataclass(frozen=True, slots=True)
 class Nic:
     """One network interface.

@@ -9,6 +9,8 @@ from labctl.facts.fact import Fact
 
 _QUOTED = re.compile(r'"(?:\\.|[^"\\])*"')
 _SAVED_TABLE = re.compile(r"^\*\w+$")
+# A condition, not what the rule does: nft(8), "conntrack expressions".
+_CONDITION = re.compile(r"\bct status (?:!= |== )?\S+(?:, ?\S+)*")
 _OPENING = re.compile(r"^(table|chain)\s+(.*?)\s*\{$")
 _NFT_VERDICT = re.compile(
     r"(?:^|\s)(?:drop|reject|queue|synproxy|notrack|redirect|masquerade|tproxy"
@@ -36,7 +38,7 @@ class DropRule:
     @property
     def effect(self) -> str:
         """What it does with packets."""
-        return "changes" if _CHANGES.search(_QUOTED.sub('""', self.text)) else "drops"
+        return "changes" if _CHANGES.search(_without_conditions(self.text)) else "drops"
 
     @property
     def ports(self) -> frozenset[int]:
@@ -81,6 +83,11 @@ def parse_drop_rules(text: str) -> tuple[DropRule, ...]:
     return (*_from_nft(listed), *_from_save(saved))
 
 
+def _without_conditions(rule: str) -> str:
+    """A rule without quoted text and without conditions that name a verdict."""
+    return _CONDITION.sub("", _QUOTED.sub('""', rule))
+
+
 def _from_nft(lines: list[str]) -> list[DropRule]:
     found = []
     table = chain = ""
@@ -92,7 +99,7 @@ def _from_nft(lines: list[str]) -> list[DropRule]:
             else:
                 chain = opening[2]
             continue
-        bare = _QUOTED.sub('""', line)
+        bare = _without_conditions(line)
         if chain and (_NFT_POLICY.search(bare) or _NFT_VERDICT.search(bare)):
             found.append(DropRule(table, chain, line))
     return found

@@ -4,7 +4,9 @@
 
 from __future__ import annotations
 
+import gzip
 import subprocess
+from pathlib import Path
 
 import firewall_dumps as dumps
 import pytest
@@ -29,6 +31,23 @@ def test_what_kubernetes_and_calico_write_is_their_own(backend: str, at_least: i
     rules = parse_drop_rules(BACKENDS[backend])
     assert [str(rule) for rule in rules if not is_own(rule)] == []
     assert len(rules) >= at_least
+
+
+def test_what_a_real_node_lists_is_their_own() -> None:
+    """`nft list ruleset` of a worker with Kubernetes 1.36.2 and Calico 3.32.1 (iptables-nft)."""
+    recorded = Path(__file__).with_name("calico-3.32.1-nft-ruleset.txt.gz")
+    rules = parse_drop_rules(gzip.decompress(recorded.read_bytes()).decode())
+    assert [str(rule) for rule in rules if not is_own(rule)] == []
+    assert len(rules) >= 10
+
+
+def test_a_condition_is_no_verdict() -> None:
+    assert parse_drop_rules(nft("ip mine", "c", "ct status dnat counter packets 0 bytes 0 jump other")) == ()
+    assert parse_drop_rules(nft("ip mine", "c", "ct status != dnat,snat accept")) == ()
+    (rule,) = parse_drop_rules(nft("ip mine", "c", "ct status dnat drop"))
+    assert rule.effect == "drops"
+    (rule,) = parse_drop_rules(nft("ip mine", "c", "ct status dnat dnat to 192.0.2.1"))
+    assert rule.effect == "changes"
 
 
 def nft(table: str, chain: str, rule: str) -> str:

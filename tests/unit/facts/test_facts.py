@@ -24,6 +24,7 @@ from labctl.facts.ip import (
     Routes,
     Rule,
     Rules,
+    is_pod_interface,
 )
 from labctl.facts.nftables import parse_drop_rules
 from labctl.facts.sockets import Listener, Listeners
@@ -386,3 +387,8 @@ def test_sessions() -> None:
         BgpSession("worker3", "down", "12:25:03.121", "Down", IPv4Address("127.0.0.4"), 65001, 65000, "", 0, 0, 0),
     )
     assert [session.words for session in sessions] == ["Established", "Idle  BGP Error: Bad peer AS", "down (disabled)"]
+
+
+def test_felix_s_temporary_interfaces_are_no_pods() -> None:
+    assert is_pod_interface("cali788587350ae")
+    assert not any(map(is_pod_interface, ("calico_tmp_A", "calico_tmp_B", "eth0")))
