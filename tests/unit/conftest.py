@@ -1,12 +1,15 @@
-"""Labs that the tests of several rooms start from."""
+"""The guard that keeps unit tests away from the host, and labs that the tests of several rooms start from."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import os
+import signal
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from support.guard import Guard, guarded
 
 from labctl.config import Overrides
 from labctl.model.lab import Lab, Provider
@@ -17,6 +20,34 @@ MakeLab = Callable[..., Lab]
 # A busy machine is no fault of the product: no property test asserts speed.
 settings.register_profile("labctl", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("labctl")
+
+
+# What a test, and the programs that it starts, see of the caller's environment.
+MARKS = ("real_program", "host_file", "network")
+ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "CNI_PATH", "PYTHONPATH", "TMPDIR", "PYTEST_XDIST_WORKER")
+
+
+@pytest.fixture(autouse=True)
+def host_is_out_of_reach(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    """Refuse what reaches for the real host, and fail the test that tried. A test says what it needs all the same:
+
+    ``@pytest.mark.real_program("bash")``: it starts this program. ``@pytest.mark.host_file("/proc")``: it reads this.
+    ``@pytest.mark.network("192.0.2.0/24")``: it makes this network, in a network namespace of its own.
+    """
+    folder = tmp_path_factory.mktemp("home")
+    marks = {name: [word for mark in request.node.iter_markers(name) for word in mark.args] for name in MARKS}
+    guard = Guard(*(tuple(marks[name]) for name in MARKS), log=folder / "refused")
+    for name in set(os.environ) - set(ENVIRONMENT):
+        monkeypatch.delenv(name)
+    for name, value in {"HOME": str(folder), "LANG": "C.UTF-8", **guard.environment()}.items():
+        monkeypatch.setenv(name, value)
+    # Ctrl-C counts, also where the tests themselves were started with it ignored (nohup, a shell's background job).
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    with guarded(guard):
+        yield
+    assert not guard.all_refused(), "reached for the real host: " + "; ".join(sorted(guard.all_refused()))
 
 
 @pytest.fixture(scope="session")

@@ -33,7 +33,7 @@ class BesideLab:
         Raises HostError if no network is free.
         """
         self.folder = files.bench / word
-        text = settings(files.config.read_text() if files.config.exists() else "", lab, word, workers)
+        text = settings(files.config.read_text() if files.config.exists() else "", lab, word, workers, Host())
         write_atomically(self.folder / "labctl.yaml", text.encode())
         self.lab = load_lab(self.folder)
         self.files = LabDirectory(self.folder.resolve())
@@ -61,7 +61,7 @@ def beside(lab: Lab, files: LabDirectory, word: str, *, workers: int | None = No
         own.folder.rmdir()
 
 
-def settings(text: str, lab: Lab, word: str, workers: int | None) -> str:
+def settings(text: str, lab: Lab, word: str, workers: int | None, host: Host) -> str:
     """The user's labctl.yaml with another name, free networks, and as many workers as are wanted.
 
     Raises HostError if no network is free.
@@ -69,7 +69,7 @@ def settings(text: str, lab: Lab, word: str, workers: int | None) -> str:
     yaml = YAML()
     document = yaml.load(text) or {}
     network = document.setdefault("network", {}) or {}
-    taken = [route.network for route in host_routes(Host())] + [lab.network.subnet, lab.network.service_cidr]
+    taken = [route.network for route in host_routes(host)] + [lab.network.subnet, lab.network.service_cidr]
     subnet = free_network(lab.network.subnet, taken)
     network["subnet"] = str(subnet)
     network["service_cidr"] = str(free_network(lab.network.service_cidr, [*taken, lab.network.pod_cidr, subnet]))

@@ -20,6 +20,8 @@ from labctl.box.spec import FILES
 from labctl.errors import BoxError
 from labctl.host.host import Host
 
+pytestmark = pytest.mark.real_program("bash", "shellcheck")
+
 OVF = "{http://schemas.dmtf.org/ovf/envelope/1}"
 
 

@@ -10,6 +10,8 @@ import pytest
 from labctl.box.build import description, install, vagrant_box
 from labctl.box.spec import FILES, ON_MACHINES, BoxSpec
 
+pytestmark = pytest.mark.real_program("bash")
+
 
 def members(data):
     with tarfile.open(fileobj=io.BytesIO(data)) as tar:

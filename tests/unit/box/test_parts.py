@@ -9,6 +9,8 @@ from labctl.errors import BoxError
 from labctl.host.host import Host
 from labctl.scheduler import LineEvent, State, StateEvent, TaskName
 
+pytestmark = pytest.mark.real_program("cat", "echo", "false", "sh", "sleep", "true")
+
 
 def build(parts, folder, wanted, on_event=lambda event: None):
     return build_parts(parts, wanted, folder, on_event, Host())
@@ -99,6 +101,7 @@ def test_a_failure_ends_the_others_commands(tmp_path):
     assert list((tmp_path / "p").iterdir()) == []
 
 
+@pytest.mark.host_file("/proc")
 def test_ctrl_c_ends_the_commands_and_their_children(tmp_path):
     child = tmp_path / "child"
 

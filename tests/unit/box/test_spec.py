@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from labctl.box import spec
 from labctl.box.spec import BoxSpec, code_digest, digest_of, files_digest
 
+pytestmark = pytest.mark.real_program("python")
+
 SPEC = BoxSpec("amd64")
 
 

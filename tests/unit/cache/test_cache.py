@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from cache_publishers import free_port
-from support.fake_host import FakeHost
+from support.fake_host import fake_host
 from support.upstream_publishers import CONTROLLER, CORE, RELEASE, Publishers
 
 from labctl.box.oci import CONFIG, Entry, image, layer_tar
@@ -29,6 +29,8 @@ from labctl.host.internet import host_internet
 from labctl.model.lab import Internet, Lab
 from labctl.sources.upstream import upstreams
 from labctl.steps.values import FETCH
+
+pytestmark = pytest.mark.real_program("bash", "sleep")
 
 LOOPBACK = IPv4Address("127.0.0.1")
 KUBEADM = """#!/bin/sh
@@ -258,10 +260,10 @@ def test_nothing_outside_of_the_folder_is_served(cache: Path) -> None:
 
 
 def test_a_folder_is_served_on_the_lab_s_network_and_offline_nothing_else_is_asked(
-    make_lab: Callable[[str], Lab],
+    make_lab: Callable[[str], Lab], tmp_path: Path
 ) -> None:
     mirror = "calico: 'http://m.example', cache: /srv/cache, offline: true"
     lab = make_lab(f"source: upstream\nnetwork: {{subnet: 192.168.74.0/24}}\nsources: {{{mirror}}}\n")
     assert (lab.mirrors.cache, lab.mirrors.folder) == ("http://192.168.74.1:8950", "/srv/cache")
     assert {source.url.partition("/")[2].split("/")[1] for source in upstreams(lab)} == {"192.168.74.1:8950"}
-    assert host_internet(lab, FakeHost(environment={"http_proxy": "http://proxy:1"})) == Internet()
+    assert host_internet(lab, fake_host(tmp_path, environment={"http_proxy": "http://proxy:1"})) == Internet()

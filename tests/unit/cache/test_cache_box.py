@@ -23,6 +23,8 @@ from labctl.errors import CacheError
 from labctl.host.host import Host
 from labctl.model.lab import Lab
 
+pytestmark = pytest.mark.real_program("bash", "vagrant")
+
 LOOPBACK = IPv4Address("127.0.0.1")
 VERSION = "202510.26.0"
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -17,6 +18,8 @@ from made_facts import make_facts, make_lab
 
 from labctl.checks.verify import judge_facts
 from labctl.facts.certificates import Certificates, certificates_command
+
+pytestmark = pytest.mark.real_program("sh")
 
 BEGIN = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 END = BEGIN + timedelta(days=10)

@@ -30,6 +30,8 @@ from labctl.facts.fact import ParseError
 from labctl.host.command import CommandResult
 from labctl.model.lab import Lab, Provider
 
+pytestmark = pytest.mark.real_program("sh")
+
 LESSON = Lesson("it fails.", "it is broken.", "Repair it.")
 
 

@@ -24,6 +24,8 @@ from labctl.secrets.store import SecretStore
 from labctl.steps.templates import render_template, templates_folder
 from labctl.watch import follower
 
+pytestmark = pytest.mark.real_program("bash", "sh")
+
 LAB = make_lab()
 AUTHORITY = "/etc/kubernetes/pki/ca.crt"
 

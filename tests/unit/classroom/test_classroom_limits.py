@@ -14,6 +14,8 @@ from labctl.host.cgroups import Usage, usage
 from labctl.host.host import Host
 from labctl.steps.tree import render_tree
 
+pytestmark = pytest.mark.real_program("bash")
+
 LIMITED = "name: held\nlimits: {memory: 2048, cpus: 1.5}\n"
 
 

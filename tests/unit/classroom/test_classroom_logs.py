@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pytest
 from ssh_server import Behaviour, ssh_server
 
 from labctl.cli.app import Application
@@ -14,6 +15,8 @@ from labctl.cli.teach.class_group import on_seats
 from labctl.errors import LabctlError
 from labctl.log import logged
 from labctl.ssh.connections import Connections
+
+pytestmark = pytest.mark.real_program("sh")
 
 SEATS = ["seat01", "seat02", "seat03"]
 

@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 from ssh_server import ssh_server
+from support.fake_host import fake_host
 
-import labctl
+from labctl.cli.app import Application
 from labctl.cli.main import cli
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Machine
@@ -23,7 +24,6 @@ Run = Callable[..., Result]
 def lab_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabDirectory:
     """A folder in which ``up`` left the files that other commands read; the working directory."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(Path(labctl.__file__).parent.parent))  # for labctl as a process of its own
     (tmp_path / "labctl.yaml").write_text("provider: lxc\n")
     files = LabDirectory(tmp_path.resolve())
     files.ssh_key.parent.mkdir(parents=True)
@@ -34,13 +34,14 @@ def lab_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> LabDirectory:
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs one command line of labctl."""
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Runs one command line of labctl, on a host without programs and without labs."""
     for name in ("LABCTL_DIRECTORY", "NO_COLOR"):
         monkeypatch.delenv(name, raising=False)
 
     def runner(*words: str, stdin: bytes = b"", env: dict[str, str] | None = None) -> Result:
-        return CliRunner().invoke(cli, list(words), input=stdin, env=env)
+        host = fake_host(tmp_path_factory.mktemp("host"))
+        return CliRunner().invoke(cli, list(words), input=stdin, env=env, obj=Application(_host=host))
 
     return runner
 

@@ -11,12 +11,15 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
+from support.labctl_process import labctl_command
 
 from labctl.cli.commands import COMMANDS
 from labctl.cli.main import cli
 from labctl.cli.output import duration
 from labctl.faults.state import AppliedFault, save
 from labctl.lab_directory import LabDirectory
+
+pytestmark = pytest.mark.real_program("bash", "python", "script")
 
 
 def completed(line: str, folder: Path) -> list[str]:
@@ -96,15 +99,14 @@ def test_every_command_has_examples() -> None:
     assert [name for name, row in COMMANDS.items() if not row.examples] == []
 
 
-def test_no_hint_where_nobody_sits_at_a_terminal(lab_folder: LabDirectory) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "labctl", "plan"], cwd=lab_folder.base, capture_output=True, text=True, check=False
-    )
+def test_no_hint_where_nobody_sits_at_a_terminal(lab_folder: LabDirectory, tmp_path: Path) -> None:
+    line = labctl_command(tmp_path, "plan")
+    done = subprocess.run(line, cwd=lab_folder.base, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_a_hint_at_a_terminal(lab_folder: LabDirectory) -> None:
-    command = f"{shlex.quote(sys.executable)} -m labctl"
+def test_a_hint_at_a_terminal(lab_folder: LabDirectory, tmp_path: Path) -> None:
+    command = shlex.join(labctl_command(tmp_path))
     for words, hint in (("plan", True), ("-q plan", False), ("plan --output json", True)):
         line = ["script", "-qec", f"{command} {words} >/dev/null", "/dev/null"]
         done = subprocess.run(line, cwd=lab_folder.base, capture_output=True, text=True, check=False, timeout=60)

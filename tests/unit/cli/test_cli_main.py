@@ -10,6 +10,8 @@ from labctl.cli.main import with_system_programs
 from labctl.config.schema import Config
 from labctl.errors import ConfigError, RemoteError
 
+pytestmark = pytest.mark.real_program("bash")
+
 
 def test_version(run):
     assert run("--version").output == f"labctl {__version__}\n"

@@ -15,6 +15,9 @@ import pytest
 
 from labctl.host.threads import InterruptiblePool
 
+# As labctl ends, it looks in /proc for what it started.
+pytestmark = [pytest.mark.real_program("python", "sh", "sleep"), pytest.mark.host_file("/proc")]
+
 PREAMBLE = "import sys; from labctl.cli.main import main; import labctl.cli.app as app\n"
 
 

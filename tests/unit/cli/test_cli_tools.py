@@ -1,4 +1,8 @@
+import pytest
+
 from labctl.lab_directory import LabDirectory
+
+pytestmark = pytest.mark.real_program("sh")
 
 KUBECTL = "kubectl KUBECONFIG=/etc/kubernetes/admin.conf\n"
 

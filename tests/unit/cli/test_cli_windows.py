@@ -10,8 +10,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.guard import child_environment
 
-import labctl
+pytestmark = pytest.mark.real_program("python")
 
 PRELUDE = """
 import os, shutil, signal, socket, sys, types
@@ -32,8 +33,10 @@ shutil.which = lambda name, *_, **__: next(filter(os.path.isfile, (f"{folder}/{n
 def refuse(*_):
     raise ConnectionRefusedError("refused")
 socket.socket.connect = refuse
+from pathlib import Path
+from labctl.cli.app import Application
 from labctl.host.host import Host
-Host.exists, Host.read = lambda *_: False, lambda *_: ""
+Application.host = Host(root=Path("../root").resolve())
 sys.argv[0] = "labctl"
 from labctl.__main__ import main
 main()
@@ -41,6 +44,7 @@ main()
 CONFIG = "name: windows\nprovider: virtualbox\nsource: upstream\nnetwork: {subnet: 192.0.2.0/24}\nworkers: 1\n"
 
 
+@pytest.mark.host_file("/proc")  # what it started is found there, and ended
 @pytest.mark.parametrize(
     ("command", "status", "said"),
     [
@@ -54,6 +58,7 @@ CONFIG = "name: windows\nprovider: virtualbox\nsource: upstream\nnetwork: {subne
     ],
 )
 def test_a_command(tmp_path: Path, command: str, status: int, said: str) -> None:
+    (tmp_path / "root").mkdir()
     (tmp_path / "lab").mkdir()
     (tmp_path / "lab/labctl.yaml").write_text(CONFIG)
     programs = {
@@ -65,10 +70,9 @@ def test_a_command(tmp_path: Path, command: str, status: int, said: str) -> None
     for name, script in programs.items():
         (tmp_path / "bin" / name).write_text(f"#!/bin/sh\n{script}\n")
         (tmp_path / "bin" / name).chmod(0o755)
-    environment = {
-        "PATH": f"{tmp_path}/bin:/usr/bin:/bin", "HOME": str(tmp_path), "LABCTL_CACHE": str(tmp_path / "cache"),
-        "COLUMNS": "200", "PYTHONPATH": str(Path(labctl.__file__).parent.parent),
-    }  # fmt: skip
+    environment = child_environment(
+        PATH=f"{tmp_path}/bin:/usr/bin:/bin", LABCTL_CACHE=str(tmp_path / "cache"), COLUMNS="200"
+    )
     done = subprocess.run(
         [sys.executable, "-c", PRELUDE, *command.split()],
         cwd=tmp_path / "lab", env=environment, capture_output=True, text=True, timeout=60, check=False,

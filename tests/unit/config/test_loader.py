@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from support.fake_host import FakeHost
 
 from labctl.config import Overrides, parse
 from labctl.config.init_text import init_text
@@ -14,7 +15,8 @@ from labctl.providers.load import load_lab
 
 
 def lab_of(folder: Path, chosen: Provider = Provider.LXC, **overrides) -> Lab:
-    return load_lab(folder, overrides=Overrides(**overrides), choose=lambda: chosen)
+    host = FakeHost(platform="linux")
+    return load_lab(folder, overrides=Overrides(**overrides), choose=lambda: chosen, host=host)
 
 
 def written(folder: Path, text: str | bytes) -> Path:

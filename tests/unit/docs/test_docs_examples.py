@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 from support.examples import copy_with, examples
 
+pytestmark = pytest.mark.real_program("bash", "python")
+
 NAMES = ["step", "check", "fault", "provider"]
 
 

@@ -15,6 +15,8 @@ from tools.reference import pages as made_pages
 
 import labctl
 
+pytestmark = pytest.mark.real_program("bash")
+
 
 @pytest.mark.parametrize("name", sorted(made_pages()))
 def test_a_reference_page_is_what_the_code_says(name):

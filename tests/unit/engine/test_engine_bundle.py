@@ -15,6 +15,8 @@ from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
 from labctl.steps.prepare import prepare
 
+pytestmark = pytest.mark.real_program("bash")
+
 
 @pytest.fixture
 def folders(tmp_path: Path) -> tuple[Path, Path]:

@@ -10,17 +10,28 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from support.fake_host import fake_host
 
-import labctl
+from labctl.checks.facts import HostFacts
+from labctl.cli.app import Application
+from labctl.cli.main import cli
 from labctl.engine.lock import at_work, lab_lock
 from labctl.errors import ExitCode, LockedError
+from labctl.host.command import CommandResult
 from labctl.host.host import Host
+from labctl.host.processes import Process
 from labctl.lab_directory import LabDirectory
 from labctl.secrets.ssh_keys import new_ssh_key
+
+pytestmark = pytest.mark.real_program("python", "sleep")
 
 HOLD = """
 import subprocess, sys, time
 from pathlib import Path
+from labctl.checks.facts import HostFacts
+from labctl.cli.app import Application
+from labctl.cli.main import cli
 from labctl.engine.lock import lab_lock
 with lab_lock(Path(sys.argv.pop(1))):
     child = subprocess.Popen(["sleep", "60"], stdout=subprocess.DEVNULL, close_fds=False)
@@ -32,9 +43,8 @@ with lab_lock(Path(sys.argv.pop(1))):
 @pytest.fixture
 def holder(tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
     """Another labctl that holds the lock, with a program of its own still running."""
-    environment = {**os.environ, "PYTHONPATH": str(Path(labctl.__file__).parent.parent)}
     command = [sys.executable, "-c", HOLD, str(tmp_path / ".labctl/lock"), "up", "--workers", "3"]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout
     child = int(process.stdout.readline())
     yield process
@@ -55,19 +65,21 @@ def test_the_second_is_told_who_holds_the_lab(holder: subprocess.Popen[str], tmp
     assert again.value.why == caught.value.why
 
 
-def test_who_only_looks_is_told_who_is_at_work_and_takes_nothing(holder: subprocess.Popen[str], tmp_path: Path) -> None:
+def test_who_only_looks_is_told_who_is_at_work_and_takes_nothing(
+    holder: subprocess.Popen[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "labctl.yaml").write_text("provider: lxc\nnetwork: {subnet: 192.0.2.0/24}\n")
     files = LabDirectory(tmp_path)
     files.ssh_key.parent.mkdir(parents=True)
     files.ssh_key.write_bytes(new_ssh_key())
     files.known_hosts.write_text("")
     assert at_work(files.lock, Host()) == f"pid {holder.pid}: labctl up --workers 3"
-    words = f"another labctl is working on this lab (pid {holder.pid}: labctl up --workers 3): "
-    words += "failures may be steps that have not run yet"
+    nothing = CommandResult("", 127, "", "", 0.0)
+    monkeypatch.setattr("labctl.checks.collect.ask_host", lambda *_: HostFacts(nothing, nothing))
     for command in ("verify", "status"):
-        line = [sys.executable, "-m", "labctl", "-C", str(tmp_path), command]
-        done = subprocess.run(line, capture_output=True, text=True, timeout=60, check=False)
-        assert words in done.stderr.splitlines(), done.stderr
+        host = fake_host(tmp_path, running=[Process(holder.pid, words=("python", "-m", "labctl"))])
+        done = CliRunner().invoke(cli, ["-C", str(tmp_path), command], obj=Application(_host=host))
+        assert f"pid {holder.pid}: labctl up --workers 3" in done.stderr, done.stderr
     holder.send_signal(signal.SIGKILL)
     holder.wait(10)
     assert at_work(files.lock, Host()) == "", "the note of a killed one says nothing"

@@ -18,6 +18,8 @@ from labctl.model.lab import Lab
 from labctl.providers.registry import provider_of
 from labctl.ssh.connections import Connections
 
+pytestmark = pytest.mark.real_program("sh")
+
 KUBECTL = "kubectl --kubeconfig /etc/kubernetes/admin.conf "
 
 

@@ -26,6 +26,8 @@ from labctl.ssh.connections import Connections
 from labctl.steps.catalogue import MACHINES, Step, step_named
 from labctl.steps.plan import Task
 
+pytestmark = pytest.mark.real_program("sh")
+
 # The machine's own script, small: a step is a file in steps/, and it is done if there is a file of its name in done/.
 RUN = """\
 cd "$(dirname "$0")"

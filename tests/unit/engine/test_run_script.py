@@ -10,6 +10,8 @@ import pytest
 from labctl.model.lab import Lab
 from labctl.steps.tree import machine_tree
 
+pytestmark = pytest.mark.real_program("bash")
+
 
 class Machine:
     """A folder as it is copied to a machine, and the state that ``run`` keeps."""

@@ -18,6 +18,8 @@ from labctl.checks.check import Layer
 from labctl.faults.catalogue import FAULTS
 from labctl.faults.fault import Fault, Method, apply_script, undo_script
 
+pytestmark = pytest.mark.real_program("bash")
+
 LAB = make_lab()
 TWO = make_lab(more="ingress: {count: 2}\n")
 IDS = {lab: [str(check.id) for check in all_checks(lab, make_facts(lab))] for lab in (LAB, TWO)}

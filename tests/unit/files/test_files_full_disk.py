@@ -29,6 +29,8 @@ from labctl.model.lab import Lab, Provider
 from labctl.secrets.lost import locked_out
 from labctl.steps.prepare import prepare
 
+pytestmark = pytest.mark.real_program("unshare")
+
 BEFORE = "workers: 1\n"
 # Longer by many blocks, so that a file written over where it stands would be cut off.
 AFTER = "workers: 3\nbgp: {password: true}\napp: {host: other.local}\n" + 500 * "# some words of the teacher's own\n"

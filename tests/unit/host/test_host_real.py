@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,23 +63,25 @@ def test_what_a_program_says(tmp_path: Path) -> None:
     assert [host.ask([name], 0.3) for name in ("none", "bad", "slow")] == [None, None, None]
 
 
+@pytest.mark.host_file("/proc")
 def test_processes_are_listed_and_ended(tmp_path: Path) -> None:
     host = programs(tmp_path, stubborn='trap "" TERM; echo ready; while :; do sleep 0.1; done', polite="exec sleep 60")
-    with (
-        host.start(["polite"]) as polite,
-        host.start(["polite"]) as other,
-        host.start(["stubborn"], folder=tmp_path, stdout=subprocess.PIPE, new_session=True) as stubborn,
-    ):
+    with ExitStack() as stack:
+        polite, other = (stack.enter_context(host.start(["polite"])) for _ in range(2))
+        streams = {"stdout": subprocess.PIPE, "new_session": True}
+        stubborn = stack.enter_context(host.start(["stubborn"], folder=tmp_path, **streams))
+        for process in (polite, other, stubborn):
+            stack.callback(process.kill)
         assert stubborn.stdout is not None
         stubborn.stdout.readline()
         assert os.getsid(stubborn.pid) == stubborn.pid
         children = {child.pid: child for child in host.children()}
         assert {polite.pid, other.pid, stubborn.pid} <= set(children)
         listed = {process.pid: process for process in host.processes()}
-        process = listed[stubborn.pid]
-        assert process.words[-1] == str(tmp_path / "stubborn")
-        assert (process.folder, process.environment["COLOR"]) == (str(tmp_path), "red")
-        host.end([listed[polite.pid], process], grace=0.3)
+        found = listed[stubborn.pid]
+        assert found.words[-1] == str(tmp_path / "stubborn")
+        assert (found.folder, found.environment["COLOR"]) == (str(tmp_path), "red")
+        host.end([listed[polite.pid], found], grace=0.3)
         assert not {polite.pid, stubborn.pid} & {child.pid for child in host.children()}
         host.end([replace(children[other.pid], started=1.0), Process(2**22 + 1)], grace=0)  # others, by now
         assert other.poll() is None
@@ -86,6 +89,7 @@ def test_processes_are_listed_and_ended(tmp_path: Path) -> None:
         assert other.pid not in {child.pid for child in host.children()}
 
 
+@pytest.mark.host_file("/proc/meminfo")
 def test_figures_of_this_host() -> None:
     host = Host()
     total, free = host.memory()

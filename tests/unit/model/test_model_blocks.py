@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from labctl.model.blocks import _start_table, blocks_for
 
+pytestmark = pytest.mark.real_program("python")
+
 POOL = IPv4Network("172.16.0.0/16")
 
 

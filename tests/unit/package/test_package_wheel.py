@@ -16,6 +16,8 @@ import pytest
 
 import labctl
 
+pytestmark = pytest.mark.real_program("python")
+
 # Where an import comes from, if its name does not say: pydantic and jinja2 require the last two themselves.
 DISTRIBUTIONS = {
     "vagrant": "python-vagrant",

@@ -22,6 +22,8 @@ from labctl.providers.registry import provider_of
 from labctl.providers.vagrant import Vagrant
 from labctl.steps.prepare import prepare
 
+pytestmark = pytest.mark.real_program("bash", "python", "timeout")
+
 # Notes how it was called in calls.json, then does what the test says.
 NOTE = """\
 #!{python}
@@ -208,6 +210,7 @@ def test_an_index_that_vagrant_would_stumble_over_is_dropped(
 
 
 @pytest.mark.parametrize("platform", ["linux", "darwin"])
+@pytest.mark.host_file("/proc")
 def test_a_vagrant_that_hangs_is_ended_and_says_how_long_it_was_waited_for(
     programs: StandIns, files: LabDirectory, article_lab: Lab, platform: str
 ) -> None:

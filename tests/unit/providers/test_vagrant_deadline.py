@@ -12,6 +12,9 @@ import pytest
 
 from labctl.providers.vagrant_deadline import with_deadline
 
+# What is ended is found by looking through all processes.
+pytestmark = [pytest.mark.real_program("python", "timeout", "sh"), pytest.mark.host_file("/proc")]
+
 
 def run(tmp_path: Path, script: str, seconds: int = 30) -> subprocess.CompletedProcess[str]:
     command = with_deadline(["sh", "-c", script], seconds, platform="darwin")

@@ -23,6 +23,12 @@ from ssh_server import SshServer, ssh_server
 from labctl.errors import RemoteError
 from labctl.ssh.connections import Connection
 
+pytestmark = [
+    pytest.mark.real_program("ip", "sh"),
+    pytest.mark.host_file("/run/netns"),
+    pytest.mark.network("198.51.100.0/24"),
+]
+
 T = TypeVar("T")
 HERE, THERE = "198.51.100.1", "198.51.100.2"
 CLONE_NEWNET = 0x40000000

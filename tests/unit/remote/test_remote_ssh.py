@@ -19,6 +19,8 @@ from labctl.errors import RemoteError
 from labctl.secrets.ssh_keys import new_ssh_key, ssh_public_key
 from labctl.ssh.connections import Connection, Connections
 
+pytestmark = pytest.mark.real_program("sh")
+
 NewServer = Callable[..., SshServer]
 
 

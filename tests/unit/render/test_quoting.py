@@ -28,6 +28,8 @@ from labctl.steps import quoting
 from labctl.steps.quoting import QuotingError
 from labctl.steps.templates import render_template
 
+pytestmark = pytest.mark.real_program("30-systemd-environment-d-generator", "bash", "bird", "birdc", "ruby")
+
 HOSTILE = [
     "",
     " ",

@@ -22,6 +22,8 @@ from labctl.steps.plan import make_plan
 from labctl.steps.prepare import prepare
 from labctl.steps.tree import render_tree
 
+pytestmark = pytest.mark.real_program("bash", "bird", "ruby", "shellcheck")
+
 JOIN_HASH = "sha256:" + "ab" * 32
 
 

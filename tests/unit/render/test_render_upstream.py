@@ -20,6 +20,8 @@ from labctl.model.lab import Internet, Lab
 from labctl.sources.upstream import DEFAULT_VERSIONS
 from labctl.steps.tree import Tree, render_tree
 
+pytestmark = pytest.mark.real_program("bash", "shellcheck")
+
 JOIN_HASH = "sha256:" + "ab" * 32
 LABS = {
     "lxc": "provider: lxc\n",

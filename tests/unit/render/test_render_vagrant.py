@@ -23,6 +23,8 @@ from labctl.providers.common_probes import has_plugin
 from labctl.steps.plan import make_plan
 from labctl.steps.prepare import prepare
 
+pytestmark = [pytest.mark.real_program("ruby", "vagrant"), pytest.mark.host_file("/usr/share/rubygems-integration")]
+
 BOX_FILE = Path("/var/cache/labctl/disks/0123456789ab/it's a.box")
 CONFIG = "name: my-lab\nworkers: 1\nmemory: {worker: 3000}\ncpus: {ingress: 3}\nnetwork: {subnet: 192.168.56.64/26}\n"
 MIRROR = Mirrors("", (("boxes", "http://boxes.example/b"),), "", offline=False)

@@ -20,6 +20,8 @@ import labctl
 from labctl.model.lab import Lab, Provider
 from labctl.steps.tree import Tree, render_tree
 
+pytestmark = pytest.mark.real_program("bird", "shellcheck", "systemd-analyze")
+
 JOIN_HASH = "sha256:" + "ab" * 32
 LABS = {
     "the article's": "",

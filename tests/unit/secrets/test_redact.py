@@ -16,6 +16,8 @@ from labctl.model.lab import Lab
 from labctl.secrets.redact import Redactor, known_secrets
 from labctl.secrets.store import SecretStore
 
+pytestmark = pytest.mark.real_program("python")
+
 
 @pytest.fixture(scope="module")
 def secrets(make_lab: Callable[..., Lab], tmp_path_factory: pytest.TempPathFactory) -> Path:

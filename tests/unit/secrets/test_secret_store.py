@@ -26,6 +26,8 @@ from labctl.secrets import pki
 from labctl.secrets.store import SecretStore
 from labctl.steps.tree import render_tree
 
+pytestmark = pytest.mark.real_program("bash", "openssl", "ssh-keygen")
+
 MakeLab = Callable[..., Lab]
 
 

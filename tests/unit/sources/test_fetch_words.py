@@ -16,6 +16,8 @@ from publisher import Publisher, publishing
 from labctl.model.lab import Mirrors
 from labctl.steps.templates import render_template, templates_folder
 
+pytestmark = pytest.mark.real_program("bash")
+
 CONTENT = bytes(range(256)) * 400
 SUM = hashlib.sha256(CONTENT).hexdigest()
 FETCH = {"attempts": 3, "patience": 1, "pause": 0, "slowest": 1000, "deadline": 8}

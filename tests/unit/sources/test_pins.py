@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.fake_host import fake_host
 
 from labctl.errors import LabctlError
 from labctl.lab_directory import LabDirectory
@@ -43,10 +44,10 @@ def test_the_first_sum_holds_and_another_is_refused_with_both(tmp_path: Path) ->
 
 
 def test_every_machine_is_told_and_no_step_is_done_again_for_it(make_lab: Callable[[str], Lab], tmp_path: Path) -> None:
-    lab, files = make_lab("source: upstream\n"), LabDirectory(tmp_path)
-    prepare(lab, files, box_file=None)
+    lab, files, host = make_lab("source: upstream\n"), LabDirectory(tmp_path / "lab"), fake_host(tmp_path)
+    prepare(lab, files, box_file=None, host=host)
     digests = (files.machines / "ingress/digests").read_bytes()
     add_pins(files.pins, {"https://h/a": "1" * 64}, "ingress")
-    changed = prepare(lab, files, box_file=None)
+    changed = prepare(lab, files, box_file=None, host=host)
     assert set(changed) == {PurePosixPath("machines", machine.name, "known-pins") for machine in lab.machines}
     assert (files.machines / "ingress/digests").read_bytes() == digests

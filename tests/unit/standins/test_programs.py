@@ -12,6 +12,8 @@ import pytest
 from labctl.model.lab import Lab
 from labctl.steps.tree import render_tree
 
+pytestmark = pytest.mark.real_program("python")
+
 MODULES = (
     "labctl.standins.calico.agent",
     "labctl.standins.calico.calicoctl",

@@ -12,6 +12,8 @@ from step_in_folder import StepInFolder
 from labctl.engine.bundle import FOLDER
 from labctl.model.lab import Lab
 
+pytestmark = pytest.mark.real_program("bash")
+
 # Each notes how it was called; kubeadm also what its file holds, who may read that, and what lies in its way.
 PROGRAMS = {
     "systemctl": "",

@@ -11,6 +11,8 @@ from step_in_folder import StepInFolder
 
 from labctl.model.lab import Lab
 
+pytestmark = pytest.mark.real_program("bash")
+
 # curl tells a newcomer who the cluster is once it was asked as often as the file says; kubeadm ends in the way that the
 # next line of its file says, and leaves half a worker behind.
 PROGRAMS = {

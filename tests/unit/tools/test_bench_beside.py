@@ -9,6 +9,7 @@ import pytest
 import yaml
 from hypothesis import given
 from hypothesis import strategies as st
+from support.fake_host import FakeHost
 from tools.bench.beside import free_network, settings
 from tools.bench.scale import Size, fits, growth
 
@@ -25,7 +26,7 @@ network:
 
 
 def test_the_users_settings_stay_but_for_name_networks_and_size(make_lab: Callable[..., Lab]) -> None:
-    found = yaml.safe_load(settings(TEXT, make_lab(TEXT), "scale", 7))
+    found = yaml.safe_load(settings(TEXT, make_lab(TEXT), "scale", 7, FakeHost()))
     network = found.pop("network")
     assert found == {
         "name": "lab-scale",
@@ -40,7 +41,7 @@ def test_the_users_settings_stay_but_for_name_networks_and_size(make_lab: Callab
 
 def test_the_lab_beside_one_without_settings_is_a_lab_too(make_lab: Callable[..., Lab]) -> None:
     lab = make_lab()
-    beside = make_lab(settings("", lab, "up", None))
+    beside = make_lab(settings("", lab, "up", None, FakeHost()))
     assert beside.name == f"{lab.name}-up"
     assert len(beside.workers) == len(lab.workers)
     assert not beside.network.subnet.overlaps(lab.network.subnet)
@@ -48,7 +49,7 @@ def test_the_lab_beside_one_without_settings_is_a_lab_too(make_lab: Callable[...
 
 def test_the_address_that_two_ingress_machines_share_moves_with_the_network(make_lab: Callable[..., Lab]) -> None:
     text = "ingress: {count: 2, vip: 192.168.50.20}"
-    beside = make_lab(settings(text, make_lab(text), "up", None))
+    beside = make_lab(settings(text, make_lab(text), "up", None, FakeHost()))
     assert beside.vip is not None
     assert beside.vip.address in beside.network.subnet
     assert len(beside.ingresses) == 2
@@ -56,7 +57,7 @@ def test_the_address_that_two_ingress_machines_share_moves_with_the_network(make
 
 def test_a_long_name_stays_a_name(make_lab: Callable[..., Lab]) -> None:
     lab = make_lab(f"name: {'a' * 40}")
-    assert len(make_lab(settings("", lab, "scale", None)).name) == 40
+    assert len(make_lab(settings("", lab, "scale", None, FakeHost())).name) == 40
 
 
 @given(st.lists(st.integers(0, 255), max_size=40), st.integers(0, 200))

@@ -21,6 +21,8 @@ from labctl.tour.runner import TourDisplay, TourRunner
 from labctl.tour.stops import STOPS
 from labctl.tour.tasks import CONFIG, TASKS, reset_bird_conf
 
+pytestmark = pytest.mark.real_program("bird", "python", "sh")
+
 # What a student types, as the recorded tour ran it.
 RECORDED = {
     "nodes": ("controlplane", "env KUBECONFIG=/etc/kubernetes/admin.conf kubectl get nodes"),

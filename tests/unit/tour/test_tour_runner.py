@@ -13,6 +13,8 @@ from labctl.model.lab import Source
 from labctl.tour.runner import TourRunner, run_tour, stop_index
 from labctl.tour.stop import Stop, birdc, kubectl, on_host, shell
 
+pytestmark = pytest.mark.real_program("sh")
+
 
 class Fake:
     """Answers with the command itself; raises what it is told to for a command."""

@@ -20,6 +20,8 @@ from labctl.watch import follow as following
 from labctl.watch.follow import LatestFacts, Query, follow
 from labctl.watch.follower import Bird
 
+pytestmark = pytest.mark.real_program("bird", "birdc", "sh")
+
 PATIENCE = 20.0
 
 

@@ -27,6 +27,9 @@ from labctl.watch.changes import Event
 from labctl.watch.server import Panels, listen, make_server
 from labctl.watch.view import Verdict, View, make_view
 
+# As it ends, it looks there for what it started.
+pytestmark = [pytest.mark.real_program("python"), pytest.mark.host_file("/proc")]
+
 LAB = make_lab()
 EVIL = "<script>alert(1)</script>"
 

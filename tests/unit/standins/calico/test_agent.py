@@ -17,6 +17,8 @@ from labctl.standins.calico.cni import blocks_in
 from ..fake_api import CALICO, NODES, FakeApi, until
 from .namespaces import need
 
+pytestmark = pytest.mark.real_program("bird", "birdc", "ip", "nsenter", "python")
+
 
 class _Api(BaseHTTPRequestHandler):
     """Answers every question with a list whose metadata is no map."""
@@ -93,7 +95,7 @@ def test_an_answer_that_is_cut_off_is_asked_for_again(tmp_path: Path, kubeconfig
 
 def test_an_agent_from_its_first_block_to_its_second(tmp_path: Path) -> None:
     """With an API on a real socket: what the agent claims, writes and annotates."""
-    need("bird", "ip")
+    need("bird", "birdc", "ip")
     api = FakeApi()
     api.put(NODES, {"metadata": {"name": "worker1"}})
     running = agent(tmp_path, api.kubeconfig(tmp_path / "kubeconfig"))

@@ -16,7 +16,7 @@ from labctl.standins.errors import BirdError
 from .conftest import NODES
 from .namespaces import Namespaces, namespaces, need, run, wait
 
-pytestmark = pytest.mark.root
+pytestmark = [pytest.mark.root, pytest.mark.real_program("bird", "birdc", "ip", "python")]
 
 BLOCKS = {"controlplane": "172.16.49.64/26", "worker1": "172.16.235.128/26", "worker2": "172.16.189.64/26"}
 INGRESS = """

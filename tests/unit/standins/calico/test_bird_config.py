@@ -17,6 +17,8 @@ from labctl.standins.calico.sessions import Snapshot, sessions_of
 
 from .conftest import make_node
 
+pytestmark = pytest.mark.real_program("bird")
+
 GOLDEN = Path(__file__).parent / "golden"
 BLOCKS = (IPv4Network("172.16.235.128/26"),)
 SECOND_BLOCK = IPv4Network("172.16.235.192/26")

@@ -18,6 +18,8 @@ from labctl.standins.calico import cni
 
 from .namespaces import Namespaces, namespaces, need
 
+pytestmark = [pytest.mark.real_program("ip", "nsenter", "python"), pytest.mark.network("172.16.0.0/12")]
+
 BLOCK, SECOND = IPv4Network("172.16.235.128/26"), IPv4Network("172.16.235.192/26")
 ENVIRONMENT = {"CNI_CONTAINERID": "c1", "CNI_IFNAME": "eth0", "CNI_PATH": "/none", "CNI_NETNS": "/run/netns/x"}
 

@@ -26,6 +26,8 @@ from labctl.standins.controller.configuration import (
 from labctl.standins.controller.routing import Backend, Route, Routing, Server
 from labctl.standins.errors import ConfigurationError
 
+pytestmark = pytest.mark.real_program("haproxy")
+
 GOLDEN = Path(__file__).parent / "haproxy.golden.cfg"
 LISTEN = Listen("0.0.0.0", "", 80, 443, 1024, 1042, 10000)
 PATHS = Paths(

@@ -32,6 +32,8 @@ from ..fake_api import (
 )
 from .running import Pod, RunningController, running_controller
 
+pytestmark = pytest.mark.real_program("python")
+
 BACKEND = "default_svc_app_port-1"
 DOWN = "status 503"
 FORCED = 1  # bit of srv_admin_state: taken out of service (HAProxy, Management Guide, "show servers state")

@@ -15,6 +15,8 @@ from labctl.standins.controller.__main__ import followed_resources
 from labctl.standins.controller.annotations import backend_options, unknown_annotations
 from labctl.steps.templates import render_template, templates_folder
 
+pytestmark = pytest.mark.real_program("systemd-analyze")
+
 
 def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
     if not shutil.which("systemd-analyze"):
