@@ -243,20 +243,6 @@ def _absolute(path: str) -> str:
     return os.path.abspath(path)  # noqa: PTH100
 
 
-def _modules() -> tuple[str, ...]:
-    """Where Python looks for modules."""
-    return tuple(_absolute(folder) for folder in sys.path if folder)
-
-
-def _text(words: object) -> str:
-    return os.fsdecode(words) if isinstance(words, str | bytes | os.PathLike) else ""
-
-
-def _absolute(path: str) -> str:
-    """Without following links, which would be another look at the disk."""
-    return os.path.abspath(path)  # noqa: PTH100
-
-
 def _is_below(place: str, folders: tuple[str, ...]) -> bool:
     return place in folders or place.startswith(tuple(folder + os.sep for folder in folders))
 

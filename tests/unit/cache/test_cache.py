@@ -13,8 +13,8 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-from cache_publishers import free_port
 from support.fake_host import fake_host
+from support.publisher import free_port
 from support.upstream_publishers import CONTROLLER, CORE, RELEASE, Publishers
 
 from labctl.box.oci import CONFIG, Entry, image, layer_tar

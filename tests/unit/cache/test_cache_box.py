@@ -14,7 +14,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-from cache_publishers import free_port
+from support.publisher import free_port
 
 from labctl.cache.fetcher import Fetcher
 from labctl.cache.pull import pull_box

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 import pytest
-from cache_publishers import free_port
+from support.publisher import free_port
 
 from labctl.cache import serve
 from labctl.errors import HostError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from made_facts import make_facts, make_lab
+from support.made_facts import make_facts, make_lab
 
 from labctl.checks.catalogue import LAYERS, UnknownCheckError, all_checks, facts_read, near_checks
 from labctl.checks.check import CheckId, Layer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edits import with_text
+from support.edits import with_text
 
 from labctl.checks.check import Cause
 from labctl.checks.facts import Facts

@@ -13,8 +13,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from edits import with_text
-from made_facts import make_facts, make_lab
+from support.edits import with_text
+from support.made_facts import make_facts, make_lab
 
 from labctl.checks.verify import judge_facts
 from labctl.facts.certificates import Certificates, certificates_command

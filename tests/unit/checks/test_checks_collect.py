@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from broken_labs import bird_stopped_on_worker1
 from hypothesis import given
 from hypothesis import strategies as st
-from made_facts import make_facts, make_lab
+from support.broken_labs import bird_stopped_on_worker1
+from support.made_facts import make_facts, make_lab
 
 from labctl.checks import collect as collecting
 from labctl.checks import verify as verifying

@@ -11,8 +11,8 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_facts import make_facts, make_lab
 from rich.console import Console
+from support.made_facts import make_facts, make_lab
 
 from labctl.checks import report as reports
 from labctl.checks.check import Status

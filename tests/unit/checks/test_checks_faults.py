@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from broken_labs import api_down, bird_stopped_on_worker1, clock_off, forwarding_off
-from fault_table import FAULTS, Fault
+from support.broken_labs import api_down, bird_stopped_on_worker1, clock_off, forwarding_off
+from support.fault_table import FAULTS, Fault
 
 from labctl.checks.check import Status
 from labctl.checks.facts import Facts

@@ -8,10 +8,10 @@ import gzip
 import subprocess
 from pathlib import Path
 
-import firewall_dumps as dumps
 import pytest
-from edits import with_text
-from made_facts import make_facts, make_lab
+from support import firewall_dumps as dumps
+from support.edits import with_text
+from support.made_facts import make_facts, make_lab
 
 from labctl.checks.catalogue import probes_for
 from labctl.checks.check import Status
@@ -106,6 +106,7 @@ def test_verify_passes_with_felixs_arp_table_and_names_a_rule_beside_it() -> Non
     )
 
 
+@pytest.mark.real_program("bash")
 def test_iptables_legacy_is_asked_only_where_it_has_a_table() -> None:
     """Its program would load the kernel's modules otherwise."""
     lab = make_lab()

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from edits import RULE, said, with_objects, with_result, with_text
+from support.edits import RULE, said, with_objects, with_result, with_text
 
 from labctl.checks.facts import Facts
 from labctl.checks.verify import judge_facts

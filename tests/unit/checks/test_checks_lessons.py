@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from fault_table import FAULTS, Fault
-from made_facts import make_facts, make_lab
+from support.fault_table import FAULTS, Fault
+from support.made_facts import make_facts, make_lab
 
 from labctl.checks.catalogue import all_checks, lesson_of
 from labctl.checks.check import Check, CheckId

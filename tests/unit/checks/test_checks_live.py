@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from broken_labs import etcd_down
+from support.broken_labs import etcd_down
 
 from labctl.checks.facts import Facts
 from labctl.checks.verify import judge_facts

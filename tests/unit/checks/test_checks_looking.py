@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from broken_labs import no_http, one_session, ping_fails, server_down
-from edits import RULE, said, with_json, with_objects, with_result, with_text, without_machine
-from made_facts import make_facts, make_lab
+from support.broken_labs import no_http, one_session, ping_fails, server_down
+from support.edits import RULE, said, with_json, with_objects, with_result, with_text, without_machine
+from support.made_facts import make_facts, make_lab
 
 from labctl.checks.facts import Facts, HttpAnswer, MachineFacts
 from labctl.checks.verify import judge_facts

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from made_facts import make_lab
+from support.made_facts import make_lab
 
 from labctl.checks import patience as module
 from labctl.checks.catalogue import probes_for

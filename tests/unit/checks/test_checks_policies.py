@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from edits import said, with_json, with_objects, with_result, with_text
-from made_facts import make_facts, make_lab
-from policy_objects import COREDNS, OPERATORS, SILENT, Object, address_of, calico, kubernetes, operators_pods
+from support.edits import said, with_json, with_objects, with_result, with_text
+from support.made_facts import make_facts, make_lab
+from support.policy_objects import COREDNS, OPERATORS, SILENT, Object, address_of, calico, kubernetes, operators_pods
 
 from labctl.checks.check import Status
 from labctl.checks.collect import _unpinged, questions_about_pods

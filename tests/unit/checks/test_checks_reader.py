@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 import yaml
-from api_stand_in import api
-from edits import with_result, with_text
-from made_facts import make_facts, make_lab, review
+from support.api_stand_in import api
+from support.edits import with_result, with_text
+from support.made_facts import make_facts, make_lab, review
 
 from labctl.checks.check import Status
 from labctl.checks.verify import judge_facts

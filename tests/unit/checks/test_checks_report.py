@@ -8,10 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from broken_labs import bird_stopped_on_worker1, etcd_down
-from fault_table import FAULTS
 from junitparser import JUnitXml
 from rich.console import Console
+from support.broken_labs import bird_stopped_on_worker1, etcd_down
+from support.fault_table import FAULTS
 
 from labctl.checks.check import Check, Layer, Lesson, Status, failed, passed, skipped
 from labctl.checks.facts import Facts

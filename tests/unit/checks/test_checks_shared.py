@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from made_facts import make_facts, make_lab, status_row
+from support.made_facts import make_facts, make_lab, status_row
 
 from labctl.checks.catalogue import all_checks
 from labctl.checks.check import Status

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import firewall_dumps as dumps
 import pytest
-from edits import with_objects, with_result, with_text
-from made_facts import make_facts, make_lab
+from support import firewall_dumps as dumps
+from support.edits import with_objects, with_result, with_text
+from support.made_facts import make_facts, make_lab
 
 from labctl.checks.catalogue import probes_for
 from labctl.checks.check import Status

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from ssh_server import Behaviour, ssh_server
+from support.ssh_server import Behaviour, ssh_server
 
 from labctl.cli.app import Application
 from labctl.cli.teach.class_group import on_seats

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from ssh_server import ssh_server
 from support.fake_host import fake_host
+from support.ssh_server import ssh_server
 
 from labctl.cli.app import Application
 from labctl.cli.main import cli

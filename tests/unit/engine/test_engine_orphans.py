@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from ssh_server import Behaviour, SshServer, ssh_server
 from support.fake_host import fake_host
+from support.ssh_server import Behaviour, SshServer, ssh_server
 
 from labctl.engine.context import Context
 from labctl.engine.orphans import drain_nodes, forget_nodes

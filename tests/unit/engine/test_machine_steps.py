@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ssh_server import Behaviour, SshServer, ssh_server
 from support.fake_host import fake_host
+from support.ssh_server import Behaviour, SshServer, ssh_server
 
 from labctl.engine.boot import Boot
 from labctl.engine.bundle import FOLDER

@@ -8,10 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "checks"))
-
-from made_facts import make_facts, make_lab
+from support.made_facts import make_facts, make_lab
 
 from labctl.checks.catalogue import all_checks
 from labctl.checks.check import Layer

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "checks"))
-
-from broken_labs import forwarding_off
-from made_facts import make_facts, make_lab
+from support.broken_labs import forwarding_off
+from support.made_facts import make_facts, make_lab
 
 from labctl.checks.verify import judge_facts
 from labctl.cli.main import cli

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from made_facts import make_facts, make_lab, result
+from support.made_facts import make_facts, make_lab, result
 
 from labctl.checks.facts import MachineFacts
 from labctl.checks.overview import overview

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from made_facts import make_facts, make_lab
+from support.made_facts import make_facts, make_lab
 
 from labctl.graph.diagrams import as_dot, as_mermaid
 from labctl.graph.live import picture_of_facts

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
-from ssh_server import SshServer, ssh_server
+from support.ssh_server import SshServer, ssh_server
 
 from labctl.errors import RemoteError
 from labctl.ssh.connections import Connection

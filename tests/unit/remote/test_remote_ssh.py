@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from ssh_server import Behaviour, SshServer, ssh_server
+from support.ssh_server import Behaviour, SshServer, ssh_server
 
 from labctl.errors import RemoteError
 from labctl.secrets.ssh_keys import new_ssh_key, ssh_public_key

@@ -14,7 +14,17 @@ import kubernetes_validate
 import pytest
 import yaml
 from pydantic import ValidationError
-from upstream_schemas import ApiServer, BgpConfiguration, BgpPeer, Cluster, Init, Installation, Join, Kubelet, KubeProxy
+from support.upstream_schemas import (
+    ApiServer,
+    BgpConfiguration,
+    BgpPeer,
+    Cluster,
+    Init,
+    Installation,
+    Join,
+    Kubelet,
+    KubeProxy,
+)
 
 from labctl.model.lab import Internet, Lab
 from labctl.sources.upstream import DEFAULT_VERSIONS

@@ -1,11 +1,6 @@
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent.parent / "checks"))  # made_facts.py
 
 
 @pytest.fixture
@@ -13,7 +8,7 @@ def document():
     """Makes the document on a lab of hand-made facts, edited before they are judged."""
     from dataclasses import replace
 
-    from made_facts import make_facts, make_lab
+    from support.made_facts import make_facts, make_lab
 
     from labctl.checks.facts import MachineFacts
     from labctl.checks.verify import judge_facts

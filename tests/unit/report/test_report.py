@@ -146,7 +146,7 @@ class _Machine:
 
 
 def test_versions():
-    from made_facts import make_lab
+    from support.made_facts import make_lab
 
     from labctl.report.versions import read_versions
 

@@ -59,7 +59,7 @@ def test_a_tour_is_kept_whole(document, files):
     assert [(visit.number, visit.commands, visit.claims) for visit in found.visits] == [
         (visit.number, visit.commands, visit.claims) for visit in visits
     ]
-    from made_facts import make_lab
+    from support.made_facts import make_lab
 
     assert handout(make_lab(), found.visits, "html") == handout(make_lab(), visits, "html")
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from publisher import Publisher, publishing
+from support.publisher import Publisher, publishing
 
 from labctl.model.lab import Mirrors
 from labctl.steps.templates import render_template, templates_folder

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from step_in_folder import StepInFolder
+from support.step_in_folder import StepInFolder
 
 from labctl.engine.bundle import FOLDER
 from labctl.model.lab import Lab

@@ -1,12 +1,6 @@
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-sys.path.insert(0, str(Path(__file__).parent.parent / "checks"))  # made_facts.py
 
 from labctl.tour.runner import TourRunner
 from labctl.tour.stop import Stop, Visit
@@ -26,7 +20,7 @@ def quick(monkeypatch) -> None:
 
 @pytest.fixture
 def lab():
-    from made_facts import make_lab
+    from support.made_facts import make_lab
 
     return make_lab()
 
@@ -34,7 +28,7 @@ def lab():
 @pytest.fixture
 def visit(lab):
     """Visits one stop, with edited answers; returns what came of it."""
-    from played_tour import Machines, Recorder
+    from support.played_tour import Machines, Recorder
 
     from labctl.tour.runner import run_tour
 

@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
-from played_tour import Machines
+from support.played_tour import Machines
 
 from labctl.host.command import CommandResult
 from labctl.tour.exercise import Task, run_tasks

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 
 import pytest
-from made_facts import make_lab
-from played_tour import Machines, Recorder
+from support.made_facts import make_lab
+from support.played_tour import Machines, Recorder
 
 from labctl.host.command import CommandResult
 from labctl.steps.tree import machine_tree

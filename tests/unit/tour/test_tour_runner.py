@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from played_tour import Recorder
+from support.played_tour import Recorder
 
 from labctl.errors import LabctlError, RemoteError
 from labctl.host.command import CommandResult

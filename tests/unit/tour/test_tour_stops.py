@@ -127,7 +127,7 @@ def test_the_backend_of_haproxys_own_controller_counts_as_no_pod(visit, name):
     ],
 )
 def test_a_lab_of_another_design_is_told_of_as_it_is(more, stop, said, not_said):
-    from made_facts import make_lab
+    from support.made_facts import make_lab
 
     changed = [one for one, usual in zip(stops_of(make_lab(more=more)), STOPS, strict=True) if one != usual]
     (found,) = [one for one in changed if one.name == stop]

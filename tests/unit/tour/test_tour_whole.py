@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
-from played_tour import Machines, Recorder
+from support.played_tour import Machines, Recorder
 
 from labctl.tour.handout import handout
 from labctl.tour.runner import TourRunner, run_tour

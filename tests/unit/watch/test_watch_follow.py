@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ssh_server import Behaviour, SshServer, ssh_server
+from support.ssh_server import Behaviour, SshServer, ssh_server
 
 from labctl.errors import RemoteError
 from labctl.model.lab import Lab

@@ -18,8 +18,8 @@ from html.parser import HTMLParser
 from importlib import resources
 
 import pytest
-from edits import with_objects
-from made_facts import make_facts, make_lab
+from support.edits import with_objects
+from support.made_facts import make_facts, make_lab
 
 from labctl.errors import HostError
 from labctl.lab_directory import LabDirectory

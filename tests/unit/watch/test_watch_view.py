@@ -5,9 +5,9 @@ from __future__ import annotations
 import io
 import json
 
-from edits import with_objects, with_result, with_text, without_machine
-from made_facts import make_facts, make_lab
 from rich.console import Console
+from support.edits import with_objects, with_result, with_text, without_machine
+from support.made_facts import make_facts, make_lab
 
 from labctl.checks.facts import Facts
 from labctl.checks.verify import judge_facts

@@ -11,11 +11,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from support.fake_api import CALICO, NODES, FakeApi, until
+from support.namespaces import need
 
 from labctl.standins.calico.cni import blocks_in
-
-from ..fake_api import CALICO, NODES, FakeApi, until
-from .namespaces import need
 
 pytestmark = pytest.mark.real_program("bird", "birdc", "ip", "nsenter", "python")
 

@@ -7,6 +7,7 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
+from support.namespaces import Namespaces, namespaces, need, run, wait
 
 from labctl.facts.birdc import parse_protocols, parse_routes
 from labctl.standins.calico.bird import Bird, render_bird_config
@@ -14,7 +15,6 @@ from labctl.standins.calico.sessions import Snapshot
 from labctl.standins.errors import BirdError
 
 from .conftest import NODES
-from .namespaces import Namespaces, namespaces, need, run, wait
 
 pytestmark = [pytest.mark.root, pytest.mark.real_program("bird", "birdc", "ip", "python")]
 

@@ -13,10 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.namespaces import Namespaces, namespaces, need
 
 from labctl.standins.calico import cni
-
-from .namespaces import Namespaces, namespaces, need
 
 pytestmark = [pytest.mark.real_program("ip", "nsenter", "python"), pytest.mark.network("172.16.0.0/12")]
 

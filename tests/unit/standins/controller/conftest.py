@@ -8,9 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-from ..fake_api import FakeApi, free_port
-from .running import Pod, RunningController, running_controller
+from support.fake_api import FakeApi, free_port
+from support.running_controller import Pod, RunningController, running_controller
 
 
 @pytest.fixture

@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from ..fake_api import (
+from support.fake_api import (
     CLASSES,
     CONFIGMAPS,
     INGRESSES,
@@ -30,7 +29,7 @@ from ..fake_api import (
     service,
     until,
 )
-from .running import Pod, RunningController
+from support.running_controller import Pod, RunningController
 
 CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "controller-3.2.11.json").read_text())["cases"]
 # Kinds are followed side by side: an Ingress may be known a moment before its Service.

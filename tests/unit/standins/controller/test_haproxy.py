@@ -15,8 +15,7 @@ import time
 from pathlib import Path
 
 import pytest
-
-from ..fake_api import (
+from support.fake_api import (
     CLASSES,
     CONFIGMAPS,
     INGRESSES,
@@ -30,7 +29,7 @@ from ..fake_api import (
     service,
     until,
 )
-from .running import Pod, RunningController, running_controller
+from support.running_controller import Pod, RunningController, running_controller
 
 pytestmark = pytest.mark.real_program("python")
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.fake_api import config_map, endpoint_slice, ingress, service
 
 from labctl.model import kubernetes
 from labctl.model.kubernetes import IngressClass
@@ -19,8 +20,6 @@ from labctl.standins.controller.configuration import (
     render,
 )
 from labctl.standins.controller.routing import Cluster, Routing, Selection, Server, is_selected, route
-
-from ..fake_api import config_map, endpoint_slice, ingress, service
 
 SELECTION = Selection(ingress_class="haproxy", empty_ingress_class=True)
 HAPROXY = IngressClass("haproxy", "haproxy.org/ingress-controller/haproxy", is_default=False)

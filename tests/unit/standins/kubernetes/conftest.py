@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-
-from ..fake_api import FakeApi
+from support.fake_api import FakeApi
 
 
 @pytest.fixture

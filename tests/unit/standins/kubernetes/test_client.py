@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from support.fake_api import CALICO, NODES, FakeApi
 
 from labctl.standins.errors import ApiError, ConflictError, NotFoundError
 from labctl.standins.kubernetes.client import Client
-
-from ..fake_api import CALICO, NODES, FakeApi
 
 PEERS = f"{CALICO}/bgppeers"
 PEER = {"metadata": {"name": "ingress", "uid": "u-1"}, "spec": {"peerIP": "192.168.50.21"}}

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from support.fake_api import CONFIGMAPS, SLICES, FakeApi, config_map, endpoint_slice, service, until
 
 from labctl.model.kubernetes import EndpointSet
 from labctl.standins.kubernetes.watch import (
@@ -26,8 +27,6 @@ from labctl.standins.kubernetes.watch import (
     client_of,
 )
 from labctl.standins.kubernetes.watch import config_map as config_map_resource
-
-from ..fake_api import CONFIGMAPS, SLICES, FakeApi, config_map, endpoint_slice, service, until
 
 CONFIG_MAP = config_map_resource("default", "haproxy-kubernetes-ingress")
 

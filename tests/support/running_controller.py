@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
-from ..fake_api import PATIENCE, QuietServer, free_port
+from support.fake_api import PATIENCE, QuietServer, free_port
 
 
 class Pod:
@@ -62,7 +62,7 @@ class RunningController:
             *(f"--healthz-bind-port={self.healthz}", f"--localpeer-port={peer}"),
             *("--disable-quic", "--disable-ingress-status-update", "--disable-writing-only-if-reload", *more),
         ]
-        root = Path(__file__).resolve().parents[4]
+        root = Path(__file__).resolve().parents[2]
         with self.log_file.open("wb") as log:
             self.process = subprocess.Popen(command, stderr=log, env=os.environ | {"PYTHONPATH": str(root)})
 

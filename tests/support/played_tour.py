@@ -43,7 +43,7 @@ class Machines:
         self._edit = edit or (lambda command, output: output)
         self._results: dict[tuple[str, str], list[CommandResult]] = defaultdict(list)
         for machine, command, status, stdout, stderr in json.loads(
-            (Path(__file__).parent / "recorded.json").read_text()
+            (Path(__file__).parents[1] / "unit/tour/recorded.json").read_text()
         ):
             self._results[machine, command].append(CommandResult(command, status, stdout, stderr, 0.1))
 

@@ -8,9 +8,8 @@ from __future__ import annotations
 from ipaddress import IPv4Address
 from typing import Any
 
-from made_facts import block_of
-
 from labctl.model.lab import Lab, Machine
+from support.made_facts import block_of
 
 Object = dict[str, Any]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from broken_labs import (
+from labctl.checks.facts import Facts, HttpAnswer, HttpFacts
+from support.broken_labs import (
     INGRESS,
     WORKER2,
     all_sessions_down,
@@ -46,9 +47,7 @@ from broken_labs import (
     wrong_selector,
     wrong_target_port,
 )
-from edits import with_json, with_objects, with_result, with_session, with_text, without_session
-
-from labctl.checks.facts import Facts, HttpAnswer, HttpFacts
+from support.edits import with_json, with_objects, with_result, with_session, with_text, without_session
 
 
 @dataclass(frozen=True)

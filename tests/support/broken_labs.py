@@ -6,7 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from edits import (
+from labctl.checks.facts import Facts, HttpAnswer, HttpFacts
+from labctl.facts.bird import BirdProtocols
+from labctl.host.command import CommandResult
+from support.edits import (
     with_json,
     with_machine,
     with_objects,
@@ -17,11 +20,7 @@ from edits import (
     without_machine,
     without_session,
 )
-from made_facts import session_text, status_row
-
-from labctl.checks.facts import Facts, HttpAnswer, HttpFacts
-from labctl.facts.bird import BirdProtocols
-from labctl.host.command import CommandResult
+from support.made_facts import session_text, status_row
 
 INGRESS, CONTROLPLANE, WORKER1, WORKER2 = "192.168.50.21", "192.168.50.22", "192.168.50.23", "192.168.50.24"
 
