@@ -44,7 +44,7 @@ class FirstRound:
     """
 
     def __init__(self, lab: Lab, remote: RemoteMachines, pool: Executor, on_answer: OnAnswer | None = None) -> None:
-        self.patience = patience(lab)
+        self.patience = patience(lab, remote.host)
         self._lab, self._remote = lab, remote
         self._reached = {machine.name: threading.Event() for machine in lab.machines}
         self._asked = {machine.name: pool.submit(self._ask, machine) for machine in lab.machines}
@@ -68,7 +68,7 @@ class FirstRound:
         seen, looked_for = self._host.result()
         silent = [machine for machine in self._lab.machines if not machines[machine.name].reachable]
         if not {machine.name for machine in silent} <= looked_for:
-            seen = ask_host(self._lab, silent)
+            seen = ask_host(self._lab, self._remote.host, silent)
         return Facts(seen, machines, self._nobody(), HttpFacts(), self._lab.controlplane.name)
 
     def _ask(self, machine: Machine) -> MachineFacts:
@@ -84,7 +84,7 @@ class FirstRound:
             for machine in self._lab.machines
             if not self._reached[machine.name].wait(max(0.0, until - time.monotonic()))
         ]
-        return ask_host(self._lab, late), {machine.name for machine in late}
+        return ask_host(self._lab, self._remote.host, late), {machine.name for machine in late}
 
     def _nobody(self) -> MachineFacts:
         return MachineFacts(self._lab.ingress.name, "not asked")
@@ -199,7 +199,7 @@ def look_closer(lab: Lab, remote: RemoteMachines, facts: Facts, names: Iterable[
     ]
     if not chosen:
         return facts
-    patient = patience(lab)
+    patient = patience(lab, remote.host)
     with InterruptiblePool(max_workers=len(chosen)) as pool:
         asked = [pool.submit(ask_machine, remote, name, looks[name], patient) for name in chosen]
         more = {item.name: item.results for item in (one.result() for one in asked)}

@@ -17,6 +17,7 @@ from labctl.checks.facts import NO_PYTHON, MachineFacts
 from labctl.checks.questions import Probe
 from labctl.errors import RemoteError
 from labctl.host.command import CommandResult
+from labctl.host.host import Host
 from labctl.json_text import read_json
 
 INTERPRETER = "python3 -IS -"
@@ -97,6 +98,10 @@ class RemoteMachine(Protocol):
 
 class RemoteMachines(Protocol):
     """The machines by name (labctl.ssh.connections.Connections)."""
+
+    @property
+    def host(self) -> Host:
+        """The host that the machines run on."""
 
     def to(self, machine: str, /) -> RemoteMachine:
         """The machine of that name; raises RemoteError if it can't be reached."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -22,19 +21,14 @@ from labctl.providers.registry import console_of
 NOT_FOUND = 127
 
 
-def run_here(words: tuple[str, ...], seconds: float, stdin: str = "") -> CommandResult:
-    """Run a program on the host; status 124 where it took too long, 127 where it is missing."""
-    started = time.monotonic()
+def run_here(host: Host, words: tuple[str, ...], seconds: float) -> CommandResult:
+    """Run a program on the host; status 124 if it took too long, 127 if it is missing."""
     try:
-        done = subprocess.run(
-            words, input=stdin, capture_output=True, text=True, errors="replace", timeout=seconds, check=False
-        )
-        status, out, err = done.returncode, done.stdout, done.stderr
-    except subprocess.TimeoutExpired:
-        status, out, err = TIMED_OUT, "", f"no end after {seconds:g} s"
-    except OSError as error:
-        status, out, err = NOT_FOUND, "", str(error)
-    return CommandResult(" ".join(words), status, out, err, time.monotonic() - started)
+        return host.run(words, deadline=seconds)
+    except HostError as error:
+        return CommandResult(" ".join(words), NOT_FOUND, "", error.what, 0.0)
+    except LabctlError:
+        return CommandResult(" ".join(words), TIMED_OUT, "", f"no end after {seconds:g} s", seconds)
 
 
 STATE = "state"
@@ -42,9 +36,8 @@ STATE = "state"
 _SECONDS = 2.0
 
 
-def look_inside_all(lab: Lab, machines: Sequence[Machine], host: Host | None = None) -> dict[str, MachineFacts]:
+def look_inside_all(lab: Lab, machines: Sequence[Machine], host: Host) -> dict[str, MachineFacts]:
     """What is found in these machines, by name, all at once; nothing where there is no way in."""
-    host = host or Host()
     if not machines or not host.is_root:
         return {}
     with InterruptiblePool(max_workers=len(machines)) as pool:
@@ -91,37 +84,37 @@ def name_command(lab: Lab) -> tuple[str, ...]:
     return ("getent", "ahostsv4", lab.app.host)
 
 
-def ask_host(lab: Lab, silent: Sequence[Machine] = ()) -> HostFacts:
+def ask_host(lab: Lab, host: Host, silent: Sequence[Machine] = ()) -> HostFacts:
     """Ask the host. Raises nothing: a program that is missing leaves status 127.
 
     silent: machines that do not answer over SSH; they are pinged, all at once, less than a second.
     """
     with InterruptiblePool(max_workers=1) as pool:
-        looking = pool.submit(look_inside_all, lab, silent)
-        answering = _answering(silent)
+        looking = pool.submit(look_inside_all, lab, silent, host)
+        answering = _answering(silent, host)
         inside = looking.result()
     pinged = tuple(str(machine.address) for machine in silent if machine.name in answering)
-    names = run_here(name_command(lab), _NAME_SECONDS).stdout
+    names = run_here(host, name_command(lab), _NAME_SECONDS).stdout
     addresses = dict.fromkeys(line.split()[0] for line in names.splitlines() if line.split())
     return HostFacts(
-        route=run_here(route_command(lab), _SECONDS),
-        neighbours=run_here(("ip", "-json", "neigh"), _SECONDS),
+        route=run_here(host, route_command(lab), _SECONDS),
+        neighbours=run_here(host, ("ip", "-json", "neigh"), _SECONDS),
         name_addresses=tuple(addresses),
         pinged=pinged,
-        ways={str(machine.address): run_here(way_command(machine.address), _SECONDS) for machine in silent},
-        links=run_here(("ip", "-json", "-details", "link"), _SECONDS),
+        ways={str(machine.address): run_here(host, way_command(machine.address), _SECONDS) for machine in silent},
+        links=run_here(host, ("ip", "-json", "-details", "link"), _SECONDS),
         clock=time.time(),
         inside=inside,
-        firewall=run_here(("nft", "list", "ruleset"), _SECONDS) if Host().is_root else None,
-        load=Host().load_average(),
+        firewall=run_here(host, ("nft", "list", "ruleset"), _SECONDS) if host.is_root else None,
+        load=host.load_average(),
     )
 
 
-def _answering(machines: Sequence[Machine]) -> frozenset[str]:
+def _answering(machines: Sequence[Machine], host: Host) -> frozenset[str]:
     """The names of those that answer ping."""
     if not machines:
         return frozenset()
     with InterruptiblePool(max_workers=len(machines)) as pool:
         commands = [("ping", "-n", "-c", "1", "-W", _PING_SECONDS, str(machine.address)) for machine in machines]
-        results = pool.map(lambda words: run_here(words, _SECONDS), commands)
+        results = pool.map(lambda words: run_here(host, words, _SECONDS), commands)
         return frozenset(machine.name for machine, result in zip(machines, results, strict=True) if result.ok)

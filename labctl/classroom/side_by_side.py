@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import subprocess
 import sys
 import time
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from labctl.errors import LabctlError
+from labctl.host.host import Host
 from labctl.json_text import read_json
 
 T = TypeVar("T")
@@ -52,7 +54,7 @@ def side_by_side(seats: Sequence[Path], work: Callable[[Path], T], at_once: int)
     return sorted(as_they_end(seats, work, at_once), key=lambda result: result.seat)
 
 
-def bring_seat_up(directory: Path, *, on_step: Callable[[str, str], None]) -> float:
+def bring_seat_up(directory: Path, host: Host, *, on_step: Callable[[str, str], None]) -> float:
     """Run ``labctl up`` in the seat's directory, as the student would; returns the seconds that it took.
 
     on_step: called with the seat and each step that starts, and at the end with the seat and "".
@@ -61,11 +63,9 @@ def bring_seat_up(directory: Path, *, on_step: Callable[[str, str], None]) -> fl
     started, last_lines = time.monotonic(), deque[str](maxlen=_LAST_LINES)
     command = [sys.executable, "-m", "labctl", "-C", str(directory), "up", "--output", "json"]
     try:
-        with subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-        ) as labctl:
+        with host.start(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as labctl:
             assert labctl.stdout is not None
-            for line in labctl.stdout:
+            for line in io.TextIOWrapper(labctl.stdout, encoding="utf-8", errors="replace"):
                 step = _step(line)
                 if step:
                     on_step(directory.name, step)

@@ -153,7 +153,7 @@ class Application:
         files.require()
         start_log(files.folder)
         accesses = {machine.name: ssh_access(lab, machine, files) for machine in lab.machines}
-        return Connections(accesses, deadline=deadline * patience(lab))
+        return Connections(accesses, self.host, deadline=deadline * patience(lab, self.host))
 
 
 pass_app = click.make_pass_decorator(Application, ensure=True)

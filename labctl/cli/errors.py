@@ -117,7 +117,7 @@ def _print(
     problems: tuple[str, ...] = (),
     next_step: str = "",
 ) -> None:
-    color = False if app.no_color or os.environ.get("NO_COLOR") else None
+    color = False if app.no_color or app.host.environment.get("NO_COLOR") else None
     click.secho("error: ", fg="red", bold=True, nl=False, err=True, color=color)
     click.echo(printable(what), err=True)
     for line in problems:

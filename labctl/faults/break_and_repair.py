@@ -14,6 +14,7 @@ from labctl.faults import state
 from labctl.faults.fault import Fault, Method, apply_script, undo_script
 from labctl.faults.state import AppliedFault
 from labctl.host.command import CommandResult
+from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Machine
 from labctl.providers.provider import Console
@@ -32,6 +33,10 @@ class RemoteMachine(Protocol):
 
 class RemoteMachines(Protocol):
     """The machines by name (labctl.ssh.connections.Connections)."""
+
+    @property
+    def host(self) -> Host:
+        """The host that the machines run on."""
 
     def to(self, machine: str, /) -> RemoteMachine:
         """The machine of that name; raises RemoteError if it can't be reached."""
@@ -55,7 +60,7 @@ def apply(
     state.save(files, (*before, item))
     try:
         if item.method == Method.POWER:
-            power_off(lab, item.machine)
+            power_off(lab, item.machine, remote.host)
         else:
             _run(lab, remote, item, apply_script(lab, machine, token, fault.apply))
     except LabctlError:
@@ -94,13 +99,13 @@ def needs_root(method: str) -> bool:
     return method != Method.SSH
 
 
-def power_off(lab: Lab, machine: str) -> None:
+def power_off(lab: Lab, machine: str, host: Host) -> None:
     """Switch a machine off, as if its plug was pulled. Raises LabctlError."""
-    _console(lab, machine).power_off()
+    _console(lab, machine, host).power_off()
 
 
-def _console(lab: Lab, machine: str) -> Console:
-    console = console_of(lab, machine)
+def _console(lab: Lab, machine: str, host: Host) -> Console:
+    console = console_of(lab, machine, host)
     if console is None:
         raise LabctlError(
             f"labctl cannot switch machines of provider {lab.provider.value} off or use their console",
@@ -111,7 +116,7 @@ def _console(lab: Lab, machine: str) -> Console:
 
 def _undo(lab: Lab, remote: RemoteMachines, item: AppliedFault) -> None:
     if item.method == Method.POWER:
-        _console(lab, item.machine).power_on()
+        _console(lab, item.machine, remote.host).power_on()
     else:
         _run(lab, remote, item, item.undo)
 
@@ -119,7 +124,7 @@ def _undo(lab: Lab, remote: RemoteMachines, item: AppliedFault) -> None:
 def _run(lab: Lab, remote: RemoteMachines, item: AppliedFault, script: str) -> None:
     """Run a script of the fault as root. Raises LabctlError if it fails; of a hidden fault without its name."""
     if item.method == Method.CONSOLE:
-        result = _console(lab, item.script_machine).run(script, deadline=_CONSOLE_SECONDS)
+        result = _console(lab, item.script_machine, remote.host).run(script, deadline=_CONSOLE_SECONDS)
     else:
         result = remote.to(item.script_machine).run("bash -s", deadline=_SSH_SECONDS, stdin=script.encode())
     if not result.ok:

@@ -213,6 +213,13 @@ class Host:
         except OSError as error:
             raise _not_started(command, error) from error
 
+    def addresses(self) -> frozenset[str]:
+        """The addresses of this host's network interfaces, as text."""
+        import psutil  # noqa: PLC0415
+
+        interfaces = psutil.net_if_addrs().values()
+        return frozenset(address.address for addresses in interfaces for address in addresses)
+
     # Processes, memory and load
 
     def processes(self) -> list[Process]:
@@ -257,7 +264,16 @@ class Host:
 
     def load_average(self) -> float:
         """Processes that ran or waited to run, over the last minute; 0 on Windows, which does not count."""
-        return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+        try:
+            return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0
+        except OSError:
+            return 0.0
+
+    def runnable(self) -> int:
+        """Processes that run or wait to run now (proc_loadavg(5)); 0 where Linux does not tell."""
+        fields = self.read("/proc/loadavg").split()
+        running = fields[3].partition("/")[0] if len(fields) > 3 else ""
+        return int(running) if running.isdigit() else 0
 
 
 def _not_started(command: Sequence[str], error: OSError) -> HostError:

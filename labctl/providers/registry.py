@@ -18,11 +18,11 @@ PROVIDERS: dict[Provider, type[MachineProvider]] = {
 }
 
 
-def provider_of(lab: Lab, files: LabDirectory, host: Host | None = None) -> MachineProvider:
+def provider_of(lab: Lab, files: LabDirectory, host: Host) -> MachineProvider:
     """The lab's machines, on the lab's provider."""
-    return PROVIDERS[lab.provider](lab, files, host or Host())
+    return PROVIDERS[lab.provider](lab, files, host)
 
 
-def console_of(lab: Lab, machine: str, host: Host | None = None) -> Console | None:
+def console_of(lab: Lab, machine: str, host: Host) -> Console | None:
     """A way to a machine past its network; None where its provider has none."""
-    return PROVIDERS[lab.provider].console(lab, machine, host or Host())
+    return PROVIDERS[lab.provider].console(lab, machine, host)

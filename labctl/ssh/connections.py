@@ -14,6 +14,7 @@ import paramiko
 
 from labctl.errors import RemoteError
 from labctl.host.command import CommandResult
+from labctl.host.host import Host
 from labctl.log import lab_log, logged, shown
 from labctl.ssh.access import SshAccess
 from labctl.ssh.output import GivenUpError, LineHandler, Wanted, pump, send
@@ -207,10 +208,12 @@ def _hang_up(channel: paramiko.Channel) -> None:
 class Connections:
     """The connections of one lab: opened on first use, one per machine, closed together.
 
-    Their commands are logged where these connections are made, whichever thread uses them.
+    host: the one that the machines run on. The machines' commands are logged where these connections are made,
+    whichever thread uses them.
     """
 
-    def __init__(self, accesses: dict[str, SshAccess], *, deadline: float = 5.0) -> None:
+    def __init__(self, accesses: dict[str, SshAccess], host: Host, *, deadline: float = 5.0) -> None:
+        self.host = host
         self._accesses = accesses
         self._deadline = deadline
         self._log = lab_log()

@@ -17,7 +17,7 @@ from labctl.steps.write import write_tree
 KNOWN_PINS = "known-pins"
 
 
-def prepare(lab: Lab, files: LabDirectory, *, box_file: Path | None, host: Host | None = None) -> list[PurePosixPath]:
+def prepare(lab: Lab, files: LabDirectory, *, box_file: Path | None, host: Host) -> list[PurePosixPath]:
     """Create the lab's missing secrets and write its files; returns the files that changed.
 
     box_file: the box that labctl built, or will build. host: whose proxies and name servers the machines get.
@@ -25,7 +25,7 @@ def prepare(lab: Lab, files: LabDirectory, *, box_file: Path | None, host: Host 
     """
     secrets = SecretStore(files.secrets)
     secrets.ensure(lab)
-    internet = host_internet(lab, host or Host()) if lab.source is Source.UPSTREAM else None
+    internet = host_internet(lab, host) if lab.source is Source.UPSTREAM else None
     tree = render_tree(lab, join_hash=secrets.join_hash(), box_file=box_file, internet=internet)
     if lab.source is Source.UPSTREAM:
         known = RenderedFile(pins_text(read_pins(files.pins)).encode())

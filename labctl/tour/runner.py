@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from labctl.checks.round_trip import RemoteMachines
 from labctl.errors import LabctlError, RemoteError
 from labctl.host.command import CommandResult
+from labctl.host.host import Host
 from labctl.json_text import read_json
 from labctl.model.lab import Lab
 from labctl.tour.stop import HOST, Claim, Command, ShownCommand, Stop, Visit
@@ -17,26 +17,13 @@ from labctl.tour.stop import HOST, Claim, Command, ShownCommand, Stop, Visit
 _COMMAND_SECONDS = 15.0
 _RETRY_SECONDS = 0.4
 
-HostRunner = Callable[[str, float], CommandResult]
-"""Runs a command line on the host; the second argument is its deadline in seconds."""
 
-
-def run_on_host(line: str, deadline: float) -> CommandResult:
+def run_on_host(host: Host, line: str, deadline: float) -> CommandResult:
     """Run a shell command line. Raises RemoteError if it has not ended after deadline seconds."""
-    started = time.monotonic()
     try:
-        done = subprocess.run(
-            ["sh", "-c", line],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=deadline,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
+        return host.run(["sh", "-c", line], deadline=deadline)
+    except LabctlError as error:
         raise RemoteError(f"the command did not finish within {deadline:.0f} s: {line}", where=HOST) from error
-    return CommandResult(line, done.returncode, done.stdout, done.stderr, time.monotonic() - started)
 
 
 class TourDisplay:
@@ -64,11 +51,10 @@ class TourRunner:
     visit: where both are recorded; None in the exercise, which shows and records nothing.
     """
 
-    def __init__(self, lab: Lab, remote: RemoteMachines, display: TourDisplay, host: HostRunner = run_on_host) -> None:
+    def __init__(self, lab: Lab, remote: RemoteMachines, display: TourDisplay) -> None:
         self.lab = lab
         self.visit: Visit | None = None
         self._remote = remote
-        self._host = host
         self._display = display
         self._undo: dict[str, Command] = {}
 
@@ -154,7 +140,7 @@ class TourRunner:
 
     def _run(self, command: Command, deadline: float) -> CommandResult:
         if command.machine == HOST:
-            return self._host(command.line, deadline)
+            return run_on_host(self._remote.host, command.line, deadline)
         return self._remote.to(command.machine).run(command.line, deadline=deadline)
 
 

@@ -32,6 +32,7 @@ class FakeHost(Host):
     memory_bytes: tuple[int, int] = (16000 << 20, 12000 << 20)
     free_bytes: int = 100 << 30
     load: float = 0.0
+    now: int = 0
     commands: list[str] = field(default_factory=list)
     inputs: list[str] = field(default_factory=list)
     ended: list[Process] = field(default_factory=list)
@@ -95,8 +96,14 @@ class FakeHost(Host):
     def memory(self) -> tuple[int, int]:
         return self.memory_bytes
 
+    def addresses(self) -> frozenset[str]:
+        return frozenset({"127.0.0.1"})
+
     def cpu_percent(self, seconds: float) -> float:
         return 0.0
+
+    def runnable(self) -> int:
+        return self.now
 
     def load_average(self) -> float:
         return self.load

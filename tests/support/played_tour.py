@@ -9,6 +9,7 @@ from pathlib import Path
 
 from labctl.host.command import CommandResult
 from labctl.tour.stop import Visit
+from support.fake_host import FakeHost
 
 Edit = Callable[[str, str], str]
 
@@ -40,6 +41,7 @@ class Machines:
 
     def __init__(self, edit: Edit | None = None) -> None:
         self.ran: list[tuple[str, str]] = []
+        self.host = FakeHost(answers={"sh": lambda words, _: self.answer("host", words[-1])})
         self._edit = edit or (lambda command, output: output)
         self._results: dict[tuple[str, str], list[CommandResult]] = defaultdict(list)
         for machine, command, status, stdout, stderr in json.loads(
@@ -55,9 +57,6 @@ class Machines:
                 return machines.answer(machine, command)
 
         return Machine()
-
-    def host(self, command: str, deadline: float) -> CommandResult:
-        return self.answer("host", command)
 
     def answer(self, machine: str, command: str) -> CommandResult:
         self.ran.append((machine, command))

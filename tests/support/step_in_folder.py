@@ -10,6 +10,7 @@ from pathlib import Path
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
 from labctl.steps.prepare import prepare
+from support.fake_host import FakeHost
 
 # Folders of a machine, of which each step here sees its own.
 _PLACES = (
@@ -26,7 +27,7 @@ class StepInFolder:
     def __init__(self, folder: Path, lab: Lab, machine: str, step: str, programs: Mapping[str, str]) -> None:
         self.folder = folder
         files = LabDirectory(folder / "lab")
-        prepare(lab, files, box_file=None)
+        prepare(lab, files, box_file=None, host=FakeHost())
         here = files.machines / machine
         (here / "secrets").symlink_to(files.secrets / "machines" / machine)
         self.token = (here / "secrets/bootstrap-token").read_text().strip()

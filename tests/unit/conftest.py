@@ -22,14 +22,14 @@ settings.register_profile("labctl", deadline=None, suppress_health_check=[Health
 settings.load_profile("labctl")
 
 
-# What a test, and the programs that it starts, see of the caller's environment.
 MARKS = ("real_program", "host_file", "network")
+# What a test, and the programs that it starts, see of the caller's environment.
 ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "CNI_PATH", "PYTHONPATH", "TMPDIR", "PYTEST_XDIST_WORKER")
 
 
 @pytest.fixture(autouse=True)
 def host_is_out_of_reach(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[None]:
     """Refuse what reaches for the real host, and fail the test that tried. A test says what it needs all the same:
 
@@ -39,14 +39,15 @@ def host_is_out_of_reach(
     folder = tmp_path_factory.mktemp("home")
     marks = {name: [word for mark in request.node.iter_markers(name) for word in mark.args] for name in MARKS}
     guard = Guard(*(tuple(marks[name]) for name in MARKS), log=folder / "refused")
-    for name in set(os.environ) - set(ENVIRONMENT):
-        monkeypatch.delenv(name)
-    for name, value in {"HOME": str(folder), "LANG": "C.UTF-8", **guard.environment()}.items():
-        monkeypatch.setenv(name, value)
-    # Ctrl-C counts, also where the tests themselves were started with it ignored (nohup, a shell's background job).
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    with guarded(guard):
-        yield
+    with pytest.MonkeyPatch.context() as patch:
+        for name in set(os.environ) - set(ENVIRONMENT):
+            patch.delenv(name)
+        for name, value in {"HOME": str(folder), "LANG": "C.UTF-8", **guard.environment()}.items():
+            patch.setenv(name, value)
+        # Ctrl-C counts, also where the tests themselves were started with it ignored (nohup, a background job).
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        with guarded(guard):
+            yield
     assert not guard.all_refused(), "reached for the real host: " + "; ".join(sorted(guard.all_refused()))
 
 

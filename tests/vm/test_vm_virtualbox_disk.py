@@ -21,6 +21,7 @@ from pathlib import Path
 import pytest
 
 from labctl.engine.bundle import make_bundle, unpack_command
+from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory
 from labctl.providers.load import load_lab
 from labctl.steps.prepare import prepare
@@ -66,7 +67,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> LabDirectory:
     (folder / "labctl.yaml").write_text(CONFIG)
     files = LabDirectory(folder)
     # Emulated: its steps wait longer. Nothing else of it depends on that.
-    prepare(replace(load_lab(folder), emulated=True), files, box_file=None)
+    prepare(replace(load_lab(folder), emulated=True), files, box_file=None, host=Host())
     return files
 
 

@@ -63,7 +63,7 @@ class Case:
     def apply(self, target: Target, connections: Connections) -> None:
         """Make it fail. Raises LabctlError if that fails itself."""
         if self.machine:
-            power_off(target.lab, getattr(target, self.machine))
+            power_off(target.lab, getattr(target, self.machine), connections.host)
         else:
             _run(self.script, target, connections)
 

@@ -18,7 +18,6 @@ from labctl.engine.context import Context
 from labctl.engine.locked_out import require_known_secrets
 from labctl.engine.up import bring_up
 from labctl.errors import LabctlError
-from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
 from labctl.providers.registry import provider_of
@@ -57,7 +56,7 @@ class FailoverBench:
 
         Raises LabctlError if the lab can't be brought up, or its checks fail before a case.
         """
-        require_known_secrets(provider_of(self.lab, self.files))
+        require_known_secrets(provider_of(self.lab, self.files, self.connections.host))
         results: list[CaseResult] = []
         try:
             for kind in timers:
@@ -91,8 +90,8 @@ class FailoverBench:
     def _bring_up(self, lab: Lab, why: str) -> None:
         """What `labctl up` does, with the timers of that lab, until all checks pass."""
         self.note(why)
-        prepare(lab, self.files, box_file=self.box_file)
-        host = Host()
+        host = self.connections.host
+        prepare(lab, self.files, box_file=self.box_file, host=host)
         provider = provider_of(lab, self.files, host)
         outcome = bring_up(Context(lab, self.files, provider, self.connections, host, lambda _event: None))
         if not outcome.ok:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
@@ -111,5 +110,5 @@ def _by_name(app: Application, name: str) -> tuple[Sequence[Lab], LabDirectory]:
     if applied is not None and applied.name == name:
         return [applied], files
     if known[name] is None or applied is not None:  # its directory is unknown, or another lab's files are there
-        files = LabDirectory(directory, Path("/run/labctl") / f"no-files-of-{name}")
+        files = LabDirectory(directory, app.host.path(f"/run/labctl/no-files-of-{name}"))
     return [down.lab_named(name)], files

@@ -28,7 +28,8 @@ def render(app: Application, out: Path | None) -> None:
     folder = out.resolve() if out else app.lab_files().folder
     if out is None:  # files in another folder have secrets of their own
         require_known_secrets(provider_of(lab, app.lab_files(), app.host))
-    changed = prepare(lab, LabDirectory(app.lab_files().base, folder), box_file=box_file_of(app, lab))
+    files = LabDirectory(app.lab_files().base, folder)
+    changed = prepare(lab, files, box_file=box_file_of(app, lab), host=app.host)
     for path in changed:
         app.write(f"{folder / path}\n")
     app.note(f"{len(changed)} files changed" if changed else f"no changes in {folder}")

@@ -6,13 +6,13 @@ from ipaddress import AddressValueError, IPv4Address
 from pathlib import Path
 
 import click
-import psutil
 
 from labctl.box.mirror import host_arch
 from labctl.cache.contents import missing
 from labctl.cli.app import Application, pass_app
 from labctl.cli.setup.box import box_file_of
 from labctl.errors import HostError
+from labctl.host.host import Host
 from labctl.model.lab import Lab, Source
 from labctl.sources.upstream import CACHE_PORT
 
@@ -71,7 +71,7 @@ def serve(app: Application, folder: Path | None, address: str | None, port: int)
     if not home.is_dir():
         raise HostError(f"there is no cache in {home}", next_step="labctl cache pull")
     try:
-        chosen = IPv4Address(address) if address else _own_address(lab)
+        chosen = IPv4Address(address) if address else _own_address(lab, app.host)
     except AddressValueError as error:
         raise click.BadParameter(f"{address!r} is not an IPv4 address", param_hint="--address") from error
     app.after_interrupt = "labctl cache serve serves it again"
@@ -117,7 +117,6 @@ def _box_status(app: Application, lab: Lab) -> Path | None:
     return status
 
 
-def _own_address(lab: Lab) -> IPv4Address:
+def _own_address(lab: Lab, host: Host) -> IPv4Address:
     """This host's address on the lab's network while it has one, otherwise loopback."""
-    own = {address.address for addresses in psutil.net_if_addrs().values() for address in addresses}
-    return lab.network.gateway if str(lab.network.gateway) in own else IPv4Address("127.0.0.1")
+    return lab.network.gateway if str(lab.network.gateway) in host.addresses() else IPv4Address("127.0.0.1")

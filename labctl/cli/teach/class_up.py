@@ -84,7 +84,7 @@ def _bring_up(app: Application, seats: Sequence[Path], at_once: int) -> bool:
     started, failed = time.monotonic(), []
     try:
         with _steps_shown(app) as show_step:
-            for result in as_they_end(seats, partial(bring_seat_up, on_step=show_step), at_once):
+            for result in as_they_end(seats, partial(bring_seat_up, host=app.host, on_step=show_step), at_once):
                 if result.error is not None:
                     failed.append(result)
                     continue

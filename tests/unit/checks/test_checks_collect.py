@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from support.broken_labs import bird_stopped_on_worker1
+from support.fake_host import FakeHost
 from support.made_facts import make_facts, make_lab
 
 from labctl.checks import collect as collecting
@@ -155,6 +156,7 @@ class FakeMachines:
     def __init__(self, facts: Facts) -> None:
         self.machines = {name: FakeMachine(facts, name) for name in facts.machines}
         self.facts = facts
+        self.host = FakeHost()
         self.dead: dict[str, int] = {}
 
     def to(self, machine: str, /) -> FakeMachine:
@@ -168,7 +170,7 @@ class FakeMachines:
 def no_network(monkeypatch: pytest.MonkeyPatch, healthy: Facts) -> dict[str, Facts]:
     """The host's own questions answered from the facts."""
     at = {"facts": healthy}
-    monkeypatch.setattr(collecting, "ask_host", lambda _lab, _silent=(): at["facts"].host)
+    monkeypatch.setattr(collecting, "ask_host", lambda _lab, _host, _silent=(): at["facts"].host)
     monkeypatch.setattr(collecting, "ask_through_ingress", lambda _lab, _servers, _patience: at["facts"].http)
     return at
 

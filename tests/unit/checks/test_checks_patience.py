@@ -3,52 +3,47 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.fake_host import FakeHost, fake_host
 from support.made_facts import make_lab
 
-from labctl.checks import patience as module
 from labctl.checks.catalogue import probes_for
 from labctl.checks.patience import patience, strain
+from labctl.host.host import Host
 
 
-def host(monkeypatch: pytest.MonkeyPatch, *, last_minute: float = 0.0, now: float = 0.0, processors: int = 2) -> None:
-    monkeypatch.setattr(module, "_last_minute", lambda: last_minute)
-    monkeypatch.setattr(module, "_now", lambda: now)
-    monkeypatch.setattr(module, "_processors", lambda: processors)
+def host(*, last_minute: float = 0.0, now: int = 0, processors: int = 2) -> FakeHost:
+    return FakeHost(load=last_minute, now=now, cpus=processors)
 
 
 @pytest.mark.parametrize(
     ("last_minute", "now", "found"),
     [(0, 0, 1), (8, 1, 1), (16, 1, 2), (2, 20, 2.5), (500, 0, 4)],
 )
-def test_a_busy_host_is_given_more_time(
-    monkeypatch: pytest.MonkeyPatch, last_minute: float, now: float, found: float
-) -> None:
-    host(monkeypatch, last_minute=last_minute, now=now)
-    assert strain() == found
-    assert patience(replace(make_lab(), emulated=True)) == 8 * found
+def test_a_busy_host_is_given_more_time(last_minute: float, now: int, found: float) -> None:
+    busy = host(last_minute=last_minute, now=now)
+    assert strain(busy) == found
+    assert patience(replace(make_lab(), emulated=True), busy) == 8 * found
 
 
 @given(at_work=st.floats(0, 1e6), processors=st.integers(1, 256))
 def test_strain_is_never_below_one_nor_without_end(at_work: float, processors: int) -> None:
-    with pytest.MonkeyPatch.context() as monkeypatch:
-        host(monkeypatch, last_minute=at_work, processors=processors)
-        assert 1 <= strain() <= 4
+    assert 1 <= strain(host(last_minute=at_work, processors=processors)) <= 4
 
 
-def test_many_machines_on_few_processors_are_given_more_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    host(monkeypatch)
-    assert [patience(make_lab(workers)) for workers in (1, 2, 6, 16)] == [1, 1, 1, 2.25]
-    host(monkeypatch, processors=16)
-    assert patience(make_lab(16)) == 1
+def test_many_machines_on_few_processors_are_given_more_time() -> None:
+    assert [patience(make_lab(workers), host()) for workers in (1, 2, 6, 16)] == [1, 1, 1, 2.25]
+    assert patience(make_lab(16), host(processors=16)) == 1
 
 
-def test_this_host_can_be_asked() -> None:
-    assert module._now() >= 1
-    assert module._last_minute() >= 0
+def test_how_many_processes_run_is_read_from_the_kernel(tmp_path: Path) -> None:
+    assert Host(root=fake_host(tmp_path, {"proc/loadavg": "0.20 0.18 0.12 3/80 11206\n"}).root).runnable() == 3
+    assert Host(root=tmp_path).runnable() == 0
+
 
 
 def test_what_goes_over_the_network_waits_longer_with_more_patience() -> None:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from support.fake_host import FakeHost
 from support.ssh_server import Behaviour, ssh_server
 
 from labctl.cli.app import Application
@@ -36,7 +37,7 @@ def test_each_seat_has_its_own_log(tmp_path: Path) -> None:
 
     def work(seat: Application) -> None:
         name = seat.directory.name
-        with Connections({"worker1": server.access}) as connections, ThreadPoolExecutor(2) as pool:
+        with Connections({"worker1": server.access}, FakeHost()) as connections, ThreadPoolExecutor(2) as pool:
             together.wait()  # all logs are started; then each seat works, in threads of its own
             for number in range(3):
                 pool.submit(connections.to("worker1").run, f"echo {name}-ssh-{number}", deadline=20).result()

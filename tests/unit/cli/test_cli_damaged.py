@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
+from support.fake_host import FakeHost
 
 from labctl.config.overrides import Overrides, write_choices
 from labctl.engine.applied import remember
@@ -40,7 +41,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, make_lab: Callable[..., Lab]
     files = LabDirectory(tmp_path_factory.mktemp("whole"))
     text = "name: nowhere\nworkers: 1\nprovider: lxc\nnetwork: {subnet: 192.0.2.0/24}\n"
     files.config.write_text(text)
-    prepare(make_lab(text), files, box_file=Path("/nowhere/box"))
+    prepare(make_lab(text), files, box_file=Path("/nowhere/box"), host=FakeHost())
     remember(files)
     write_choices(files.choices, Overrides("lxc", "debian"))
     return {str(path.relative_to(files.base)): path.read_bytes() for path in files.base.rglob("*") if path.is_file()}

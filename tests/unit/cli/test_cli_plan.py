@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import Result
-from support.fake_host import fake_host
+from support.fake_host import FakeHost, fake_host
 
 from labctl.cli.app import Application
 from labctl.config.overrides import Overrides, write_choices
@@ -29,7 +29,7 @@ def files(tmp_path: Path, make_lab: Callable[..., Lab], monkeypatch: pytest.Monk
     found = LabDirectory(tmp_path / "lab")
     found.base.mkdir()
     found.config.write_text(CONFIG)
-    prepare(make_lab(CONFIG), found, box_file=Path("/nowhere/box"))
+    prepare(make_lab(CONFIG), found, box_file=Path("/nowhere/box"), host=FakeHost())
     remember(found)
     write_choices(found.choices, Overrides("lxc", "debian"))
     marks = HostMarks(fake_host(tmp_path, missing=["lxc-ls"], answers={"dpkg": "amd64\n"}))

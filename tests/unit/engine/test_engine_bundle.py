@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from support.fake_host import FakeHost
 
 from labctl.engine.bundle import FOLDER, Bundle, make_bundle, read_digest_command, unpack_command
 from labctl.lab_directory import LabDirectory
@@ -109,7 +110,7 @@ def test_half_a_bundle_leaves_the_one_before(folders: tuple[Path, Path], tmp_pat
 
 def test_each_machine_gets_only_its_own_secrets(article_lab: Lab, tmp_path: Path) -> None:
     files = LabDirectory(tmp_path)
-    prepare(article_lab, files, box_file=None)
+    prepare(article_lab, files, box_file=None, host=FakeHost())
 
     def names(machine: str) -> set[str]:
         bundle = make_bundle(files.machines / machine, files.secrets / "machines" / machine)

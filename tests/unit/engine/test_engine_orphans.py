@@ -30,10 +30,10 @@ class Cluster:
         self._folder = folder
         self._server = server
         files, host = LabDirectory(folder), fake_host(folder)
-        provider, connections = provider_of(lab, files, host), Connections({lab.controlplane.name: server.access})
+        provider, connections = provider_of(lab, files, host), Connections({lab.controlplane.name: server.access}, host)
         self.context = Context(lab, files, provider, connections, host, lambda _: None)
         # Nothing listens there.
-        nowhere = Connections({lab.controlplane.name: replace(server.access, port=1)})
+        nowhere = Connections({lab.controlplane.name: replace(server.access, port=1)}, host)
         self.silent = replace(self.context, connections=nowhere)
         self.answers(nodes="")
 

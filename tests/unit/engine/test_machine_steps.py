@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from support.fake_host import fake_host
+from support.fake_host import FakeHost, fake_host
 from support.ssh_server import Behaviour, SshServer, ssh_server
 
 from labctl.engine.boot import Boot
@@ -52,7 +52,7 @@ class Bench:
         self.machine = machine
         (self.disk / "done").mkdir(parents=True)
         self.write("run", RUN)
-        self.connections = Connections({machine.name: server.access})
+        self.connections = Connections({machine.name: server.access}, FakeHost())
         host = fake_host(base)
         provider = provider_of(lab, self.files, host)
         context = Context(lab, self.files, provider, self.connections, host, self.events.append)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from support.broken_labs import forwarding_off
+from support.fake_host import FakeHost
 from support.made_facts import make_facts, make_lab
 
 from labctl.checks.verify import judge_facts
@@ -29,6 +30,7 @@ class Recorder:
     def __init__(self, fails: str = "") -> None:
         self.ran: list[tuple[str, str]] = []
         self.fails = fails
+        self.host = FakeHost()
         self._name = ""
 
     def to(self, machine: str, /) -> Recorder:

@@ -17,6 +17,7 @@ from unittest.mock import patch
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.fake_host import FakeHost
 
 from labctl.config import parse
 from labctl.config.build import build
@@ -117,7 +118,7 @@ def write_all(files: LabDirectory, text: str) -> bool:
     try:
         write_choices(files.choices, Overrides("lxc", "debian"))
         remember(files)
-        prepare(lab(text), files, box_file=Path("/nowhere/box"))
+        prepare(lab(text), files, box_file=Path("/nowhere/box"), host=FakeHost())
     except (OSError, LabctlError):
         return False
     return True
@@ -144,7 +145,7 @@ def on_a_small_disk(folder: Path) -> None:
         assert not list(files.base.rglob(".*.????????")), "what was half written is left"
         filler.unlink()
         assert write_all(files, AFTER), blocks
-        assert prepare(lab(AFTER), files, box_file=Path("/nowhere/box")) == [], blocks
+        assert prepare(lab(AFTER), files, box_file=Path("/nowhere/box"), host=FakeHost()) == [], blocks
         assert locked_out(files.secrets, [machine.name for machine in lab(AFTER).machines]) == {}
     print(failed, whole)
 

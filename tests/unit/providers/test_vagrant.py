@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.fake_host import FakeHost
 
 from labctl.errors import HostError, LabctlError
 from labctl.host.host import Host
@@ -288,7 +289,7 @@ def test_a_virtual_machine_that_the_lab_no_longer_has_is_destroyed_by_vagrant(
     programs: StandIns, files: LabDirectory, article_lab: Lab
 ) -> None:
     lab = replace(article_lab, provider=Provider.VIRTUALBOX)
-    prepare(lab, files, box_file=Path("/box/labctl.box"))
+    prepare(lab, files, box_file=Path("/box/labctl.box"), host=FakeHost())
     before = files.vagrantfile.read_bytes()
     made_by_vagrant(files, "worker2", "id")
     made_by_vagrant(files, "worker3", "id")

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from support.fake_host import FakeHost
 from support.ssh_server import Behaviour, SshServer, ssh_server
 
 from labctl.errors import RemoteError
@@ -155,7 +156,7 @@ def test_a_long_command_is_shown_shortened(connection: Connection) -> None:
 
 def test_a_cut_connection_is_said_and_the_next_use_opens_a_new_one(new_server: NewServer) -> None:
     server = new_server()
-    with Connections({"worker1": server.access}) as connections:
+    with Connections({"worker1": server.access}, FakeHost()) as connections:
         first = connections.to("worker1")
         assert connections.to("worker1") is first
         threading.Timer(0.3, server.cut).start()
@@ -182,7 +183,7 @@ def test_the_kernel_asks_whether_a_silent_machine_is_still_there(connection: Con
 
 def test_commands_run_side_by_side_on_one_connection(new_server: NewServer) -> None:
     server = new_server()
-    with Connections({"worker1": server.access}) as connections:
+    with Connections({"worker1": server.access}, FakeHost()) as connections:
         results: dict[int, str] = {}
 
         def ask(number: int) -> None:
@@ -282,7 +283,7 @@ def test_another_user_than_root_asks_sudo(new_server: NewServer, tmp_path: Path,
     as_root = Connection.open(server.access, deadline=5)
     plain = as_root.run(f"exec bash -c {shlex.quote(command)}", deadline=5, stdin=b"input")
     server.access = dataclasses.replace(server.access, user="vagrant")
-    with Connections({"worker1": server.access}) as connections:
+    with Connections({"worker1": server.access}, FakeHost()) as connections:
         found = connections.to("worker1").run(command, deadline=5, stdin=b"input")
     assert (found.status, found.stdout) == (plain.status, plain.stdout) == (3, plain.stdout)
     assert found.stderr == "--non-interactive --set-home --\n" + plain.stderr

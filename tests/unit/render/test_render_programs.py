@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from support.fake_host import FakeHost
 
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import App, Lab
@@ -45,7 +46,7 @@ def output(command: list[str], **options: object) -> str:
 def folder(article_lab: Lab, tmp_path_factory: pytest.TempPathFactory) -> LabDirectory:
     """The article's lab, rendered in a folder whose name needs quoting."""
     files = LabDirectory(tmp_path_factory.mktemp("a 'lab' of #{mine}"))
-    prepare(article_lab, files, box_file=Path("/var/cache/labctl/it's a box.box"))
+    prepare(article_lab, files, box_file=Path("/var/cache/labctl/it's a box.box"), host=FakeHost())
     return files
 
 

@@ -10,6 +10,7 @@ from ipaddress import IPv4Address
 from pathlib import Path, PurePosixPath
 
 import pytest
+from support.fake_host import FakeHost
 
 from labctl.errors import LabctlError
 from labctl.lab_directory import LabDirectory
@@ -115,7 +116,7 @@ def test_lab_json_says_what_the_lab_is(article_lab: Lab) -> None:
 
 def test_no_secret_is_in_a_rendered_file(article_lab: Lab, tmp_path: Path) -> None:
     files = LabDirectory(tmp_path)
-    prepare(article_lab, files, box_file=None)
+    prepare(article_lab, files, box_file=None, host=FakeHost())
     token = (files.secrets / "bootstrap-token").read_bytes().strip()
     secret_files = [path for path in files.secrets.rglob("*") if path.is_file()]
     keys = [path for path in secret_files if b"PRIVATE KEY" in path.read_bytes()[:64]]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.fake_host import FakeHost
 
 from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory
@@ -55,7 +56,7 @@ def lab(labs: dict[str, Lab], request: pytest.FixtureRequest) -> Lab:
 @pytest.fixture
 def folder(lab: Lab, tmp_path: Path) -> LabDirectory:
     files = LabDirectory(tmp_path / "a 'lab' of #{mine}")
-    prepare(lab, files, box_file=None if lab.box.version else BOX_FILE)
+    prepare(lab, files, box_file=None if lab.box.version else BOX_FILE, host=FakeHost())
     return files
 
 
@@ -90,7 +91,7 @@ def test_vagrant_validates_it(lab: Lab, folder: LabDirectory, tmp_path: Path) ->
 def test_vagrant_finds_a_wrong_option(labs: dict[str, Lab], tmp_path: Path) -> None:
     """The test above can fail: real Vagrant refuses an option that VirtualBox's provider does not have."""
     lab, files = labs["virtualbox"], LabDirectory(tmp_path / "lab")
-    prepare(lab, files, box_file=None)
+    prepare(lab, files, box_file=None, host=FakeHost())
     files.vagrantfile.write_text(files.vagrantfile.read_text().replace("virtualbox.linked_clone", "virtualbox.no_such"))
     with pytest.raises(AssertionError, match="no_such"):
         ask(lab, files, tmp_path / "home", "vagrant", "validate")

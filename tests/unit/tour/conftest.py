@@ -34,7 +34,7 @@ def visit(lab):
 
     def visitor(stop: Stop, edit=None) -> Visit:
         machines, watcher = Machines(edit), Recorder()
-        (found,) = run_tour([stop], TourRunner(lab, machines, watcher, machines.host), watcher)
+        (found,) = run_tour([stop], TourRunner(lab, machines, watcher), watcher)
         return found
 
     return visitor

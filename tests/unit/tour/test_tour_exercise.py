@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.fake_host import FakeHost
 from support.played_tour import Machines
 
 from labctl.host.command import CommandResult
@@ -65,6 +66,7 @@ class Ingress:
     """A machine whose bird.conf is this text; `bird -p` is the real one."""
 
     def __init__(self, text: str, folder: Path) -> None:
+        self.host = FakeHost()
         self.text, self.ran, self._file = text, list[str](), folder / "bird.conf"
 
     def to(self, machine: str):
@@ -94,7 +96,7 @@ def test_tasks_follow_the_stops_and_tell_their_own_solution_last(lab):
 @pytest.mark.parametrize("stop", RECORDED)
 def test_what_the_right_command_prints_is_done_and_something_else_is_not(lab, stop):
     machines = Machines()
-    runner = TourRunner(lab, machines, TourDisplay(), machines.host)
+    runner = TourRunner(lab, machines, TourDisplay())
     shown = task(stop).done_by_output
     assert shown is not None
     assert shown(runner, recorded(*RECORDED[stop]))

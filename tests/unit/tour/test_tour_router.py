@@ -63,7 +63,7 @@ def visits(edit=lambda command, text: text, only: tuple[str, ...] = STOPS):
     lab = make_lab(more="router: true")
     machines, watcher = Routed(lab, edit), Recorder()
     stops = [stop for stop in stops_of(lab) if stop.name in only]
-    return run_tour(stops, TourRunner(lab, machines, watcher, machines.host), watcher), machines
+    return run_tour(stops, TourRunner(lab, machines, watcher), watcher), machines
 
 
 def test_every_stop_shows_what_it_claims():

@@ -9,6 +9,7 @@ from support.played_tour import Recorder
 
 from labctl.errors import LabctlError, RemoteError
 from labctl.host.command import CommandResult
+from labctl.host.host import Host
 from labctl.model.lab import Source
 from labctl.tour.runner import TourRunner, run_tour, stop_index
 from labctl.tour.stop import Stop, birdc, kubectl, on_host, shell
@@ -21,6 +22,7 @@ class Fake:
 
     def __init__(self, raises: dict[str, BaseException] | None = None) -> None:
         self.ran: list[str] = []
+        self.host = Host()  # its shell is a real one
         self._raises = raises or {}
 
     def to(self, machine: str):
@@ -113,9 +115,9 @@ def test_a_command_on_the_host_has_a_deadline(lab, monkeypatch):
     monkeypatch.undo()  # real time
     from labctl.tour.runner import run_on_host
 
-    assert run_on_host("echo $((1 + 1)); exit 3", 5.0).status == 3
+    assert run_on_host(Host(), "echo $((1 + 1)); exit 3", 5.0).status == 3
     with pytest.raises(RemoteError):
-        run_on_host("sleep 5", 0.1)
+        run_on_host(Host(), "sleep 5", 0.1)
     assert on_host("date").machine == "host"
 
 

@@ -24,7 +24,7 @@ ARTICLE = [
 
 def whole(lab):
     machines, watcher = Machines(), Recorder()
-    return run_tour(STOPS, TourRunner(lab, machines, watcher, machines.host), watcher), machines, watcher
+    return run_tour(STOPS, TourRunner(lab, machines, watcher), watcher), machines, watcher
 
 
 def test_stops_are_in_the_articles_order():
@@ -98,7 +98,7 @@ def test_a_machine_cannot_write_the_handout(lab, form):
 
     machines, watcher = Machines(edit), Recorder()
     stops = [stop for stop in STOPS if stop.name == "kernel"]
-    text = handout(lab, run_tour(stops, TourRunner(lab, machines, watcher, machines.host), watcher), form)
+    text = handout(lab, run_tour(stops, TourRunner(lab, machines, watcher), watcher), form)
     if form == "html":
         assert "<script" not in text
         assert "\x1b" not in text

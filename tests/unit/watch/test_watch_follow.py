@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from support.fake_host import FakeHost
 from support.ssh_server import Behaviour, SshServer, ssh_server
 
 from labctl.errors import RemoteError
@@ -86,7 +87,7 @@ def test_what_changes_is_noted_and_what_ends_is_lost(
         result = latest.facts().on("ingress").results.get(probe)
         return f"{result.stdout}{result.stderr}" if result else ""
 
-    with Connections({"ingress": server.access}) as connections:
+    with Connections({"ingress": server.access}, FakeHost()) as connections:
         arguments = (article_lab, article_lab.ingress, connections, latest, end)
         thread = threading.Thread(target=follow, args=arguments, daemon=True)
         thread.start()

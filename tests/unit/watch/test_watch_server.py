@@ -10,7 +10,6 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -19,6 +18,7 @@ from importlib import resources
 
 import pytest
 from support.edits import with_objects
+from support.labctl_process import labctl_command
 from support.made_facts import make_facts, make_lab
 
 from labctl.errors import HostError
@@ -240,4 +240,4 @@ def test_the_terminals_form_needs_a_terminal(lab_nowhere):
 
 
 def command(files: LabDirectory, *words: str) -> list[str]:
-    return [sys.executable, "-m", "labctl", "-C", str(files.base), "watch", *words]
+    return labctl_command(files.base / "root", "-C", str(files.base), "watch", *words)
