@@ -1,15 +1,15 @@
-"""``labctl``, and ``python -m labctl``: Ctrl-C counts from the first moment, while Python still loads what it needs."""
+"""``labctl`` and ``python -m labctl``. Ctrl-C works from the start, even while Python still imports modules."""
 
 import sys
 import threading
 from typing import Any
 
-_A_MOMENT = 0.05
+_DELAY_SECONDS = 0.05
 
 
 def main() -> None:
-    """Run the command line. Ctrl-C before it listens, or while it says its last words, ends it without a traceback."""
-    sys.unraisablehook = raise_again
+    """Run the command line. Ctrl-C before it has started, or while it exits, ends it without a traceback."""
+    sys.unraisablehook = interrupt_again
     try:
         from labctl.cli.main import main as run  # noqa: PLC0415 - inside the try
 
@@ -18,17 +18,17 @@ def main() -> None:
         sys.exit(130)
 
 
-def raise_again(lost: Any) -> None:
-    """Python drops what is raised in a destructor or a callback of the import system: Ctrl-C comes again after that."""
-    if not issubclass(lost.exc_type, KeyboardInterrupt):
-        sys.__unraisablehook__(lost)
+def interrupt_again(ignored: Any) -> None:
+    """Repeat a Ctrl-C that Python ignored because it arrived in a destructor or a callback of the import system."""
+    if not issubclass(ignored.exc_type, KeyboardInterrupt):
+        sys.__unraisablehook__(ignored)
         return
     import signal  # noqa: PLC0415 - only where it is needed
 
-    words = (threading.main_thread().ident, signal.SIGINT)
-    again = threading.Timer(_A_MOMENT, signal.pthread_kill, words)
-    again.daemon = True
-    again.start()
+    target = (threading.main_thread().ident, signal.SIGINT)
+    timer = threading.Timer(_DELAY_SECONDS, signal.pthread_kill, target)
+    timer.daemon = True
+    timer.start()
 
 
 if __name__ == "__main__":

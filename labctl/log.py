@@ -1,7 +1,7 @@
-"""labctl.log: what labctl did in a lab, for a maintainer: each command sent, its result, its times; no secret.
+"""labctl.log: what labctl did in a lab, for maintainers. Each command, its result and its duration; no secrets.
 
-Each lab has its own. Which one is meant goes with the context (PEP 567): whoever works on a lab starts its log there;
-what goes on in threads of its own, such as a connection, takes the log along from where it was made.
+Each lab has its own log. The current one belongs to the context (PEP 567): whoever works on a lab starts its log there.
+What runs in threads of its own, such as a connection, uses the log that was current when it was created.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ from pathlib import Path
 
 from labctl.secrets.redact import Redactor
 
-# Where there is no lab, nothing is said, not even on standard error.
+# Without a lab, nothing is logged, not even on standard error.
 _NOWHERE = logging.Logger("labctl")
 _NOWHERE.addHandler(logging.NullHandler())
 _CURRENT: ContextVar[logging.Logger] = ContextVar("labctl.log", default=_NOWHERE)
 _STARTED: dict[Path, logging.Logger] = {}
 _STARTING = threading.Lock()
-_BYTES, _KEPT = 1_000_000, 2
-_SHOWN = 400
-# Commands whose words are the user's own, for another program: they are nobody's business here.
+_MAX_BYTES, _OLD_FILES = 1_000_000, 2
+_MAX_SHOWN = 400
+# These commands pass the user's own words on to another program; those words are not logged.
 _PRIVATE = frozenset({"ssh", "kubectl", "calicoctl", "birdc"})
 
 
 def lab_log() -> logging.Logger:
-    """The log of the lab that is worked on here; one that goes nowhere, if none was started."""
+    """The log of this context's lab; one that discards everything if none was started."""
     return _CURRENT.get()
 
 
 def start_log(folder: Path) -> None:
-    """From now on what is done in this context is logged into folder/labctl.log, once there is such a folder."""
+    """From now on, log what happens in this context to folder/labctl.log, as soon as that folder exists."""
     with _STARTING:
         log = _STARTED.get(folder)
         if log is None:
@@ -49,7 +49,7 @@ def start_log(folder: Path) -> None:
 
 
 def command_line(words: list[str]) -> str:
-    """The command line as it may be logged: of what is handed on to another program, only which one it is."""
+    """The command line as it may be logged: without the words for another program."""
     for place, word in enumerate(words):
         if word in _PRIVATE:
             return " ".join([*words[: place + 1], f"… ({len(words) - place - 1} words)"])
@@ -58,9 +58,9 @@ def command_line(words: list[str]) -> str:
 
 @contextmanager
 def logged(kind: str, command: str, log: logging.Logger | None = None) -> Iterator[None]:
-    """Log a command that is run in this block: when it was sent, how it ended, how long it took.
+    """Log a command that runs in this block: when it started, how it ended, how long it took.
 
-    log: where to, if not into that of this context.
+    log: the log to use; None for the context's.
     """
     log = log or lab_log()
     began = time.monotonic()
@@ -75,37 +75,37 @@ def logged(kind: str, command: str, log: logging.Logger | None = None) -> Iterat
 
 
 def shown(text: str) -> str:
-    """A text in one line, cut where it is long."""
+    """A text in one line, cut off if it is long."""
     text = " ⏎ ".join(text.strip().splitlines())
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]} … ({len(text)} characters)"
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_MAX_SHOWN]} … ({len(text)} characters)"
 
 
 class _LogFile(logging.handlers.RotatingFileHandler):
-    """The file: for its owner only, never a link, bounded; not made without a .labctl; nothing fails by it."""
+    """The log file: its owner's alone, never a link, of limited size. It is not created without .labctl."""
 
     def __init__(self, file: Path) -> None:
-        super().__init__(file, maxBytes=_BYTES, backupCount=_KEPT, encoding="utf-8", delay=True)
+        super().__init__(file, maxBytes=_MAX_BYTES, backupCount=_OLD_FILES, encoding="utf-8", delay=True)
         self.setFormatter(_Format(file.parent / "secrets"))
 
     def emit(self, record: logging.LogRecord) -> None:
         file = Path(self.baseFilename)
         if self.stream is not None and not file.exists():
-            self.close()  # the lab was destroyed; it may come again
+            self.close()  # the lab was destroyed; it may be created again
         if file.parent.is_dir():
             super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's own name
-        """A full disk takes no log."""
+        """Ignore errors: logging must not make a command fail, for example on a full disk."""
 
     def _open(self) -> io.TextIOWrapper:
         flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
-        # Windows has neither.
+        # Windows has neither flag.
         flags |= getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
         return os.fdopen(os.open(self.baseFilename, flags, 0o600), "a", encoding="utf-8", errors="backslashreplace")
 
 
 class _Format(logging.Formatter):
-    """Time with milliseconds, process, level, text; every secret taken out."""
+    """Time with milliseconds, process ID, level and text, without secrets."""
 
     def __init__(self, secrets: Path) -> None:
         super().__init__("%(asctime)s.%(msecs)03d %(process)d %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")

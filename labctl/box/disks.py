@@ -18,7 +18,7 @@ from labctl.box.parts import Commands
 from labctl.box.spec import FILES, code_digest, digest_of, files_digest
 from labctl.box.store import Box, BoxEntry, Estimate, bytes_on_disk
 from labctl.errors import BoxError, HostError
-from labctl.host.files import move_whole
+from labctl.host.files import move_into_place
 from labctl.host.host import Host
 from labctl.model.provider import Provider
 
@@ -90,7 +90,7 @@ class DiskStore:
                 log = self._cache / "logs" / f"disk-{provider}.log"
                 try:
                     _build(box, provider, key, partial, Commands(self._host, log, threading.Event(), on_line))
-                    move_whole(partial, file.parent)
+                    move_into_place(partial, file.parent)
                 finally:
                     shutil.rmtree(partial, ignore_errors=True)
         return file

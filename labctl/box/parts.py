@@ -13,7 +13,7 @@ from pathlib import Path
 
 from labctl.box.spec import FILES
 from labctl.errors import BoxError, LabctlError
-from labctl.host.files import move_whole
+from labctl.host.files import move_into_place
 from labctl.host.host import Host
 from labctl.scheduler import LineEvent, OnEvent, TaskName, run_tasks
 
@@ -177,7 +177,7 @@ def _build(one: Part, final: Path, needs: Mapping[str, Path], commands: Commands
     try:
         partial.mkdir()
         one.build(Workspace(partial, needs, commands))
-        move_whole(partial, final)
+        move_into_place(partial, final)
     except OSError as error:
         raise BoxError(f"cannot build the box's {one.name.step}", where=error.filename or "", why=str(error)) from error
     finally:

@@ -17,7 +17,7 @@ from labctl.box.mirror import Mirror, host_mirror
 from labctl.box.parts import BOX, Part, build_parts, remove, remove_partial, required, seconds_left
 from labctl.box.spec import BoxSpec
 from labctl.errors import BoxError, HostError
-from labctl.host.files import move_whole
+from labctl.host.files import move_into_place
 from labctl.host.host import Host
 from labctl.scheduler import Event, LineEvent, OnEvent, TaskName
 
@@ -184,7 +184,7 @@ class BoxStore:
         self._boxes.mkdir(parents=True, exist_ok=True)
         remove_partial(self._boxes)
         built = build_parts(self.parts(spec, mirror), BOX, self._parts, on_event, self._host)
-        move_whole(built, home)
+        move_into_place(built, home)
         self._keep_parts(f"kubernetes-{spec.kubernetes_digest}")
         return Box(spec.digest, home)
 

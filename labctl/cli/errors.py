@@ -81,9 +81,9 @@ def print_error(error: LabctlError, app: Application) -> None:
 
 
 def _show_unexpected(error: BaseException, app: Application) -> None:
-    from labctl.host.files import remedy  # noqa: PLC0415
+    from labctl.host.files import disk_remedy  # noqa: PLC0415
 
-    if isinstance(error, OSError) and (next_step := remedy(error)):
+    if isinstance(error, OSError) and (next_step := disk_remedy(error)):
         what = f"cannot write {error.filename or 'a file'}: {error.strerror}"
         _print(app, what, next_step=next_step)
         return

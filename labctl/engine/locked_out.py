@@ -6,7 +6,7 @@ from labctl.errors import LabctlError
 from labctl.providers.marks import HostMarks
 from labctl.providers.processes import end_leftovers
 from labctl.providers.provider import MachineProvider
-from labctl.secrets.lost import locked_out
+from labctl.secrets.validity import locked_out
 
 
 def locked_out_machines(provider: MachineProvider) -> dict[str, str]:

@@ -1,1 +1,1 @@
-"""Facts about this host, read and not changed; and its one line in /etc/hosts."""
+"""This host: files, programs, processes and networks, through one object that tests replace."""

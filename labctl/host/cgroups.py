@@ -1,4 +1,4 @@
-"""What a cgroup uses and may use, in either version of cgroups (Linux, Documentation/admin-guide/cgroup-v1, -v2)."""
+"""Usage and limits of a cgroup, v1 or v2 (Linux, Documentation/admin-guide/cgroup-v1 and cgroup-v2.rst)."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 from labctl.host.host import Host
 
 _ROOT = "/sys/fs/cgroup"
-# From here on version 1 means "no limit": the largest number of pages, in bytes.
+# In v1, a limit this large means "no limit": the largest number of pages, in bytes.
 _NO_LIMIT = 2**62
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """memory, peak, limit: bytes. cpu: seconds. kills: how often the limit ended a process. None: not known."""
+    """memory, peak, limit: bytes. cpu: seconds. kills: processes that the limit killed. None: unknown."""
 
     memory: int | None
     peak: int | None
@@ -24,7 +24,7 @@ class Usage:
 
 
 def usage(cgroup: str, host: Host) -> Usage:
-    """What the cgroup of that name, and all below it use."""
+    """What the cgroup of that name and all cgroups below it use."""
     root = host.path(_ROOT)
     if (root / "cgroup.controllers").exists():
         return _version2(root / cgroup)
@@ -54,14 +54,14 @@ def _version1(memory: Path, cpu: Path) -> Usage:
 
 
 def _kills(memory: Path) -> int | None:
-    """In version 1 each cgroup counts its own processes only."""
+    """In v1, each cgroup counts only its own processes."""
     counts = [_table(file).get("oom_kill") for file in memory.rglob("memory.oom_control")]
     known = [count for count in counts if count is not None]
     return sum(known) if known else None
 
 
 def _number(file: Path) -> int | None:
-    """The number in a file; None where there is no such file, or a word such as "max"."""
+    """The number in a file; None if the file is missing or contains a word such as "max"."""
     try:
         return int(file.read_text())
     except (OSError, ValueError):

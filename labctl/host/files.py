@@ -1,4 +1,4 @@
-"""Writing files so that no crash leaves half of one."""
+"""Writing files so that a crash never leaves half a file."""
 
 from __future__ import annotations
 
@@ -8,21 +8,25 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_DISK_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
 
 
-def remedy(error: OSError) -> str:
-    """What to do where the disk takes no more; empty where something else is wrong."""
-    return "make room, or the disk writable; then the same command again" if error.errno in _THE_DISK else ""
+def disk_remedy(error: OSError) -> str:
+    """What to do if the disk is full or read-only; empty for other errors."""
+    return (
+        "free some disk space, or make the disk writable; then run the same command again"
+        if error.errno in _DISK_ERRORS
+        else ""
+    )
 
 
 def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> bool:
-    """Write data to path by way of a temporary file beside it; folders are made as needed.
+    """Write data to path through a temporary file next to it; create folders as needed.
 
-    Returns whether anything changed: a file that already holds data with that mode is left alone.
+    Returns whether anything changed: a file that already has these data and this mode is left alone.
     """
     if path.is_file() and not path.is_symlink() and path.read_bytes() == data:
-        # Windows keeps of a mode only whether a file may be written.
+        # Of a mode, Windows stores only whether a file is writable.
         if os.name == "posix" and path.stat().st_mode & 0o777 != mode:
             path.chmod(mode)
             return True
@@ -44,19 +48,19 @@ def write_atomically(path: Path, data: bytes, *, mode: int = 0o644) -> bool:
     return True
 
 
-def move_whole(made: Path, path: Path) -> None:
-    """Give a folder that is complete its final name, once all that is in it is on the disk.
+def move_into_place(complete: Path, path: Path) -> None:
+    """Give a complete folder its final name, after everything in it is on the disk.
 
-    So whatever has a final name is whole, also after a power cut. Raises OSError.
+    So a folder with its final name is always complete, even after a power cut. Raises OSError.
     """
     if hasattr(os, "sync"):
         os.sync()
-    made.rename(path)
+    complete.rename(path)
     _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:
-    """Have a folder's names on the disk. Windows opens no folders, and some file systems of networks sync none."""
+    """Write a folder's names to the disk. Windows cannot open folders; some network file systems cannot sync them."""
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)
@@ -68,9 +72,9 @@ def _sync_folder(folder: Path) -> None:
 
 
 def write_private(path: Path, data: bytes, *, like: Path) -> None:
-    """Write data for the owner of the folder ``like`` alone (0600), also where root does it for them.
+    """Write data readable only by the owner of the folder ``like`` (0600), even if root writes them.
 
-    path is in that folder, or below it. Raises OSError.
+    path: below that folder. Raises OSError.
     """
     write_atomically(path, data, mode=0o600)
     if os.name != "posix":

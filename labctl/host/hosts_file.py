@@ -1,4 +1,4 @@
-"""The one line of a lab in /etc/hosts: marked, so that it can be found again and taken away."""
+"""A lab's line in /etc/hosts. A comment marks it, so that labctl finds and removes it later."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ HOSTS_FILE = "/etc/hosts"
 
 
 def hosts_line(lab: Lab) -> str:
-    """The application's name at the address that clients ask, marked with the lab's name; no line end."""
+    """The line: the address that clients use, the application's host name, and a comment with the lab's name."""
     return f"{lab.entry} {lab.app.host} {_marker(lab.name)}"
 
 
 def with_line(text: str, lab: Lab) -> str:
-    """The text of a hosts file with the lab's line in it exactly once: where it was, or at the end."""
+    """The text of a hosts file with the lab's line exactly once: where it was before, or at the end."""
     lines = text.splitlines(keepends=True)
     mine = [index for index, line in enumerate(lines) if _is_marked(line, lab.name)]
     line = hosts_line(lab) + "\n"
@@ -35,8 +35,8 @@ def without_line(text: str, lab_name: str) -> str:
     return "".join(line for line in text.splitlines(keepends=True) if not _is_marked(line, lab_name))
 
 
-def rivals(text: str, lab: Lab) -> list[str]:
-    """Other lines that give the application's name another address; the resolver takes the first line that it finds."""
+def conflicting_lines(text: str, lab: Lab) -> list[str]:
+    """Lines that map the application's host name to another address; the resolver uses the first match."""
     found = []
     for line in text.splitlines():
         address, *names = line.partition("#")[0].split() or [""]
@@ -46,13 +46,13 @@ def rivals(text: str, lab: Lab) -> list[str]:
 
 
 def apply_line(lab: Lab, file: Path) -> bool:
-    """Put the lab's line into the file. Returns whether the file changed. Raises HostError without the right to."""
+    """Add the lab's line to the file. Returns whether the file changed. Raises HostError if it may not be written."""
     text = _read(file)
     return _write(file, text, with_line(text, lab), "labctl hosts --apply")
 
 
 def remove_line(lab_name: str, file: Path) -> bool:
-    """Take the lab's line out of the file. Returns whether the file changed. Raises HostError without the right to."""
+    """Remove the lab's line from the file. Returns whether the file changed. Raises HostError without permission."""
     text = _read(file)
     return _write(file, text, without_line(text, lab_name), "labctl hosts --remove")
 
@@ -66,13 +66,13 @@ def _is_marked(line: str, lab_name: str) -> bool:
 
 
 def _read(file: Path) -> str:
-    """The file, byte for byte: what is not UTF-8 survives (surrogateescape), line ends too; "" if there is none."""
+    """The file's text, "" if there is no file. Line ends, and bytes that are not UTF-8, survive (surrogateescape)."""
     try:
         return file.read_bytes().decode("utf-8", "surrogateescape")
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise HostError(f"{file} can't be read", why=str(error.strerror)) from error
+        raise HostError(f"{file} cannot be read", why=str(error.strerror)) from error
 
 
 def _write(file: Path, before: str, after: str, command: str) -> bool:
@@ -87,7 +87,7 @@ def _write(file: Path, before: str, after: str, command: str) -> bool:
         except OSError as error:
             if error.errno not in {errno.EBUSY, errno.EXDEV}:
                 raise
-            target.write_bytes(data)  # a mount point, as in containers: it can't be replaced, only written
+            target.write_bytes(data)  # a mount point, as in containers: it cannot be replaced, only written
     except OSError as error:
-        raise HostError(f"{file} can't be changed", why=str(error.strerror), next_step=f"sudo {command}") from error
+        raise HostError(f"{file} cannot be changed", why=str(error.strerror), next_step=f"sudo {command}") from error
     return True

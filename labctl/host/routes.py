@@ -28,7 +28,7 @@ _LOOPBACKS = ("lo", "lo0", "Loopback Pseudo-Interface 1")
 
 @dataclass(frozen=True, slots=True)
 class HostRoute:
-    """A network that the host routes, and the interface it leaves by ("" where the route names none)."""
+    """A network that the host routes, and the outgoing interface ("" if the route has none)."""
 
     network: IPv4Network
     interface: str
@@ -50,7 +50,7 @@ class Overlap:
 def host_routes(host: Host) -> list[HostRoute]:
     """The networks that this host routes, from all of its route tables.
 
-    Default routes are left out, and so is this host itself. Empty where the program that tells is not there.
+    Without default routes and the host's own addresses. Empty if the program that lists routes is not installed.
     """
     if host.is_macos:
         found = _of_netstat(host.ask(_MACOS, _DEADLINE) or "")
@@ -62,7 +62,7 @@ def host_routes(host: Host) -> list[HostRoute]:
 
 
 def find_overlaps(lab: Lab, routes: list[HostRoute]) -> list[Overlap]:
-    """Where the lab's networks overlap the host's; what the lab itself brought is left out."""
+    """Where the lab's networks overlap the host's, without the lab's own routes."""
     network = lab.network
     mine = {
         "network.subnet": network.subnet,
@@ -118,7 +118,7 @@ def _route(destination: str, interface: str) -> HostRoute | None:
 
 
 def _is_own(lab: Lab, route: HostRoute) -> bool:
-    """Whether the lab's own interface brought the route. Windows has one for each address of the host, too."""
+    """Whether the route belongs to the lab's own interface. Windows also has one for each address of the host."""
     if route.interface == lab.bridge:
         return True
     return route.interface.startswith(lab.provider.traits.interfaces) and route.network.subnet_of(lab.network.subnet)

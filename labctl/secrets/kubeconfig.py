@@ -1,4 +1,4 @@
-"""kubeconfig files: which API server, whose authority, which client certificate."""
+"""Writes kubeconfig files."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from labctl.secrets.pki import KeyPair
 
 
 def kubeconfig(server: str, authority: bytes, client: KeyPair, *, cluster: str, user: str) -> bytes:
-    """A kubeconfig with embedded certificates. JSON is YAML, and needs no quoting rules of its own."""
+    """A kubeconfig with embedded certificates, as JSON, which is valid YAML and needs no special quoting."""
     context = f"{user}@{cluster}"
     document = {
         "apiVersion": "v1",

@@ -34,7 +34,7 @@ class KeyPair:
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """Whom a certificate names: common name, groups (organisations), DNS names and addresses that it may serve."""
+    """The subject of a certificate: common name, groups (organisations), and its DNS names and addresses."""
 
     common_name: str
     groups: tuple[str, ...] = ()
@@ -92,9 +92,9 @@ def issue(authority: KeyPair, subject: Subject) -> KeyPair:
     return _pair(builder.sign(_load_key(authority.key), hashes.SHA256()), key)
 
 
-def still_fits(pair: KeyPair, authority: KeyPair, subject: Subject) -> bool:
-    """Whether a certificate that was issued earlier names this subject, fits key and authority, and lives on."""
-    if not belongs_together(pair):
+def is_still_valid(pair: KeyPair, authority: KeyPair, subject: Subject) -> bool:
+    """Whether an existing certificate has this subject, matches its key and authority, and does not expire soon."""
+    if not key_matches(pair):
         return False
     certificate = x509.load_pem_x509_certificate(pair.certificate)
     try:
@@ -107,15 +107,15 @@ def still_fits(pair: KeyPair, authority: KeyPair, subject: Subject) -> bool:
 
 
 def is_key(pem: bytes) -> bool:
-    """Whether pem is a private key as the lab's are."""
+    """Whether pem is a private key of the kind that the lab uses."""
     try:
         return bool(_load_key(pem))
     except (ValueError, TypeError, UnsupportedAlgorithm):
         return False
 
 
-def belongs_together(pair: KeyPair) -> bool:
-    """Whether a certificate can be read, and its key is the one beside it."""
+def key_matches(pair: KeyPair) -> bool:
+    """Whether a certificate can be read and has the public key of its private key."""
     try:
         certificate = x509.load_pem_x509_certificate(pair.certificate)
         return certificate.public_key() == _load_key(pair.key).public_key()

@@ -1,4 +1,4 @@
-"""The one place where secrets are taken out of text: everything that labctl logs or packs goes through here."""
+"""Removes secrets from text. Everything that labctl logs, or packs into a support bundle, passes through here."""
 
 from __future__ import annotations
 
@@ -6,51 +6,51 @@ import base64
 import re
 from pathlib import Path
 
-SHOWN = "(secret)"
+REPLACEMENT = "(secret)"
 _PEM = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----(.*?)-----END [A-Z ]*PRIVATE KEY-----", re.DOTALL)
 _KEY_DATA = re.compile(r'client-key-data"?\s*:\s*"?([A-Za-z0-9+/=]+)')
-# kubeadm's bootstrap tokens (kubernetes.io, "Authenticating with Bootstrap Tokens"), and what programs call secrets.
+# kubeadm's bootstrap tokens (kubernetes.io, "Authenticating with Bootstrap Tokens"), and values that programs name so.
 _TOKEN = re.compile(r"(?<![a-z0-9.])[a-z0-9]{6}\.[a-z0-9]{16}(?![a-z0-9.])")
 _NAMED = re.compile(
     r"((?:password|passwd|token|secret|authorization)(?:-data)?[\"']?\s*[=:]\s*(?:bearer\s+)?[\"']?)[^\s\"',;]{6,}",
     re.IGNORECASE,
 )
 _SHORTEST = 12
-# Files of the lab's secrets that are one word.
+# Secret files that contain a single word.
 _WORDS = ("bootstrap-token", "bgp-password")
 
 
 class Redactor:
-    """Knows a lab's secrets and how secrets look. folder: the lab's secrets; what is in it may change at any time."""
+    """Replaces a lab's secrets, and what looks like one. folder: the lab's secrets, which may change at any time."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._seen: tuple[int, ...] = ()
+        self._modified: tuple[int, ...] = ()
         self._known: re.Pattern[str] | None = None
 
     def __call__(self, text: str) -> str:
-        """The text without secrets."""
-        self._look()
+        """The text with every secret replaced."""
+        self._reload()
         if self._known is not None:
-            text = self._known.sub(SHOWN, text)
-        text = _PEM.sub(SHOWN, text)
-        text = _KEY_DATA.sub(lambda match: match[0].replace(match[1], SHOWN), text)
-        text = _TOKEN.sub(SHOWN, text)
-        return _NAMED.sub(rf"\g<1>{SHOWN}", text)
+            text = self._known.sub(REPLACEMENT, text)
+        text = _PEM.sub(REPLACEMENT, text)
+        text = _KEY_DATA.sub(lambda match: match[0].replace(match[1], REPLACEMENT), text)
+        text = _TOKEN.sub(REPLACEMENT, text)
+        return _NAMED.sub(rf"\g<1>{REPLACEMENT}", text)
 
-    def _look(self) -> None:
-        """Read the lab's secrets, if they are others than before."""
-        rooms = (self._folder, self._folder / "pki", self._folder / "ssh", *self._folder.glob("ssh/*/"))
-        seen = tuple(room.stat().st_mtime_ns for room in rooms if room.is_dir())
-        if seen == self._seen:
+    def _reload(self) -> None:
+        """Read the lab's secrets again if they have changed."""
+        folders = (self._folder, self._folder / "pki", self._folder / "ssh", *self._folder.glob("ssh/*/"))
+        modified = tuple(folder.stat().st_mtime_ns for folder in folders if folder.is_dir())
+        if modified == self._modified:
             return
-        self._seen = seen
+        self._modified = modified
         values = sorted(known_secrets(self._folder), key=len, reverse=True)
         self._known = re.compile("|".join(map(re.escape, values))) if values else None
 
 
 def known_secrets(folder: Path) -> set[str]:
-    """The secret texts in a lab's secrets: lines of private keys, tokens, passwords; all of them in base64, too."""
+    """All secret texts of a lab: lines of private keys, tokens and passwords, each also in base64."""
     found: set[str] = set()
     for file in folder.rglob("*"):
         try:
@@ -63,5 +63,5 @@ def known_secrets(folder: Path) -> set[str]:
         found.update(match[1] for match in _KEY_DATA.finditer(text))
         if file.name in _WORDS:
             found.update((text.strip(), text.strip().rpartition(".")[2]))
-            found.add(base64.b64encode(text.encode()).decode())  # as a Secret has it
+            found.add(base64.b64encode(text.encode()).decode())  # as in a Kubernetes Secret
     return {value for value in found if len(value) >= _SHORTEST}

@@ -1,4 +1,4 @@
-"""SSH keys of a lab: one for the user, one per machine, so that host keys are pinned before any machine boots."""
+"""SSH keys of a lab: one for the user, and a host key per machine, pinned before the machine boots."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric import ed25519
 
 
 def new_ssh_key() -> bytes:
-    """A new ed25519 private key in OpenSSH's own format."""
+    """A new ed25519 private key in OpenSSH's format."""
     return ed25519.Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
     )

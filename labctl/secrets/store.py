@@ -1,4 +1,4 @@
-"""The lab's secrets on disk: read where they exist and still fit, made where they do not.
+"""The lab's secrets on disk: reused while they are valid, otherwise created.
 
 Layout below ``secrets/`` (folders 0700, files 0600)::
 
@@ -6,7 +6,7 @@ Layout below ``secrets/`` (folders 0700, files 0600)::
     ssh/<machine>/             host_ed25519, authorized_keys: what the machine's sshd reads
     pki/…                      certificate authorities and certificates
     admin.kubeconfig           the cluster's administrator
-    machines/<machine>/…       what is copied to that machine, and nothing else
+    machines/<machine>/…       what is copied to that machine
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from labctl.host.files import write_atomically
 from labctl.model.lab import Lab, Machine, Role
-from labctl.secrets import lost, pki
+from labctl.secrets import pki, validity
 from labctl.secrets.kubeconfig import kubeconfig
 from labctl.secrets.pki import KeyPair, Subject
 from labctl.secrets.ssh_keys import new_ssh_key, ssh_public_key
@@ -50,15 +50,15 @@ class SecretStore:
         return self.folder / "admin.kubeconfig"
 
     def join_hash(self) -> str:
-        """The hash of the cluster's CA for kubeadm join; empty where that CA is lost or damaged. Makes nothing."""
-        if not lost.is_whole_authority(self.folder, "ca"):
+        """The hash of the cluster's CA for kubeadm join; empty if that CA is missing or damaged. Creates nothing."""
+        if not validity.has_valid_authority(self.folder, "ca"):
             return ""
         return pki.join_hash(self._authority("ca"))
 
     def ensure(self, lab: Lab) -> None:
-        """Make every secret that is missing, damaged or no longer fits; remove what no machine needs.
+        """Create every secret that is missing, damaged or outdated; remove those that no machine needs.
 
-        Machines that were made with a secret that is made anew now can't be used: see labctl/secrets/lost.py.
+        Machines that were created with a secret that is replaced now become unusable: see labctl/secrets/validity.py.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
@@ -68,11 +68,11 @@ class SecretStore:
         self._put("admin.kubeconfig", self._kubeconfig(lab, server, admin, "kubernetes-admin"))
         for machine in lab.machines:
             self._machine(lab, machine, server)
-        self._forget_others(lab)
+        self._remove_unused(lab)
 
     def _machine(self, lab: Lab, machine: Machine, server: str) -> None:
         folder = f"machines/{machine.name}"
-        self._folder(folder)  # Vagrant copies it, with or without anything in it
+        self._folder(folder)  # Vagrant copies it, even if it is empty
         if machine.role is Role.CONTROLPLANE:
             self._controlplane(folder, machine)
         self._password(lab, machine)
@@ -83,7 +83,9 @@ class SecretStore:
         if not machine.is_node:
             return
         self._put(f"{folder}/ca.crt", self._authority("ca").certificate)
-        self._put(f"{folder}/bootstrap-token", self._made_once("bootstrap-token", _bootstrap_token, lost.is_token))
+        self._put(
+            f"{folder}/bootstrap-token", self._create_once("bootstrap-token", _bootstrap_token, validity.is_token)
+        )
         user = f"system:labctl:calico-node:{machine.name}"
         client = self._certificate("ca", f"{_CALICO}{machine.name}", Subject(user, ("labctl:calico-nodes",)))
         self._put(f"{folder}/calico-node.kubeconfig", self._kubeconfig(lab, server, client, user))
@@ -97,7 +99,7 @@ class SecretStore:
         if not lab.bgp.password:
             (self.folder / name).unlink(missing_ok=True)
             return
-        password = self._made_once("bgp-password", _password, lost.is_password)
+        password = self._create_once("bgp-password", _password, validity.is_password)
         self._put(name, password if machine.role is Role.CONTROLPLANE else b'password "' + password + b'";\n')
 
     def _controlplane(self, folder: str, machine: Machine) -> None:
@@ -106,7 +108,7 @@ class SecretStore:
             self._put(f"{folder}/pki/{target}.crt", authority.certificate)
             if name != "etcd-ca":
                 self._put(f"{folder}/pki/{target}.key", authority.key)
-        account = self._made_once("pki/sa.key", pki.new_key, pki.is_key)
+        account = self._create_once("pki/sa.key", pki.new_key, pki.is_key)
         self._put(f"{folder}/pki/sa.key", account)
         self._put(f"{folder}/pki/sa.pub", pki.public_key(account))
         names = Subject("etcd", (), ("localhost", machine.name), (_LOOPBACK, machine.address))
@@ -120,11 +122,11 @@ class SecretStore:
         self._put(f"{folder}/reader.pem", reader.certificate + reader.key)
 
     def _ssh(self, lab: Lab) -> None:
-        own = self._made_once("ssh/lab_ed25519", new_ssh_key, lost.is_ssh_key)
+        own = self._create_once("ssh/lab_ed25519", new_ssh_key, validity.is_ssh_key)
         authorized = ssh_public_key(own, f"labctl-{lab.name}") + "\n"
         known = []
         for machine in lab.machines:
-            host = self._made_once(f"ssh/{machine.name}/host_ed25519", new_ssh_key, lost.is_ssh_key)
+            host = self._create_once(f"ssh/{machine.name}/host_ed25519", new_ssh_key, validity.is_ssh_key)
             public = ssh_public_key(host, machine.name)
             self._put(f"ssh/{machine.name}/host_ed25519.pub", public.encode() + b"\n")
             self._put(f"ssh/{machine.name}/authorized_keys", authorized.encode())
@@ -135,8 +137,8 @@ class SecretStore:
         return kubeconfig(server, self._authority("ca").certificate, client, cluster=lab.name, user=user)
 
     def _authority(self, name: str) -> KeyPair:
-        if not lost.is_whole_authority(self.folder, name):
-            made = pki.new_authority(lost.AUTHORITIES[name])
+        if not validity.has_valid_authority(self.folder, name):
+            made = pki.new_authority(validity.AUTHORITIES[name])
             self._put(f"pki/{name}.crt", made.certificate)
             self._put(f"pki/{name}.key", made.key)
         return KeyPair(self._get(f"pki/{name}.crt"), self._get(f"pki/{name}.key"))
@@ -144,21 +146,21 @@ class SecretStore:
     def _certificate(self, authority_name: str, name: str, subject: Subject) -> KeyPair:
         authority = self._authority(authority_name)
         if all((self.folder / f"pki/{name}.{end}").exists() for end in ("crt", "key")):
-            kept = KeyPair(self._get(f"pki/{name}.crt"), self._get(f"pki/{name}.key"))
-            if pki.still_fits(kept, authority, subject):
-                return kept
+            existing = KeyPair(self._get(f"pki/{name}.crt"), self._get(f"pki/{name}.key"))
+            if pki.is_still_valid(existing, authority, subject):
+                return existing
         made = pki.issue(authority, subject)
         self._put(f"pki/{name}.crt", made.certificate)
         self._put(f"pki/{name}.key", made.key)
         return made
 
-    def _made_once(self, name: str, make: Callable[[], bytes], fits: Callable[[bytes], bool]) -> bytes:
-        if not lost.is_whole(self.folder / name, fits):
+    def _create_once(self, name: str, make: Callable[[], bytes], fits: Callable[[bytes], bool]) -> bytes:
+        if not validity.has_valid_file(self.folder / name, fits):
             self._put(name, make())
         return self._get(name)
 
-    def _forget_others(self, lab: Lab) -> None:
-        """A machine that left the lab leaves no secrets behind."""
+    def _remove_unused(self, lab: Lab) -> None:
+        """Remove the secrets of machines that the lab no longer has."""
         wanted = {machine.name for machine in lab.machines}
         for parent in (self.folder / "machines", self.folder / "ssh"):
             for folder in parent.iterdir():

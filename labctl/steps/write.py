@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from labctl.errors import LabctlError
-from labctl.host.files import remedy, write_atomically
+from labctl.host.files import disk_remedy, write_atomically
 from labctl.json_text import read_json
 from labctl.steps.tree import Tree
 
@@ -28,7 +28,7 @@ def write_tree(folder: Path, tree: Tree) -> list[PurePosixPath]:
                 changed.append(path)
         except OSError as error:
             raise LabctlError(
-                f"{target} cannot be written", where=str(target), why=error.strerror or "", next_step=remedy(error)
+                f"{target} cannot be written", where=str(target), why=error.strerror or "", next_step=disk_remedy(error)
             ) from error
     names = sorted(str(path) for path in tree)
     write_atomically(folder / _MANIFEST, (json.dumps(names, indent=1) + "\n").encode())

@@ -59,7 +59,7 @@ def hosts(app: Application, action: str | None, file: Path | None) -> None:
     else:
         changed = hosts_file.apply_line(lab, file)
         app.note(f"{'written to' if changed else 'already in'} {file}: {line}")
-        for rival in hosts_file.rivals(file.read_text(errors="replace"), lab):
+        for rival in hosts_file.conflicting_lines(file.read_text(errors="replace"), lab):
             app.note(f"warning: {file} also has another address for {lab.app.host}: {rival}")
 
 

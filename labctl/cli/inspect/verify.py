@@ -17,7 +17,7 @@ from labctl.cli.app import Application, pass_app
 from labctl.cli.commands import unknown_word
 from labctl.cli.options import complete_check, output_option
 from labctl.cli.progress import LiveVerify
-from labctl.engine.lock import at_work
+from labctl.engine.lock import lock_holder
 from labctl.faults import grade, state
 from labctl.graph.live import picture_of_facts
 from labctl.model.lab import Lab
@@ -83,7 +83,7 @@ def verify(  # noqa: PLR0917 - click passes the options
 
 def note_running_labctl(app: Application) -> None:
     """Note if another labctl works on this lab: failures may be steps that it has not run yet."""
-    who = at_work(app.lab_files().lock, app.host)
+    who = lock_holder(app.lab_files().lock, app.host)
     if who:
         app.note(f"another labctl is working on this lab ({who}): failures may be steps that have not run yet")
 

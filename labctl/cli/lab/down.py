@@ -10,7 +10,7 @@ from labctl.cli.app import Application, pass_app
 from labctl.cli.sudo import become_root
 from labctl.engine import down
 from labctl.engine.applied import applied_lab
-from labctl.engine.lock import lab_lock, lock_where_one_can_be
+from labctl.engine.lock import lab_lock, lock_if_possible
 from labctl.errors import ConfigError, HostError
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
@@ -26,7 +26,7 @@ def halt(app: Application) -> None:
     labs = [applied_lab(files) or app.lab()] if has_files else _labs_without_files(app)
     for lab in labs[:1]:
         become_root(app, lab, "stop the lab's containers")
-    with lab_lock(files.lock, needed=False) if has_files else lock_where_one_can_be(files):
+    with lab_lock(files.lock, needed=False) if has_files else lock_if_possible(files):
         for lab in labs:
             down.halt(lab, files, app.host)
     if has_files:
@@ -58,7 +58,7 @@ def destroy(app: Application, yes: bool, name: str | None) -> None:
         raise click.Abort
     for lab in labs[:1]:
         become_root(app, lab, "remove the lab's containers, its bridge and its NAT rules", more=["--yes"])
-    with lock_where_one_can_be(files):
+    with lock_if_possible(files):
         removed = down.destroy(labs, files, app.host)
     for what in removed:
         app.note(f"removed {what}")

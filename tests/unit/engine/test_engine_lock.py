@@ -16,7 +16,7 @@ from support.fake_host import fake_host
 from labctl.checks.facts import HostFacts
 from labctl.cli.app import Application
 from labctl.cli.main import cli
-from labctl.engine.lock import at_work, lab_lock
+from labctl.engine.lock import lab_lock, lock_holder
 from labctl.errors import ExitCode, LockedError
 from labctl.host.command import CommandResult
 from labctl.host.host import Host
@@ -73,7 +73,7 @@ def test_who_only_looks_is_told_who_is_at_work_and_takes_nothing(
     files.ssh_key.parent.mkdir(parents=True)
     files.ssh_key.write_bytes(new_ssh_key())
     files.known_hosts.write_text("")
-    assert at_work(files.lock, Host()) == f"pid {holder.pid}: labctl up --workers 3"
+    assert lock_holder(files.lock, Host()) == f"pid {holder.pid}: labctl up --workers 3"
     nothing = CommandResult("", 127, "", "", 0.0)
     monkeypatch.setattr("labctl.checks.collect.ask_host", lambda *_: HostFacts(nothing, nothing))
     for command in ("verify", "status"):
@@ -82,16 +82,16 @@ def test_who_only_looks_is_told_who_is_at_work_and_takes_nothing(
         assert f"pid {holder.pid}: labctl up --workers 3" in done.stderr, done.stderr
     holder.send_signal(signal.SIGKILL)
     holder.wait(10)
-    assert at_work(files.lock, Host()) == "", "the note of a killed one says nothing"
+    assert lock_holder(files.lock, Host()) == "", "the note of a killed one says nothing"
 
 
 @pytest.mark.parametrize(
     "text", ["", "{", "[" * 100_000, '{"pid": "x"}', '{"pid": -1, "command": ""}', "null", b"\xff"]
 )
 def test_a_damaged_note_says_nothing(tmp_path: Path, text: str | bytes) -> None:
-    assert at_work(tmp_path / "lock", Host()) == ""
+    assert lock_holder(tmp_path / "lock", Host()) == ""
     (tmp_path / "lock.json").write_bytes(text if isinstance(text, bytes) else text.encode())
-    assert at_work(tmp_path / "lock", Host()) == ""
+    assert lock_holder(tmp_path / "lock", Host()) == ""
 
 
 def test_a_killed_holder_leaves_no_lock(holder: subprocess.Popen[str], tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from labctl.errors import LabctlError
 from labctl.host.files import write_atomically
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Provider
-from labctl.secrets.lost import locked_out
+from labctl.secrets.validity import locked_out
 from labctl.steps.prepare import prepare
 
 pytestmark = pytest.mark.real_program("unshare")

@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 import pytest
 
-from labctl.host.files import move_whole, write_atomically
+from labctl.host.files import move_into_place, write_atomically
 
 
 class Disk:
@@ -46,7 +46,7 @@ def test_a_folder_gets_its_final_name_once_all_of_it_is_on_the_disk(disk: Disk, 
     made = tmp_path / "box.partial"
     made.mkdir()
     with patch("os.fsync", disk.note_fsync), patch("os.sync", disk.note_sync):
-        move_whole(made, disk.final)
+        move_into_place(made, disk.final)
     assert disk.noted == [("everything", False), ("folder", True)]
     assert not made.exists()
 

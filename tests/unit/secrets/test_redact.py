@@ -81,8 +81,8 @@ folder = Path(sys.argv[1])
 sys.argv[1:] = ["-v", "kubectl", "create", "secret", "generic", "x", "--from-literal=a=topsecret"]
 start_log(folder)
 lab_log().info("token %s", (folder / "secrets/bootstrap-token").read_text())
-for number in range(40_000 if "many" in str(folder) else 1):
-    lab_log().info("line %d of some length, so that the file grows beyond what it may hold", number)
+for number in range(4_000 if "many" in str(folder) else 1):
+    lab_log().info("line %d, so long that the files grow beyond what they may hold:%s", number, 120 * " filler")
 try:
     with logged("ssh worker1", "true"):
         raise OSError("it broke")

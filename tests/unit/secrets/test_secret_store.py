@@ -266,17 +266,17 @@ def test_a_certificate_fits_only_its_subject_its_authority_and_its_time(monkeypa
     authority, other = pki.new_authority("one"), pki.new_authority("one")
     subject = pki.Subject("name", ("group",), ("dns",), (IPv4Address("10.0.0.1"),))
     pair = pki.issue(authority, subject)
-    assert pki.still_fits(pair, authority, subject)
-    assert not pki.still_fits(pair, other, subject)
+    assert pki.is_still_valid(pair, authority, subject)
+    assert not pki.is_still_valid(pair, other, subject)
     for wrong in (
         replace(subject, common_name="other"),
         replace(subject, groups=()),
         replace(subject, names=("other",)),
         replace(subject, addresses=()),
     ):
-        assert not pki.still_fits(pair, authority, wrong)
+        assert not pki.is_still_valid(pair, authority, wrong)
     monkeypatch.setattr("labctl.secrets.pki._LEAF_LIFETIME", datetime.timedelta(days=29))
-    assert not pki.still_fits(pki.issue(authority, subject), authority, subject)
+    assert not pki.is_still_valid(pki.issue(authority, subject), authority, subject)
 
 
 def test_no_secret_stands_in_any_rendered_file(store: SecretStore, article_lab: Lab) -> None:

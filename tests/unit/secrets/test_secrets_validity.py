@@ -13,8 +13,8 @@ from labctl.errors import LabctlError
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
 from labctl.providers.registry import provider_of
-from labctl.secrets.lost import locked_out
 from labctl.secrets.store import SecretStore
+from labctl.secrets.validity import locked_out
 
 ALL = ["ingress", "controlplane", "worker1"]
 # What every machine was made with, or all of the cluster.
