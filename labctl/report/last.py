@@ -17,7 +17,8 @@ from labctl.host.files import write_private
 from labctl.json_text import read_json
 from labctl.lab_directory import LabDirectory
 from labctl.secrets.redact import Redactor
-from labctl.tour.stop import Claim, ShownCommand, Stop, Visit
+from labctl.tour.commands import Claim, ShownCommand
+from labctl.tour.runner import Stop, Visit
 
 if TYPE_CHECKING:
     from labctl.tour.runner import TourRunner

@@ -13,8 +13,9 @@ from labctl.graph.picture import Picture, picture_of_model
 from labctl.graph.svg import as_svg
 from labctl.model.lab import Lab
 from labctl.report.document import render_template
+from labctl.tour.commands import ShownCommand
+from labctl.tour.runner import Visit
 from labctl.tour.show import highlighted_spans, shorten
-from labctl.tour.stop import ShownCommand, Visit
 
 _MAX_WORDS = 6
 

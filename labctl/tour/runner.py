@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from labctl.checks.round_trip import RemoteMachines
@@ -12,7 +13,7 @@ from labctl.host.command import CommandResult
 from labctl.host.host import Host
 from labctl.json_text import read_json
 from labctl.model.lab import Lab
-from labctl.tour.stop import HOST, Claim, Command, ShownCommand, Stop, Visit
+from labctl.tour.commands import HOST, Claim, Command, ShownCommand
 
 _COMMAND_SECONDS = 15.0
 _RETRY_SECONDS = 0.4
@@ -142,6 +143,31 @@ class TourRunner:
         if command.machine == HOST:
             return run_on_host(self._remote.host, command.line, deadline)
         return self._remote.to(command.machine).run(command.line, deadline=deadline)
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """One stop. why: a few sentences. play: runs its commands and claims what they should show."""
+
+    name: str
+    title: str
+    why: str
+    play: Callable[[TourRunner], None]
+
+
+@dataclass(slots=True)
+class Visit:
+    """A visit to a stop. number: its position in the tour, from 1. commands, claims: what was observed, in order."""
+
+    stop: Stop
+    number: int
+    commands: list[ShownCommand] = field(default_factory=list)
+    claims: list[Claim] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether every claim holds."""
+        return all(claim.holds for claim in self.claims)
 
 
 def run_tour(stops: Sequence[Stop], runner: TourRunner, display: TourDisplay, *, first: int = 1) -> tuple[Visit, ...]:

@@ -11,8 +11,8 @@ from rich.padding import Padding
 from rich.rule import Rule
 from rich.text import Text
 
-from labctl.tour.runner import TourDisplay
-from labctl.tour.stop import Claim, Command, ShownCommand, Stop, Visit
+from labctl.tour.commands import Claim, Command, ShownCommand
+from labctl.tour.runner import Stop, TourDisplay, Visit
 
 _MAX_LINES = 22
 _CONTEXT = 1

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from labctl.host.command import CommandResult
-from labctl.tour.stop import Visit
+from labctl.tour.runner import Visit
 from support.fake_host import FakeHost
 
 Edit = Callable[[str, str], str]

@@ -21,8 +21,7 @@ from labctl.model.lab import Lab
 from labctl.report.last import LastTour, save_tour
 from labctl.tour import show
 from labctl.tour.handout import handout
-from labctl.tour.runner import TourDisplay, TourRunner, run_tour, stop_index
-from labctl.tour.stop import Stop, Visit
+from labctl.tour.runner import Stop, TourDisplay, TourRunner, Visit, run_tour, stop_index
 from labctl.tour.stops import STOPS, stops_of
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from labctl.model.lab import Lab
-from labctl.tour.stop import Stop
+from labctl.tour.runner import Stop
 from labctl.tour.stops import application, bird, cluster, proxy
 from labctl.tour.stops.designs import adapt_stop
 

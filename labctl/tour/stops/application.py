@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from ipaddress import ip_address, ip_network
 
-from labctl.tour.runner import TourRunner
-from labctl.tour.stop import Stop, kubectl, shell
+from labctl.tour.commands import kubectl, shell
+from labctl.tour.runner import Stop, TourRunner
 from labctl.tour.stops.cluster_state import blocks_by_node, comma_list, exactly, ready_pods
 
 

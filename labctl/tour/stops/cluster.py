@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network
 
-from labctl.tour.runner import TourRunner
-from labctl.tour.stop import Stop, calicoctl, kubectl, shell
+from labctl.tour.commands import calicoctl, kubectl, shell
+from labctl.tour.runner import Stop, TourRunner
 from labctl.tour.stops.cluster_state import blocks_by_node, comma_list, exactly
 
 

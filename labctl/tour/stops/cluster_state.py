@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from labctl.tour.commands import kubectl
 from labctl.tour.runner import TourRunner
-from labctl.tour.stop import kubectl
 
 _SERVER = re.compile(r"^\s*server \S+ (?!127\.)(\d+\.\d+\.\d+\.\d+):\d+ enabled", re.MULTILINE)
 

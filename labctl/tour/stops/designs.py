@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from labctl.model.lab import Lab, Mesh
-from labctl.tour.stop import Stop
+from labctl.tour.runner import Stop
 
 
 def adapt_stop(lab: Lab, stop: Stop) -> Stop:

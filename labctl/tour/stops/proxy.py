@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 
 from labctl.facts.haproxy import HAPROXY_CONFIG, HAPROXY_SOCKET
-from labctl.tour.runner import TourRunner
-from labctl.tour.stop import Command, Stop, kubectl, on_host, shell
+from labctl.tour.commands import Command, kubectl, on_host, shell
+from labctl.tour.runner import Stop, TourRunner
 from labctl.tour.stops.cluster_state import comma_list, exactly, ready_pods, server_addresses
 
 _FOLLOW_SECONDS = 30.0

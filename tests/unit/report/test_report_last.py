@@ -14,8 +14,9 @@ from labctl.errors import LabctlError
 from labctl.lab_directory import LabDirectory
 from labctl.report.last import LastTour, LastVerify, last_tour, last_verify, save_tour, save_verify
 from labctl.report.versions import Version
+from labctl.tour.commands import Claim, ShownCommand
 from labctl.tour.handout import handout
-from labctl.tour.stop import Claim, ShownCommand, Stop, Visit
+from labctl.tour.runner import Stop, Visit
 
 TOKEN = "abcdef.0123456789abcdef"
 

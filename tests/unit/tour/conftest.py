@@ -2,8 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from labctl.tour.runner import TourRunner
-from labctl.tour.stop import Stop, Visit
+from labctl.tour.runner import Stop, TourRunner, Visit
 
 
 @pytest.fixture(autouse=True)

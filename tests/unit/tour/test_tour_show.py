@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from labctl.tour.commands import Claim, ShownCommand
+from labctl.tour.runner import Stop, Visit
 from labctl.tour.show import (
     claim_line,
     command_output,
@@ -18,7 +20,6 @@ from labctl.tour.show import (
     stop_line,
     summary,
 )
-from labctl.tour.stop import Claim, ShownCommand, Stop, Visit
 
 STOP = Stop("kernel", "The kernel's table follows", "HAProxy knows nothing of BGP.", lambda runner: None)
 

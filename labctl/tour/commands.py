@@ -1,18 +1,13 @@
-"""A stop of the tour: the commands that it runs, what it claims, and what was observed."""
+"""A command of the tour, what it printed, and what a stop claims about that."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 from labctl.facts.bird import birdc as birdc_line
 from labctl.model.lab import Lab, Machine
-
-if TYPE_CHECKING:
-    from labctl.tour.runner import TourRunner
 
 HOST = "host"
 """Takes the place of a machine's name: the command runs on the host."""
@@ -73,28 +68,3 @@ class Claim:
     text: str
     holds: bool
     seen: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """One stop. why: a few sentences. play: runs its commands and claims what they should show."""
-
-    name: str
-    title: str
-    why: str
-    play: Callable[[TourRunner], None]
-
-
-@dataclass(slots=True)
-class Visit:
-    """A visit to a stop. number: its position in the tour, from 1. commands, claims: what was observed, in order."""
-
-    stop: Stop
-    number: int
-    commands: list[ShownCommand] = field(default_factory=list)
-    claims: list[Claim] = field(default_factory=list)
-
-    @property
-    def ok(self) -> bool:
-        """Whether every claim holds."""
-        return all(claim.holds for claim in self.claims)
