@@ -37,8 +37,8 @@ _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 # The guard of the test that started this Python, as JSON.
 GUARD_VARIABLE = "UNIT_TEST_GUARD"
 IN_CHILD = Path(__file__).parent / "in_child"
-# ctypes.util.find_library() runs it.
-STARTABLE = ("ldconfig",)
+# ctypes.util.find_library() and platform.uname() run them.
+STARTABLE = ("ldconfig", "uname")
 # RFC 5737 gives it to nobody: the network of labs whose machines are not there. No packet leaves for it.
 NOWHERE = ip_network("192.0.2.0/24")
 PYTHONS = ("python", "python3", Path(sys.executable).name)

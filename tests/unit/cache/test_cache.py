@@ -30,7 +30,7 @@ from labctl.model.lab import Internet, Lab
 from labctl.sources.upstream import upstreams
 from labctl.steps.values import FETCH
 
-pytestmark = pytest.mark.real_program("bash", "sleep")
+pytestmark = pytest.mark.real_program("bash", "sleep", "gpg", "dpkg-deb", "apt-get", "curl", "skopeo", "setpriv")
 
 LOOPBACK = IPv4Address("127.0.0.1")
 KUBEADM = """#!/bin/sh
@@ -70,7 +70,7 @@ def published(stand: Stand) -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
-    for program in ("gpg", "dpkg-deb", "apt-get", "curl", "skopeo"):
+    for program in ("gpg", "dpkg-deb", "apt-get", "curl", "skopeo", "setpriv"):
         if shutil.which(program) is None:
             pytest.skip(f"{program} is not installed")
     root = tmp_path_factory.mktemp("root")

@@ -79,7 +79,7 @@ def test_an_answer_without_the_cluster_s_signature_is_none(worker: StepInFolder)
     (worker.folder / "cluster-info").write_text('{"data": {"kubeconfig": ".."}}')
     text = worker.step.read_text()
     assert text.count("wait_until 300 ") == 1
-    worker.step.write_text(text.replace("wait_until 300 ", "wait_until 1 "))
+    worker.step.write_text(text.replace("wait_until 300 ", "wait_until 3 "))
     status, calls = worker.run()
     assert (status, attempts(calls)) == (1, 0)
     assert {call.split()[0] for call in calls} == {"curl", "sleep"}
