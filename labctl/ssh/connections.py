@@ -126,7 +126,7 @@ class Connection:
             finally:
                 channel.close()
         except GivenUpError as error:
-            raise self._failure("given up", command, "what it waits for does not come any more") from error
+            raise self._failure("given up", command, "a step that it waits for has failed") from error
         except TimeoutError as error:
             raise self._failure(f"no end after {deadline:.0f} s", command, str(error)) from error
         except (OSError, EOFError, paramiko.SSHException) as error:

@@ -48,7 +48,7 @@ def test_a_second_up_changes_nothing(lab: LabUnderTest) -> None:
     assert rendered_files(lab) == files
     for name, lines in state_of_machines(lab).items():
         assert sorted(set(lines) ^ set(machines[name])) == [], name
-    assert "nothing was changed" in lab.labctl("up").stderr
+    assert "nothing changed" in lab.labctl("up").stderr
 
 
 def test_a_machine_that_was_stopped_is_brought_back(lab: LabUnderTest) -> None:

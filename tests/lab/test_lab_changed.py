@@ -34,7 +34,7 @@ def test_plan_shows_what_up_then_applies(lab: LabUnderTest) -> None:
     try:
         config.write_text(text.replace("network:", "workers: 1\napp: {replicas: 3}\nnetwork:\n  as_number: 65010"))
         shown = lab.labctl("plan").stdout
-        for line in ("workers: 2 → 1", "network.as_number: 65000 → 65010", "app.replicas: 5 → 3", "removed  worker2"):
+        for line in ("workers: 2 → 1", "network.as_number: 65000 → 65010", "app.replicas: 5 → 3", "remove   worker2"):
             assert line in shown
         assert lab.up()[-1]["ok"] is True
         assert [node["metadata"]["name"] for node in lab.objects("nodes")] == ["controlplane", "worker1"]

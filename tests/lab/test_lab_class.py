@@ -53,7 +53,7 @@ def interrupted(room: LabUnderTest, send: Callable[[int, int], None], number: si
     _, errors = up.communicate(timeout=ANSWERS_WITHIN)
     assert up.returncode == 130, errors
     assert "Traceback" not in errors
-    assert "labctl class up goes on from here; labctl class down removes the seats" in errors
+    assert "labctl class up continues from here; labctl class down removes the seats" in errors
     assert [line for line in look_at_host()["processes"] if f"{room.folder}/" in line] == []
 
 

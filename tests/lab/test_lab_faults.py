@@ -87,4 +87,4 @@ def test_a_student_repairs_a_hidden_fault_and_is_graded(lab: LabUnderTest) -> No
     assert (before["faults"][0]["name"], before["points"]) == ("hidden", 0)
     assert (after["ok"], after["points"], after["faults"][0]["by"]) == (True, 20, "student")
     assert lab.repaired()["ok"]
-    assert "nothing is broken" in lab.labctl("repair").stderr
+    assert "no fault was applied" in lab.labctl("repair").stderr

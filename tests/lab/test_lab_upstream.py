@@ -122,7 +122,7 @@ def registry(lab: LabUnderTest, folder: Path, architecture: str) -> Iterator[Non
 
 def what_is_missing_is_named(lab: LabUnderTest) -> None:
     done = lab.labctl("up", "--source", "upstream", "--offline", status=3)
-    assert "this lab cannot come up without the internet: something is missing" in done.stderr
+    assert "something is missing to bring up this lab without the internet" in done.stderr
     assert "the ingress controller 3.2.11 for " in done.stderr
     assert "the image jmalloc/echo-server for " in done.stderr
 

@@ -205,7 +205,7 @@ def test_a_step_that_waits_for_one_that_failed_is_given_up(bench: Bench) -> None
     with pytest.raises(RemoteError) as caught:
         bench.do(join, given_up)
     assert time.monotonic() - started < 15
-    assert caught.value.why == "what it waits for does not come any more"
+    assert caught.value.why == "a step that it waits for has failed"
     assert "given up" in bench.log("join").splitlines()[-1]
 
 
