@@ -32,7 +32,7 @@ def two_as_numbers(lab: LabUnderTest, start: str) -> None:
     report = lab.verify(status=1)
     causes = [check for check in report["checks"] if check["id"] in report["root_causes"]]
     assert all(check["id"].startswith("route.ingress.") for check in causes)
-    assert all("over eBGP each node also tells the other nodes' blocks on" in check["cause"] for check in causes)
+    assert all("over eBGP each node also re-advertises the other nodes' blocks" in check["cause"] for check in causes)
     assert causes
 
     become(lab, text + "bgp: {next_hop: keep}\n")

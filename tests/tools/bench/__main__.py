@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-from labctl.host.privileges import is_root
 
 from labctl.bench.figures import Figures
 from labctl.cli.app import Application
 from labctl.cli.errors import show_error
 from labctl.cli.inspect.bench import show, shown_as
+from labctl.host.host import Host
 from labctl.model.lab import Lab
 from tools.bench import scale as of_sizes
 from tools.bench import start as of_starts
@@ -86,7 +86,7 @@ def scale(app: Application, *, sizes: tuple[int, ...], output: str, document: Pa
 
 def _lab(app: Application, *, box: bool = False) -> Lab:
     """The lab in the directory; box: with its box built. Its containers are root's."""
-    if not is_root():
+    if not Host().is_root:
         raise click.UsageError("run it as root: it asks for the lab's containers")
     lab = app.lab()
     if box:
