@@ -20,7 +20,7 @@ from labctl.box.spec import FILES
 from labctl.errors import BoxError
 from labctl.host.host import Host
 
-pytestmark = pytest.mark.real_program("bash", "shellcheck")
+pytestmark = pytest.mark.real_program("bash", "qemu-img", "shellcheck")
 
 OVF = "{http://schemas.dmtf.org/ovf/envelope/1}"
 

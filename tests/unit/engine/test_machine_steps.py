@@ -132,7 +132,7 @@ def test_each_line_is_told_and_kept(bench: Bench) -> None:
 
 
 def test_a_failed_step_carries_its_last_lines_and_the_next_command(bench: Bench) -> None:
-    task = bench.step("fails", "seq 20; echo the reason >&2; sleep 0.2; exit 3")
+    task = bench.step("fails", "seq 20; sleep 0.3; echo the reason >&2; exit 3")
     bench.boot()
     with pytest.raises(StepError) as caught:
         bench.do(task)
