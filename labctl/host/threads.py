@@ -7,8 +7,9 @@ from types import TracebackType
 
 
 class InterruptiblePool(ThreadPoolExecutor):
-    """A pool of threads whose ``with`` block ends at once on Ctrl-C; work that still runs in its threads is abandoned.
+    """A pool of threads whose ``with`` block ends at once on Ctrl-C.
 
+    Work that has not started is then cancelled, and work that still runs in its threads is abandoned.
     On an error the block waits for the threads, as ThreadPoolExecutor does: they may use what is closed after it.
     """
 
