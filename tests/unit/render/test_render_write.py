@@ -87,7 +87,7 @@ def test_a_failed_write_leaves_the_old_file_and_no_rest(tmp_path: Path, monkeypa
     with pytest.raises(LabctlError) as caught:
         write_tree(tmp_path, {PurePosixPath("file"): RenderedFile(b"new")})
     assert caught.value.why == "No space left on device"
-    assert caught.value.next_step == "make room, or the disk writable; then the same command again"
+    assert caught.value.next_step == "free some disk space, or make the disk writable; then run the same command again"
 
 
 @pytest.mark.parametrize("value", ["a\nrm -rf /", "a\r", "a\0", "a\x1b[31m"])
