@@ -169,7 +169,7 @@ def a_wrong_archive_stops_the_step(lab: LabUnderTest, publishers: Publishers) ->
 
 
 def a_changed_index_and_a_missing_version_are_refused(lab: LabUnderTest, publishers: Publishers) -> None:
-    words = "cd /root/lab && . files/fetch.sh && package_version kubelet 1.99"
+    words = "cd /root/lab && . ./functions.sh && . files/fetch.sh && package_version kubelet 1.99"
     done = lab.labctl("ssh", "worker1", "--", words, status=1)
     assert done.stderr.startswith("kubelet has no version 1.99 here; it has: 1.34.")
     index = publishers.folder / CORE / "InRelease"
