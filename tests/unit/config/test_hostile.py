@@ -1,6 +1,6 @@
 """Values that would be code elsewhere, at every key that takes text: each is refused, in exactly these words.
 
-What a refusal does not stop is written by quoting (tests/unit/render/test_quoting.py), which holds on its own.
+What a refusal does not stop is written by quoting (tests/unit/steps/test_quoting.py), which holds on its own.
 """
 
 from __future__ import annotations
