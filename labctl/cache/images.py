@@ -16,20 +16,13 @@ from labctl.sources.upstream import image_parts
 FOLDER = "images"
 BLOBS = "blobs"
 
-# What Calico's operator starts for the lab's Installation and APIServer (docs.tigera.io, "Configure use of your image
-# registry" and "Component versions" of Calico 3.3x). The operator's own image is in its manifest.
-_CALICO = (
-    *("node", "cni", "typha", "kube-controllers", "apiserver"),
-    *("csi", "node-driver-registrar", "pod2daemon-flexvol"),
-)
 
-
-def calico_images(lab: Lab, operator: Path) -> list[str]:
-    """Calico's images. operator: the operator's manifest. Raises CacheError if it names none."""
-    found = re.search(r"image: (\S+/operator:\S+)", operator.read_text(encoding="utf-8"))
+def operator_image(manifest: Path) -> str:
+    """The image of Calico's operator. manifest: the operator's. Raises CacheError if it names none."""
+    found = re.search(r"image: (\S+/operator:\S+)", manifest.read_text(encoding="utf-8"))
     if found is None:
-        raise CacheError("Calico's manifest names no image of its operator", where=str(operator))
-    return [found[1], *(f"quay.io/calico/{name}:v{lab.versions.calico}" for name in _CALICO)]
+        raise CacheError("Calico's manifest names no image of its operator", where=str(manifest))
+    return found[1]
 
 
 def kubernetes_images(fetcher: Fetcher, package: Path) -> list[str]:

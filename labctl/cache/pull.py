@@ -19,13 +19,13 @@ from labctl.cache.contents import (
     needs,
 )
 from labctl.cache.fetcher import Fetcher
-from labctl.cache.images import calico_images, kubernetes_images, pull_image
+from labctl.cache.images import kubernetes_images, operator_image, pull_image
 from labctl.cache.packages import pull_packages
 from labctl.errors import CacheError
 from labctl.model.lab import Lab
 from labctl.sources.kubernetes import kubernetes_facts
 from labctl.sources.pins import add_pins, read_pins
-from labctl.sources.upstream import Kind, cache_path, cached_box, upstream_named
+from labctl.sources.upstream import Kind, cache_path, cached_box, calico_images, upstream_named
 
 _BLOCK = 1 << 20
 
@@ -89,7 +89,8 @@ class Pull:
         if what == APP_IMAGE:
             return [self._lab.app.image]
         if what == CALICO_IMAGES:
-            return calico_images(self._lab, self._place(upstream_named(self._lab)["calico-operator"].origin))
+            manifest = self._place(upstream_named(self._lab)["calico-operator"].origin)
+            return [operator_image(manifest), *calico_images(self._lab)]
         if self._kubeadm is None:
             raise CacheError("there is no package of kubeadm")
         # containerd starts every pod with the image that it is told, should kubeadm name another.

@@ -22,6 +22,7 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from labctl.cache.contents import Contents
 from labctl.cache.images import blob_file, layout
 from labctl.errors import HostError
 from labctl.http_server import server_config
@@ -100,12 +101,26 @@ def _unknown(code: str) -> Response:
     return JSONResponse({"errors": [{"code": code}]}, status_code=404)
 
 
-def listen(address: IPv4Address, port: int) -> socket.socket:
-    """A socket on one address of this host, which it need not have yet (Linux). Raises HostError if it is taken."""
+def listen(folder: Path, address: IPv4Address, port: int) -> socket.socket:
+    """A socket on one address of this host, which it need not have yet (Linux).
+
+    Waits while another labctl serves the same cache there. Raises HostError if something else has the address.
+    """
+    while True:
+        try:
+            return _bound(address, port)
+        except OSError as error:
+            if not is_served(folder, address, port):
+                raise _taken(address, port, error) from error
+        time.sleep(_AGAIN_SECONDS)
+
+
+def is_served(folder: Path, address: IPv4Address, port: int) -> bool:
+    """Whether something serves this very cache there."""
     try:
-        return _bound(address, port)
-    except OSError as error:
-        raise _taken(address, port, error) from error
+        return Contents.read(f"http://{address}:{port}") == Contents.read(str(folder))
+    except HostError:
+        return False
 
 
 def _taken(address: IPv4Address, port: int, error: OSError) -> HostError:
@@ -140,12 +155,16 @@ def serving(folder: Path, address: IPv4Address, port: int) -> Iterator[None]:
     """Serve a cache while the block runs: from the start, or from when this host has the address.
 
     VirtualBox gives it the address of a network when the first machine of it starts, and only Linux lets a program
-    listen before. Raises HostError if the port is taken.
+    listen before. Where `labctl cache serve` serves the same cache already, that goes on. Raises HostError if
+    something else has the port.
     """
     ended, server = threading.Event(), make_server(folder)
     try:
         listener = _bound(address, port)
     except OSError as error:
+        if is_served(folder, address, port):
+            yield
+            return
         if error.errno != errno.EADDRNOTAVAIL:
             raise _taken(address, port, error) from error
         listener = None

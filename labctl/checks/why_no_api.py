@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from labctl.checks.check import Outcome, failed, listed
-from labctl.checks.facts import Facts
+from labctl.checks.facts import Facts, MissingFact
 from labctl.checks.machine_state import no_reader
 from labctl.checks.why_unit_is_down import unit_state, why_unit_is_down
 from labctl.facts.certificates import READER, Certificates
-from labctl.facts.kubernetes import API_PORT
+from labctl.facts.fact import ParseError
+from labctl.facts.kubernetes import API_PORT, MANIFESTS, StaticPods
 from labctl.facts.sockets import Listeners
 from labctl.facts.systemd import ETCD_UNIT
 from labctl.model.lab import Lab
@@ -36,6 +37,9 @@ def why_no_api(facts: Facts, lab: Lab, broken: list[str]) -> str:
         return f"the API server reports that it is not ready: {listed(broken)}"
     said = facts.on(name).last_words("kube-apiserver")
     words = f"; last log message: {said}" if said else ""
+    gone = missing_manifest(facts, lab, "kube-apiserver")
+    if gone:
+        return gone
     listening = [listener for listener in facts.on(name)[Listeners] if listener.port == API_PORT]
     if listening and all(listener.closed_to_others for listener in listening):
         return f"kube-apiserver on {name} listens on {listening[0].address} only, so no other machine can reach it"
@@ -43,3 +47,13 @@ def why_no_api(facts: Facts, lab: Lab, broken: list[str]) -> str:
         return f"nothing listens on {name}'s port {API_PORT}: kube-apiserver does not run{words}"
     error = facts.cluster.errors.get("readyz", "")
     return f"kube-apiserver listens on {name}'s port {API_PORT} but does not answer: {error}{words}"
+
+
+def missing_manifest(facts: Facts, lab: Lab, part: str) -> str:
+    """That the control plane's kubelet has no manifest of this static pod; empty if it has one, or was not asked."""
+    name = lab.controlplane.name
+    try:
+        there = facts.on(name)[StaticPods]
+    except (MissingFact, ParseError):
+        return ""
+    return "" if part in there else f"{part} does not run on {name}: {MANIFESTS}/{part}.yaml is missing"

@@ -121,7 +121,13 @@ def why_no_session(facts: Facts, lab: Lab, here: Machine, there: Machine) -> Cau
             return cause
     session = session_at(facts, here, there)
     words = session.words if session else "no session"
-    return Cause(f"BIRD on {here.name} says: {words}", f"labctl birdc {here.name} show protocols all")
+    hint = f"labctl birdc {here.name} show protocols all"
+    return Cause(f"BIRD on {here.name} says: {words}{_next_try(session)}", hint)
+
+
+def _next_try(session: BgpSession | None) -> str:
+    """When BIRD tries again, where it says so."""
+    return "" if session is None or session.next_try is None else f"; BIRD tries again in {session.next_try:.0f} s"
 
 
 def session_at(facts: Facts, here: Machine, there: Machine) -> BgpSession | None:
@@ -238,7 +244,7 @@ def _packets(facts: Facts, _lab: Lab, here: Machine, there: Machine) -> Cause | 
         hint = f"labctl ssh {there.name} -- tcpdump -ni any -c 10 tcp port {BGP_PORT}"
         return Cause(
             f"packets to {there.name}'s port {BGP_PORT} are lost on their "
-            f"way from {here.name} ({error}), although BIRD listens there",
+            f"way from {here.name} ({error}), although BIRD listens there{_next_try(session)}",
             hint,
         )
     if "authentication" in error.lower() or "MD5" in error:

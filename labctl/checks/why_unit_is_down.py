@@ -5,7 +5,7 @@ from __future__ import annotations
 from labctl.checks.check import Cause, Outcome, failed, passed
 from labctl.checks.facts import Facts, MissingFact
 from labctl.facts.fact import ParseError
-from labctl.facts.systemd import Unit, Units
+from labctl.facts.systemd import CONTROLLER_UNIT, Unit, Units
 from labctl.model.lab import Lab, Machine
 
 
@@ -30,11 +30,12 @@ def why_unit_is_down(facts: Facts, machine: str, unit: Unit) -> Cause:
         return Cause(f"{unit.name} on {machine} does not run: systemd has not started it since the boot", "labctl up")
     if unit.active == "inactive":
         return Cause(f"{unit.name} on {machine} was stopped since {unit.since}", hint)
+    state = f"is {unit.active} ({unit.sub}), result {unit.result or 'unknown'}{said}"
     if unit.active == "activating" and unit.restarts:
-        return Cause(f"{unit.name} on {machine} keeps failing and restarting ({unit.restarts} times){said}", hint)
-    return Cause(
-        f"{unit.name} on {machine} is {unit.active} ({unit.sub}), result {unit.result or 'unknown'}{said}", hint
-    )
+        state = f"keeps failing and restarting ({unit.restarts} times){said}"
+    if unit.name == CONTROLLER_UNIT and unit.sub == "start-pre":
+        state = "waits until the Kubernetes API is ready"
+    return Cause(f"{unit.name} on {machine} {state}", hint)
 
 
 def unit_runs(name: str, facts: Facts, _lab: Lab, at: Machine) -> Outcome:

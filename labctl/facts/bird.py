@@ -27,7 +27,8 @@ class BgpSession:
     Established, Down).
 
     AS numbers are 0 where BIRD does not say. imported: routes in its table now. received, filtered: updates that
-    came, and those that the import filter refused. exported: routes told to the peer now.
+    came, and those that the import filter refused. exported: routes told to the peer now. next_try: seconds
+    until BIRD tries again.
     """
 
     name: str
@@ -42,6 +43,7 @@ class BgpSession:
     received: int
     filtered: int
     exported: int = 0
+    next_try: float | None = None
 
     @property
     def established(self) -> bool:
@@ -170,6 +172,7 @@ def _session(item: ProtocolStatus, counts: tuple[int, int]) -> BgpSession:
         received=counts[0],
         filtered=counts[1],
         exported=details.exported or 0,
+        next_try=details.next_try,
     )
 
 

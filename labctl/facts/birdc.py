@@ -17,7 +17,8 @@ from labctl.facts.fact import ParseError
 class Session:
     """What is known of a BGP session beyond its protocol's line; None where birdc does not say it.
 
-    state: of BGP, ``Established`` or how far it got. imported, exported: numbers of routes.
+    state: of BGP, ``Established`` or how far it got. imported, exported: numbers of routes. next_try: seconds until
+    BIRD tries again.
     """
 
     state: str
@@ -27,6 +28,7 @@ class Session:
     imported: int | None = None
     exported: int | None = None
     last_error: str = ""
+    next_try: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ _PROTOCOL = re.compile(
 )
 _DETAIL = re.compile(r"\s+(?P<key>[A-Z][A-Za-z ]*):\s+(?P<value>\S.*?)\s*")
 _COUNTS = re.compile(r"(?P<imported>\d+) imported,(?: \d+ filtered,)? (?P<exported>\d+) exported\b.*", re.ASCII)
+_TIMER = re.compile(r"\d{1,9}(\.\d+)?(?=/)", re.ASCII)
 _TABLE = re.compile(r"Table \S+:")
 _ROUTE = re.compile(
     r"(?P<network>\d\S*)?\s+(?P<kind>unicast|blackhole|unreachable|prohibit) "
@@ -182,6 +185,8 @@ def _with_detail(protocol: ProtocolStatus, line: str) -> ProtocolStatus:
         session = replace(session, local_as=_number(value))
     elif key == "Last error":
         session = replace(session, last_error=" ".join(value.split()))
+    elif key in ("Error wait", "Connect delay") and (left := _TIMER.match(value)):
+        session = replace(session, next_try=float(left[0]))
     elif key == "Routes" and (counts := _COUNTS.fullmatch(value)):
         imported, exported = _number(counts["imported"]), _number(counts["exported"])
         session = replace(session, imported=imported, exported=exported)

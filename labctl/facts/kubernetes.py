@@ -46,6 +46,7 @@ Calico's policies are read where it keeps them: its API server shows only those 
 """
 OPTIONAL_KINDS = ("caliconetworkpolicies", "globalnetworkpolicies")
 """What a cluster need not have: what stands in for Calico has no policies."""
+MANIFESTS = "/etc/kubernetes/manifests"
 ETCD_HEALTH = "https://127.0.0.1:2379/health"
 END_OF_ANSWER = "labctl-url %{http_code} %{url_effective}"
 """What curl prints after each answer, on a line of its own (curl's --write-out)."""
@@ -87,15 +88,26 @@ class EtcdHealth(_OnControlPlane):
     name = "etcd-health"
     deadline = Fact.deadline
 
-    def asked_on(self, lab: Lab, machine: Machine) -> bool:
-        """Where etcd is a unit of the machine."""
-        return super().asked_on(lab, machine) and lab.source is Source.DEBIAN
-
     def command_on(self, lab: Lab, machine: Machine, patience: float) -> str:
         """curl, with the API server's own certificate for etcd."""
         client = "apiserver-etcd-client"
         words = (*curl(patience), "--cacert", f"{PKI}/etcd/ca.crt")
         return shlex.join((*words, "--cert", f"{PKI}/{client}.crt", "--key", f"{PKI}/{client}.key", ETCD_HEALTH))
+
+
+class StaticPods(Fact[frozenset[str]]):
+    """The static pods that the control plane's kubelet is to run: the manifests in its folder, by their names."""
+
+    name = "static-pods"
+    command = f"ls {MANIFESTS}"
+
+    def asked_on(self, lab: Lab, machine: Machine) -> bool:
+        """On the control plane."""
+        return machine.role is Role.CONTROLPLANE
+
+    def parse(self, output: str) -> frozenset[str]:
+        """Without the suffix."""
+        return frozenset(name.removesuffix(".yaml") for name in output.split() if name.endswith(".yaml"))
 
 
 def controller_reads(source: Source) -> tuple[tuple[str, str], ...]:

@@ -22,8 +22,8 @@ ETCD_UNIT = "etcd.service"
 SSH_UNIT = "ssh.service"
 
 UNIT_PROPERTIES = "Id,LoadState,ActiveState,SubState,Result,ExecMainStatus,NRestarts,StateChangeTimestamp,UnitFileState"
-CONTROL_PLANE_PARTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler")
-"""kubeadm's static pods, by their containers' names."""
+CONTROL_PLANE_PARTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd")
+"""kubeadm's static pods, by their containers' names; with source debian, etcd is a unit of the machine."""
 _SYSTEMD_SAYS = ("Started ", "Stopped ", "Stopping ", "Starting ", "Failed to start ")  # in every unit's journal
 
 
@@ -160,7 +160,8 @@ def _journal(unit: str) -> str:
 def _container_log(part: str) -> str:
     """The last errors of a part of the control plane; the kubelet keeps its log on the node."""
     newest = f"ls -t /var/log/pods/kube-system_{part}-*/{part}/*.log 2>/dev/null | head -n 1"
-    words = r"sed 's/^[^ ]* [^ ]* [A-Z] //' | grep -E '^[EFW][0-9]|^Error|^panic'"
+    errors = '^[EFW][0-9]|^Error|^panic|"level":"(error|fatal|panic)'
+    words = f"sed 's/^[^ ]* [^ ]* [A-Z] //' | grep -E '{errors}'"
     return f'tail -n 60 "$({newest})" | {words} | tail -n 3'
 
 

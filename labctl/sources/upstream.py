@@ -70,9 +70,10 @@ CACHE_PORT = 8950
 
 # The distribution's own packages that each step wants; "time" is for base, on machines where nothing keeps the time.
 DISTRIBUTION_PACKAGES = {
-    "base": ("ca-certificates", "curl", "iproute2", "kmod", "procps"),
+    "base": ("ca-certificates", "curl", "iproute2", "iputils-ping", "kmod", "nftables", "procps"),
     "time": ("systemd-timesyncd",),
     "runtime": ("containerd", "runc", "iptables", "conntrack", "ethtool", "socat"),
+    "controller": ("socat",),
     "bird": ("bird2",),
     "keepalived": ("keepalived",),
 }
@@ -156,6 +157,19 @@ def _files(lab: Lab) -> list[Upstream]:
 def _file(name: str, what: str, version: str, url: str, sums: str = "") -> Upstream:
     key = "controller" if name == "controller" else "calico"
     return Upstream(name, key, what, Kind.FILE, version, url, url, sums=sums, sums_origin=sums)
+
+
+# What Calico's operator starts for the lab's Installation and APIServer (docs.tigera.io, "Configure use of your image
+# registry" and "Component versions" of Calico 3.3x). The operator's own image is in its manifest.
+_CALICO = (
+    *("node", "cni", "typha", "kube-controllers", "apiserver"),
+    *("csi", "node-driver-registrar", "pod2daemon-flexvol"),
+)
+
+
+def calico_images(lab: Lab) -> list[str]:
+    """The images of Calico that run in the lab, without its operator's."""
+    return [f"quay.io/calico/{name}:v{lab.versions.calico}" for name in _CALICO]
 
 
 def _images(lab: Lab) -> list[Upstream]:

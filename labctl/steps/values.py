@@ -7,7 +7,7 @@ from pathlib import Path
 
 from labctl.model.lab import Internet, Lab, Machine, Role, Source
 from labctl.sources.kubernetes import KubernetesFacts, kubernetes_facts
-from labctl.sources.upstream import DISTRIBUTION_PACKAGES, Kind, cached_box, upstream_named
+from labctl.sources.upstream import DISTRIBUTION_PACKAGES, Kind, cached_box, calico_images, upstream_named
 from labctl.steps.catalogue import MACHINES
 from labctl.steps.plan import make_plan
 
@@ -71,6 +71,7 @@ def _upstream_values(lab: Lab, internet: Internet) -> dict[str, object]:
         "sources": sources,
         "registries": [source for source in sources.values() if source.kind is Kind.IMAGES],
         "distribution_packages": DISTRIBUTION_PACKAGES,
+        "calico_images": calico_images(lab),
         "internet": internet,
         "fetch": FETCH,
     }

@@ -22,9 +22,9 @@ from labctl.config import parse
 from labctl.config.build import build
 from labctl.facts.certificates import certificates_of
 from labctl.facts.kubernetes import API_PATHS, controller_reads
-from labctl.facts.systemd import UNIT_PROPERTIES, units_of
+from labctl.facts.systemd import CONTROL_PLANE_PARTS, UNIT_PROPERTIES, units_of
 from labctl.host.command import CommandResult
-from labctl.model.lab import Lab, Machine, Mesh, Provider
+from labctl.model.lab import Lab, Machine, Mesh, Provider, Source
 
 BLOCKS = {"controlplane": "172.16.49.64/26", "worker1": "172.16.235.128/26", "worker2": "172.16.189.64/26"}
 
@@ -119,6 +119,10 @@ def _mac(machine: Machine) -> str:
     return f"00:16:3e:00:00:{int(machine.address) & 0xFF:02x}"
 
 
+def static_pods(lab: Lab) -> list[str]:
+    return [part for part in CONTROL_PLANE_PARTS if part != "etcd" or lab.source is Source.UPSTREAM]
+
+
 def _neighbour(machine: Machine, device: str) -> dict[str, Any]:
     return {"dst": str(machine.address), "dev": device, "lladdr": _mac(machine), "state": ["REACHABLE"]}
 
@@ -159,6 +163,7 @@ def _machine(lab: Lab, machine: Machine) -> MachineFacts:
         "haproxy-info": "Name: HAProxy\nMaxconn: 2000\n",
         "sysctl-files": "/etc/sysctl.d/90-labctl.conf:net.ipv4.ip_forward = 1\n",
         "healthz": "200",
+        "static-pods": "".join(f"{part}.yaml\n" for part in static_pods(lab)),
         "etcd-health": '{"health":"true","reason":""}',
         "api": _api(lab),
     }
@@ -335,8 +340,8 @@ def api_objects(lab: Lab) -> dict[str, list[dict[str, Any]]]:
             for node in lab.nodes
         ]
         + [
-            _pod("kube-system", f"kube-{part}-{lab.controlplane.name}", lab.controlplane, lab.controlplane.address, {})
-            for part in ("apiserver", "controller-manager", "scheduler")
+            _pod("kube-system", f"{part}-{lab.controlplane.name}", lab.controlplane, lab.controlplane.address, {})
+            for part in static_pods(lab)
         ],
         "services": [_named("app", {"selector": {"run": "app"}, "ports": [service_port]}, "default")],
         "endpoints": [

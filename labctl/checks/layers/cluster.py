@@ -10,7 +10,6 @@ from labctl.checks.check import CheckId, Layer, Lesson, Outcome, Status, failed,
 from labctl.checks.declare import (
     Declaration,
     Declarations,
-    Subject,
     answers,
     api_ready,
     each_node,
@@ -20,11 +19,11 @@ from labctl.checks.declare import (
 )
 from labctl.checks.facts import Facts
 from labctl.checks.policies import policy
-from labctl.checks.why_no_api import unreadable, why_no_api
+from labctl.checks.why_no_api import missing_manifest, unreadable, why_no_api
 from labctl.checks.why_unit_is_down import unit_runs
 from labctl.facts.cluster import DaemonSet, Node, Pod
-from labctl.facts.kubernetes import API_PATHS, Api, EtcdHealth
-from labctl.facts.systemd import CONTAINERD_UNIT, ETCD_UNIT, KUBELET_UNIT, Units
+from labctl.facts.kubernetes import API_PATHS, MANIFESTS, Api, EtcdHealth, StaticPods
+from labctl.facts.systemd import CONTAINERD_UNIT, CONTROL_PLANE_PARTS, ETCD_UNIT, KUBELET_UNIT, Units
 from labctl.model.lab import Lab, Machine, Source
 
 CHECKS = Declarations(Layer.CLUSTER)
@@ -66,15 +65,16 @@ CHECKS.add(
 )
 
 
-def on_etcd(lab: Lab, facts: Facts) -> Iterable[Subject]:
-    """The control plane, where etcd is a unit of its own."""
-    return on_controlplane(lab, facts) if lab.source is Source.DEBIAN else ()
+def _has_unit(lab: Lab) -> bool:
+    """Whether etcd is a unit of the control plane, not a static pod."""
+    return lab.source is Source.DEBIAN
 
 
 def etcd_health(facts: Facts, lab: Lab) -> Outcome:
     """etcd runs, and says itself that it is healthy; with an alarm, such as NOSPACE, it answers and stores nothing."""
     name = lab.controlplane.name
-    running = unit_runs(ETCD_UNIT, facts, lab, lab.controlplane)
+    unit = _has_unit(lab)
+    running = unit_runs(ETCD_UNIT, facts, lab, lab.controlplane) if unit else static_pod("etcd", facts, lab)
     if running.status is Status.FAIL:
         return running
     result = facts.on(name).results.get(EtcdHealth.name)
@@ -82,21 +82,30 @@ def etcd_health(facts: Facts, lab: Lab) -> Outcome:
     if result is None or '"health":"true"' in said.replace(" ", ""):
         return running
     words = said or (result.stderr.strip().splitlines() or ["no answer"])[-1]
-    last = facts.on(name).last_words(ETCD_UNIT)
+    last = facts.on(name).last_words(ETCD_UNIT if unit else "etcd")
     more = f"; last log message: {last}" if last and not said else ""
-    hint = f"labctl ssh {name} -- journalctl -u etcd -n 20"
-    return failed(words, f"etcd runs on {name} but is not healthy: {words}{more}", hint)
+    log = "journalctl -u etcd -n 20" if unit else "tail -n 20 /var/log/pods/kube-system_etcd-*/etcd/*.log"
+    return failed(words, f"etcd on {name} is not healthy: {words}{more}", f"labctl ssh {name} -- {log}")
+
+
+def static_pod(part: str, facts: Facts, lab: Lab) -> Outcome:
+    """The control plane's kubelet has the manifest of that static pod."""
+    name = lab.controlplane.name
+    cause = missing_manifest(facts, lab, part)
+    if cause:
+        return failed("no manifest", cause, f"labctl ssh {name} -- ls -l {MANIFESTS}")
+    return passed(f"static pod {part} on {name}")
 
 
 CHECKS.add(
     Declaration(
         "etcd",
         etcd_health,
-        on=on_etcd,
-        reads=(Units, EtcdHealth),
+        on=on_controlplane,
+        reads=(Units, EtcdHealth, StaticPods),
         title="etcd runs",
-        expected=f"{ETCD_UNIT}: active (running)",
-        command="systemctl status etcd",
+        expected=lambda lab: f"{ETCD_UNIT}: active (running)" if _has_unit(lab) else "a healthy static pod",
+        command=lambda lab: "systemctl status etcd" if _has_unit(lab) else "crictl ps --name etcd",
         lesson=Lesson(
             "kubectl hangs or times out. Traffic through ingress continues: HAProxy has what it needs.",
             "The API server keeps all its objects in etcd and is not ready without it.",
@@ -131,9 +140,9 @@ def api(facts: Facts, lab: Lab) -> Outcome:
 
 def _explains_api(lab: Lab) -> Iterable[CheckId]:
     node = lab.controlplane
-    etcd = (Layer.CLUSTER.check("etcd"),) if lab.source is Source.DEBIAN else ()
     machine = of_machine(node, "disk", "memory", "certificates", "clock", "address", "firewall")
-    return (*etcd, *of_machine(node, "kubelet", "containerd", layer=Layer.CLUSTER), *machine)
+    runs = of_machine(node, "kubelet", "containerd", layer=Layer.CLUSTER)
+    return (Layer.CLUSTER.check("etcd"), *runs, *machine)
 
 
 CHECKS.add(
@@ -141,7 +150,7 @@ CHECKS.add(
         "api",
         api,
         on=on_controlplane,
-        reads=(Api,),
+        reads=(Api, StaticPods),
         title="The Kubernetes API is ready",
         expected="readyz check passed",
         command="kubectl get --raw /readyz?verbose",
@@ -232,9 +241,11 @@ def system_pods(facts: Facts, lab: Lab) -> Outcome:
     if not pods:
         return failed("no pod", "the cluster's own pods are missing", "labctl up")
     if missing:
-        name = missing[0].removesuffix(f"-{lab.controlplane.name}")
-        cause = f"{name} does not run on {lab.controlplane.name}: the kubelet there has no static pod of that name"
-        hint = f"labctl ssh {lab.controlplane.name} -- ls -l /etc/kubernetes/manifests"
+        part = missing[0].removesuffix(f"-{lab.controlplane.name}")
+        cause = missing_manifest(facts, lab, part) or (
+            f"{part} does not run on {lab.controlplane.name}: the kubelet there has no static pod of that name"
+        )
+        hint = f"labctl ssh {lab.controlplane.name} -- ls -l {MANIFESTS}"
         return failed(f"missing: {listed(missing)}", cause, hint)
     absent = _absent(facts, lab)
     if absent:
@@ -250,7 +261,8 @@ def system_pods(facts: Facts, lab: Lab) -> Outcome:
 
 def _static_pods(lab: Lab) -> list[str]:
     """What kubeadm has the control plane's kubelet run, as the API names it (kubeadm: static Pod manifests)."""
-    return [f"kube-{part}-{lab.controlplane.name}" for part in ("apiserver", "controller-manager", "scheduler")]
+    parts = [part for part in CONTROL_PLANE_PARTS if part != "etcd" or lab.source is Source.UPSTREAM]
+    return [f"{part}-{lab.controlplane.name}" for part in parts]
 
 
 def _absent(facts: Facts, lab: Lab) -> str:

@@ -64,7 +64,7 @@ def serve(app: Application, folder: Path | None, address: str | None, port: int)
 
     Anyone who can reach the address can read the cache; nobody can change it.
     """
-    from labctl.cache.serve import listen, make_server  # noqa: PLC0415 - a web server
+    from labctl.cache.serve import is_served, listen, make_server  # noqa: PLC0415 - a web server
 
     lab = app.lab()
     home = _folder_of(app, lab, folder)
@@ -75,7 +75,9 @@ def serve(app: Application, folder: Path | None, address: str | None, port: int)
     except AddressValueError as error:
         raise click.BadParameter(f"{address!r} is not an IPv4 address", param_hint="--address") from error
     app.after_interrupt = "labctl cache serve serves it again"
-    with listen(chosen, port) as listener:
+    if is_served(home, chosen, port):
+        app.note(f"another labctl serves {home} at {chosen}:{port}; this one goes on when that ends")
+    with listen(home, chosen, port) as listener:
         app.write(f"http://{chosen}:{port}\n")
         app.note(f"serving {home}; press Ctrl-C to stop")
         make_server(home).run([listener])

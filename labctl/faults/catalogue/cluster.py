@@ -37,7 +37,9 @@ def _unit_stopped(
     )
 
 
-def _static_pod_gone(name: str, check: CheckId, cause: str, level: int, lesson: str) -> Fault:
+def _static_pod_gone(
+    name: str, check: CheckId, level: int, lesson: str, *, sources: tuple[Source, ...] = tuple(Source)
+) -> Fault:
     """The manifest of a static pod of the control plane is gone."""
     return Fault(
         name=f"{name.removeprefix('kube-')}-gone",
@@ -47,9 +49,10 @@ def _static_pod_gone(name: str, check: CheckId, cause: str, level: int, lesson: 
         answer=f"/etc/kubernetes/manifests/{name}.yaml is missing, so the kubelet stopped {name}",
         role=Role.CONTROLPLANE,
         root_causes=(check,),
-        cause=cause,
+        cause=f"{name} does not run",
         apply=_REMOVE_MANIFEST.replace("{name}", name),
         undo="restore_files",
+        sources=sources,
     )
 
 
@@ -98,23 +101,27 @@ systemctl restart kubelet.service
 """,
     ),
     _static_pod_gone(
+        "etcd",
+        Layer.CLUSTER.check("etcd"),
+        2,
+        "The API does not answer: where it stores its data, and what runs that.",
+        sources=(Source.UPSTREAM,),
+    ),
+    _static_pod_gone(
         "kube-apiserver",
         Layer.CLUSTER.check("api"),
-        "kube-apiserver does not run",
         2,
         "kubectl gets no answer: what starts the API server when there is no API to ask.",
     ),
     _static_pod_gone(
         "kube-controller-manager",
         Layer.CLUSTER.check("system"),
-        "kube-controller-manager",
         3,
         "Everything looks fine until something changes: which component carries out changes.",
     ),
     _static_pod_gone(
         "kube-scheduler",
         Layer.CLUSTER.check("system"),
-        "kube-scheduler",
         2,
         "Running pods keep running, new ones stay Pending: what decides where a pod runs.",
     ),

@@ -64,3 +64,21 @@ def test_a_port_that_is_taken_is_told_at_once(tmp_path: Path, monkeypatch: pytes
     Later(monkeypatch, 10**6, errno.EADDRINUSE)
     with pytest.raises(HostError, match="cannot be served"), serve.serving(tmp_path, LOOPBACK, free_port()):
         pass
+
+
+def test_a_second_server_of_the_same_cache_waits_for_the_first(tmp_path: Path) -> None:
+    (tmp_path / "contents.json").write_text('{"needs": {"the image app": {}}}')
+    (tmp_path / "what.txt").write_text("a package")
+    port = free_port()
+    with serve.serving(tmp_path, LOOPBACK, port), serve.serving(tmp_path, LOOPBACK, port):
+        assert answer(port) == "a package"
+    serve.listen(tmp_path, LOOPBACK, port).close()
+
+
+def test_a_server_of_another_cache_is_in_the_way(tmp_path: Path) -> None:
+    for name in ("mine", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "contents.json").write_text(f'{{"needs": {{"{name}": {{}}}}}}')
+    port = free_port()
+    with serve.serving(tmp_path / "other", LOOPBACK, port), pytest.raises(HostError, match="cannot be served"):
+        serve.listen(tmp_path / "mine", LOOPBACK, port)
