@@ -19,7 +19,7 @@ LIBRARIES = $(TOOLS)/usr/lib/$(shell uname -m)-linux-gnu
 WITH_TOOLS = env PATH="$(CURDIR)/.venv/bin:$(TOOLS)/usr/sbin:$$PATH:/usr/sbin:/sbin" LD_LIBRARY_PATH="$(LIBRARIES)" \
   CNI_PATH="$(TOOLS)/usr/lib/cni"
 
-.PHONY: help demo test lint unit lab lab-more test-vm test-vm-lxc host performance reliability docs clean
+.PHONY: help demo test lint unit lab lab-more test-upstream test-vm test-vm-lxc host performance reliability docs clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand --tabs=16
@@ -79,6 +79,9 @@ reliability: .venv/dev .venv/tools ## labctl killed 60 times, its files damaged,
 	$(SUDO) $(WITH_TOOLS) $(TOOL).kill_trials --trials $(or $(TRIALS),60) --report docs/reliability.md
 	$(SUDO) $(WITH_TOOLS) $(TOOL).damage_trials --report docs/reliability.md
 	$(SUDO) $(WITH_TOOLS) $(TOOL).long_life --minutes $(or $(MINUTES),60) --report docs/reliability.md
+
+test-upstream: .venv/dev ## everything on a lab with the real programs in FOLDER (labctl cache pull), as root: two hours; see docs/maintaining.md
+	$(SUDO) $(TOOL).upstream_trials $(FOLDER) $(STAGES)
 
 test-vm: .venv/dev ## VirtualBox's disk, then four machines of libvirt, emulated in software, as root: half an hour or more
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends $(VM_PACKAGES) >/dev/null

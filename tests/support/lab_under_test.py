@@ -117,9 +117,10 @@ class LabUnderTest:
         done = self.labctl("up", "--output", "json", *words, status=status, seconds=UP_SECONDS)
         return [json.loads(line) for line in done.stdout.splitlines()]
 
-    def verify(self, *words: str, status: int = 0) -> dict[str, Any]:
+    def verify(self, *words: str, status: int = 0, seconds: float = _SECONDS) -> dict[str, Any]:
         """`labctl verify --output json`; returns its report."""
-        report: dict[str, Any] = json.loads(self.labctl("verify", "--output", "json", *words, status=status).stdout)
+        done = self.labctl("verify", "--output", "json", *words, status=status, seconds=seconds)
+        report: dict[str, Any] = json.loads(done.stdout)
         return report
 
     def repaired(self) -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import shlex
 import tempfile
@@ -26,6 +28,11 @@ _UNIT = "labctl-bench-balancer"
 _FOLDER = "/run/labctl-bench"
 _ADMIN = "kubectl --kubeconfig /etc/kubernetes/admin.conf"
 _DEADLINE = 180.0
+_PACK_PROGRAMS = (
+    "set -o pipefail; libraries=$(ldd /usr/sbin/haproxy | grep -o '/[^ ]*') && "
+    "tar --create --dereference --hard-dereference --owner=0 --group=0 --directory=/ --transform='s,^/,,' "
+    "--absolute-names /usr/local/bin/haproxy-ingress-controller /usr/sbin/haproxy $libraries | gzip -1 | base64"
+)
 # A load balancer that was not removed stops by itself.
 _MAX_SECONDS = 3600
 
@@ -44,13 +51,13 @@ TRADITIONAL = Layout("traditional", "client → load balancer → NodePort → H
 LAYOUTS = (EXTERNAL, TRADITIONAL)
 
 
-def require_embedded(lab: Lab) -> None:
-    """Raise HostError unless the lab's machines can run the traditional layout from what their box has."""
-    if not lab.provider.traits.shares_host_kernel or lab.source is not Source.DEBIAN:
+def require_own_box(lab: Lab) -> None:
+    """Raise HostError unless the lab's machines have what measures: wrk and tcpdump are in labctl's own box."""
+    if lab.provider.traits.public_box:
         raise HostError(
-            "bench path needs a lab with provider lxc and source debian",
-            why=f"this one has {lab.provider.value} and {lab.source.value}; the pod runs the box's own programs",
-            next_step="labctl init",
+            "bench path needs labctl's own box, which has wrk and tcpdump",
+            why=f"this lab's machines start from the public box {lab.box.name}",
+            next_step="labctl init --provider lxc",
         )
 
 
@@ -69,11 +76,17 @@ def both_layouts(lab: Lab, connections: Connections) -> Iterator[None]:
 
 
 def _add(lab: Lab, connections: Connections) -> None:
-    archive = _image_archive(_do(connections, lab.ingress.name, "dpkg --print-architecture").strip())
+    archive = _image_archive(lab, connections)
     for worker in lab.workers:
         _do(connections, worker.name, "ctr --namespace k8s.io images import -", archive)
     # Inside the cluster, the API has the first address of the Service network.
-    objects = _render("objects.yaml.j2", namespace=NAMESPACE, image=IMAGE, api_address=lab.network.service_cidr[1])
+    objects = _render(
+        "objects.yaml.j2",
+        namespace=NAMESPACE,
+        image=IMAGE,
+        api_address=lab.network.service_cidr[1],
+        stand_in=lab.source is Source.DEBIAN,
+    )
     controlplane = lab.controlplane.name
     _do(connections, controlplane, f"{_ADMIN} apply --filename -", objects.encode())
     _do(connections, controlplane, f"{_ADMIN} -n {NAMESPACE} rollout status deployment/haproxy-ingress --timeout=150s")
@@ -118,15 +131,21 @@ def _do(connections: Connections, machine: str, command: str, stdin: bytes = b""
     return done.stdout
 
 
-def _image_archive(architecture: str) -> bytes:
-    """An image without programs: only the folders and links of Debian's root, as the node's /usr is mounted."""
-    entries = [Entry(name, link=f"usr/{name}") for name in ("bin", "sbin", "lib", "lib64")]
-    entries += [Entry(name) for name in ("usr", "etc/ssl/certs", "run", "var/lib/labctl")]
-    entries.append(Entry("tmp", mode=0o1777))
-    node_image = image(IMAGE, architecture, layer_tar(entries))
+def _image_archive(lab: Lab, connections: Connections) -> bytes:
+    """The pod's image. The stand-in runs from the node's /usr, so its image has only the folders and links of Debian's
+    root. The real controller and its HAProxy are those of ingress, with the libraries that HAProxy needs.
+    """
+    ingress = lab.ingress.name
+    if lab.source is Source.DEBIAN:
+        entries = [Entry(name, link=f"usr/{name}") for name in ("bin", "sbin", "lib", "lib64")]
+        entries += [Entry(name) for name in ("usr", "etc/ssl/certs", "run", "var/lib/labctl")]
+        layer = layer_tar([*entries, Entry("tmp", mode=0o1777)])
+    else:
+        layer = gzip.decompress(base64.b64decode(_do(connections, ingress, _PACK_PROGRAMS)))
+    made = image(IMAGE, _do(connections, ingress, "dpkg --print-architecture").strip(), layer)
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder, "image.tar")
-        write_archive(archive, node_image)
+        write_archive(archive, made)
         return archive.read_bytes()
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from labctl.bench.conditions import Conditions, Recorder
 from labctl.bench.figures import percentile
-from labctl.bench.path.layouts import LAYOUTS, Layout, both_layouts, require_embedded
+from labctl.bench.path.layouts import LAYOUTS, Layout, both_layouts, require_own_box
 from labctl.bench.path.load import paced, saturated
 from labctl.bench.path.trace import RequestPath, trace
 from labctl.bench.usage import cpu_seconds
@@ -61,7 +61,7 @@ def measure(
     lab: Lab, connections: Connections, options: Options, recorder: Recorder, note: Callable[[str], None]
 ) -> PathResult:
     """Add the second layout, trace and measure both, and remove it again. Raises LabctlError."""
-    require_embedded(lab)
+    require_own_box(lab)
     note("adding the controller as a pod, its NodePort Service and a load balancer on ingress")
     with both_layouts(lab, connections):
         paths: dict[str, list[RequestPath]] = {}
