@@ -38,11 +38,14 @@ _METADATA: Mapping[str, Mapping[str, Any]] = {
 
 def main(arguments: list[str]) -> int:
     """Run one command. Returns the exit code."""
-    options = _parser().parse_args(arguments)
+    try:
+        options = _parser().parse_args(arguments)
+    except SystemExit as error:  # wrong usage, which the real one answers with 1, or --help
+        return 1 if error.code else 0
     try:
         sys.stdout.write(_run(options))
     except ApiError as error:
-        sys.stderr.write(f"Failed to execute command: {error}\n")
+        sys.stderr.write(f"failed to execute command: {error}\n")
         return 1
     except CalicoctlError as error:
         sys.stderr.write(f"{error}\n")
@@ -52,12 +55,16 @@ def main(arguments: list[str]) -> int:
 
 def get(client: Client, kind: Kind, names: Sequence[str], output: str) -> str:
     """What ``calicoctl get`` prints. output: ps, wide, yaml or json. Raises CalicoctlError, ApiError."""
-    items = [_existing(client, kind, name) for name in names] if names else maps_at(client.get(kind.path), "items")
+    if output not in {"ps", "wide", "yaml", "json"}:
+        raise CalicoctlError(f"unrecognized output format '{output}'")
+    listed = {} if names else client.get(kind.path)
+    items = [_existing(client, kind, name) for name in names] if names else maps_at(listed, "items")
     if kind.name == "Node":
         items = [node_manifest(item) for item in items]
     items = sorted(items, key=name_of)
     if output in {"yaml", "json"}:
-        return document(kind, items, single=len(names) == 1, output=output)
+        version = map_at(listed, "metadata").get("resourceVersion") if listed else None
+        return document(kind, items, version=version, single=len(names) == 1, output=output)
     as_number = _cluster_as_number(client) if kind.name == "Node" else DEFAULT_AS_NUMBER
     return table(kind, items, as_number, wide=output == "wide")
 
@@ -69,6 +76,9 @@ def write(client: Client, action: str, items: Sequence[dict[str, Any]]) -> str:
         kind = kind_named(str(item.get("kind")))
         try:
             _write_one(client, action, kind, item)
+        except NotFoundError as error:
+            absent = f"resource does not exist: {kind.name}({name_of(item)}) with error: {error}"
+            raise CalicoctlError(f"Failed to {action} '{kind.name}' resource: {absent}\n") from error
         except ApiError as error:
             before = f"Partial success: {done} the first {count} out of {len(items)} resources:\n" if count else ""
             raise CalicoctlError(f"{before}Failed to {action} '{kind.name}' resource: [{error}]") from error
@@ -90,15 +100,18 @@ def read_manifests(file: str) -> list[dict[str, Any]]:
     try:
         text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
         documents = [found for found in yaml.safe_load_all(text) if found is not None]
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise CalicoctlError(f"Failed to execute command: {error}") from error
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise CalicoctlError(f"failed to execute command: open {file}: {why}") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise CalicoctlError(f"failed to execute command: {error}") from error
     items: list[dict[str, Any]] = []
     for found in documents:
         parts = found.get("items", [found]) if isinstance(found, dict) else found
         items.extend(parts if isinstance(parts, list) else [parts])
     for item in items:
         if not isinstance(item, dict) or item.get("apiVersion") != API_VERSION or not _name_or_empty(item):
-            raise CalicoctlError(f"Failed to execute command: not a named object of {API_VERSION}: {item}")
+            raise CalicoctlError(f"failed to execute command: not a named object of {API_VERSION}: {item}")
     definitions = yaml.safe_load_all(Path(__file__).with_name("crds.yaml").read_text(encoding="utf-8"))
     schemas = {
         definition["spec"]["names"]["kind"]: definition["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
@@ -119,7 +132,7 @@ def _check_fields(where: str, value: object, schema: Mapping[str, Any]) -> None:
     for key, inner in value.items():
         if key not in properties:
             raise CalicoctlError(
-                "Failed to execute command: error unmarshaling JSON: while decoding JSON: json: unknown field "
+                "failed to execute command: error unmarshaling JSON: while decoding JSON: json: unknown field "
                 f'"{key}" (this stand-in\'s {where} has {", ".join(sorted(properties))})'
             )
         _check_fields(f"{where}.{key}", inner, properties[key])
@@ -141,12 +154,16 @@ def _run(options: argparse.Namespace) -> str:
     from labctl.standins.kubernetes.client import Client  # noqa: PLC0415
 
     if options.command == "get":
-        return get(Client(_kubeconfig()), kind_named(options.kind), options.names, options.output)
+        try:
+            kind = kind_named(options.kind)
+        except CalicoctlError as error:
+            raise CalicoctlError(f"failed to get resources: {error}") from error
+        return get(Client(_kubeconfig()), kind, options.names, options.output)
     if options.filename:
         items = read_manifests(options.filename)
     elif options.command == "delete" and options.kind and options.names:
-        kind = kind_named(options.kind).name
-        items = [{"kind": kind, "metadata": {"name": name}} for name in options.names]
+        named = kind_named(options.kind).name
+        items = [{"kind": named, "metadata": {"name": name}} for name in options.names]
     else:
         raise CalicoctlError(f"Invalid option: 'calicoctl {options.command}' needs a file or a kind and a name.")
     return write(Client(_kubeconfig()), options.command, items)
@@ -175,7 +192,7 @@ def _parser() -> argparse.ArgumentParser:
     get_parser = commands.add_parser("get", parents=[common], help="get a resource identified by type and name")
     get_parser.add_argument("kind")
     get_parser.add_argument("names", nargs="*", metavar="name")
-    get_parser.add_argument("-o", "--output", choices=("ps", "wide", "yaml", "json"), default="ps")
+    get_parser.add_argument("-o", "--output", metavar="ps|wide|yaml|json", default="ps")
     for command, text in (("apply", "create or replace"), ("create", "create"), ("delete", "delete")):
         write_parser = commands.add_parser(command, parents=[common], help=f"{text} resources by file, stdin or name")
         write_parser.add_argument("-f", "--filename", help="YAML or JSON; - for stdin")
@@ -206,9 +223,7 @@ def _existing(client: Client, kind: Kind, name: str) -> dict[str, Any]:
     try:
         return client.get(f"{kind.path}/{name}")
     except NotFoundError as error:
-        raise CalicoctlError(
-            f"Failed to get resources: resource does not exist: {kind.name}({name}) with error: {error}"
-        ) from error
+        raise CalicoctlError(f"resource does not exist: {kind.name}({name}) with error: {error}") from error
 
 
 def _cluster_as_number(client: Client) -> int:

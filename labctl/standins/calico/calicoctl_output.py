@@ -110,23 +110,25 @@ def table(kind: Kind, items: Sequence[Manifest], as_number: int, *, wide: bool) 
     return _columns(header, [[kind.columns[title](item, as_number) for title in header] for item in items])
 
 
-def document(kind: Kind, items: Sequence[Manifest], *, single: bool, output: str) -> str:
-    """Objects as YAML or JSON, without what the API keeps for itself. single: one object rather than a list."""
+def document(kind: Kind, items: Sequence[Manifest], *, version: object, single: bool, output: str) -> str:
+    """Objects as YAML or JSON, without what the API keeps for itself. single: one object rather than a list.
+
+    version: of the list.
+    """
     hidden = {"managedFields", "selfLink", "generation"}
     shown = [
         {
-            **item,
-            "apiVersion": API_VERSION,
-            "kind": kind.name,
+            **{"kind": kind.name, "apiVersion": API_VERSION},
             "metadata": {key: value for key, value in metadata_of(item).items() if key not in hidden},
+            **{key: value for key, value in item.items() if key not in ("kind", "apiVersion", "metadata")},
         }
         for item in items
     ]
-    whole: dict[str, Any] = (
-        shown[0] if single else {"apiVersion": API_VERSION, "items": shown, "kind": f"{kind.name}List", "metadata": {}}
-    )
+    head = {"kind": f"{kind.name}List", "apiVersion": API_VERSION}
+    metadata = {"resourceVersion": version} if version else {}
+    whole: dict[str, Any] = shown[0] if single else {**head, "metadata": metadata, "items": shown}
     if output == "json":
-        return json.dumps(whole, indent=2, sort_keys=True) + "\n"
+        return json.dumps(whole, indent=2)
     import yaml  # noqa: PLC0415 - only what reads or prints YAML waits for it
 
     return str(yaml.safe_dump(whole, sort_keys=True, default_flow_style=False))
@@ -271,6 +273,7 @@ KINDS = (
             "DISABLED": _field("disabled", "false"),
             "DISABLEBGPEXPORT": _field("disableBGPExport", "false"),
             "SELECTOR": _field("nodeSelector"),
+            "ASSIGNMENTMODE": _field("assignmentMode", "Automatic"),
         },
         ("NAME", "CIDR", "SELECTOR"),
     ),
