@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from labctl.checks.round_trip import RemoteMachines
 from labctl.errors import RemoteError
-from labctl.model.lab import Lab
+from labctl.model.lab import Lab, Source
 from labctl.sources.upstream import Kind, Upstream, upstreams, warnings
 
 _DEADLINE = 8.0
@@ -26,6 +26,7 @@ _CONTROLPLANE = {
     "etcd": "etcd --version",
     "calicoctl": "calicoctl version 2>/dev/null",
 }
+_ETCD_OF_UPSTREAM = "crictl exec $(crictl ps -q --name '^etcd$') etcd --version"
 _NUMBER = re.compile(r"\bv?\d+\.\d+[\w.+:~-]*")
 
 
@@ -39,7 +40,8 @@ class Version:
 
 def versions(lab: Lab, remote: RemoteMachines) -> tuple[Version, ...]:
     """The versions, as the machines report them; empty for a machine that does not answer."""
-    asked = ((lab.ingress.name, _INGRESS), (lab.controlplane.name, _CONTROLPLANE))
+    etcd = {"etcd": _ETCD_OF_UPSTREAM} if lab.source is Source.UPSTREAM else {}
+    asked = ((lab.ingress.name, _INGRESS), (lab.controlplane.name, {**_CONTROLPLANE, **etcd}))
     with ThreadPoolExecutor(len(asked)) as pool:
         answers = pool.map(lambda item: read_versions(_ask(remote, *item), item[1]), asked)
         return tuple(version for answer in answers for version in answer)

@@ -146,21 +146,24 @@ def harmless(it: UpstreamLab) -> str:
 
 def _tried(things: Any, attempt: Callable[[Any], Any], name_of: Callable[[Any], str], words: str) -> str:
     """Try each; the sum and what went wrong. One that fails does not stop the others."""
-    wrong, count = [], 0
+    wrong, count, right = [], 0, 0
     for thing in things:
-        count += 1
         try:
             trial = attempt(thing)
-        except TooLongError:
-            raise
+        except TooLongError as error:
+            wrong.append(f"`{name_of(thing)}` and what follows it: {error}")
+            break
         except Exception as error:  # noqa: BLE001 - the others are tried all the same
             wrong.append(f"`{name_of(thing)}`: {error!r}")
+            count += 1
             print(f"ERROR  {name_of(thing)}: {error!r}", flush=True)
             continue
+        count += 1
         print(trial.line, flush=True)
+        right += trial.right
         if not trial.right:
             wrong.append(f"`{name_of(thing)}`: named {', '.join(trial.named) or 'nothing'} ({trial.cause})")
-    text = f"{count - len(wrong)} of {count} {words}"
+    text = f"{right} of {count} {words}"
     assert not wrong, f"{text}; not: {'; '.join(wrong)}"
     return text
 

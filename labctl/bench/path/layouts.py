@@ -76,7 +76,8 @@ def both_layouts(lab: Lab, connections: Connections) -> Iterator[None]:
 
 
 def _add(lab: Lab, connections: Connections) -> None:
-    archive = _image_archive(lab, connections)
+    architecture = _do(connections, lab.ingress.name, "dpkg --print-architecture").strip()
+    archive = _image_archive(architecture, _layer(lab, connections))
     for worker in lab.workers:
         _do(connections, worker.name, "ctr --namespace k8s.io images import -", archive)
     # Inside the cluster, the API has the first address of the Service network.
@@ -131,21 +132,21 @@ def _do(connections: Connections, machine: str, command: str, stdin: bytes = b""
     return done.stdout
 
 
-def _image_archive(lab: Lab, connections: Connections) -> bytes:
-    """The pod's image. The stand-in runs from the node's /usr, so its image has only the folders and links of Debian's
-    root. The real controller and its HAProxy are those of ingress, with the libraries that HAProxy needs.
+def _layer(lab: Lab, connections: Connections) -> bytes:
+    """What the pod's image has. The stand-in runs from the node's /usr, so there are only the folders and links of
+    Debian's root. The real controller and its HAProxy are those of ingress, with the libraries that HAProxy needs.
     """
-    ingress = lab.ingress.name
-    if lab.source is Source.DEBIAN:
-        entries = [Entry(name, link=f"usr/{name}") for name in ("bin", "sbin", "lib", "lib64")]
-        entries += [Entry(name) for name in ("usr", "etc/ssl/certs", "run", "var/lib/labctl")]
-        layer = layer_tar([*entries, Entry("tmp", mode=0o1777)])
-    else:
-        layer = gzip.decompress(base64.b64decode(_do(connections, ingress, _PACK_PROGRAMS)))
-    made = image(IMAGE, _do(connections, ingress, "dpkg --print-architecture").strip(), layer)
+    if lab.source is Source.UPSTREAM:
+        return gzip.decompress(base64.b64decode(_do(connections, lab.ingress.name, _PACK_PROGRAMS)))
+    entries = [Entry(name, link=f"usr/{name}") for name in ("bin", "sbin", "lib", "lib64")]
+    entries += [Entry(name) for name in ("usr", "etc/ssl/certs", "run", "var/lib/labctl")]
+    return layer_tar([*entries, Entry("tmp", mode=0o1777)])
+
+
+def _image_archive(architecture: str, layer: bytes) -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder, "image.tar")
-        write_archive(archive, made)
+        write_archive(archive, image(IMAGE, architecture, layer))
         return archive.read_bytes()
 
 

@@ -19,6 +19,7 @@ from labctl.bench.path.load import read_paced
 from labctl.bench.path.measure import Options, PathResult, Round
 from labctl.bench.path.plot import as_svg
 from labctl.bench.path.trace import Connection, RequestPath, connections_of, sightings
+from labctl.box.oci import layer_tar
 from labctl.errors import LabctlError
 from labctl.model.lab import Lab
 
@@ -106,18 +107,29 @@ def test_the_plot_is_svg_with_a_bar_per_layout_and_quantity(found: PathResult) -
     assert max(float(bar.get("width", 0)) for bar in bars) <= 250
 
 
-def test_what_is_added_to_the_lab_is_well_formed(lab: Lab) -> None:
+@pytest.mark.parametrize(
+    ("stand_in", "program", "mounts"),
+    [
+        (True, "/usr/bin/python3", {"/usr", "/etc/ssl/certs"}),
+        (False, "/usr/local/bin/haproxy-ingress-controller", set()),
+    ],
+)
+def test_what_is_added_to_the_lab_is_well_formed(lab: Lab, stand_in: bool, program: str, mounts: set[str]) -> None:
     import tarfile
     from io import BytesIO
 
     import yaml
 
-    objects = list(yaml.safe_load_all(_render("objects.yaml.j2", namespace="n", image="i", api_address="10.111.0.1")))
+    values = {"namespace": "n", "image": "i", "api_address": "10.111.0.1", "stand_in": stand_in}
+    objects = list(yaml.safe_load_all(_render("objects.yaml.j2", **values)))
+    container = objects[4]["spec"]["template"]["spec"]["containers"][0]
+    assert container["command"][0] == program
+    assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/etc/labctl", "/var/lib/labctl", *mounts}
     assert [one["kind"] for one in objects] == [
         *("Namespace", "ServiceAccount", "ClusterRoleBinding", "ConfigMap", "Deployment", "Service")
     ]
     assert yaml.safe_load(objects[3]["data"]["kubeconfig"])["current-context"] == "lab"
     balancer = _render("balancer.cfg.j2", address="192.0.2.1", port=8088, workers=lab.workers, node_port=30001)
     assert "  server worker2 192.168.111.24:30001\n" in balancer
-    with tarfile.open(fileobj=BytesIO(_image_archive("amd64"))) as archive:
+    with tarfile.open(fileobj=BytesIO(_image_archive("amd64", layer_tar([])))) as archive:
         assert "oci-layout" in archive.getnames()
