@@ -20,6 +20,7 @@ from labctl.cache.contents import distribution_of, has_distribution
 from labctl.cache.fetcher import Fetcher
 from labctl.errors import CacheError, HostError
 from labctl.model.lab import Lab
+from labctl.sources.releases import minor
 from labctl.sources.upstream import DISTRIBUTION_PACKAGES, Upstream, cache_path, upstream_named
 
 # deb(5), sources.list(5), and apt's own order of compressions.
@@ -150,7 +151,7 @@ def pull_packages(lab: Lab, fetcher: Fetcher, folder: Path, architecture: str, s
     sources = upstream_named(lab)
     distribution, codename = distribution_of(lab)
     haproxy = sources[f"haproxy-{distribution}"]
-    suite = f"{codename}-backports-{lab.versions.haproxy}" if distribution == "debian" else codename
+    suite = f"{codename}-backports-{minor(lab.versions.haproxy)}" if distribution == "debian" else codename
     keys = [_key(fetcher, folder, sources["kubernetes"]), _key(fetcher, folder, haproxy)]
     with tempfile.TemporaryDirectory(prefix="labctl-keys-") as temporary:
         rings = [_keyring(key, Path(temporary) / str(number)) for number, key in enumerate(keys)]

@@ -189,7 +189,7 @@ COMMANDS: dict[str, Row] = {
     ),
     "versions": Row(
         "setup.versions:versions",
-        "Show the upstream versions, and which are tested together.",
+        "Show the upstream releases, how long they are supported, and what this lab uses.",
         ("labctl versions", "labctl versions --output markdown"),
     ),
     "halt": Row(

@@ -23,7 +23,8 @@ from labctl.model.lab import (
     Versions,
     VirtualAddress,
 )
-from labctl.sources.upstream import CACHE_PORT, DEFAULT_VERSIONS
+from labctl.sources.releases import default_versions, with_patches
+from labctl.sources.upstream import CACHE_PORT
 
 # Host numbers in the lab's subnet; the article has .1 and .21 to .24. The router, the second ingress machine and the
 # virtual address come before .21, so that the other machines keep the article's numbers.
@@ -124,10 +125,15 @@ def _vip(config: Config) -> VirtualAddress | None:
 
 
 def _versions(config: Config, source: Source) -> Versions:
-    """The default versions, and those that labctl.yaml sets; empty for Debian, whose archive has one of each."""
+    """The versions with source upstream; empty for Debian, whose archive has one of each."""
     if source is Source.DEBIAN:
         return Versions(kubernetes="", calico="", controller="", haproxy="")
-    return replace(DEFAULT_VERSIONS, **config.versions.model_dump(exclude_none=True))
+    return with_patches(chosen_versions(config))
+
+
+def chosen_versions(config: Config) -> Versions:
+    """The default versions, with those that labctl.yaml sets in their place."""
+    return replace(default_versions(), **config.versions.model_dump(exclude_none=True))
 
 
 def _mirrors(config: Config, source: Source) -> Mirrors:

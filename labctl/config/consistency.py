@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network
 from itertools import combinations
 
-from labctl.config.build import FIRST_WORKER, GATEWAY, machine_numbers, room_for_workers
+from labctl.config.build import FIRST_WORKER, GATEWAY, chosen_versions, machine_numbers, room_for_workers
 from labctl.config.keys import KeyPath
 from labctl.config.schema import Config
 from labctl.model.provider import Provider
+from labctl.sources.releases import refusals
 
 # IANA IPv4 Special-Purpose Address Registry (RFC 6890): networks without addresses for machines.
 UNUSABLE = {
@@ -43,7 +44,7 @@ def conflicts(config: Config) -> list[Conflict]:
     """Everything that does not fit together, in the order of the checks."""
     checks = (
         *(_unusable, _overlaps, _subnet_room, _services_size, _blocks, _pod_addresses),
-        *(_vip, _bgp, _encapsulation, _debian_versions, _kubeadm, _limits, _offline),
+        *(_vip, _bgp, _encapsulation, _debian_versions, _versions, _kubeadm, _limits, _offline),
     )
     return [found for check in checks for found in check(config)]
 
@@ -147,6 +148,12 @@ def _debian_versions(config: Config) -> Iterator[Conflict]:
     for name in sorted(config.versions.model_fields_set):
         found = f"version {getattr(config.versions, name)} with source debian"
         yield Conflict((("versions", name), ("source",)), found, "no version: Debian's archive has only one")
+
+
+def _versions(config: Config) -> Iterator[Conflict]:
+    if config.source != "debian":
+        for refusal in refusals(chosen_versions(config)):
+            yield Conflict((("versions", refusal.name),), refusal.found, refusal.allowed)
 
 
 def _kubeadm(config: Config) -> Iterator[Conflict]:

@@ -15,6 +15,9 @@ from labctl.config.keys import KeyPath
 from labctl.host.files import write_atomically
 from labctl.json_text import read_json
 
+# labctl 0.1.0 did not save versions. This was its default.
+_UNSAVED_KUBERNETES = "1.34"
+
 
 def _key(dotted: str, kind: type, *, only_if_unset: bool = False) -> Any:
     """The key that a field overrides. only_if_unset: a value in labctl.yaml takes precedence."""
@@ -34,6 +37,10 @@ class Overrides:
     cache: str | None = _key("sources.cache", str, only_if_unset=True)
     seats: int | None = _key("classroom.seats", int)
     at_once: int | None = _key("classroom.at_once", int)
+    kubernetes: str | None = _key("versions.kubernetes", str, only_if_unset=True)
+    calico: str | None = _key("versions.calico", str, only_if_unset=True)
+    controller: str | None = _key("versions.controller", str, only_if_unset=True)
+    haproxy: str | None = _key("versions.haproxy", str, only_if_unset=True)
 
     def items(self) -> list[tuple[KeyPath, Any, bool]]:
         """The path, the value and ``only_if_unset`` of each key that is overridden."""
@@ -63,6 +70,8 @@ def read_choices(path: Path) -> Overrides:
     if not isinstance(saved, dict):
         return Overrides()
     names = [item.name for item in fields(Overrides)]
+    if saved.get("source") == "upstream":
+        saved.setdefault("kubernetes", _UNSAVED_KUBERNETES)
     values: dict[str, Any] = {name: saved[name] for name in names if type(saved.get(name)) is key_of(name)[1]}
     return Overrides(**values)
 

@@ -24,7 +24,7 @@ from labctl.config.values import (
     one_of,
 )
 from labctl.model.provider import Provider, Source
-from labctl.sources.upstream import DEFAULT_VERSIONS
+from labctl.sources.releases import default_versions, minor
 
 PROVIDERS, SOURCES = ("auto", *Provider), ("auto", *Source)
 MAX_AS_NUMBER = 2**32 - 1
@@ -32,6 +32,7 @@ MAX_SEATS = 99
 # The box that labctl builds from Debian's archive.
 OWN_BOX = "labctl/debian-13"
 
+_DEFAULT = default_versions()
 _PUBLIC = next(provider.traits for provider in Provider if provider.traits.public_box)
 
 
@@ -60,8 +61,8 @@ def _processors(default: int, machine: str) -> Any:
 
 
 def _version(default: str, software: str) -> Any:
-    patch = "" if default.count(".") == 2 else f' or "{default}.1"'
-    allowed = f'a version in quotes, without v, such as "{default}"{patch}'
+    patch = default if default != minor(default) else f"{default}.1"
+    allowed = f'a version in quotes, without v, such as "{minor(default)}" or "{patch}"'
     return _key(None, f"Version of {software}.", allowed, computed=default, example=f'"{default}"')
 
 
@@ -205,10 +206,10 @@ class AppSection(Section):
 class VersionsSection(Section):
     """``versions:``."""
 
-    kubernetes: VersionText | None = _version(DEFAULT_VERSIONS.kubernetes, "Kubernetes")
-    calico: VersionText | None = _version(DEFAULT_VERSIONS.calico, "Calico")
-    controller: VersionText | None = _version(DEFAULT_VERSIONS.controller, "HAProxy Kubernetes Ingress Controller")
-    haproxy: VersionText | None = _version(DEFAULT_VERSIONS.haproxy, "HAProxy")
+    kubernetes: VersionText | None = _version(_DEFAULT.kubernetes, "Kubernetes")
+    calico: VersionText | None = _version(_DEFAULT.calico, "Calico")
+    controller: VersionText | None = _version(_DEFAULT.controller, "HAProxy Kubernetes Ingress Controller")
+    haproxy: VersionText | None = _version(_DEFAULT.haproxy, "HAProxy")
 
 
 class SourcesSection(Section):
@@ -226,6 +227,7 @@ class SourcesSection(Section):
         False, "Whether to use only the cache that `labctl cache pull` fills. So does `labctl up --offline`."
     )
     kubernetes: MirrorText | None = _mirror("https://pkgs.k8s.io", "kubernetes")
+    containerd: MirrorText | None = _mirror("https://github.com, for containerd", "containerd")
     calico: MirrorText | None = _mirror(
         "https://raw.githubusercontent.com and https://github.com, for Calico", "calico"
     )

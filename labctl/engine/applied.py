@@ -19,6 +19,7 @@ from labctl.errors import ConfigError, LabctlError
 from labctl.host.files import write_atomically
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Provider
+from labctl.sources.releases import minor
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,21 @@ def require_same_lab(files: LabDirectory, overrides: Overrides) -> None:
             f"the lab {lab.name} exists, and these keys cannot be changed in it",
             problems=[f"{change.key}: {change.after}; the lab was created with {change.before}" for change in refused],
             where=str(files.config),
-            next_step="restore the old values; or labctl destroy, then labctl up",
+            next_step="\n".join(["restore the old values; or labctl destroy, then labctl up", *_upgrade(refused)]),
         )
+
+
+def _upgrade(refused: list[Change]) -> Iterator[str]:
+    """How Kubernetes itself gets from one minor to another: a step at a time (kubernetes.io, "Version Skew Policy")."""
+    change = next((change for change in refused if change.key == "versions.kubernetes"), None)
+    if change is None or minor(change.before) == minor(change.after):
+        return
+    major, number = minor(change.before).split(".")
+    guide = "https://kubernetes.io/docs/tasks/administer-cluster/kubeadm/kubeadm-upgrade/"
+    yield (
+        f"Kubernetes goes up one minor at a time, here to {major}.{int(number) + 1}, by `kubeadm upgrade` on each node "
+        f"({guide}); labctl does not do it"
+    )
 
 
 def applied_changes(before: Lab, after: Lab) -> list[Change]:
@@ -138,8 +152,9 @@ def _refused(lab: Lab, config: Config, overrides: Overrides) -> Iterator[Change]
     if "subnet" in network.model_fields_set:  # else `up` may have chosen one itself, and goes on with it
         values["network.subnet"] = (lab.network.subnet, network.subnet)
     for name in ("kubernetes", "calico", "controller", "haproxy"):
-        wanted = getattr(config.versions, name)
-        values[f"versions.{name}"] = (getattr(lab.versions, name), wanted or getattr(lab.versions, name))
+        old, wanted = getattr(lab.versions, name), getattr(config.versions, name)
+        same = not wanted or f"{old}.".startswith(f"{wanted}.")  # 3.32 in labctl.yaml is the lab's 3.32.1
+        values[f"versions.{name}"] = (old, old if same else wanted)
     values["box.name"] = (lab.box.name, config.box.name or lab.box.name)
     for key, (old, new) in values.items():
         if str(old) != str(new):

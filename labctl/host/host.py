@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
@@ -29,7 +30,8 @@ class Host:
     """The host.
 
     root: where absolute paths are looked up. platform: as in ``sys.platform``. release: the kernel's.
-    user: the effective user id; 0 on Windows. environment: of labctl, and of the programs that it runs.
+    user: the effective user id; 0 on Windows. environment: of labctl, and of the programs that it runs. today: by its
+    clock.
     """
 
     root: Path = Path("/")
@@ -39,6 +41,7 @@ class Host:
     release: str = field(default_factory=python_platform.release)
     cpus: int = field(default_factory=lambda: os.cpu_count() or 1)
     user: int = field(default_factory=lambda: os.geteuid() if hasattr(os, "geteuid") else 0)
+    today: date = field(default_factory=date.today)
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
 
     @property

@@ -8,6 +8,7 @@ from labctl.host.internet import proxies_on_loopback
 from labctl.host.routes import find_overlaps, host_routes
 from labctl.model.lab import Lab, Source
 from labctl.providers.probe import Finding, Probe, fail, ok, warn
+from labctl.sources.releases import cautions, working_set
 
 _MIB = 1 << 20
 _GIB = 1 << 30
@@ -87,10 +88,20 @@ def _proxy(lab: Lab, host: Host) -> Finding | None:
     )
 
 
+def _versions(lab: Lab, host: Host) -> Finding | None:
+    if lab.source is not Source.UPSTREAM:
+        return None
+    found = cautions(lab.versions, host.today)
+    if found:
+        return warn("\n".join(found), f"other versions in labctl.yaml (versions): {working_set(host.today)}")
+    return ok(f"Kubernetes {lab.versions.kubernetes} and Calico {lab.versions.calico} are supported")
+
+
 COMMON_PROBES = (
     Probe("memory", "memory", _memory),
     Probe("cpus", "processors", _cpus),
     Probe("disk", "disk", _disk),
     Probe("routes", "networks in use", _routes),
     Probe("proxy", "proxies", _proxy),
+    Probe("versions", "versions", _versions),
 )

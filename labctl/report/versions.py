@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from labctl.checks.round_trip import RemoteMachines
 from labctl.errors import RemoteError
-from labctl.model.lab import Lab, Source
-from labctl.sources.upstream import Kind, Upstream, upstreams, warnings
+from labctl.model.lab import Lab, Source, Versions
+from labctl.sources.releases import Release, default_versions, minor, releases, untested
+from labctl.sources.upstream import Kind, Upstream, upstreams
 
 _DEADLINE = 8.0
 _INGRESS = {
@@ -76,7 +77,7 @@ def _ask(remote: RemoteMachines, machine: str, questions: Mapping[str, str]) -> 
 _HEAD = """\
 # Where upstream software comes from
 
-Made from `labctl/sources/upstream.py` by `labctl versions --output markdown`; a test compares the two.
+Made from `labctl/sources/` by `labctl versions --output markdown`; a test compares the two.
 `%ARCH%` is Debian's word for the machine's architecture (amd64, arm64), `%CPU%` the kernel's (x86_64, arm64).
 
 | name | version | address | `sources:` key | how it is checked |
@@ -87,9 +88,58 @@ A checksum that is not known to labctl is taken from the release's own list of s
 first download; each machine notes it in `/var/lib/labctl/pins`, and from then on takes nothing else for that address.
 What the machines noted comes back to `labctl.lock` beside labctl.yaml, which may be committed: it holds for all labs
 from then on. Where two differ, labctl stops and shows both sums.
-Everything else on the machines (containerd, runc, BIRD, iptables) is the distribution's own package.
+Everything else on the machines (runc, BIRD, iptables, and containerd up to Kubernetes 1.36) is the distribution's own
+package.
 `labctl cache pull` fetches all of this into a folder: see [teach offline](how-to/offline.md).
 """
+
+
+_RELEASES = """
+## Releases
+
+`versions:` in labctl.yaml takes a minor release, such as "1.36", or a patch release, such as "1.36.2". `labctl plan`
+and `labctl doctor` warn if a Kubernetes minor is out of support, or will be within 60 days, and if the publishers do
+not test the versions together. A lab keeps the versions with which it was created; `labctl up` refuses others.
+
+| {head} |
+|---|---|---|---|---|---|
+{rows}
+Last checked on {checked}, against:
+
+{origins}"""
+SERIES = ("software", "series", "released", "supported until", "notes", "this lab")
+
+
+def series_rows(versions: Versions) -> list[tuple[str, ...]]:
+    """The table of releases, and which of them a lab uses."""
+    used = {"kubernetes": versions.kubernetes, "calico": versions.calico, "controller": versions.controller}
+    known = releases()
+    return [
+        (
+            product,
+            row.series,
+            str(row.released or "-"),
+            str(row.until or "-"),
+            _notes(row),
+            used[product] if product in used and minor(used[product]) == row.series else "",
+        )
+        for product in known.sources
+        for row in getattr(known, product).values()
+        if row.series != "1.20"  # Debian's
+    ]
+
+
+def _notes(row: Release) -> str:
+    facts = (
+        ("installed as", row.patch),
+        ("kubeadm", row.kubeadm),
+        ("needs containerd", row.containerd),
+        ("made for HAProxy", row.haproxy),
+        ("tested with Kubernetes", " to ".join(row.works_with)),
+        ("a whole lab ran with Kubernetes", ", ".join(row.ran_with)),
+        ("not confirmed:", row.unconfirmed),
+    )
+    return "; ".join(f"{name} {value}" for name, value in facts if value)
 
 
 def rows(lab: Lab) -> list[tuple[str, str, str, str]]:
@@ -114,9 +164,14 @@ def checked_by(source: Upstream) -> str:
 
 def markdown(lab: Lab) -> str:
     """The page docs/sources.md."""
+    known = releases()
+    listed = "".join(f"| {' | '.join(row)} |\n" for row in series_rows(default_versions()))
+    origins = "".join(f"- {product}: {where}\n" for product, where in known.sources.items())
     lines = [
         f"| {source.name} | {source.version or '-'} | {source.url} | {source.key} | {checked_by(source)} |\n"
         for source in upstreams(lab)
     ]
-    warned = "".join(f"\nNot tested together by their publishers: {line}.\n" for line in warnings(lab))
-    return _HEAD + "".join(lines) + _FOOT + warned
+    warned = "".join(f"\nNot tested together by their publishers: {line}.\n" for line in untested(lab.versions))
+    head = " | ".join((*SERIES[:-1], "default"))
+    table = _RELEASES.format(checked=known.checked, head=head, rows=listed, origins=origins)
+    return _HEAD + "".join(lines) + _FOOT + table + warned

@@ -1,4 +1,4 @@
-"""Where upstream software comes from: every address, version and checksum that labctl knows. Pure data.
+"""Where upstream software comes from: every address and checksum that labctl knows. Pure data.
 
 Facts: pkgs.k8s.io (kubernetes.io, "Installing kubeadm"), docs.tigera.io (Calico 3.32), the releases of
 projectcalico/calico and haproxytech/kubernetes-ingress (its .goreleaser.yml), haproxy.debian.net, Launchpad.
@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from urllib.parse import urlsplit
 
-from labctl.model.lab import Lab, Versions
+from labctl.model.lab import Lab
+from labctl.sources.releases import minor, publishers_containerd
 
 
 class Kind(StrEnum):
@@ -53,13 +54,6 @@ class Upstream:
         return [self.what, self.origin, self.url, self.sums, self.sha256]
 
 
-# Calico: system requirements, docs.tigera.io. Controller: documentation/lifecycle.md of haproxytech/kubernetes-ingress.
-CALICO_TESTED = {"3.32": ("1.34", "1.35", "1.36"), "3.31": ("1.32", "1.33", "1.34")}
-CONTROLLER_TESTED = {"3.2": ("1.32", "1.33", "1.34")}
-CONTROLLER_HAPROXY = {"3.2": "3.2"}
-# What a lab gets unless labctl.yaml says otherwise: 1.34 is the newest Kubernetes that both are tested with.
-DEFAULT_VERSIONS = Versions(kubernetes="1.34", calico="3.32.1", controller="3.2.11", haproxy="3.2")
-
 REGISTRIES = {
     "registry.k8s.io": "https://registry.k8s.io",
     "quay.io": "https://quay.io",
@@ -82,11 +76,6 @@ _RAW = "https://raw.githubusercontent.com/projectcalico/calico"
 _PPA_KEY = "CFFB779AADC995E4F350A060505D97A41C61B9CD"
 
 
-def minor(version: str) -> str:
-    """The minor release of a version: 1.35 of 1.35.2."""
-    return ".".join(version.split(".")[:2])
-
-
 def upstreams(lab: Lab) -> tuple[Upstream, ...]:
     """Everything that a lab of the source upstream fetches, at its own versions, each from where labctl.yaml says."""
     found = (*_packages(lab), *_files(lab), *_images(lab), *_distribution(), *_boxes(lab))
@@ -98,29 +87,13 @@ def upstream_named(lab: Lab) -> dict[str, Upstream]:
     return {source.name: source for source in upstreams(lab)}
 
 
-def warnings(lab: Lab) -> list[str]:
-    """Which of the lab's versions are outside what their publishers test together; nothing if none is."""
-    versions, kubernetes = lab.versions, minor(lab.versions.kubernetes)
-    found = []
-    for what, version, table in (
-        ("Calico", versions.calico, CALICO_TESTED),
-        ("the controller", versions.controller, CONTROLLER_TESTED),
-    ):
-        tested = table.get(minor(version))
-        if tested is None:
-            found.append(f"labctl does not know which Kubernetes {what} {version} is tested with")
-        elif kubernetes not in tested:
-            found.append(f"{what} {version} is tested with Kubernetes {', '.join(tested)}, not with {kubernetes}")
-    wanted = CONTROLLER_HAPROXY.get(minor(versions.controller), versions.haproxy)
-    if minor(versions.haproxy) != wanted:
-        found.append(f"the controller {versions.controller} is made for HAProxy {wanted}, not for {versions.haproxy}")
-    return found
-
-
 def _packages(lab: Lab) -> list[Upstream]:
     kubernetes, haproxy = lab.versions.kubernetes, lab.versions.haproxy
     core = f"https://pkgs.k8s.io/core:/stable:/v{minor(kubernetes)}/deb"
-    debian, ppa = "http://haproxy.debian.net", f"https://ppa.launchpadcontent.net/vbernat/haproxy-{haproxy}/ubuntu"
+    debian, ppa = (
+        "http://haproxy.debian.net",
+        f"https://ppa.launchpadcontent.net/vbernat/haproxy-{minor(haproxy)}/ubuntu",
+    )
     programs = ("kubelet", "kubeadm", "kubectl", "cri-tools", "kubernetes-cni")
     ubuntu_key = f"https://keyserver.ubuntu.com/pks/lookup?op=get&search=0x{_PPA_KEY}"
     return [
@@ -146,7 +119,11 @@ def _files(lab: Lab) -> list[Upstream]:
     tool = f"{_RELEASES}/projectcalico/calico/releases/download/v{calico}"
     release = f"{_RELEASES}/haproxytech/kubernetes-ingress/releases/download/v{controller}"
     archive = f"{release}/haproxy-ingress-controller_{controller}_Linux_%CPU%.tar.gz"
+    containerd = publishers_containerd(lab.versions.kubernetes)
+    runtime = f"{_RELEASES}/containerd/containerd/releases/download/v{containerd}"
+    package = f"{runtime}/containerd-{containerd}-linux-%ARCH%.tar.gz"
     return [
+        *([_file("containerd", "containerd", containerd, package, f"{package}.sha256sum")] if containerd else []),
         _file("calico-crds", "Calico's kinds of objects", calico, f"{manifests}/operator-crds.yaml"),
         _file("calico-operator", "Calico's operator", calico, f"{manifests}/tigera-operator.yaml"),
         _file("calicoctl", "calicoctl", calico, f"{tool}/calicoctl-linux-%ARCH%", f"{tool}/SHA256SUMS"),
@@ -155,7 +132,7 @@ def _files(lab: Lab) -> list[Upstream]:
 
 
 def _file(name: str, what: str, version: str, url: str, sums: str = "") -> Upstream:
-    key = "controller" if name == "controller" else "calico"
+    key = name if name in {"controller", "containerd"} else "calico"
     return Upstream(name, key, what, Kind.FILE, version, url, url, sums=sums, sums_origin=sums)
 
 

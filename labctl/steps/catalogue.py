@@ -64,7 +64,7 @@ STEPS: tuple[Step, ...] = (
         "names, kernel settings, no swap",
         _ALL,
         (Need(MACHINES),),
-        ("hosts", "sysctl.conf", "modules.conf", "networkd.conf", "networkd-pods.conf"),
+        ("hosts", "sysctl.conf", "modules.conf", "networkd.conf", "networkd-pods.conf", "networkmanager.conf"),
         deadline=300,
         own_files={Source.UPSTREAM: ("fetch.sh", "proxy.env", "resolv.conf", "pods-resolv.conf")},
     ),

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from labctl.model.lab import Internet, Lab, Machine, Role, Source
 from labctl.sources.kubernetes import KubernetesFacts, kubernetes_facts
+from labctl.sources.releases import minor
 from labctl.sources.upstream import DISTRIBUTION_PACKAGES, Kind, cached_box, calico_images, upstream_named
 from labctl.steps.catalogue import MACHINES
 from labctl.steps.plan import make_plan
@@ -74,6 +75,8 @@ def _upstream_values(lab: Lab, internet: Internet) -> dict[str, object]:
         "calico_images": calico_images(lab),
         "internet": internet,
         "fetch": FETCH,
+        "kubernetes_minor": minor(lab.versions.kubernetes),
+        "haproxy_minor": minor(lab.versions.haproxy),
     }
 
 

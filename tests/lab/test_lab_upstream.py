@@ -39,8 +39,8 @@ IMAGES = [
     *("k8s.gcr.io/pause:3.2", "k8s.gcr.io/etcd:3.4.13-0", "k8s.gcr.io/coredns:1.7.0"),
     *(f"quay.io/calico/{name}:v3.32.1" for name in CALICO),
     OPERATOR,
-    # What containerd is told for Kubernetes 1.34, beside what the 1.20.2 in the packages lists.
-    "registry.k8s.io/pause:3.10.1",
+    # What containerd is told for Kubernetes 1.36, beside what the 1.20.2 in the packages lists.
+    "registry.k8s.io/pause:3.10.2",
     "docker.io/jmalloc/echo-server:latest",
 ]
 
@@ -171,7 +171,7 @@ def a_wrong_archive_stops_the_step(lab: LabUnderTest, publishers: Publishers) ->
 def a_changed_index_and_a_missing_version_are_refused(lab: LabUnderTest, publishers: Publishers) -> None:
     words = "cd /root/lab && . ./functions.sh && . files/fetch.sh && package_version kubelet 1.99"
     done = lab.labctl("ssh", "worker1", "--", words, status=1)
-    assert done.stderr.startswith("kubelet has no version 1.99 here; it has: 1.34.")
+    assert done.stderr.startswith("kubelet has no version 1.99 here; it has: 1.36.")
     index = publishers.folder / CORE / "InRelease"
     index.write_text(index.read_text().replace("Origin: labctl", "Origin: somebody"))
     clean = "rm -rf /var/lib/labctl/steps/kubernetes /var/lib/apt/lists/*"

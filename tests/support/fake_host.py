@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from pathlib import Path
 
 from labctl.errors import HostError
@@ -25,6 +26,7 @@ class FakeHost(Host):
     What was run and ended is recorded in commands, inputs and ended.
     """
 
+    today: date = date(2026, 11, 28)
     answers: Answers = field(default_factory=dict)
     missing: Collection[str] = ()
     unusable: Collection[str] = ()

@@ -15,7 +15,8 @@ from support.fake_host import FakeHost
 # Folders of a machine, of which each step here sees its own.
 _PLACES = (
     *("/etc/default", "/etc/etcd-pki", "/etc/kubernetes", "/etc/labctl", "/root/.kube", "/run/labctl", "/var/lib/etcd"),
-    "/var/lib/kubelet",
+    *("/var/lib/kubelet", "/var/lib/labctl", "/var/cache/labctl"),
+    *("/etc/containerd", "/etc/systemd/system", "/usr/local/bin"),
 )
 
 
@@ -32,11 +33,13 @@ class StepInFolder:
         (here / "secrets").symlink_to(files.secrets / "machines" / machine)
         self.token = (here / "secrets/bootstrap-token").read_text().strip()
         self.step = here / f"steps/{step}.sh"
-        text = self.step.read_text().replace(" -o etcd -g etcd ", " ")  # a machine's user, who is not here
         for place in _PLACES:
-            text = text.replace(place, f"{folder}/root{place}")
             (folder / f"root{place}").mkdir(parents=True)
-        self.step.write_text(text)
+        for script in (self.step, *here.glob("files/*.sh")):
+            text = script.read_text().replace(" -o etcd -g etcd ", " ")  # a machine's user, who is not here
+            for place in (*_PLACES, "/etc/crictl.yaml"):
+                text = text.replace(place, f"{folder}/root{place}")
+            script.write_text(text.replace("-C /usr/local ", f"-C {folder}/root/usr/local "))
         (folder / "bin").mkdir()
         for name, script in programs.items():
             program = folder / "bin" / name

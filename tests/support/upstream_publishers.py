@@ -1,6 +1,6 @@
 """Stand-ins for the publishers of upstream software: what labctl's box has, under the publishers' addresses.
 
-Nothing here comes from a real publisher: the packages called 1.34 hold Kubernetes 1.20 compiled from Debian's source,
+Nothing here comes from a real publisher: the packages called 1.36 hold Kubernetes 1.20 compiled from Debian's source,
 the one called HAProxy 3.2 holds Debian's 3.0, crictl and the controller are a few lines of shell and Python. What is
 real is the way: signed package sources, archives, lists of checksums, an HTTP server; apt, curl, systemd, containerd.
 """
@@ -23,8 +23,8 @@ from pathlib import Path
 
 from labctl.box.oci import Entry, add_image, image, layer_tar
 
-KUBERNETES, HAPROXY, CONTROLLER = "1.34.9-1.1", "3.2.99-1~bpo13+1", "3.2.11"
-CORE = "pkgs.k8s.io/core:/stable:/v1.34/deb"
+KUBERNETES, HAPROXY, CONTROLLER = "1.36.9-1.1", "3.2.99-1~bpo13+1", "3.2.11"
+CORE = "pkgs.k8s.io/core:/stable:/v1.36/deb"
 RELEASE = f"github.com/haproxytech/kubernetes-ingress/releases/download/v{CONTROLLER}"
 
 CRICTL = "#!/bin/sh\n# Stands in for crictl.\necho 'crictl version stand-in'\n"

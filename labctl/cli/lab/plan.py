@@ -15,8 +15,9 @@ from labctl.engine.claim import require_free_networks
 from labctl.engine.locked_out import locked_out_machines
 from labctl.engine.pending import Pending, pending
 from labctl.lab_directory import LabDirectory
-from labctl.model.lab import Lab
+from labctl.model.lab import Lab, Source
 from labctl.providers.registry import provider_of
+from labctl.sources.releases import cautions, working_set
 from labctl.steps.catalogue import MACHINES
 from labctl.steps.plan import Plan, make_plan
 
@@ -37,6 +38,7 @@ def plan(app: Application, until: tuple[str, ...], output: str) -> None:
     require_same_lab(files, Overrides())
     lab = app.lab()
     require_free_networks(lab, files, app.host)
+    _warn_of_versions(app, lab)
     made = make_plan(lab, until=until)
     before = applied_lab(files) if files.is_lab() else None
     lost = locked_out_machines(provider_of(lab, files, app.host))
@@ -52,6 +54,14 @@ def plan(app: Application, until: tuple[str, ...], output: str) -> None:
     if before is not None:
         lines = [*lines, *_changes(before, lab, states, gone)] or ["nothing to change"]
     app.write("".join(f"{line}\n" for line in ("", *lines) if lines))
+
+
+def _warn_of_versions(app: Application, lab: Lab) -> None:
+    found = cautions(lab.versions, app.host.today) if lab.source is Source.UPSTREAM else []
+    for line in found:
+        app.note(f"warning: {line}")
+    if found:
+        app.note(f"other versions in labctl.yaml (versions): {working_set(app.host.today)}")
 
 
 def _recreated(lab: Lab, lost: Mapping[str, str]) -> Iterator[str]:

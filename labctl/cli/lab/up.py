@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import click
@@ -66,7 +66,9 @@ def up(app: Application, overrides: Overrides, until: tuple[str, ...], *, output
     with lab_lock(files.lock):
         chosen = overrides.or_else(read_choices(files.choices))
         provider, source, subnet = lab.provider.value, lab.source.value, str(lab.network.subnet)
-        claim(lab, files, replace(chosen, provider=provider, source=source, subnet=subnet), app.host)
+        versions = {name: version for name, version in asdict(lab.versions).items() if version}
+        chosen = replace(chosen, provider=provider, source=source, subnet=subnet, **versions)
+        claim(lab, files, chosen, app.host)
         outcome = _bring_up(app, lab, files, until, output)
         ok = _report(app, outcome) and (bool(until) or _verified(app, lab, output))
     seconds = round(time.monotonic() - started, 2)

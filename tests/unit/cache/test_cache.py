@@ -35,15 +35,15 @@ pytestmark = pytest.mark.real_program("bash", "sleep", "gpg", "dpkg-deb", "apt-g
 LOOPBACK = IPv4Address("127.0.0.1")
 KUBEADM = """#!/bin/sh
 case "$*" in
-  'version --output short') echo v1.34.9 ;;
-  'config images list --kubernetes-version v1.34.9') echo registry.k8s.io/pause:3.10.1 ;;
+  'version --output short') echo v1.36.9 ;;
+  'config images list --kubernetes-version v1.36.9') echo registry.k8s.io/pause:3.10.2 ;;
   *) exit 1 ;;
 esac
 """
 OPERATOR = "quay.io/tigera/operator:v1.42.3"
 CALICO = ["node", "cni", "typha", "kube-controllers", "apiserver", "csi", "node-driver-registrar", "pod2daemon-flexvol"]
 IMAGES = [
-    "registry.k8s.io/pause:3.10.1",
+    "registry.k8s.io/pause:3.10.2",
     "docker.io/jmalloc/echo-server:latest",
     OPERATOR,
     *(f"quay.io/calico/{name}:v3.32.1" for name in CALICO),
@@ -194,7 +194,7 @@ def test_what_is_not_there_is_named(cache: Path, lab: Lab, tmp_path: Path) -> No
     del contents.needs["calicoctl 3.32.1 for amd64"]
     contents.write(copy)
     assert missing_in(lab, copy) == [
-        "calicoctl 3.32.1 for amd64", "packages of Kubernetes 1.34 and HAProxy 3.2 for trixie, amd64",
+        "calicoctl 3.32.1 for amd64", "packages of Kubernetes 1.36 and HAProxy 3.2 for trixie, amd64",
     ]  # fmt: skip
     assert missing_in(lab, tmp_path / "nothing") == [need.text for need in needs(lab, "amd64")]
 

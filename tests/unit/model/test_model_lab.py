@@ -52,7 +52,6 @@ def test_debians_kubernetes(article_lab: Lab) -> None:
     ("version", "api", "registry", "socket"),
     [
         ("1.21.0", "v1beta2", "k8s.gcr.io", "/run/"),
-        ("1.22.0", "v1beta3", "k8s.gcr.io", "/run/"),
         ("1.24.0", "v1beta3", "k8s.gcr.io", "unix:///run/"),
         ("1.25.0", "v1beta3", "registry.k8s.io", "unix:///run/"),
         ("1.30.9", "v1beta3", "registry.k8s.io", "unix:///run/"),

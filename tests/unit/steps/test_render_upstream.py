@@ -27,7 +27,7 @@ from support.upstream_schemas import (
 )
 
 from labctl.model.lab import Internet, Lab
-from labctl.sources.upstream import DEFAULT_VERSIONS
+from labctl.sources.releases import default_versions
 from labctl.steps.tree import Tree, render_tree
 
 pytestmark = pytest.mark.real_program("bash", "shellcheck")
@@ -78,13 +78,13 @@ def test_the_kinds_of_kubernetes_itself_fit_its_schema(tree: Tree) -> None:
     for file in ("app.yaml", "ingress-objects.yaml"):
         content = tree[PurePosixPath("machines/controlplane/files", file)].content
         for item in yaml.safe_load_all(content):
-            kubernetes_validate.validate(item, DEFAULT_VERSIONS.kubernetes, strict=True)
+            kubernetes_validate.validate(item, default_versions().kubernetes, strict=True)
 
 
 def test_a_field_that_kubernetes_does_not_know_is_seen() -> None:
     wrong = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "dat": {}}
     with pytest.raises(kubernetes_validate.ValidationError):
-        kubernetes_validate.validate(wrong, DEFAULT_VERSIONS.kubernetes, strict=True)
+        kubernetes_validate.validate(wrong, default_versions().kubernetes, strict=True)
 
 
 def test_kubeadm_s_files_have_the_fields_of_v1beta4(tree: Tree, lab: Lab) -> None:
@@ -128,7 +128,7 @@ def test_both_containerds_are_told_the_same(tree: Tree, lab: Lab) -> None:
     assert (one["version"], two["version"]) == (2, 3)
     cri, runtime = one["plugins"]["io.containerd.grpc.v1.cri"], two["plugins"]["io.containerd.cri.v1.runtime"]
     images = two["plugins"]["io.containerd.cri.v1.images"]
-    assert cri["sandbox_image"] == images["pinned_images"]["sandbox"] == "registry.k8s.io/pause:3.10.1"
+    assert cri["sandbox_image"] == images["pinned_images"]["sandbox"] == "registry.k8s.io/pause:3.10.2"
     assert [cri["cni"]["bin_dir"]] == runtime["cni"]["bin_dirs"] == ["/opt/cni/bin"]
     assert cri["containerd"]["runtimes"] == runtime["containerd"]["runtimes"]
     assert cri["registry"] == images["registry"]
@@ -151,12 +151,12 @@ def test_no_secret_of_the_proxy_stands_in_what_is_described(tree: Tree) -> None:
 def test_mirrors_take_the_place_of_publishers(make_lab: Callable[[str], Lab]) -> None:
     mirrored = render_tree(make_lab("source: upstream\n" + LABS["mirrors"]), join_hash=JOIN_HASH, box_file=None)
     script = mirrored[PurePosixPath("machines/worker1/steps/kubernetes.sh")].content.decode()
-    assert "package_source kubernetes http://m.example/a/core:/stable:/v1.34/deb/ / ''" in script
+    assert "package_source kubernetes http://m.example/a/core:/stable:/v1.36/deb/ / ''" in script
     cached = render_tree(make_lab("source: upstream\n" + LABS["cache"]), join_hash=JOIN_HASH, box_file=None)
     script = cached[PurePosixPath("machines/worker1/steps/kubernetes.sh")].content.decode()
-    assert "http://192.168.50.1:8950/pkgs.k8s.io/core:/stable:/v1.34/deb/Release.key" in script
+    assert "http://192.168.50.1:8950/pkgs.k8s.io/core:/stable:/v1.36/deb/Release.key" in script
     # What is fetched from elsewhere still counts as the publisher's: that is whose sum is kept.
-    assert "https://pkgs.k8s.io/core:/stable:/v1.34/deb/Release.key" in script
+    assert "https://pkgs.k8s.io/core:/stable:/v1.36/deb/Release.key" in script
 
 
 @pytest.mark.parametrize(("servers", "expected"), [((), "192.168.50.1"), ((IPv4Address("192.0.2.53"),), "192.0.2.53")])
