@@ -1,7 +1,6 @@
-"""Runs named tasks side by side, each as soon as what it needs is done; a failure gives up what depends on it.
+"""Runs named tasks in parallel, each as soon as what it needs is done; a failure gives up what depends on it.
 
-The steps of ``labctl up`` and the parts of a box run here. What happens is reported as events, which displays show.
-"""
+The steps of ``labctl up`` and the parts of a box run here. What happens is reported as events, which displays show."""
 
 from __future__ import annotations
 
@@ -12,6 +11,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from enum import StrEnum
 from graphlib import TopologicalSorter
+from types import TracebackType
 from typing import Protocol, TypeVar
 
 from labctl.errors import LabctlError
@@ -181,3 +181,17 @@ def _record(outcome: Outcome, name: TaskName, future: Future[bool], *, given_up:
         return False
     (outcome.done if changed else outcome.skipped).append(name)
     return True
+
+
+class InterruptiblePool(ThreadPoolExecutor):
+    """A pool of threads whose ``with`` block ends at once on Ctrl-C.
+
+    Work that has not started is then cancelled, and work that still runs in its threads is abandoned.
+    On an error the block waits for the threads, as ThreadPoolExecutor does: they may use what is closed after it.
+    """
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        interrupted = error is not None and not isinstance(error, Exception)
+        self.shutdown(wait=not interrupted, cancel_futures=interrupted)

@@ -27,8 +27,8 @@ from labctl.checks.this_host import ask_host
 from labctl.facts.fact import AnyFact
 from labctl.facts.ip import Addresses
 from labctl.host.command import CommandResult
-from labctl.host.threads import InterruptiblePool
 from labctl.model.lab import Lab, Machine
+from labctl.scheduler import InterruptiblePool
 
 OnAnswer = Callable[[str], None]
 LATE_SECONDS = 0.4

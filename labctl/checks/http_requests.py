@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 from labctl.checks.facts import HttpAnswer, HttpFacts
 from labctl.facts.fact import ANSWER_SECONDS, CONNECT_SECONDS
-from labctl.host.threads import InterruptiblePool
 from labctl.model.lab import Lab
+from labctl.scheduler import InterruptiblePool
 
 UNKNOWN_HOST = "nobody.invalid"  # RFC 2606: no such name
 HTTP_PORT = 80

@@ -14,9 +14,9 @@ from labctl.checks.round_trip import INTERPRETER, parse_frames, program
 from labctl.errors import HostError, LabctlError
 from labctl.host.command import CommandResult
 from labctl.host.host import Host
-from labctl.host.threads import InterruptiblePool
 from labctl.model.lab import Lab, Machine
 from labctl.providers.registry import console_of
+from labctl.scheduler import InterruptiblePool
 
 NOT_FOUND = 127
 

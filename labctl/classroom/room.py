@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from labctl.classroom.seats import Seat
 from labctl.errors import HostError
 from labctl.host.host import Host
-from labctl.host.routes import HostRoute, find_overlaps, host_routes
+from labctl.host.networks import HostRoute, find_overlaps, host_routes
 
 MIB = 1024 * 1024
 # For the server's own programs.

@@ -39,7 +39,7 @@ COMMANDS: dict[str, Row] = {
         ("labctl doctor", "labctl doctor --fix"),
     ),
     "render": Row(
-        "lab.render:render",
+        "lab.plan:render",
         "Write the Vagrantfile, the scripts and every other file; touch nothing else.",
         ("labctl render", "labctl render --out /tmp/look"),
         {0: "labctl up"},
@@ -74,13 +74,13 @@ COMMANDS: dict[str, Row] = {
         {0: "labctl tour, or labctl break --random --hidden", 1: "labctl verify --explain"},
     ),
     "status": Row(
-        "inspect.status:status",
+        "inspect.verify:status",
         "Show machines, cluster, sessions and routes at a glance.",
         ("labctl status", "labctl status --output json"),
         {0: "labctl verify checks whether all of it is right"},
     ),
     "ssh": Row(
-        "access.ssh:ssh",
+        "access.tools:ssh",
         "Open a shell on a machine, or run one command there.",
         ("labctl ssh worker1", "labctl ssh ingress -- ip route", "labctl ssh worker1 -- 'journalctl -u bird | tail'"),
     ),
@@ -130,7 +130,7 @@ COMMANDS: dict[str, Row] = {
         ("labctl support-bundle", "labctl support-bundle --out broken-lab.tar.gz"),
     ),
     "graph": Row(
-        "inspect.graph:graph",
+        "inspect.report:graph",
         "Draw the lab as text, SVG, Mermaid or DOT; --live shows its current state.",
         ("labctl graph", "labctl graph --live", "labctl graph --live --format svg > lab.svg"),
         {0: "labctl graph --live --format svg > lab.svg"},

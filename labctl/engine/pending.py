@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from labctl.errors import RemoteError
-from labctl.host.threads import InterruptiblePool
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Machine
+from labctl.scheduler import InterruptiblePool
 from labctl.secrets.store import SecretStore
 from labctl.ssh.connections import Connections
 from labctl.steps.tree import machine_tree

@@ -170,7 +170,7 @@ class Host:
         Raises HostError if it cannot be started, LabctlError if it was given up or has not ended in time. Whenever this
         returns or raises, nothing of its process group runs.
         """
-        from labctl.host.follow import follow  # noqa: PLC0415 - few commands need it
+        from labctl.host.processes import follow  # noqa: PLC0415 - few commands need it
 
         started = time.monotonic()
         process = self.start(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, new_session=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from labctl.host.command import Version, version_in
 from labctl.host.host import Host
-from labctl.host.internet import proxies_on_loopback
-from labctl.host.routes import find_overlaps, host_routes
+from labctl.host.networks import find_overlaps, host_routes, proxies_on_loopback
 from labctl.model.lab import Lab, Source
 from labctl.providers.probe import Finding, Probe, fail, ok, warn
 from labctl.sources.releases import cautions, working_set

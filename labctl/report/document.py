@@ -1,37 +1,49 @@
-"""Documents without other files: the report on one verify, and the frame of every HTML page."""
+"""Documents in a single file, HTML or Markdown: the report on one verify, and the handout of a tour."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 import jinja2
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from labctl import __version__
 from labctl.checks.check import CheckResult, Layer, Status, counted
 from labctl.checks.report import Report, explain
 from labctl.graph.diagrams import as_mermaid
-from labctl.graph.picture import Picture
+from labctl.graph.picture import Picture, picture_of_model
 from labctl.graph.svg import as_svg
+from labctl.model.lab import Lab
 from labctl.report.versions import Version
+from labctl.tour.runner import ShownCommand, Visit
+from labctl.tour.show import highlighted_spans, shorten
 
-_HERE = Path(__file__).parent
+_MAX_WORDS = 6
 _CODE = re.compile(r"(`[^`\n]+`)")
 
 
-def render_template(folder: Path, name: str, **values: object) -> str:
-    """A document from a template in the folder, which may extend page.html.j2."""
-    return _environment(folder, name.endswith(".html.j2")).get_template(name).render(values)
+def _from_template(name: str, picture: Picture, **values: object) -> str:
+    """A document from one of this folder's templates, with a picture of the lab."""
+    return (
+        _environment(name.endswith(".html.j2"))
+        .get_template(name)
+        .render(
+            version=__version__,
+            svg=Markup(as_svg(picture)),  # noqa: S704 - a whole SVG, whose texts are escaped
+            mermaid=as_mermaid(picture),
+            **values,
+        )
+    )
 
 
 @cache
-def _environment(folder: Path, html: bool) -> jinja2.Environment:
+def _environment(html: bool) -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([folder, _HERE]),
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
         autoescape=html,  # noqa: S701 - Markdown is escaped by its own filters
         undefined=jinja2.StrictUndefined,
         finalize=_printable,
@@ -39,12 +51,14 @@ def _environment(folder: Path, html: bool) -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters["cell"] = cell
-    environment.filters["code"] = code
-    environment.filters["fenced"] = fenced
-    environment.filters["plain"] = plain
-    environment.filters["prose"] = prose
-    environment.filters["html_prose"] = html_prose
+    environment.filters |= {
+        "cell": cell,
+        "code": code,
+        "fenced": fenced,
+        "plain": plain,
+        "prose": prose,
+        "html_prose": html_prose,
+    }
     return environment
 
 
@@ -140,18 +154,15 @@ class LayerResults:
 def render(document: Document, form: str) -> str:
     """form: html or md."""
     report = document.report
-    return render_template(
-        Path(__file__).parent,
+    return _from_template(
         f"report.{form}.j2",
+        document.picture,
         document=document,
         report=report,
         verdict=verdict(report),
         causes=[(result, explain(result)) for result in map(report.result, report.root_causes)],
         layers=tuple(layers(report)),
         marks={"pass": "✓", "fail": "✗", "blocked": "·", "skipped": "-"},
-        version=__version__,
-        svg=Markup(as_svg(document.picture)),  # noqa: S704 - a whole SVG, whose texts are escaped
-        mermaid=as_mermaid(document.picture),
     )
 
 
@@ -173,3 +184,48 @@ def layers(report: Report) -> Iterator[LayerResults]:
             statuses = {result.status for result in results}
             order = (Status.FAIL, Status.BLOCKED, Status.PASS, Status.SKIPPED)
             yield LayerResults(layer.value, results, next(status for status in order if status in statuses))
+
+
+def handout(lab: Lab, visits: Sequence[Visit], form: str, *, picture: Picture | None = None, when: str = "") -> str:
+    """The document. form: html or md. picture: the lab before the tour, by default from the model. when: in words.
+
+    It does not say how long commands took, so that two handouts of the same lab can be compared.
+    """
+    return _from_template(
+        f"handout.{form}.j2",
+        picture or picture_of_model(lab),
+        lab=lab,
+        visits=visits,
+        when=when,
+        highlighted=highlighted,
+        shortened=shortened,
+        highlighted_words=highlighted_words,
+    )
+
+
+def shortened(command: ShownCommand) -> str:
+    """The output as text, without long parts that do not matter."""
+    return "\n".join(shorten(command.output, command.marks))
+
+
+def highlighted(command: ShownCommand) -> Markup:
+    """The same as HTML, with <mark> around what matters."""
+    return Markup("\n").join(_marked_line(line, command.marks) for line in shorten(command.output, command.marks))
+
+
+def _marked_line(line: str, marks: tuple[str, ...]) -> Markup:
+    clean = _clean(line)
+    html, end = Markup(), 0
+    for start, stop in highlighted_spans(line, marks):
+        html += escape(clean[end:start]) + Markup("<mark>{}</mark>").format(clean[start:stop])
+        end = stop
+    return html + escape(clean[end:])
+
+
+def highlighted_words(command: ShownCommand) -> list[str]:
+    """What is highlighted, for a format without highlighting: the first six different texts."""
+    lines = shorten(command.output, command.marks)
+    found = [
+        " ".join(line[start:end].split()) for line in lines for start, end in highlighted_spans(line, command.marks)
+    ]
+    return list(dict.fromkeys(found))[:_MAX_WORDS]

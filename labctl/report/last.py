@@ -17,8 +17,7 @@ from labctl.host.files import write_private
 from labctl.json_text import read_json
 from labctl.lab_directory import LabDirectory
 from labctl.secrets.redact import Redactor
-from labctl.tour.commands import Claim, ShownCommand
-from labctl.tour.runner import Stop, Visit
+from labctl.tour.runner import Claim, ShownCommand, Stop, Visit
 
 if TYPE_CHECKING:
     from labctl.tour.runner import TourRunner

@@ -11,6 +11,8 @@ Layout below ``secrets/`` (folders 0700, files 0600)::
 
 from __future__ import annotations
 
+import base64
+import json
 import secrets
 import shutil
 from collections.abc import Callable
@@ -19,10 +21,35 @@ from pathlib import Path
 
 from labctl.host.files import write_atomically
 from labctl.model.lab import Lab, Machine, Role
-from labctl.secrets import pki, validity
-from labctl.secrets.kubeconfig import kubeconfig
-from labctl.secrets.pki import KeyPair, Subject
-from labctl.secrets.ssh_keys import new_ssh_key, ssh_public_key
+from labctl.secrets import keys, validity
+from labctl.secrets.keys import KeyPair, Subject, new_ssh_key, ssh_public_key
+
+
+def kubeconfig(server: str, authority: bytes, client: KeyPair, *, cluster: str, user: str) -> bytes:
+    """A kubeconfig with embedded certificates, as JSON, which is valid YAML and needs no special quoting."""
+    context = f"{user}@{cluster}"
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": cluster, "cluster": {"server": server, "certificate-authority-data": _b64(authority)}}],
+        "users": [
+            {
+                "name": user,
+                "user": {
+                    "client-certificate-data": _b64(client.certificate),
+                    "client-key-data": _b64(client.key),
+                },
+            }
+        ],
+        "contexts": [{"name": context, "context": {"cluster": cluster, "user": user}}],
+        "current-context": context,
+    }
+    return (json.dumps(document, indent=2) + "\n").encode()
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
 
 _CALICO = "calico-"  # a node's certificate for Calico; the node's name follows
 _LOOPBACK = IPv4Address("127.0.0.1")
@@ -53,7 +80,7 @@ class SecretStore:
         """The hash of the cluster's CA for kubeadm join; empty if that CA is missing or damaged. Creates nothing."""
         if not validity.has_valid_authority(self.folder, "ca"):
             return ""
-        return pki.join_hash(self._authority("ca"))
+        return keys.join_hash(self._authority("ca"))
 
     def ensure(self, lab: Lab) -> None:
         """Create every secret that is missing, damaged or outdated; remove those that no machine needs.
@@ -108,9 +135,9 @@ class SecretStore:
             self._put(f"{folder}/pki/{target}.crt", authority.certificate)
             if name != "etcd-ca":
                 self._put(f"{folder}/pki/{target}.key", authority.key)
-        account = self._create_once("pki/sa.key", pki.new_key, pki.is_key)
+        account = self._create_once("pki/sa.key", keys.new_key, keys.is_key)
         self._put(f"{folder}/pki/sa.key", account)
-        self._put(f"{folder}/pki/sa.pub", pki.public_key(account))
+        self._put(f"{folder}/pki/sa.pub", keys.public_key(account))
         names = Subject("etcd", (), ("localhost", machine.name), (_LOOPBACK, machine.address))
         for name, subject in (("etcd-server", names), ("apiserver-etcd-client", Subject("kube-apiserver-etcd-client"))):
             pair = self._certificate("etcd-ca", name, subject)
@@ -138,7 +165,7 @@ class SecretStore:
 
     def _authority(self, name: str) -> KeyPair:
         if not validity.has_valid_authority(self.folder, name):
-            made = pki.new_authority(validity.AUTHORITIES[name])
+            made = keys.new_authority(validity.AUTHORITIES[name])
             self._put(f"pki/{name}.crt", made.certificate)
             self._put(f"pki/{name}.key", made.key)
         return KeyPair(self._get(f"pki/{name}.crt"), self._get(f"pki/{name}.key"))
@@ -147,9 +174,9 @@ class SecretStore:
         authority = self._authority(authority_name)
         if all((self.folder / f"pki/{name}.{end}").exists() for end in ("crt", "key")):
             existing = KeyPair(self._get(f"pki/{name}.crt"), self._get(f"pki/{name}.key"))
-            if pki.is_still_valid(existing, authority, subject):
+            if keys.is_still_valid(existing, authority, subject):
                 return existing
-        made = pki.issue(authority, subject)
+        made = keys.issue(authority, subject)
         self._put(f"pki/{name}.crt", made.certificate)
         self._put(f"pki/{name}.key", made.key)
         return made

@@ -8,8 +8,7 @@ from pathlib import Path
 
 from cryptography.exceptions import UnsupportedAlgorithm
 
-from labctl.secrets.pki import KeyPair, is_key, key_matches
-from labctl.secrets.ssh_keys import ssh_public_key
+from labctl.secrets.keys import KeyPair, is_key, key_matches, ssh_public_key
 
 AUTHORITIES = {"ca": "kubernetes", "front-proxy-ca": "front-proxy-ca", "etcd-ca": "etcd-ca"}
 _TOKEN = re.compile(rb"[a-z0-9]{6}\.[a-z0-9]{16}\n")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path, PurePosixPath
 
 from labctl.host.host import Host
-from labctl.host.internet import host_internet
+from labctl.host.networks import host_internet
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Source
 from labctl.secrets.store import SecretStore

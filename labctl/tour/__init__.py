@@ -1,1 +1,1 @@
-"""The article's walkthrough on the running lab: stops (stops/), their runner, the exercise, and the handout."""
+"""The article's walkthrough on the running lab: stops (stops/), their runner, and the exercise."""

@@ -11,8 +11,7 @@ from rich.padding import Padding
 from rich.rule import Rule
 from rich.text import Text
 
-from labctl.tour.commands import Claim, Command, ShownCommand
-from labctl.tour.runner import Stop, TourDisplay, Visit
+from labctl.tour.runner import Claim, Command, ShownCommand, Stop, TourDisplay, Visit
 
 _MAX_LINES = 22
 _CONTEXT = 1

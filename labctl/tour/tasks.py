@@ -11,11 +11,9 @@ from labctl.facts.birdc import parse_protocols
 from labctl.facts.fact import ParseError
 from labctl.facts.haproxy import HAPROXY_CONFIG
 from labctl.model.lab import Lab, Mesh
-from labctl.tour.commands import Command, kubectl, shell
 from labctl.tour.exercise import Task
-from labctl.tour.runner import TourRunner
-from labctl.tour.stops.cluster import session_state
-from labctl.tour.stops.cluster_state import blocks_by_node, ready_pods, server_addresses
+from labctl.tour.runner import Command, TourRunner, kubectl, shell
+from labctl.tour.stops.cluster import blocks_by_node, ready_pods, server_addresses, session_state
 
 CONFIG = "/etc/bird/bird.conf"
 _ORIGINAL, _STUDENTS = f"{CONFIG}.before-exercise", f"{CONFIG}.exercise"

@@ -11,8 +11,8 @@ import psutil
 import pytest
 from support.lab_under_test import LabUnderTest, wait_until
 
-from labctl.secrets import pki
-from labctl.secrets.pki import KeyPair, Subject
+from labctl.secrets import keys
+from labctl.secrets.keys import KeyPair, Subject
 
 CONTROLLER = "kubectl --kubeconfig /etc/haproxy-ingress/kubeconfig"
 ETCD = "curl --silent --max-time 5 --cacert /etc/kubernetes/pki/etcd/ca.crt https://127.0.0.1:2379/version"
@@ -54,11 +54,11 @@ def test_the_api_lets_nobody_in_without_a_certificate(lab: LabUnderTest) -> None
 
 def admin_of_another_lab() -> KeyPair:
     """Everything as in this lab's own certificate of the administrator, but for who signed it."""
-    return pki.issue(pki.new_authority("kubernetes"), Subject("kubernetes-admin", ("system:masters",)))
+    return keys.issue(keys.new_authority("kubernetes"), Subject("kubernetes-admin", ("system:masters",)))
 
 
 def etcd_client_of_another_lab() -> KeyPair:
-    return pki.issue(pki.new_authority("etcd-ca"), Subject("kube-apiserver-etcd-client"))
+    return keys.issue(keys.new_authority("etcd-ca"), Subject("kube-apiserver-etcd-client"))
 
 
 @pytest.fixture

@@ -13,8 +13,8 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
-from labctl.secrets import pki
-from labctl.secrets.pki import KeyPair, Subject
+from labctl.secrets import keys
+from labctl.secrets.keys import KeyPair, Subject
 
 Answer = Callable[[dict[str, Any]], tuple[int, dict[str, Any]]]
 
@@ -30,7 +30,7 @@ class Api:
 @contextmanager
 def api(folder: Path, authority: KeyPair, answer: Answer) -> Iterator[Api]:
     """It listens on the loopback while the context lasts. answer: from a request's JSON to status and body."""
-    own = pki.issue(authority, Subject("kube-apiserver", (), ("localhost",), (IPv4Address("127.0.0.1"),)))
+    own = keys.issue(authority, Subject("kube-apiserver", (), ("localhost",), (IPv4Address("127.0.0.1"),)))
     (folder / "server.pem").write_bytes(own.certificate + own.key)
     (folder / "ca.crt").write_bytes(authority.certificate)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

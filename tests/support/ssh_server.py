@@ -20,7 +20,7 @@ from typing import IO
 
 import paramiko
 
-from labctl.secrets.ssh_keys import new_ssh_key, ssh_public_key
+from labctl.secrets.keys import new_ssh_key, ssh_public_key
 from labctl.ssh.access import SshAccess
 
 

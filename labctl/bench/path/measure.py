@@ -6,8 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from labctl.bench.conditions import Conditions, Recorder
-from labctl.bench.figures import percentile
+from labctl.bench.figures import Conditions, Recorder, percentile
 from labctl.bench.path.layouts import LAYOUTS, Layout, both_layouts, require_own_box
 from labctl.bench.path.load import paced, saturated
 from labctl.bench.path.trace import RequestPath, trace

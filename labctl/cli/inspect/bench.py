@@ -8,10 +8,9 @@ from typing import Any, Protocol, TypeVar
 
 import click
 
-from labctl.bench.conditions import Recorder
-from labctl.bench.failover import measure as of_failover
-from labctl.bench.failover.cases import CASES, TIMERS
-from labctl.bench.figures import Figures, as_json, as_markdown, as_text, write_section
+from labctl.bench import failover as failover_bench
+from labctl.bench.failover import CASES, TIMERS
+from labctl.bench.figures import Figures, Recorder, as_json, as_markdown, as_text, write_section
 from labctl.bench.path import figures as path_figures
 from labctl.bench.path.measure import Options, measure
 from labctl.bench.path.plot import as_svg
@@ -140,9 +139,9 @@ def failover(  # noqa: PLR0917 - click hands over every option
     become_root(app, lab, "switch machines off and on")
     recorder = Recorder(app.host)
     with lab_lock(files.lock), app.connections(lab) as connections:
-        bench = of_failover.FailoverBench(lab, files, connections, ensure_box(app, lab), app.note)
+        bench = failover_bench.FailoverBench(lab, files, connections, ensure_box(app, lab), app.note)
         results = bench.measure(cases, kinds, rounds)
-    show(app, of_failover.figures(recorder, results, cases, kinds), output, document)
+    show(app, failover_bench.figures(recorder, results, cases, kinds), output, document)
 
 
 def _chosen(every: tuple[Named, ...], names: tuple[str, ...]) -> tuple[Named, ...]:

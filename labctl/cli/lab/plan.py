@@ -1,18 +1,20 @@
-"""``labctl plan``."""
+"""``labctl plan`` and ``labctl render``: what ``labctl up`` would do, without doing it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 import click
 
 from labctl.cli.app import Application, pass_app
 from labctl.cli.options import output_option, until_option
 from labctl.cli.output import table, write_json
+from labctl.cli.setup.box import box_file_of
 from labctl.config import Overrides
 from labctl.engine.applied import applied_changes, applied_lab, machines_to_remove, require_same_lab
 from labctl.engine.claim import require_free_networks
-from labctl.engine.locked_out import locked_out_machines
+from labctl.engine.locked_out import locked_out_machines, require_known_secrets
 from labctl.engine.pending import Pending, pending
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Source
@@ -20,6 +22,7 @@ from labctl.providers.registry import provider_of
 from labctl.sources.releases import cautions, working_set
 from labctl.steps.catalogue import MACHINES
 from labctl.steps.plan import Plan, make_plan
+from labctl.steps.prepare import prepare
 
 _CONNECT_SECONDS = 3.0
 _MOST_FILES = 6
@@ -120,3 +123,24 @@ def _changes(before: Lab, lab: Lab, states: Mapping[str, Pending], gone: list[st
             lines.append(f"copy     {name}: {files}{f' and {more} more' if more > 0 else ''}")
     silent = (name for name, state in states.items() if not state.answers and not state.lost_secret)
     return lines + [f"boot     {name}: it does not answer" for name in silent]
+
+
+@click.command()
+@click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Write the files to DIR instead of .labctl.",
+)
+@pass_app
+def render(app: Application, out: Path | None) -> None:
+    """Write the Vagrantfile, the scripts and every other file; touch nothing else."""
+    lab = app.lab(tell=app.note)
+    folder = out.resolve() if out else app.lab_files().folder
+    if out is None:  # files in another folder have secrets of their own
+        require_known_secrets(provider_of(lab, app.lab_files(), app.host))
+    files = LabDirectory(app.lab_files().base, folder)
+    changed = prepare(lab, files, box_file=box_file_of(app, lab), host=app.host)
+    for path in changed:
+        app.write(f"{folder / path}\n")
+    app.note(f"{len(changed)} files changed" if changed else f"no changes in {folder}")

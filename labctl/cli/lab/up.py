@@ -17,9 +17,8 @@ from labctl.checks.verify import wait
 from labctl.cli.app import Application, pass_app
 from labctl.cli.errors import print_error
 from labctl.cli.inspect.verify import report_saver
-from labctl.cli.options import output_option, until_option
+from labctl.cli.options import output_option, override_options, until_option
 from labctl.cli.output import duration
-from labctl.cli.overrides import override_options
 from labctl.cli.progress import show_progress
 from labctl.cli.setup.box import ensure_box
 from labctl.cli.setup.cache import default_folder, require_cache

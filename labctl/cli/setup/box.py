@@ -13,9 +13,8 @@ from labctl.box.parts import seconds_left
 from labctl.box.spec import BoxSpec
 from labctl.box.store import Box, BoxStore
 from labctl.cli.app import Application, pass_app
-from labctl.cli.options import output_option
+from labctl.cli.options import output_option, override_options
 from labctl.cli.output import table, write_json
-from labctl.cli.overrides import override_options
 from labctl.cli.progress import show_progress
 from labctl.cli.sudo import become_root
 from labctl.config import Overrides

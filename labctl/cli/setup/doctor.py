@@ -6,9 +6,8 @@ import click
 from rich.text import Text
 
 from labctl.cli.app import Application, pass_app
-from labctl.cli.options import output_option
+from labctl.cli.options import output_option, override_options
 from labctl.cli.output import table, write_json
-from labctl.cli.overrides import override_options
 from labctl.config import Overrides
 from labctl.errors import ExitCode
 from labctl.model.lab import Lab

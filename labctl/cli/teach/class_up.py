@@ -24,8 +24,8 @@ from labctl.classroom.seats import (
 )
 from labctl.classroom.side_by_side import as_they_end, bring_seat_up
 from labctl.cli.app import Application, pass_app
+from labctl.cli.options import override_options
 from labctl.cli.output import duration, table
-from labctl.cli.overrides import override_options
 from labctl.cli.setup.box import ensure_box
 from labctl.cli.sudo import become_root
 from labctl.cli.teach.class_group import any_lab, on_seats, print_errors, seat_app, some_seats

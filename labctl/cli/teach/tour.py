@@ -11,16 +11,16 @@ import click
 
 from labctl.cli.app import Application, pass_app
 from labctl.cli.commands import unknown_word
-from labctl.cli.inspect.graph import live_picture
+from labctl.cli.inspect.report import live_picture
 from labctl.cli.inspect.verify import note_unsaved
 from labctl.cli.output import save
 from labctl.engine.lock import lab_lock
 from labctl.errors import LabctlError
 from labctl.graph.picture import Picture
 from labctl.model.lab import Lab
+from labctl.report.document import handout
 from labctl.report.last import LastTour, save_tour
 from labctl.tour import show
-from labctl.tour.handout import handout
 from labctl.tour.runner import Stop, TourDisplay, TourRunner, Visit, run_tour, stop_index
 from labctl.tour.stops import STOPS, stops_of
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from labctl.model.lab import Lab
 from labctl.tour.runner import Stop
-from labctl.tour.stops import application, bird, cluster, proxy
+from labctl.tour.stops import bird, cluster, proxy
 from labctl.tour.stops.designs import adapt_stop
 
-STOPS: tuple[Stop, ...] = (*cluster.STOPS, *bird.STOPS, *application.STOPS, *proxy.STOPS)
+STOPS: tuple[Stop, ...] = (*cluster.STOPS, *bird.STOPS, *proxy.STOPS)
 
 
 def stops_of(lab: Lab) -> tuple[Stop, ...]:

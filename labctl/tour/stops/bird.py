@@ -8,10 +8,8 @@ from labctl.errors import LabctlError
 from labctl.facts.birdc import Route, parse_routes
 from labctl.facts.fact import ParseError
 from labctl.model.lab import Machine
-from labctl.tour.commands import birdc, calicoctl, shell
-from labctl.tour.runner import Stop, TourRunner
-from labctl.tour.stops.cluster import all_sessions_up, session_state
-from labctl.tour.stops.cluster_state import blocks_by_node, comma_list, exactly
+from labctl.tour.runner import Stop, TourRunner, birdc, calicoctl, shell
+from labctl.tour.stops.cluster import all_sessions_up, blocks_by_node, comma_list, exactly, session_state
 
 
 def _filter(runner: TourRunner) -> None:

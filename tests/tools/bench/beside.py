@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 from labctl.errors import HostError
 from labctl.host.files import write_atomically
 from labctl.host.host import Host
-from labctl.host.routes import host_routes
+from labctl.host.networks import host_routes
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
 from labctl.providers.load import load_lab

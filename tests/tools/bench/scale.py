@@ -8,8 +8,7 @@ from itertools import pairwise
 
 import psutil
 
-from labctl.bench.conditions import Conditions, Recorder
-from labctl.bench.figures import Figures, Table, format_number, spread
+from labctl.bench.figures import Conditions, Figures, Recorder, Table, format_number, spread
 from labctl.bench.usage import cgroup_fields
 from labctl.errors import HostError
 from labctl.host.host import Host

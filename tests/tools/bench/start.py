@@ -7,8 +7,7 @@ import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
-from labctl.bench.conditions import Recorder
-from labctl.bench.figures import Figures, Spread, Table, format_number, format_spread, ratios, spread
+from labctl.bench.figures import Figures, Recorder, Spread, Table, format_number, format_spread, ratios, spread
 from labctl.host.host import Host
 from tools.bench.run import PROGRAM, must, own_environment, timed
 

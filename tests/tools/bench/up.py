@@ -7,8 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
-from labctl.bench.conditions import Conditions, Recorder
-from labctl.bench.figures import Figures, Table, format_number, format_spread, ratios, spread
+from labctl.bench.figures import Conditions, Figures, Recorder, Table, format_number, format_spread, ratios, spread
 from labctl.errors import LabctlError
 from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory

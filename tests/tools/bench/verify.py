@@ -6,8 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 
-from labctl.bench.conditions import Recorder
-from labctl.bench.figures import Figures, Spread, Table, format_number, format_spread, spread
+from labctl.bench.figures import Figures, Recorder, Spread, Table, format_number, format_spread, spread
 from labctl.errors import LabctlError
 from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory

@@ -6,11 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labctl.bench.conditions import Conditions
-from labctl.bench.failover.cases import CASES, TIMERS
-from labctl.bench.failover.measure import CaseResult, figures
-from labctl.bench.failover.stream import RATE, Answer, Outage, outage
-from labctl.bench.figures import as_markdown
+from labctl.bench.failover import CASES, RATE, TIMERS, Answer, CaseResult, Outage, figures, outage
+from labctl.bench.figures import Conditions, as_markdown
 from labctl.config import parse
 from labctl.config.build import build
 from labctl.model.lab import Provider

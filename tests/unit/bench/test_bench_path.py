@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from labctl.bench.conditions import Conditions
+from labctl.bench.figures import Conditions
 from labctl.bench.path.figures import describe_path, figures
 from labctl.bench.path.layouts import LAYOUTS, _image_archive, _render
 from labctl.bench.path.load import read_paced

@@ -13,8 +13,18 @@ from hypothesis import strategies as st
 from rich.console import Console
 from support.fake_host import fake_host
 
-from labctl.bench.conditions import Conditions, Recorder, command_line
-from labctl.bench.figures import Figures, Table, as_json, as_markdown, as_text, replace_section, write_section
+from labctl.bench.figures import (
+    Conditions,
+    Figures,
+    Recorder,
+    Table,
+    as_json,
+    as_markdown,
+    as_text,
+    command_line,
+    replace_section,
+    write_section,
+)
 from labctl.errors import LabctlError
 
 CONDITIONS = Conditions("labctl bench x", "2026-01-02 03:04", "2 cores", "0.1.0", 0.25, 1.75, 4.2)

@@ -25,7 +25,7 @@ from labctl.cache.pull import Pull
 from labctl.cache.serve import serving
 from labctl.errors import CacheError, HostError
 from labctl.host.host import Host
-from labctl.host.internet import host_internet
+from labctl.host.networks import host_internet
 from labctl.model.lab import Internet, Lab
 from labctl.sources.upstream import upstreams
 from labctl.steps.values import FETCH

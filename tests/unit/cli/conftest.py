@@ -14,7 +14,7 @@ from labctl.cli.app import Application
 from labctl.cli.main import cli
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Machine
-from labctl.secrets.ssh_keys import new_ssh_key
+from labctl.secrets.keys import new_ssh_key
 from labctl.ssh.access import SshAccess
 
 Run = Callable[..., Result]

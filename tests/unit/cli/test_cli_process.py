@@ -13,7 +13,7 @@ import time
 import psutil
 import pytest
 
-from labctl.host.threads import InterruptiblePool
+from labctl.scheduler import InterruptiblePool
 
 # As labctl ends, it looks in /proc for what it started.
 pytestmark = [pytest.mark.real_program("python", "sh", "sleep"), pytest.mark.host_file("/proc")]
@@ -153,7 +153,7 @@ def test_an_interrupt_waits_for_no_thread_and_leaves_no_child(lab_folder, number
     code = PREAMBLE + (
         "def slow(self, overrides=None):\n"
         "    import subprocess, threading, time\n"
-        "    from labctl.host.threads import InterruptiblePool\n"
+        "    from labctl.scheduler import InterruptiblePool\n"
         "    with InterruptiblePool(2) as pool:\n"
         "        child = subprocess.Popen(['sleep', '3600'])\n"
         "        pool.submit(child.wait)\n"

@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from labctl.cli.overrides import override_options
+from labctl.cli.options import override_options
 from labctl.config import Overrides, parse
 from labctl.config.keys import all_keys
 from labctl.config.overrides import key_of, read_choices, write_choices

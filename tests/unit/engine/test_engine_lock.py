@@ -22,7 +22,7 @@ from labctl.host.command import CommandResult
 from labctl.host.host import Host
 from labctl.host.processes import Process
 from labctl.lab_directory import LabDirectory
-from labctl.secrets.ssh_keys import new_ssh_key
+from labctl.secrets.keys import new_ssh_key
 
 pytestmark = pytest.mark.real_program("python", "sleep")
 

@@ -14,12 +14,11 @@ from support.made_facts import make_facts, make_lab, result
 from labctl.checks.facts import MachineFacts
 from labctl.checks.overview import overview
 from labctl.facts.haproxy import HaproxyStatistics
-from labctl.graph.diagrams import as_dot, as_mermaid
+from labctl.graph.diagrams import as_dot, as_mermaid, as_text
 from labctl.graph.layout import MIN_LINE_DISTANCE, Rectangle, make_layout
 from labctl.graph.live import picture_of_facts
 from labctl.graph.picture import PicturePod, picture_of_model, predicted_blocks
 from labctl.graph.svg import as_svg, lines, rounded
-from labctl.graph.text import as_text
 
 EVERY = (as_svg, as_dot, as_mermaid, as_text)
 

@@ -8,11 +8,10 @@ from pathlib import Path
 import pytest
 from support.made_facts import make_facts, make_lab
 
-from labctl.graph.diagrams import as_dot, as_mermaid
+from labctl.graph.diagrams import as_dot, as_mermaid, as_text
 from labctl.graph.live import picture_of_facts
 from labctl.graph.picture import picture_of_model
 from labctl.graph.svg import as_svg
-from labctl.graph.text import as_text
 
 GOLDEN = Path(__file__).parent / "golden"
 DRAW = {"svg": as_svg, "mermaid": as_mermaid, "dot": as_dot, "txt": as_text}

@@ -11,7 +11,7 @@ from support.fake_host import FakeHost
 
 from labctl.errors import HostError
 from labctl.host import hosts_file
-from labctl.host.routes import find_overlaps, host_routes
+from labctl.host.networks import find_overlaps, host_routes
 from labctl.model.lab import Lab, Provider
 from labctl.providers.load import load_lab
 

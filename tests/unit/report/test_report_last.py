@@ -12,11 +12,10 @@ from labctl.cli.main import cli
 from labctl.cli.output import ago
 from labctl.errors import LabctlError
 from labctl.lab_directory import LabDirectory
+from labctl.report.document import handout
 from labctl.report.last import LastTour, LastVerify, last_tour, last_verify, save_tour, save_verify
 from labctl.report.versions import Version
-from labctl.tour.commands import Claim, ShownCommand
-from labctl.tour.handout import handout
-from labctl.tour.runner import Stop, Visit
+from labctl.tour.runner import Claim, ShownCommand, Stop, Visit
 
 TOKEN = "abcdef.0123456789abcdef"
 

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
 
 from labctl.model.lab import Lab, Role
-from labctl.secrets import pki
+from labctl.secrets import keys
 from labctl.secrets.store import SecretStore
 from labctl.steps.tree import render_tree
 
@@ -241,7 +241,7 @@ def test_a_damaged_leaf_is_issued_again(store: SecretStore, article_lab: Lab, da
     """A crash between a certificate and its key leaves a pair that does not belong together."""
     crt, key = store.folder / "pki/controller.crt", store.folder / "pki/controller.key"
     if damage == "other key":
-        key.write_bytes(pki.new_key())
+        key.write_bytes(keys.new_key())
     elif damage == "empty certificate":
         crt.write_bytes(b"")
     elif damage == "no certificate":
@@ -253,8 +253,8 @@ def test_a_damaged_leaf_is_issued_again(store: SecretStore, article_lab: Lab, da
     assert base64.b64decode(kubeconfig["client-key-data"]) == key.read_bytes()
     made = certificate(store, "pki/controller.crt")
     made.verify_directly_issued_by(certificate(store, "pki/ca.crt"))
-    spki = pki.public_key(key.read_bytes())
-    assert pki.public_key(base64.b64decode(kubeconfig["client-key-data"])) == spki
+    spki = keys.public_key(key.read_bytes())
+    assert keys.public_key(base64.b64decode(kubeconfig["client-key-data"])) == spki
     assert spki == public_pem(made)
 
 
@@ -263,20 +263,20 @@ def public_pem(found: x509.Certificate) -> bytes:
 
 
 def test_a_certificate_fits_only_its_subject_its_authority_and_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    authority, other = pki.new_authority("one"), pki.new_authority("one")
-    subject = pki.Subject("name", ("group",), ("dns",), (IPv4Address("10.0.0.1"),))
-    pair = pki.issue(authority, subject)
-    assert pki.is_still_valid(pair, authority, subject)
-    assert not pki.is_still_valid(pair, other, subject)
+    authority, other = keys.new_authority("one"), keys.new_authority("one")
+    subject = keys.Subject("name", ("group",), ("dns",), (IPv4Address("10.0.0.1"),))
+    pair = keys.issue(authority, subject)
+    assert keys.is_still_valid(pair, authority, subject)
+    assert not keys.is_still_valid(pair, other, subject)
     for wrong in (
         replace(subject, common_name="other"),
         replace(subject, groups=()),
         replace(subject, names=("other",)),
         replace(subject, addresses=()),
     ):
-        assert not pki.is_still_valid(pair, authority, wrong)
-    monkeypatch.setattr("labctl.secrets.pki._LEAF_LIFETIME", datetime.timedelta(days=29))
-    assert not pki.is_still_valid(pki.issue(authority, subject), authority, subject)
+        assert not keys.is_still_valid(pair, authority, wrong)
+    monkeypatch.setattr("labctl.secrets.keys._LEAF_LIFETIME", datetime.timedelta(days=29))
+    assert not keys.is_still_valid(keys.issue(authority, subject), authority, subject)
 
 
 def test_no_secret_stands_in_any_rendered_file(store: SecretStore, article_lab: Lab) -> None:

@@ -17,7 +17,7 @@ from support.fake_host import FakeHost
 from support.ssh_server import Behaviour, SshServer, ssh_server
 
 from labctl.errors import RemoteError
-from labctl.secrets.ssh_keys import new_ssh_key, ssh_public_key
+from labctl.secrets.keys import new_ssh_key, ssh_public_key
 from labctl.ssh.connections import Connection, Connections
 
 pytestmark = pytest.mark.real_program("sh")

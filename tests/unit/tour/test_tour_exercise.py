@@ -15,9 +15,9 @@ import pytest
 from support.fake_host import FakeHost
 from support.played_tour import Machines
 
+from labctl.cli.teach.exercise import LineReader, run_command_line
 from labctl.host.command import CommandResult
 from labctl.tour.exercise import Task, run_tasks
-from labctl.tour.prompt import LineReader, run_command_line
 from labctl.tour.runner import TourDisplay, TourRunner
 from labctl.tour.stops import STOPS
 from labctl.tour.tasks import CONFIG, TASKS, reset_bird_conf
@@ -229,7 +229,7 @@ def test_at_a_terminal_a_command_has_the_terminal(tmp_path):
     import termios
 
     code = (
-        "import sys; from pathlib import Path; from labctl.tour.prompt import run_command_line\n"
+        "import sys; from pathlib import Path; from labctl.cli.teach.exercise import run_command_line\n"
         "line = 'stty size; test -t 0 && echo yes; read word; echo \"<$word>\"'\n"
         f"text = run_command_line(line, Path({str(tmp_path)!r}), print)\n"
         "print('seen', text.split())\n"

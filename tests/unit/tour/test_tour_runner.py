@@ -11,8 +11,7 @@ from labctl.errors import LabctlError, RemoteError
 from labctl.host.command import CommandResult
 from labctl.host.host import Host
 from labctl.model.lab import Source
-from labctl.tour.commands import birdc, kubectl, on_host, shell
-from labctl.tour.runner import Stop, TourRunner, run_tour, stop_index
+from labctl.tour.runner import Stop, TourRunner, birdc, kubectl, on_host, run_tour, shell, stop_index
 
 pytestmark = pytest.mark.real_program("sh")
 

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from labctl.tour.commands import Claim, ShownCommand
-from labctl.tour.runner import Stop, Visit
+from labctl.tour.runner import Claim, ShownCommand, Stop, Visit
 from labctl.tour.show import (
     claim_line,
     command_output,

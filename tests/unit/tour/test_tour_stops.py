@@ -5,8 +5,7 @@ from __future__ import annotations
 import pytest
 
 from labctl.tour.stops import STOPS, stops_of
-from labctl.tour.stops.cluster import session_state
-from labctl.tour.stops.cluster_state import server_addresses
+from labctl.tour.stops.cluster import server_addresses, session_state
 
 BY_NAME = {stop.name: stop for stop in STOPS}
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from labctl.lab_directory import LabDirectory
-from labctl.secrets.ssh_keys import new_ssh_key
+from labctl.secrets.keys import new_ssh_key
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
-"""The lab's certificate authorities and the certificates that they issue (ECDSA P-256, X.509 v3).
+"""The lab's SSH keys, certificate authorities and the certificates that they issue (ECDSA P-256, X.509 v3).
 
 kubeadm takes authorities and certificates that it finds in /etc/kubernetes/pki and makes only what is missing
-(kubernetes.io, "PKI certificates and requirements"), so the cluster's CA can be known before any machine boots.
-"""
+(kubernetes.io, "PKI certificates and requirements"), so the cluster's CA can be known before any machine boots."""
 
 from __future__ import annotations
 
@@ -15,8 +14,23 @@ from ipaddress import IPv4Address, ip_address
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+
+def new_ssh_key() -> bytes:
+    """A new ed25519 private key in OpenSSH's format."""
+    return ed25519.Ed25519PrivateKey.generate().private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.OpenSSH, serialization.NoEncryption()
+    )
+
+
+def ssh_public_key(private: bytes, comment: str) -> str:
+    """The public line (``ssh-ed25519 … comment``) of a private key."""
+    key = serialization.load_ssh_private_key(private, password=None)
+    public = key.public_key().public_bytes(serialization.Encoding.OpenSSH, serialization.PublicFormat.OpenSSH)
+    return f"{public.decode()} {comment}"
+
 
 _LIFETIME = datetime.timedelta(days=3650)
 _LEAF_LIFETIME = datetime.timedelta(days=365)
