@@ -22,13 +22,14 @@ from labctl.checks.machine_packets import lab_nic
 from labctl.checks.patience import patience
 from labctl.checks.policies import Packet, forbidden_by
 from labctl.checks.questions import as_probes, closer_look, pod_facts
-from labctl.checks.round_trip import RemoteMachines, ask_machine
+from labctl.checks.round_trip import ask_machine
 from labctl.checks.this_host import ask_host
 from labctl.facts.fact import AnyFact
 from labctl.facts.ip import Addresses
 from labctl.host.command import CommandResult
 from labctl.model.lab import Lab, Machine
 from labctl.scheduler import InterruptiblePool
+from labctl.ssh.connections import Connections
 
 OnAnswer = Callable[[str], None]
 LATE_SECONDS = 0.4
@@ -43,7 +44,7 @@ class FirstRound:
     on_answer: hears a machine's name when it has answered, or will not; from several threads.
     """
 
-    def __init__(self, lab: Lab, remote: RemoteMachines, pool: Executor, on_answer: OnAnswer | None = None) -> None:
+    def __init__(self, lab: Lab, remote: Connections, pool: Executor, on_answer: OnAnswer | None = None) -> None:
         self.patience = patience(lab, remote.host)
         self._lab, self._remote = lab, remote
         self._reached = {machine.name: threading.Event() for machine in lab.machines}
@@ -105,7 +106,7 @@ ETHERNET_MTU = 1500
 _AT_ONCE = 48
 
 
-def ask_pods(lab: Lab, remote: RemoteMachines, first: FirstRound, ingress: Machine) -> MachineFacts:
+def ask_pods(lab: Lab, remote: Connections, first: FirstRound, ingress: Machine) -> MachineFacts:
     """What that ingress machine finds out about the pods, once it and the control plane have answered."""
     answered = first.of(ingress.name)
     if not answered.reachable:
@@ -164,7 +165,7 @@ _SOON_SECONDS = 0.2
 
 
 def collect(
-    lab: Lab, remote: RemoteMachines, on_answer: OnAnswer | None = None, troubled: Troubled | None = None
+    lab: Lab, remote: Connections, on_answer: OnAnswer | None = None, troubled: Troubled | None = None
 ) -> Facts:
     """All facts, now. Never fails for what is broken in the lab: that is in the facts.
 
@@ -185,13 +186,13 @@ def collect(
         return replace(facts, reach=reach.pop(lab.ingress.name), reach_of_others=reach, http=requests.result())
 
 
-def collect_near(lab: Lab, remote: RemoteMachines) -> Facts:
+def collect_near(lab: Lab, remote: Connections) -> Facts:
     """The machines' own answers alone, without waiting for requests or packets that may get no answer."""
     with InterruptiblePool(max_workers=len(lab.machines) + 1) as pool:
         return FirstRound(lab, remote, pool).facts()
 
 
-def look_closer(lab: Lab, remote: RemoteMachines, facts: Facts, names: Iterable[str]) -> Facts:
+def look_closer(lab: Lab, remote: Connections, facts: Facts, names: Iterable[str]) -> Facts:
     """The facts with the last words of these machines' units: asked only where something fails, and once."""
     looks = {name: closer_look(lab, lab.machine(name)) for name in names if facts.on(name).reachable}
     chosen = [

@@ -14,8 +14,8 @@ from labctl.facts.fact import AnyFact, Fact, ParseError
 from labctl.facts.kubernetes import Api, read_cluster
 from labctl.facts.systemd import LastWords
 from labctl.host.command import CommandResult
-from labctl.json_text import read_json
 from labctl.model.lab import Lab
+from labctl.text import read_json
 
 T = TypeVar("T")
 NO_PYTHON = "python3 does not run there"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -33,6 +33,21 @@ class Report:
     def count(self, status: Status) -> int:
         """How many checks came out like that."""
         return sum(1 for result in self.results if result.status is status)
+
+    def counts(self) -> str:
+        """The number of checks by status: ``168 passed, 1 failed, 2 blocked``."""
+        words = {Status.FAIL: "failed", Status.BLOCKED: "blocked", Status.SKIPPED: "skipped"}
+        others = [f"{self.count(status)} {word}" for status, word in words.items() if self.count(status)]
+        return ", ".join([f"{self.count(Status.PASS)} passed", *others])
+
+    def by_layer(self) -> Iterator[tuple[Layer, tuple[CheckResult, ...], Status]]:
+        """Each layer that has checks, bottom up, with its results and the worst status among them."""
+        for layer in Layer:
+            results = tuple(result for result in self.results if result.check.layer is layer)
+            present = {result.status for result in results}
+            order = (Status.FAIL, Status.BLOCKED, Status.PASS, Status.SKIPPED)
+            if results:
+                yield layer, results, next(status for status in order if status in present)
 
     @property
     def ok(self) -> bool:

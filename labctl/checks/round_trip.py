@@ -10,15 +10,14 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
-from typing import Protocol
 
 from labctl.checks.collector import AT_ONCE
 from labctl.checks.facts import NO_PYTHON, MachineFacts
 from labctl.checks.questions import Probe
 from labctl.errors import RemoteError
 from labctl.host.command import CommandResult
-from labctl.host.host import Host
-from labctl.json_text import read_json
+from labctl.ssh.connections import Connections
+from labctl.text import read_json
 
 INTERPRETER = "python3 -IS -"
 
@@ -89,26 +88,8 @@ ROUND_TRIP_SECONDS = 8.0
 """How long one round trip may take, all probes of a machine together."""
 
 
-class RemoteMachine(Protocol):
-    """One machine, as far as verify needs it (labctl.ssh.connections.Connection)."""
-
-    def run(self, command: str, *, deadline: float, stdin: bytes = b"") -> CommandResult:
-        """Run a command line; raises RemoteError."""
-
-
-class RemoteMachines(Protocol):
-    """The machines by name (labctl.ssh.connections.Connections)."""
-
-    @property
-    def host(self) -> Host:
-        """The host that the machines run on."""
-
-    def to(self, machine: str, /) -> RemoteMachine:
-        """The machine of that name; raises RemoteError if it can't be reached."""
-
-
 def ask_machine(
-    remote: RemoteMachines,
+    remote: Connections,
     name: str,
     probes: tuple[Probe, ...],
     patience: float = 1.0,

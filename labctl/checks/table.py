@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -10,7 +10,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from labctl.checks.check import CheckResult, Layer, Status, counted, listed
+from labctl.checks.check import CheckResult, Status, counted, listed
 from labctl.checks.report import Report, explain
 from labctl.checks.verdict import root_causes
 
@@ -35,16 +35,12 @@ def render_table(report: Report, *, every_check: bool = False, with_explanation:
 
 def summary(report: Report) -> Text:
     """The last line: the counts, and how long it took."""
-    words = [f"{report.count(Status.PASS)} passed"]
-    for status, word in ((Status.FAIL, "failed"), (Status.BLOCKED, "blocked"), (Status.SKIPPED, "skipped")):
-        if report.count(status):
-            words.append(f"{report.count(status)} {word}")
     mark, style = _MARKS[Status.PASS if report.ok else Status.FAIL]
     well = "these checks pass" if report.left_out else "all checks pass"
     said = well if report.ok else f"{counted(len(report.root_causes), 'root cause')}"
     elsewhere = root_causes(report.left_out)
     more = f"; of the others, {listed(elsewhere, most=2)} fails" if elsewhere else ""
-    return Text(f"{mark} {report.lab}: {said} ({', '.join(words)}) in {report.seconds:.1f} s{more}", style=style)
+    return Text(f"{mark} {report.lab}: {said} ({report.counts()}) in {report.seconds:.1f} s{more}", style=style)
 
 
 def _root_cause(result: CheckResult, with_explanation: bool) -> RenderableType:
@@ -74,15 +70,15 @@ def _layers(report: Report) -> Table:
     table.add_column(no_wrap=True)
     table.add_column(justify="right", no_wrap=True)
     table.add_column(overflow="fold")
-    for layer, results in _by_layer(report):
-        mark, style = _MARKS[_worst(results)]
+    for layer, results, worst in report.by_layer():
+        mark, style = _MARKS[worst]
         good = sum(1 for result in results if result.status is Status.PASS)
         others = "; ".join(_others(results))
         table.add_row(Text(f"{mark} {layer.value}", style=style), f"{good}/{len(results)}", escape(others))
     return table
 
 
-def _others(results: list[CheckResult]) -> Iterator[str]:
+def _others(results: Sequence[CheckResult]) -> Iterator[str]:
     """What did not pass: failures by id, the rest by number; a skipped check says why."""
     for result in results:
         if result.status is Status.FAIL:
@@ -99,7 +95,7 @@ def _checks(report: Report) -> Table:
     table = Table(box=None, padding=(0, 1), show_edge=False)
     for title in ("", "check", "machine", "observed"):
         table.add_column(title, overflow="fold")
-    for _, results in _by_layer(report):
+    for _, results, _ in report.by_layer():
         for result in results:
             mark, style = _MARKS[result.status]
             stand_in = " (stand-in)" if result.check.stand_in else ""
@@ -107,15 +103,3 @@ def _checks(report: Report) -> Table:
                 Text(mark, style=style), f"{result.id}{stand_in}", result.check.machine, escape(result.outcome.observed)
             )
     return table
-
-
-def _by_layer(report: Report) -> Iterator[tuple[Layer, list[CheckResult]]]:
-    for layer in Layer:
-        results = [result for result in report.results if result.check.layer is layer]
-        if results:
-            yield layer, results
-
-
-def _worst(results: list[CheckResult]) -> Status:
-    present = {result.status for result in results}
-    return next(status for status in (Status.FAIL, Status.BLOCKED, Status.PASS, Status.SKIPPED) if status in present)

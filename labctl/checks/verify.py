@@ -10,9 +10,9 @@ from labctl.checks.check import Check, CheckResult, Layer, Status
 from labctl.checks.collect import OnAnswer, collect, collect_near, look_closer
 from labctl.checks.facts import Facts
 from labctl.checks.report import Report, make_report
-from labctl.checks.round_trip import RemoteMachines
 from labctl.checks.verdict import OnCheck, judge
 from labctl.model.lab import Lab
+from labctl.ssh.connections import Connections
 
 Keep = Callable[[Report, Facts], None]
 """Gets what one look at the lab brought, whole: for the picture, and for what is kept of it."""
@@ -23,7 +23,7 @@ PAUSE_SECONDS = 0.5
 
 def verify(
     lab: Lab,
-    connections: RemoteMachines,
+    connections: Connections,
     *,
     layers: Collection[Layer] | None = None,
     on_check: OnCheck | None = None,
@@ -46,7 +46,7 @@ def verify(
     return report
 
 
-def glance(lab: Lab, connections: RemoteMachines) -> Report:
+def glance(lab: Lab, connections: Connections) -> Report:
     """What the machines' own answers tell, within half a second: a part of verify's checks, the lower layers.
 
     verify waits for requests that get no answer; this does not.
@@ -57,7 +57,7 @@ def glance(lab: Lab, connections: RemoteMachines) -> Report:
 
 
 def _judged(
-    lab: Lab, connections: RemoteMachines, facts: Facts, checks: Callable[[Lab, Facts], tuple[Check, ...]]
+    lab: Lab, connections: Connections, facts: Facts, checks: Callable[[Lab, Facts], tuple[Check, ...]]
 ) -> tuple[CheckResult, ...]:
     """The results of these checks, with a closer look where something fails."""
     results = judge(checks(lab, facts), facts)
@@ -97,7 +97,7 @@ def judge_facts(lab: Lab, facts: Facts) -> Report:
 
 def wait(
     lab: Lab,
-    connections: RemoteMachines,
+    connections: Connections,
     seconds: float,
     *,
     layers: Collection[Layer] | None = None,

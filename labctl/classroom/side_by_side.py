@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from labctl.errors import LabctlError
 from labctl.host.host import Host
-from labctl.json_text import read_json
+from labctl.text import read_json
 
 T = TypeVar("T")
 

@@ -74,7 +74,7 @@ COMMANDS: dict[str, Row] = {
         {0: "labctl tour, or labctl break --random --hidden", 1: "labctl verify --explain"},
     ),
     "status": Row(
-        "inspect.verify:status",
+        "inspect.status:status",
         "Show machines, cluster, sessions and routes at a glance.",
         ("labctl status", "labctl status --output json"),
         {0: "labctl verify checks whether all of it is right"},

@@ -117,25 +117,16 @@ def _print(
     problems: tuple[str, ...] = (),
     next_step: str = "",
 ) -> None:
+    from labctl.text import printable  # noqa: PLC0415 - `labctl --help` needs no JSON
+
     color = False if app.no_color or app.host.environment.get("NO_COLOR") else None
     click.secho("error: ", fg="red", bold=True, nl=False, err=True, color=color)
-    click.echo(printable(what), err=True)
-    for line in problems:
-        click.echo("  " + printable(line), err=True)
+    lines = [what, *(f"  {problem}" for problem in problems)]
     for label, text in (("where", where), ("why", why), ("next", next_step)):
-        _print_part(label, text)
-
-
-def _print_part(label: str, text: str) -> None:
-    start = f"  {label + ':':<7}"
-    for line in text.splitlines():
-        click.echo(start + printable(line), err=True)
-        start = " " * len(start)
-
-
-def printable(text: str) -> str:
-    """Text that may come from a machine, without control characters; tabs become spaces."""
-    return "".join(char if char.isprintable() else " " if char == "\t" else "?" for char in text)
+        starts = [f"  {label + ':':<7}", " " * 9]
+        lines += [starts[number > 0] + line for number, line in enumerate(text.splitlines())]
+    for line in lines:
+        click.echo(printable(line.expandtabs(1)), err=True)
 
 
 def _log_name(app: Application) -> str:

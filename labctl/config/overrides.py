@@ -13,7 +13,7 @@ from typing import Any
 
 from labctl.config.keys import KeyPath
 from labctl.host.files import write_atomically
-from labctl.json_text import read_json
+from labctl.text import read_json
 
 # labctl 0.1.0 did not save versions. This was its default.
 _UNSAVED_KUBERNETES = "1.34"

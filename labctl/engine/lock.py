@@ -14,9 +14,9 @@ import filelock
 from labctl.errors import HostError, LockedError
 from labctl.host.files import write_atomically
 from labctl.host.host import Host
-from labctl.json_text import read_json
 from labctl.lab_directory import LabDirectory
 from labctl.log import start_log
+from labctl.text import read_json
 
 # What labctl writes below .labctl; Vagrant's own folders beside it may hold links.
 _ENTRIES = ("lock", "labctl.log", "logs", "secrets", "machines", "host", "Vagrantfile", "applied.yaml", "choices.json")

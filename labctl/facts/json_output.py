@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from labctl import json_text
+from labctl import text as any_text
 from labctl.facts.fact import ParseError
 
 Read = TypeVar("Read")
@@ -14,7 +14,7 @@ Read = TypeVar("Read")
 def read_json(text: str) -> Any:
     """What the text says. Raises ParseError."""
     try:
-        return json_text.read_json(text)
+        return any_text.read_json(text)
     except ValueError as error:
         raise ParseError(f"not JSON: {error}") from error
 

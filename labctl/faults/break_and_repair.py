@@ -7,43 +7,24 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Protocol
 
 from labctl.errors import LabctlError, RemoteError
 from labctl.faults import state
 from labctl.faults.fault import Fault, Method, apply_script, undo_script
 from labctl.faults.state import AppliedFault
-from labctl.host.command import CommandResult
 from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Machine
 from labctl.providers.provider import Console
 from labctl.providers.registry import console_of
+from labctl.ssh.connections import Connections
 
 _CONSOLE_SECONDS = 60.0
 _SSH_SECONDS = 150.0
 
 
-class RemoteMachine(Protocol):
-    """One machine (labctl.ssh.connections.Connection)."""
-
-    def run(self, command: str, *, deadline: float, stdin: bytes = b"") -> CommandResult:
-        """Run a command line; raises RemoteError."""
-
-
-class RemoteMachines(Protocol):
-    """The machines by name (labctl.ssh.connections.Connections)."""
-
-    @property
-    def host(self) -> Host:
-        """The host that the machines run on."""
-
-    def to(self, machine: str, /) -> RemoteMachine:
-        """The machine of that name; raises RemoteError if it can't be reached."""
-
-
 def apply(
-    lab: Lab, files: LabDirectory, remote: RemoteMachines, fault: Fault, machine: Machine, *, hidden: bool = False
+    lab: Lab, files: LabDirectory, remote: Connections, fault: Fault, machine: Machine, *, hidden: bool = False
 ) -> AppliedFault:
     """Break the lab. The fault is recorded before it is applied, so that `labctl repair` works after an interruption.
 
@@ -71,9 +52,7 @@ def apply(
     return item
 
 
-def repair(
-    lab: Lab, files: LabDirectory, remote: RemoteMachines, names: Sequence[str] = ()
-) -> tuple[AppliedFault, ...]:
+def repair(lab: Lab, files: LabDirectory, remote: Connections, names: Sequence[str] = ()) -> tuple[AppliedFault, ...]:
     """Undo the applied faults, the latest first. names: only these. Returns those that were undone.
 
     Raises LabctlError if one could not be undone: it stays recorded, and the others are undone.
@@ -114,14 +93,14 @@ def _console(lab: Lab, machine: str, host: Host) -> Console:
     return console
 
 
-def _undo(lab: Lab, remote: RemoteMachines, item: AppliedFault) -> None:
+def _undo(lab: Lab, remote: Connections, item: AppliedFault) -> None:
     if item.method == Method.POWER:
         _console(lab, item.machine, remote.host).power_on()
     else:
         _run(lab, remote, item, item.undo)
 
 
-def _run(lab: Lab, remote: RemoteMachines, item: AppliedFault, script: str) -> None:
+def _run(lab: Lab, remote: Connections, item: AppliedFault, script: str) -> None:
     """Run a script of the fault as root. Raises LabctlError if it fails; of a hidden fault without its name."""
     if item.method == Method.CONSOLE:
         result = _console(lab, item.script_machine, remote.host).run(script, deadline=_CONSOLE_SECONDS)

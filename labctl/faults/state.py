@@ -12,8 +12,8 @@ from typing import Any
 
 from labctl.errors import LabctlError
 from labctl.host.files import write_private
-from labctl.json_text import read_json
 from labctl.lab_directory import LabDirectory
+from labctl.text import read_json
 
 
 @dataclass(frozen=True, slots=True)

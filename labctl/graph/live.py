@@ -101,9 +101,7 @@ def _session(ingress: MachineFacts, node: Machine) -> tuple[str, bool]:
     if protocols is None:
         return ("down: BIRD does not answer" if ingress.reachable else "unknown"), False
     session = next((session for session in protocols.sessions if session.peer == node.address), None)
-    if session is None:
-        return "no session", False
-    return session.words, session.established
+    return (session.words, session.established) if session else ("no session", False)
 
 
 def _state(node: Machine, facts: Facts) -> str:

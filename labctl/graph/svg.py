@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from labctl.graph.layout import Layout, PlacedNode, make_layout
 from labctl.graph.picture import Picture
+from labctl.text import printable
 
 Point = tuple[int, int]
 _RADIUS = 9
@@ -140,5 +141,5 @@ def _template(name: str) -> jinja2.Template:
 def _printable(value: object) -> object:
     """Text without control characters, which XML does not allow."""
     if isinstance(value, str) and not isinstance(value, Markup):
-        return "".join(char if char.isprintable() else "?" for char in value)
+        return printable(value)
     return value

@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from labctl.host.host import Host
-from labctl.json_text import read_json
 from labctl.model.lab import Internet, Lab
+from labctl.text import read_json
 
 _DEADLINE, _DEADLINE_OF_POWERSHELL = 5.0, 20.0
 # Route types that do not lead to a network of their own (ip-route(8), "Route types").

@@ -15,7 +15,6 @@ import vagrant
 
 from labctl.errors import HostError, LabctlError
 from labctl.host.host import Host
-from labctl.json_text import read_json
 from labctl.lab_directory import LabDirectory
 from labctl.log import lab_log, logged
 from labctl.model.lab import Lab
@@ -23,6 +22,7 @@ from labctl.providers.known_errors import KnownError, find_known_error
 from labctl.providers.processes import MARK
 from labctl.providers.provider import OnLine
 from labctl.providers.vagrant_deadline import TIMED_OUT, with_deadline
+from labctl.text import read_json
 
 _LAST_LINES = 12
 # Vagrant 2.3.4, templates/locales/en.yml, machine_action_locked.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,13 +12,14 @@ import jinja2
 from markupsafe import Markup, escape
 
 from labctl import __version__
-from labctl.checks.check import CheckResult, Layer, Status, counted
+from labctl.checks.check import CheckResult, Status, counted
 from labctl.checks.report import Report, explain
 from labctl.graph.diagrams import as_mermaid
 from labctl.graph.picture import Picture, picture_of_model
 from labctl.graph.svg import as_svg
 from labctl.model.lab import Lab
 from labctl.report.versions import Version
+from labctl.text import printable
 from labctl.tour.runner import ShownCommand, Visit
 from labctl.tour.show import highlighted_spans, shorten
 
@@ -53,6 +54,7 @@ def _environment(html: bool) -> jinja2.Environment:
     )
     environment.filters |= {
         "cell": cell,
+        "tally": tally,
         "code": code,
         "fenced": fenced,
         "plain": plain,
@@ -65,12 +67,8 @@ def _environment(html: bool) -> jinja2.Environment:
 def _printable(value: object) -> object:
     """Text without control characters, except new lines and tabs."""
     if isinstance(value, str) and not isinstance(value, Markup):
-        return _clean(value)
+        return printable(value, allowed="\n\t")
     return value
-
-
-def _clean(text: str) -> str:
-    return "".join(char if char.isprintable() or char in "\n\t" else "?" for char in text)
 
 
 def plain(text: str) -> str:
@@ -85,7 +83,7 @@ def prose(text: str) -> str:
 
 def html_prose(text: str) -> Markup:
     """The same for HTML."""
-    parts = _CODE.split(_clean(text))
+    parts = _CODE.split(printable(text, allowed="\n\t"))
     return Markup().join(Markup("<code>{}</code>").format(part[1:-1]) if _is_code(part) else part for part in parts)
 
 
@@ -135,22 +133,6 @@ class Document:
     when: str
 
 
-@dataclass(frozen=True, slots=True)
-class LayerResults:
-    """One layer's checks. status: the worst of them."""
-
-    name: str
-    results: tuple[CheckResult, ...]
-    status: Status
-
-    @property
-    def words(self) -> str:
-        """The number of checks by status: `14 pass`, `2 pass, 1 skipped`."""
-        statuses = [result.status for result in self.results]
-        pairs = ((status, statuses.count(status)) for status in Status)
-        return ", ".join(f"{count} {status.value}" for status, count in pairs if count)
-
-
 def render(document: Document, form: str) -> str:
     """form: html or md."""
     report = document.report
@@ -161,29 +143,20 @@ def render(document: Document, form: str) -> str:
         report=report,
         verdict=verdict(report),
         causes=[(result, explain(result)) for result in map(report.result, report.root_causes)],
-        layers=tuple(layers(report)),
         marks={"pass": "✓", "fail": "✗", "blocked": "·", "skipped": "-"},
     )
 
 
+def tally(results: Sequence[CheckResult]) -> str:
+    """The number of checks by status: `14 pass`, `2 pass, 1 skipped`."""
+    statuses = [result.status for result in results]
+    return ", ".join(f"{statuses.count(status)} {status.value}" for status in Status if status in statuses)
+
+
 def verdict(report: Report) -> str:
     """The result in one line."""
-    words = [f"{report.count(Status.PASS)} passed"]
-    for status, word in ((Status.FAIL, "failed"), (Status.BLOCKED, "blocked"), (Status.SKIPPED, "skipped")):
-        if report.count(status):
-            words.append(f"{report.count(status)} {word}")
     headline = "All checks pass" if report.ok else counted(len(report.root_causes), "root cause").capitalize()
-    return f"{headline}: {', '.join(words)}, in {report.seconds:.1f} s"
-
-
-def layers(report: Report) -> Iterator[LayerResults]:
-    """The layers that have checks, bottom up."""
-    for layer in Layer:
-        results = tuple(result for result in report.results if result.check.layer is layer)
-        if results:
-            statuses = {result.status for result in results}
-            order = (Status.FAIL, Status.BLOCKED, Status.PASS, Status.SKIPPED)
-            yield LayerResults(layer.value, results, next(status for status in order if status in statuses))
+    return f"{headline}: {report.counts()}, in {report.seconds:.1f} s"
 
 
 def handout(lab: Lab, visits: Sequence[Visit], form: str, *, picture: Picture | None = None, when: str = "") -> str:
@@ -214,7 +187,7 @@ def highlighted(command: ShownCommand) -> Markup:
 
 
 def _marked_line(line: str, marks: tuple[str, ...]) -> Markup:
-    clean = _clean(line)
+    clean = printable(line, allowed="\t")
     html, end = Markup(), 0
     for start, stop in highlighted_spans(line, marks):
         html += escape(clean[end:start]) + Markup("<mark>{}</mark>").format(clean[start:stop])

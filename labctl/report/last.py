@@ -14,9 +14,9 @@ from labctl.checks.report import Report, as_dict, from_dict
 from labctl.errors import LabctlError
 from labctl.graph.picture import Picture
 from labctl.host.files import write_private
-from labctl.json_text import read_json
 from labctl.lab_directory import LabDirectory
 from labctl.secrets.redact import Redactor
+from labctl.text import read_json
 from labctl.tour.runner import Claim, ShownCommand, Stop, Visit
 
 if TYPE_CHECKING:

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from labctl.checks.round_trip import RemoteMachines
 from labctl.errors import RemoteError
 from labctl.model.lab import Lab, Source, Versions
 from labctl.sources.releases import Release, default_versions, minor, releases, untested
 from labctl.sources.upstream import Kind, Upstream, upstreams
+from labctl.ssh.connections import Connections
 
 _DEADLINE = 8.0
 _INGRESS = {
@@ -39,7 +39,7 @@ class Version:
     version: str
 
 
-def versions(lab: Lab, remote: RemoteMachines) -> tuple[Version, ...]:
+def versions(lab: Lab, remote: Connections) -> tuple[Version, ...]:
     """The versions, as the machines report them; empty for a machine that does not answer."""
     etcd = {"etcd": _ETCD_OF_UPSTREAM} if lab.source is Source.UPSTREAM else {}
     asked = ((lab.ingress.name, _INGRESS), (lab.controlplane.name, {**_CONTROLPLANE, **etcd}))
@@ -66,7 +66,7 @@ def _number(name: str, line: str) -> str:
     return found.group() if found else ""
 
 
-def _ask(remote: RemoteMachines, machine: str, questions: Mapping[str, str]) -> str:
+def _ask(remote: Connections, machine: str, questions: Mapping[str, str]) -> str:
     line = r"; printf '\f\n'; ".join(f"( {question} ) 2>/dev/null" for question in questions.values())
     try:
         return remote.to(machine).run(line, deadline=_DEADLINE).stdout

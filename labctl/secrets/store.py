@@ -61,21 +61,6 @@ class SecretStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    @property
-    def ssh_key(self) -> Path:
-        """The private key that opens every machine of the lab."""
-        return self.folder / "ssh" / "lab_ed25519"
-
-    @property
-    def known_hosts(self) -> Path:
-        """The machines' host keys, in OpenSSH's format."""
-        return self.folder / "ssh" / "known_hosts"
-
-    @property
-    def admin_kubeconfig(self) -> Path:
-        """The administrator's kubeconfig."""
-        return self.folder / "admin.kubeconfig"
-
     def join_hash(self) -> str:
         """The hash of the cluster's CA for kubeadm join; empty if that CA is missing or damaged. Creates nothing."""
         if not validity.has_valid_authority(self.folder, "ca"):

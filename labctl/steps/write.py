@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from labctl.errors import LabctlError
 from labctl.host.files import disk_remedy, write_atomically
-from labctl.json_text import read_json
 from labctl.steps.tree import Tree
+from labctl.text import read_json
 
 _MANIFEST = "rendered.json"
 

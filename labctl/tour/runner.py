@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from labctl.checks.round_trip import RemoteMachines
 from labctl.errors import LabctlError, RemoteError
 from labctl.facts.bird import birdc as birdc_line
 from labctl.host.command import CommandResult
 from labctl.host.host import Host
-from labctl.json_text import read_json
 from labctl.model.lab import Lab, Machine
+from labctl.ssh.connections import Connections
+from labctl.text import read_json
 
 HOST = "host"
 """Takes the place of a machine's name: the command runs on the host."""
@@ -115,7 +115,7 @@ class TourRunner:
     visit: where both are recorded; None in the exercise, which shows and records nothing.
     """
 
-    def __init__(self, lab: Lab, remote: RemoteMachines, display: TourDisplay) -> None:
+    def __init__(self, lab: Lab, remote: Connections, display: TourDisplay) -> None:
         self.lab = lab
         self.visit: Visit | None = None
         self._remote = remote

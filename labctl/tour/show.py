@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.rule import Rule
 from rich.text import Text
 
+from labctl.text import printable
 from labctl.tour.runner import Claim, Command, ShownCommand, Stop, TourDisplay, Visit
 
 _MAX_LINES = 22
@@ -139,7 +140,7 @@ def command_output(command: ShownCommand) -> RenderableType:
     """What it printed, shortened, with the parts that matter highlighted."""
     text = Text()
     for line in shorten(command.output, command.marks):
-        shown = Text(_printable(line), style="dim italic" if line.startswith("⋮") else "")
+        shown = Text(printable(line.replace("\t", " ")), style="dim italic" if line.startswith("⋮") else "")
         for start, end in highlighted_spans(line, command.marks):
             shown.stylize("bold black on yellow", start, end)
         text.append_text(shown).append("\n")
@@ -179,8 +180,3 @@ def listing(stops: Sequence[Stop]) -> Text:
     width = max(len(stop.name) for stop in stops)
     lines = [f"{number:>2}  {stop.name:<{width}}  {stop.title}" for number, stop in enumerate(stops, start=1)]
     return Text("\n".join(lines))
-
-
-def _printable(line: str) -> str:
-    """A machine's line without control characters. Its length does not change, so that spans stay valid."""
-    return "".join(char if char.isprintable() else " " for char in line)

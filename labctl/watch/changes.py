@@ -66,13 +66,20 @@ def _verdicts(before: Verdict, now: Verdict) -> Iterator[tuple[str, str]]:
         yield "verify: everything works again", GOOD
 
 
-def _sessions(before: Table, now: Table) -> Iterator[_Change]:
+def _states(before: Table, now: Table, what: str) -> Iterator[tuple[Cell, _Change]]:
+    """Each row of both tables whose state is another one: the state before, and the change."""
     column = now.headings.index("state")
     before_by_key = {_key(row, column): row[column] for row in before.rows}
     for row in now.rows:
         state, old = row[column], before_by_key.get(_key(row, column))
-        if old is not None and old.text != state.text and (old.style, state.style) != (BAD, BAD):
-            yield _Change(_named(row, column), f"session with {{}}: {_literal(state.text)}", state.style)
+        if old is not None and old != state:
+            subject = " ".join(reversed(_key(row, column)))
+            yield old, _Change(subject, f"{what}: {_literal(state.text)}", state.style)
+
+
+def _sessions(before: Table, now: Table) -> Iterator[_Change]:
+    changes = _states(before, now, "session with {}")
+    return (change for old, change in changes if (old.style, change.style) != (BAD, BAD))
 
 
 def _routes(before: Table, now: Table) -> Iterator[_Change]:
@@ -101,12 +108,7 @@ def _pods(before: Table, now: Table) -> Iterator[_Change]:
 
 
 def _servers(before: Table, now: Table) -> Iterator[_Change]:
-    column = now.headings.index("state")
-    before_by_key = {_key(row, column): row[column] for row in before.rows}
-    for row in now.rows:
-        state, old = row[column], before_by_key.get(_key(row, column))
-        if old is not None and old.style != state.style:
-            yield _Change(_named(row, column), f"HAProxy's server {{}}: {_literal(state.text)}", state.style)
+    return (change for old, change in _states(before, now, "HAProxy's server {}") if old.style != change.style)
 
 
 _CHANGES = {"sessions": _sessions, "routes": _routes, "pods": _pods, "servers": _servers}
@@ -114,10 +116,6 @@ _CHANGES = {"sessions": _sessions, "routes": _routes, "pods": _pods, "servers": 
 
 def _key(row: tuple[Cell, ...], column: int) -> tuple[str, ...]:
     return tuple(cell.text for cell in row[:column])
-
-
-def _named(row: tuple[Cell, ...], column: int) -> str:
-    return " ".join(reversed(_key(row, column)))
 
 
 def _literal(text: str) -> str:

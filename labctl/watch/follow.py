@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import astuple, dataclass, replace
 from importlib import resources
-from typing import Protocol
 
 from labctl.checks.facts import Facts, MachineFacts, unasked
 from labctl.checks.round_trip import INTERPRETER, read_frame
@@ -17,6 +15,7 @@ from labctl.facts.haproxy import HAPROXY_SOCKET
 from labctl.facts.kubernetes import API_PATHS, API_PORT
 from labctl.host.command import CommandResult
 from labctl.model.lab import Lab, Machine, Role
+from labctl.ssh.connections import Connections
 
 BIRD_SOCKET = "/run/bird/bird.ctl"
 _NOT_ASKED = "not asked yet"
@@ -35,17 +34,14 @@ class Query:
 
 def queries_for(lab: Lab, machine: Machine) -> tuple[Query, ...]:
     """What is followed on a machine; of a worker only whether it answers."""
+    routing = (
+        Query("protocols", "bird", BIRD_SOCKET, "show protocols all"),
+        Query("routes", "kernel", "/proc/net/route", "ip -json route"),
+    )
     if machine.role is Role.INGRESS:
-        return (
-            Query("protocols", "bird", BIRD_SOCKET, "show protocols all"),
-            Query("routes", "kernel", "/proc/net/route", "ip -json route"),
-            Query("haproxy-status", "haproxy", HAPROXY_SOCKET, "show stat"),
-        )
+        return (*routing, Query("haproxy-status", "haproxy", HAPROXY_SOCKET, "show stat"))
     if machine is lab.router:
-        return (
-            Query("protocols", "bird", BIRD_SOCKET, "show protocols all"),
-            Query("routes", "kernel", "/proc/net/route", "ip -json route"),
-        )
+        return routing
     if machine is lab.controlplane:
         paths = " ".join(API_PATHS[name] for name in _OBJECTS)
         return (Query("api", "api", f"https://{machine.address}:{API_PORT}", paths),)
@@ -119,24 +115,7 @@ RECONNECT_SECONDS = 0.7
 """Pause before connecting again to a machine that did not answer."""
 
 
-class FollowedMachine(Protocol):
-    """One machine (labctl.ssh.connections.Connection)."""
-
-    def lines(self, command: str, *, silence: float, stdin: bytes = b"") -> Iterator[str]:
-        """The lines that a command prints; raises RemoteError."""
-
-    def close(self) -> None:
-        """Drop the connection."""
-
-
-class FollowedMachines(Protocol):
-    """The machines by name (labctl.ssh.connections.Connections)."""
-
-    def to(self, machine: str, /) -> FollowedMachine:
-        """The machine of that name; raises RemoteError if it can't be reached."""
-
-
-def follow(lab: Lab, machine: Machine, remote: FollowedMachines, latest: LatestFacts, end: threading.Event) -> None:
+def follow(lab: Lab, machine: Machine, remote: Connections, latest: LatestFacts, end: threading.Event) -> None:
     """Follow one machine until ``end`` is set. Connects again whenever it does not answer."""
     queries = queries_for(lab, machine)
     source = program(queries, POLL_SECONDS)

@@ -20,6 +20,8 @@ import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TextIO
 
 AUTHORITY = "/etc/kubernetes/pki/ca.crt"
 READER = "/etc/labctl/reader.pem"  # labctl's own certificate and key: see labctl/facts/certificates.py
@@ -27,6 +29,17 @@ SECONDS = 2.0  # for one answer
 MAX_BYTES = 2_000_000
 # What changes all the time and means nothing: BIRD's timers, and the version that the API gives to each list.
 VOLATILE = re.compile(r'timer: .*|"resourceVersion":"\d+"')
+
+
+@contextmanager
+def asked(path: str, command: str) -> Iterator[TextIO]:
+    """The answer to a command that was sent to a Unix socket. Raises OSError."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+        connection.settimeout(SECONDS)
+        connection.connect(path)
+        connection.sendall((command + "\n").encode())
+        with connection.makefile("r", encoding="utf-8", errors="replace", newline="\n") as answer:
+            yield answer
 
 
 class Bird:
@@ -37,12 +50,8 @@ class Bird:
 
     def ask(self) -> str:
         """The answer. Raises OSError."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(SECONDS)
-            connection.connect(self.path)
-            connection.sendall((self.command + "\n").encode())
-            with connection.makefile("r", encoding="utf-8", errors="replace", newline="\n") as answer:
-                return "".join(self.lines(answer))
+        with asked(self.path, self.command) as answer:
+            return "".join(self.lines(answer))
 
     def lines(self, answer: Iterable[str]) -> Iterator[str]:
         """Without the reply codes; a code that is followed by a blank ends the answer, after the greeting (0001)."""
@@ -65,17 +74,8 @@ class HAProxy:
 
     def ask(self) -> str:
         """The answer. Raises OSError."""
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(SECONDS)
-            connection.connect(self.path)
-            connection.sendall((self.command + "\n").encode())
-            answer = bytearray()
-            while len(answer) < MAX_BYTES:
-                chunk = connection.recv(65536)
-                if not chunk:
-                    break
-                answer += chunk
-        return answer.decode("utf-8", "replace")
+        with asked(self.path, self.command) as answer:
+            return answer.read(MAX_BYTES)
 
 
 class Kernel:

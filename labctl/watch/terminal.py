@@ -11,6 +11,7 @@ from rich.panel import Panel
 from rich.table import Table as Grid
 from rich.text import Text
 
+from labctl.text import printable
 from labctl.watch.changes import Event
 from labctl.watch.view import BAD, GOOD, NUMBER, WAIT, Cell, Table, Verdict, View
 
@@ -61,13 +62,13 @@ def render(view: View, events: tuple[Event, ...], width: int) -> RenderableType:
 def _headline(view: View) -> RenderableType:
     verdict: Verdict = view.verdict
     mark, color = _VERDICTS[verdict.state]
-    text = Text(f"{mark} {_printable(verdict.title)}", style=f"bold {color}")
+    text = Text(f"{mark} {printable(verdict.title)}", style=f"bold {color}")
     if verdict.check:
-        text.append(f"\n{_printable(verdict.check)} {_printable(verdict.failed)}", style="default")
+        text.append(f"\n{printable(verdict.check)} {printable(verdict.failed)}", style="default")
     for other in verdict.others:
-        text.append(f"\n- {_printable(other)}", style="default")
+        text.append(f"\n- {printable(other)}", style="default")
     if verdict.hint:
-        text.append("\nnext: ", style="dim").append(_printable(verdict.hint), style="bold cyan")
+        text.append("\nnext: ", style="dim").append(printable(verdict.hint), style="bold cyan")
     counts = f"checking again … {verdict.counts}" if verdict.checking and verdict.counts else verdict.counts
     return Panel(text, title=f"labctl watch: {view.lab}", subtitle=counts, border_style=color)
 
@@ -87,17 +88,12 @@ def _table(table: Table) -> RenderableType:
 
 
 def _cells(row: Iterable[Cell]) -> Iterable[Text]:
-    return [Text(_printable(cell.text), style=_STYLES.get(cell.style, "")) for cell in row]
+    return [Text(printable(cell.text), style=_STYLES.get(cell.style, "")) for cell in row]
 
 
 def _events(events: tuple[Event, ...]) -> RenderableType:
     lines = [Text("Events", style="bold")]
     for event in events:
-        line = Text.assemble((f"{event.when}  ", "dim"), (_printable(event.text), _STYLES.get(event.style, "")))
+        line = Text.assemble((f"{event.when}  ", "dim"), (printable(event.text), _STYLES.get(event.style, "")))
         lines.append(line)
     return Group(*lines)
-
-
-def _printable(text: str) -> str:
-    """Text of the lab without control characters."""
-    return "".join(char if char.isprintable() else "?" for char in text)

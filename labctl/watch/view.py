@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 
 from labctl.checks.application import APP_NAMESPACE, app_endpoints
-from labctl.checks.check import Status, counted
+from labctl.checks.check import counted
 from labctl.checks.facts import Facts, MachineFacts
 from labctl.checks.report import Report
 from labctl.facts.bird import BirdProtocols
@@ -42,13 +42,8 @@ CHECKING = Verdict("checking", "Checking the lab …", checking=True)
 
 def verdict_of(report: Report, *, checking: bool = False) -> Verdict:
     """The headline of a report."""
-    words = [f"{report.count(Status.PASS)} checks pass"]
-    for status, word in ((Status.FAIL, "failed"), (Status.BLOCKED, "blocked")):
-        if report.count(status):
-            words.append(f"{report.count(status)} {word}")
-    counts = ", ".join(words)
     if report.ok:
-        return Verdict("ok", "Everything works", counts=counts, checking=checking)
+        return Verdict("ok", "Everything works", counts=report.counts(), checking=checking)
     first, *others = [report.result(id_) for id_ in report.root_causes]
     return Verdict(
         "broken",
@@ -58,7 +53,7 @@ def verdict_of(report: Report, *, checking: bool = False) -> Verdict:
         hint=first.outcome.hint,
         others=tuple(f"{other.id}: {other.outcome.cause or other.outcome.observed}" for other in others[:3])
         + ((f"and {counted(len(others) - 3, 'more root cause')}",) if len(others) > 3 else ()),
-        counts=counts,
+        counts=report.counts(),
         checking=checking,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 import click
 
@@ -23,15 +23,6 @@ from labctl.cli.sudo import become_root
 from labctl.engine.lock import lab_lock
 from labctl.errors import LabctlError, UsageError
 from labctl.model.lab import Lab
-
-
-class _HasName(Protocol):
-    @property
-    def name(self) -> str:
-        """Its name on the command line."""
-
-
-Named = TypeVar("Named", bound=_HasName)
 
 
 @click.group()
@@ -113,8 +104,8 @@ def path(
 
 
 @bench.command(short_help="Count requests lost when a part fails.")
-@click.option("--case", "chosen", multiple=True, metavar="NAME", help="Only ingress, haproxy, worker, session.")
-@click.option("--timers", multiple=True, metavar="NAME", help="Only these: plain, short, bfd.")
+@click.option("--case", "chosen", multiple=True, type=click.Choice([case.name for case in CASES]), help="Only these.")
+@click.option("--timers", multiple=True, type=click.Choice([kind.name for kind in TIMERS]), help="Only these.")
 @click.option(
     "--rounds",
     type=click.IntRange(1, 20),
@@ -135,19 +126,11 @@ def failover(  # noqa: PLR0917 - click hands over every option
     lab, files = app.lab(), app.lab_files()
     if lab.vip is None:
         raise UsageError("this lab has only one ingress machine", next_step="`ingress: {count: 2}` in labctl.yaml")
-    cases, kinds = _chosen(CASES, chosen), _chosen(TIMERS, timers)
+    cases = [case for case in CASES if not chosen or case.name in chosen]
+    kinds = [kind for kind in TIMERS if not timers or kind.name in timers]
     become_root(app, lab, "switch machines off and on")
     recorder = Recorder(app.host)
     with lab_lock(files.lock), app.connections(lab) as connections:
         bench = failover_bench.FailoverBench(lab, files, connections, ensure_box(app, lab), app.note)
         results = bench.measure(cases, kinds, rounds)
     show(app, failover_bench.figures(recorder, results, cases, kinds), output, document)
-
-
-def _chosen(every: tuple[Named, ...], names: tuple[str, ...]) -> tuple[Named, ...]:
-    """The items with these names, in their own order; without names, all. Raises UsageError for unknown names."""
-    known = [item.name for item in every]
-    for name in names:
-        if name not in known:
-            raise UsageError(f"no such name: {name}", next_step=f"one of: {', '.join(known)}")
-    return tuple(item for item in every if not names or item.name in names)

@@ -1,25 +1,21 @@
-"""``labctl verify`` and ``labctl status``, and what other commands share with them."""
+"""``labctl verify``, and what other commands share with it."""
 
 from __future__ import annotations
 
 import time
 
 import click
-from rich.table import Table
 
 from labctl.checks import verify as checks
 from labctl.checks.check import Layer
-from labctl.checks.collect import collect
 from labctl.checks.facts import Facts
 from labctl.checks.junit import as_junit
-from labctl.checks.overview import Overview, overview
 from labctl.checks.report import Report, as_json, only
 from labctl.checks.table import render_table
 from labctl.checks.verify import Keep
 from labctl.cli.app import Application, pass_app
 from labctl.cli.commands import unknown_word
 from labctl.cli.options import complete_check, output_option
-from labctl.cli.output import write_json
 from labctl.cli.progress import LiveVerify
 from labctl.engine.lock import lock_holder
 from labctl.faults import grade, state
@@ -135,30 +131,3 @@ def _print_report(app: Application, report: Report, output: str, *, explain: boo
         app.write(as_junit(report).rstrip("\n") + "\n")
     else:
         app.out.print(render_table(report, every_check=app.verbosity > 0, with_explanation=explain))
-
-
-@click.command()
-@output_option("table", "json")
-@pass_app
-def status(app: Application, output: str) -> None:
-    """Show machines, cluster, sessions and routes at a glance, without judging them: `labctl verify` does that."""
-    lab = app.lab()
-    with app.connections(lab) as connections, app.working("asking the machines"):
-        found = overview(lab, collect(lab, connections))
-    note_running_labctl(app)
-    if output == "json":
-        write_json(app, found.as_dict())
-    else:
-        _print(app, found)
-
-
-def _print(app: Application, found: Overview) -> None:
-    app.out.print(found.headline, markup=False)
-    for title, headings, rows in found.tables():
-        table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 3, 0, 0))
-        for heading in headings:
-            table.add_column(heading, overflow="fold")
-        for row in rows:
-            table.add_row(*row)
-        app.out.print()
-        app.out.print(table)

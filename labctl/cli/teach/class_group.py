@@ -22,11 +22,11 @@ T = TypeVar("T")
 
 TABLE = {
     "up": Row("teach.class_up:up", "Bring the seats up, a few at a time; when run again, continue."),
-    "status": Row("teach.class_seats:status", "Show each seat's machines, and what they use of their limits."),
-    "verify": Row("teach.class_seats:verify", "Run every check on every seat, in parallel."),
-    "grade": Row("teach.class_seats:grade", "Score each seat's repair of what was broken."),
-    "break": Row("teach.class_seats:break_", "Break every seat, each in another place."),
-    "repair": Row("teach.class_seats:repair", "Undo on every seat what break did."),
+    "status": Row("teach.class_results:status", "Show each seat's machines, and what they use of their limits."),
+    "verify": Row("teach.class_results:verify", "Run every check on every seat, in parallel."),
+    "grade": Row("teach.class_results:grade", "Score each seat's repair of what was broken."),
+    "break": Row("teach.class_faults:break_", "Break every seat, each in another place."),
+    "repair": Row("teach.class_faults:repair", "Undo on every seat what break did."),
     "down": Row("teach.class_up:down", "Remove seats, and everything that was made for them."),
 }
 

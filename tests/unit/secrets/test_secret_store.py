@@ -67,12 +67,12 @@ def test_every_file_is_only_its_owners_to_read(store: SecretStore) -> None:
 
 def test_open_permissions_are_closed_again(store: SecretStore, article_lab: Lab) -> None:
     store.folder.chmod(0o755)
-    store.ssh_key.parent.chmod(0o755)
-    store.admin_kubeconfig.chmod(0o644)
+    (store.folder / "ssh").chmod(0o755)
+    (store.folder / "admin.kubeconfig").chmod(0o644)
     store.ensure(article_lab)
     assert stat.S_IMODE(store.folder.stat().st_mode) == 0o700
-    assert stat.S_IMODE(store.ssh_key.parent.stat().st_mode) == 0o700
-    assert stat.S_IMODE(store.admin_kubeconfig.stat().st_mode) == 0o600
+    assert stat.S_IMODE((store.folder / "ssh").stat().st_mode) == 0o700
+    assert stat.S_IMODE((store.folder / "admin.kubeconfig").stat().st_mode) == 0o600
 
 
 def test_secrets_are_made_once_and_reused(store: SecretStore, article_lab: Lab) -> None:
@@ -168,13 +168,13 @@ def test_the_token_has_kubeadm_s_form_and_is_the_same_on_every_node(store: Secre
 
 
 def test_ssh_reads_the_pinned_host_keys(store: SecretStore, article_lab: Lab) -> None:
-    known = paramiko.HostKeys(str(store.known_hosts))
+    known = paramiko.HostKeys(str(store.folder / "ssh/known_hosts"))
     for machine in article_lab.machines:
         host = paramiko.Ed25519Key(filename=str(store.folder / f"ssh/{machine.name}/host_ed25519"))
         assert known.check(str(machine.address), host)
         public = (store.folder / f"ssh/{machine.name}/host_ed25519.pub").read_text().split()
         assert public == ["ssh-ed25519", host.get_base64(), machine.name]
-    user = paramiko.Ed25519Key(filename=str(store.ssh_key))
+    user = paramiko.Ed25519Key(filename=str(store.folder / "ssh/lab_ed25519"))
     files = [store.folder / f"ssh/{machine.name}/authorized_keys" for machine in article_lab.machines]
     authorized = {file.read_text() for file in files}
     assert authorized == {f"ssh-ed25519 {user.get_base64()} labctl-lab\n"}
@@ -182,7 +182,9 @@ def test_ssh_reads_the_pinned_host_keys(store: SecretStore, article_lab: Lab) ->
 
 def test_ssh_keygen_reads_the_keys(store: SecretStore) -> None:
     keygen = shutil.which("ssh-keygen") or pytest.skip("ssh-keygen is not installed")
-    done = subprocess.run([keygen, "-y", "-f", str(store.ssh_key)], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [keygen, "-y", "-f", str(store.folder / "ssh/lab_ed25519")], capture_output=True, text=True, check=True
+    )
     assert done.stdout.split()[:2] == (store.folder / "ssh/ingress/authorized_keys").read_text().split()[:2]
 
 

@@ -41,7 +41,7 @@ def test_every_stop_shows_what_it_claims(lab):
 
 
 def test_what_matters_is_highlighted_at_every_stop(lab):
-    from labctl.tour.show import highlighted_words
+    from labctl.report.document import highlighted_words
 
     visits, _, _ = whole(lab)
     assert [visit.stop.name for visit in visits if not any(highlighted_words(shot) for shot in visit.commands)] == []
