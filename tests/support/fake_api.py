@@ -23,8 +23,9 @@ CONFIGMAPS = "/api/v1/namespaces/default/configmaps"
 # Seconds until a test gives up; most things take 0.1 s where the machine has nothing else to do.
 PATIENCE = 90.0
 
-WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-PORTS = iter(range(20000 + 1000 * WORKER, 21000 + 1000 * WORKER))
+# Each process begins elsewhere, below the range that Linux gives to connections (from 32768): the workers of
+# pytest-xdist, and runs of pytest that somebody started at the same time.
+PORTS = iter(range(20000 + os.getpid() * 97 % 11000, 32000))
 
 NODES = "/api/v1/nodes"
 CALICO = "/apis/projectcalico.org/v3"
@@ -34,6 +35,7 @@ COLLECTIONS = (INGRESSES, CLASSES, SERVICES, SLICES, CONFIGMAPS, NODES, *CALICO_
 
 class QuietServer(ThreadingHTTPServer):
     daemon_threads = True
+    allow_reuse_port = True
 
     def handle_error(self, *_args: object) -> None:
         """A peer that closes its connection is no news."""
@@ -51,7 +53,11 @@ class FakeApi:
         self.forbidden: set[str] = set()
         self.instead: dict[str, Manifest] = {}  # what a path is answered with, whatever is asked
         self.cut = 0  # watches begun before this generation are cut off
-        self.port = free_port()
+        # Holds the port, so that nobody else gets it while the API is away; it never listens.
+        self._reserved = socket.socket()
+        self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        self._reserved.bind(("127.0.0.1", 0))
+        self.port = self._reserved.getsockname()[1]
         self._server: ThreadingHTTPServer | None = None
         self.start()
 
@@ -67,6 +73,11 @@ class FakeApi:
             self._server.shutdown()
             self._server.server_close()
             self._server = None
+
+    def close(self) -> None:
+        """End it, and give the port back."""
+        self.stop()
+        self._reserved.close()
 
     def cut_watches(self) -> None:
         with self.changed:
@@ -248,10 +259,7 @@ def until(condition: Callable[[], bool], seconds: float = PATIENCE) -> float:
 
 
 def free_port() -> int:
-    """A port that nothing listens on, which no other test is given and no outgoing connection takes before it is used.
-
-    Each worker of pytest-xdist has a thousand of its own, below the range that Linux gives to connections (from 32768).
-    """
+    """A port that nothing listens on, and that this process has not had before."""
     for port in PORTS:
         with socket.socket() as probe:
             if probe.connect_ex(("127.0.0.1", port)) != 0:

@@ -34,13 +34,13 @@ def new_server(tmp_path: Path) -> Iterator[NewServer]:
 
 @pytest.fixture
 def connection(new_server: NewServer) -> Iterator[Connection]:
-    opened = Connection.open(new_server().access, deadline=5)
+    opened = Connection.open(new_server().access, deadline=60)
     yield opened
     opened.close()
 
 
 def test_status_and_both_outputs_are_kept_apart(connection: Connection) -> None:
-    result = connection.run("echo out; echo err >&2; exit 3", deadline=5)
+    result = connection.run("echo out; echo err >&2; exit 3", deadline=60)
     assert (result.status, result.stdout, result.stderr, result.ok) == (3, "out\n", "err\n", False)
     assert result.command == "echo out; echo err >&2; exit 3"
     assert result.seconds > 0
@@ -48,7 +48,7 @@ def test_status_and_both_outputs_are_kept_apart(connection: Connection) -> None:
 
 @pytest.mark.parametrize("status", [0, 1, 124, 255])
 def test_every_exit_status_arrives(connection: Connection, status: int) -> None:
-    assert connection.run(f"exit {status}", deadline=5).status == status
+    assert connection.run(f"exit {status}", deadline=60).status == status
 
 
 def test_stdin_arrives_whole_and_ends(connection: Connection) -> None:
@@ -58,7 +58,7 @@ def test_stdin_arrives_whole_and_ends(connection: Connection) -> None:
 
 
 def test_a_command_that_ignores_its_input_still_ends(connection: Connection) -> None:
-    assert connection.run("exit 4", deadline=5, stdin=b"x" * 5_000_000).status == 4
+    assert connection.run("exit 4", deadline=60, stdin=b"x" * 5_000_000).status == 4
 
 
 def test_big_output_arrives_whole(connection: Connection) -> None:
@@ -73,7 +73,7 @@ def test_lines_arrive_one_by_one_while_the_command_runs(connection: Connection) 
     started = time.monotonic()
     connection.run(
         "printf 'first\\r\\n'; printf sec; sleep 0.4; printf 'ond\\n'; printf 'no newline'",
-        deadline=5,
+        deadline=60,
         on_line=lambda line: heard.append((time.monotonic() - started, line)),
     )
     assert [line for _, line in heard] == ["first", "second", "no newline"]
@@ -83,40 +83,40 @@ def test_lines_arrive_one_by_one_while_the_command_runs(connection: Connection) 
 def test_characters_that_are_cut_between_two_packets_stay_whole(connection: Connection) -> None:
     heard: list[str] = []
     command = r"printf '\303'; sleep 0.1; printf '\244\n'; printf '\377\n'; printf 'cut \303'"
-    result = connection.run(command, deadline=5, on_line=heard.append)
+    result = connection.run(command, deadline=60, on_line=heard.append)
     assert heard == ["ä", "\ufffd", "cut \ufffd"]
     assert result.stdout == "ä\n\ufffd\ncut \ufffd"
 
 
 @pytest.mark.parametrize("gap", [0.05, 0.3])
 def test_output_that_comes_after_the_exit_status_is_not_lost(new_server: NewServer, gap: float) -> None:
-    connection = Connection.open(new_server(status_first=True, gap=gap).access, deadline=5)
+    connection = Connection.open(new_server(status_first=True, gap=gap).access, deadline=60)
     heard: list[str] = []
-    result = connection.run("echo out; echo err >&2; exit 5", deadline=5, on_line=heard.append)
+    result = connection.run("echo out; echo err >&2; exit 5", deadline=60, on_line=heard.append)
     assert (result.status, result.stdout, result.stderr) == (5, "out\n", "err\n")
     assert sorted(heard) == ["err", "out"]
 
 
 def test_a_program_left_running_with_the_output_does_not_hold_the_command_up(new_server: NewServer) -> None:
-    connection = Connection.open(new_server(keep_open=True).access, deadline=5)
+    connection = Connection.open(new_server(keep_open=True).access, deadline=60)
     result = connection.run("sleep 30 & echo started", deadline=25)
     assert result.stdout == "started\n"
     assert result.seconds < 15
 
 
 def test_a_command_may_close_its_outputs_before_it_ends(connection: Connection) -> None:
-    assert connection.run("exec >&- 2>&-; sleep 0.3; exit 6", deadline=5).status == 6
+    assert connection.run("exec >&- 2>&-; sleep 0.3; exit 6", deadline=60).status == 6
 
 
 def test_the_deadline_ends_a_command_and_says_its_last_line(connection: Connection) -> None:
     started = time.monotonic()
     with pytest.raises(RemoteError) as caught:
-        connection.run("echo one; echo two; sleep 30", deadline=0.6)
-    assert time.monotonic() - started < 15
-    assert caught.value.what == "no end after 1 s: echo one; echo two; sleep 30"
+        connection.run("echo one; echo two; sleep 30", deadline=4)
+    assert time.monotonic() - started < 25
+    assert caught.value.what == "no end after 4 s: echo one; echo two; sleep 30"
     assert caught.value.why == "the last line was: two"
     assert caught.value.where == "worker1"
-    assert connection.run("echo alive", deadline=5).stdout == "alive\n"  # the connection outlives the command
+    assert connection.run("echo alive", deadline=60).stdout == "alive\n"  # the connection outlives the command
 
 
 def test_the_deadline_says_so_when_nothing_was_printed(connection: Connection) -> None:
@@ -131,7 +131,7 @@ def test_a_command_that_never_stops_printing_meets_its_deadline(connection: Conn
 
 
 def test_a_machine_that_hangs_when_asked_meets_the_deadline(new_server: NewServer) -> None:
-    connection = Connection.open(new_server(deaf=True).access, deadline=5)
+    connection = Connection.open(new_server(deaf=True).access, deadline=60)
     started = time.monotonic()
     with pytest.raises(RemoteError) as caught:
         connection.run("true", deadline=0.5)
@@ -141,10 +141,10 @@ def test_a_machine_that_hangs_when_asked_meets_the_deadline(new_server: NewServe
 
 def test_a_command_that_a_signal_ended_is_told_from_a_broken_connection(connection: Connection) -> None:
     with pytest.raises(RemoteError) as caught:
-        connection.run("kill -KILL $$", deadline=5)
+        connection.run("kill -KILL $$", deadline=60)
     assert caught.value.what == "a signal ended it: kill -KILL $$"
     assert caught.value.why == "somebody killed it, or there was no memory left for it"
-    assert connection.run("echo alive", deadline=5).stdout == "alive\n"
+    assert connection.run("echo alive", deadline=60).stdout == "alive\n"
 
 
 def test_a_long_command_is_shown_shortened(connection: Connection) -> None:
@@ -167,7 +167,7 @@ def test_a_cut_connection_is_said_and_the_next_use_opens_a_new_one(new_server: N
         assert caught.value.what == "the SSH connection broke: sleep 30"
         assert caught.value.where == "worker1"
         assert not first.alive
-        assert connections.to("worker1").run("echo again", deadline=5).stdout == "again\n"
+        assert connections.to("worker1").run("echo again", deadline=60).stdout == "again\n"
     with pytest.raises(KeyError):
         connections.to("worker9")
 
@@ -200,9 +200,10 @@ def test_commands_run_side_by_side_on_one_connection(new_server: NewServer) -> N
     assert len(server.transports) == 1
 
 
-def refused(server: SshServer, **changes: object) -> RemoteError:
+def refused(server: SshServer, *, deadline: float = 60, **changes: object) -> RemoteError:
+    """The error of a connection that fails, for its own reason and not because a busy machine is slow to answer."""
     with pytest.raises(RemoteError) as caught:
-        Connection.open(dataclasses.replace(server.access, **changes), deadline=2)  # type: ignore[arg-type]
+        Connection.open(dataclasses.replace(server.access, **changes), deadline=deadline)  # type: ignore[arg-type]
     assert caught.value.what == "no SSH connection to worker1 (127.0.0.1)"
     assert server.commands == []
     return caught.value
@@ -264,7 +265,7 @@ def test_nothing_listening_and_silence_are_errors_within_the_deadline(new_server
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         started = time.monotonic()
-        refused(server, port=port)
+        refused(server, deadline=2, port=port)
         assert time.monotonic() - started < 15
     assert refused(server, port=port).why
 
@@ -280,11 +281,11 @@ def test_another_user_than_root_asks_sudo(new_server: NewServer, tmp_path: Path,
     sudo.write_text('#!/bin/sh\necho "$1 $2 $3" >&2\nshift 3\nexec "$@"\n')
     sudo.chmod(0o755)
     server.behaviour.rewrite = lambda line: f"PATH={sudo.parent}:$PATH; {line}"
-    as_root = Connection.open(server.access, deadline=5)
-    plain = as_root.run(f"exec bash -c {shlex.quote(command)}", deadline=5, stdin=b"input")
+    as_root = Connection.open(server.access, deadline=60)
+    plain = as_root.run(f"exec bash -c {shlex.quote(command)}", deadline=60, stdin=b"input")
     server.access = dataclasses.replace(server.access, user="vagrant")
     with Connections({"worker1": server.access}, FakeHost()) as connections:
-        found = connections.to("worker1").run(command, deadline=5, stdin=b"input")
+        found = connections.to("worker1").run(command, deadline=60, stdin=b"input")
     assert (found.status, found.stdout) == (plain.status, plain.stdout) == (3, plain.stdout)
     assert found.stderr == "--non-interactive --set-home --\n" + plain.stderr
     assert found.command == command

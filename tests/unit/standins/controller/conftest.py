@@ -16,7 +16,7 @@ from support.running_controller import Pod, RunningController, running_controlle
 def api() -> Iterator[FakeApi]:
     fake = FakeApi()
     yield fake
-    fake.stop()
+    fake.close()
 
 
 @pytest.fixture
@@ -62,4 +62,4 @@ def module_controller() -> Iterator[tuple[FakeApi, list[Pod], RunningController]
             yield api, pods, running
     for pod in pods:
         pod.stop()
-    api.stop()
+    api.close()

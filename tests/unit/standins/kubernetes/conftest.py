@@ -12,4 +12,4 @@ from support.fake_api import FakeApi
 def api() -> Iterator[FakeApi]:
     fake = FakeApi()
     yield fake
-    fake.stop()
+    fake.close()
