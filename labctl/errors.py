@@ -1,7 +1,7 @@
-"""Every error that labctl raises on purpose: one root, few children, each with the exit code that users rely on.
+"""Every error that labctl raises on purpose: one base class and a few subclasses, each with its exit code.
 
-Only the command line turns an error into text (``labctl/cli/errors.py``). An error therefore carries its parts:
-what happened, where, why, and what to type next.
+Only the command line turns an error into text (``labctl/cli/errors.py``), so an error carries its parts: what
+happened, where, why, and what to type next.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class ExitCode(IntEnum):
 
 
 class LabctlError(Exception):
-    """Root of all errors of labctl.
+    """Base class of all errors of labctl.
 
-    what: one sentence, what happened. where: machine, file or step. why: the cause, or the last lines that were seen.
+    what: one sentence, what happened. where: machine, file or step. why: the cause, or the last lines of output.
     next_step: the command to type, or what to change.
     """
 
@@ -39,7 +39,7 @@ class LabctlError(Exception):
 
 
 class ConfigError(LabctlError):
-    """labctl.yaml is wrong; ``problems`` holds every error that was found, each ready to print."""
+    """labctl.yaml is invalid. problems: every error in it, each ready to print."""
 
     exit_code = ExitCode.USAGE
 
@@ -49,7 +49,7 @@ class ConfigError(LabctlError):
 
 
 class UsageError(LabctlError):
-    """The words of the command line do not fit together."""
+    """The command line is invalid."""
 
     exit_code = ExitCode.USAGE
 
@@ -61,7 +61,7 @@ class HostError(LabctlError):
 
 
 class LockedError(LabctlError):
-    """Another labctl is at work on this lab."""
+    """Another labctl is working on this lab."""
 
     exit_code = ExitCode.LOCKED
 
@@ -75,7 +75,7 @@ class StepError(LabctlError):
 
 
 class CacheError(LabctlError):
-    """What a lab needs could not be fetched into a cache."""
+    """Something that a lab needs could not be downloaded into a cache."""
 
 
 class BoxError(LabctlError):

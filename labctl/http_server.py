@@ -1,4 +1,4 @@
-"""The HTTP server of everything that labctl serves, with its limits: nobody holds it up by silence or by mere size."""
+"""The HTTP server for everything that labctl serves, with limits against slow and oversized requests."""
 
 from __future__ import annotations
 
@@ -9,45 +9,45 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-# A request's line and headers: whole within so many seconds, and no more than so many bytes.
+# Limits for the request line and the headers: seconds until they are complete, and bytes.
 REQUEST_SECONDS = 10.0
 MOST_HEADER_BYTES = 16 * 1024
-# More connections than these are answered 503: a lab has few machines, a classroom's projector one browser.
+# Further connections get a 503. A lab has few machines, and a projector needs one browser.
 MOST_CONNECTIONS = 200
 
 
 class _Protocol(H11Protocol):
-    """uvicorn's HTTP/1.1, which ends a connection on which no request comes. (uvicorn itself waits for ever.)"""
+    """uvicorn's HTTP/1.1 protocol, which also closes a connection without a request. (uvicorn itself never does.)"""
 
-    _alarm: asyncio.TimerHandle | None = None
+    _timeout: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._wait_for_a_request()
+        self._start_timeout()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._wait_for_a_request()
+        self._start_timeout()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._stop_waiting()
+        self._stop_timeout()
         super().connection_lost(exc)
 
-    def _wait_for_a_request(self) -> None:
-        self._stop_waiting()
-        self._alarm = self.loop.call_later(REQUEST_SECONDS, self._end_if_silent)
+    def _start_timeout(self) -> None:
+        self._stop_timeout()
+        self._timeout = self.loop.call_later(REQUEST_SECONDS, self._close_if_idle)
 
-    def _stop_waiting(self) -> None:
-        if self._alarm is not None:
-            self._alarm.cancel()
+    def _stop_timeout(self) -> None:
+        if self._timeout is not None:
+            self._timeout.cancel()
 
-    def _end_if_silent(self) -> None:
+    def _close_if_idle(self) -> None:
         if self.cycle is None or self.cycle.response_complete:
             self.transport.close()
 
 
 class _SmallRequests:
-    """Refuses a request whose headers are large: h11 takes such ones where they come in one piece."""
+    """Refuses requests with large headers. (h11 accepts them if they arrive in one piece.)"""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""Where everything of a lab lies: labctl.yaml is the user's, ``.labctl/`` is labctl's."""
+"""The paths of a lab: labctl.yaml belongs to the user, ``.labctl/`` to labctl."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from labctl.errors import HostError
 
 @dataclass(frozen=True, slots=True)
 class LabDirectory:
-    """The paths of one lab. base: the folder that holds labctl.yaml, absolute. own: labctl's folder, if not in base."""
+    """The paths of one lab. base: the folder with labctl.yaml, absolute. own: labctl's folder, if it is not in base."""
 
     base: Path
     own: Path | None = None
 
     @property
     def config(self) -> Path:
-        """The user's labctl.yaml; it need not exist."""
+        """The user's labctl.yaml. It is optional."""
         return self.base / "labctl.yaml"
 
     @property
     def pins(self) -> Path:
-        """The SHA-256 of what was fetched: from then on nothing else is taken. It goes with labctl.yaml."""
+        """SHA-256 checksums of everything that was fetched; later downloads must match them. Belongs beside labctl.yaml."""
         return self.base / "labctl.lock"
 
     @property
     def folder(self) -> Path:
-        """Everything that labctl writes."""
+        """The folder for everything that labctl writes."""
         return self.own or self.base / ".labctl"
 
     @property
@@ -37,22 +37,22 @@ class LabDirectory:
 
     @property
     def vagrant_home(self) -> Path:
-        """Vagrant's own data (boxes, index of machines), kept with the lab so that it goes with the lab."""
+        """Vagrant's own data (boxes, index of machines). It is part of the lab, so that `destroy` removes it."""
         return self.folder / "vagrant"
 
     @property
     def vagrant_notes(self) -> Path:
-        """What Vagrant notes about each machine."""
+        """Vagrant's records of each machine."""
         return self.folder / ".vagrant"
 
     @property
     def machines(self) -> Path:
-        """A folder per machine, as it is copied there."""
+        """A folder per machine, which is copied to it."""
         return self.folder / "machines"
 
     @property
     def secrets(self) -> Path:
-        """Keys, certificates, tokens (0700); see labctl/secrets/store.py for what is in it."""
+        """Keys, certificates and tokens (0700); labctl/secrets/store.py describes the layout."""
         return self.folder / "secrets"
 
     @property
@@ -82,48 +82,48 @@ class LabDirectory:
 
     @property
     def lock(self) -> Path:
-        """Held by the labctl that is at work on this lab."""
+        """The lock that a labctl holds while it works on this lab."""
         return self.folder / "lock"
 
     @property
     def choices(self) -> Path:
-        """What ``up`` was told or found out (provider, source, workers): it holds until the lab is destroyed."""
+        """The choices of ``up`` (provider, source, workers), from options or from this host; valid until `destroy`."""
         return self.folder / "choices.json"
 
     @property
     def last_verify(self) -> Path:
-        """What verify found when it was last run."""
+        """The result of the last verify."""
         return self.folder / "last" / "verify.json"
 
     @property
     def last_tour(self) -> Path:
-        """What the last tour showed."""
+        """The result of the last tour."""
         return self.folder / "last" / "tour.json"
 
     @property
     def bench(self) -> Path:
-        """A folder per lab that ``labctl bench`` brings up beside this one, each with a labctl.yaml of its own."""
+        """A folder per lab that a measurement brings up beside this one, each with its own labctl.yaml."""
         return self.folder / "bench"
 
     def beside(self) -> list[LabDirectory]:
-        """The directories of those labs: there is one only while it is measured, or after a measurement was killed."""
+        """The directories of these labs. They exist only during a measurement, or after one was killed."""
         if self.bench.is_symlink() or not self.bench.is_dir():
             return []
         return [LabDirectory(folder.resolve()) for folder in sorted(self.bench.iterdir()) if folder.is_dir()]
 
     def is_lab(self) -> bool:
-        """Whether there is a lab here. Raises HostError if it is one that this user may not use."""
+        """Whether there is a lab here. Raises HostError if this user may not use it."""
         try:
             return self.ssh_key.is_file()
         except PermissionError as error:
             raise HostError(
-                f"the lab in {self.base} is another user's",
-                why=f"{error.filename} may be read by its owner only",
-                next_step="run the same command as that user, or as root; to give the lab to somebody: "
+                f"the lab in {self.base} belongs to another user",
+                why=f"only its owner may read {error.filename}",
+                next_step="run the same command as that user, or as root; to give the lab to another user: "
                 f"chown -R USER: {self.base}",
             ) from error
 
     def require(self) -> None:
-        """Raise HostError unless there is a lab here, and this user may use it."""
+        """Raise HostError unless there is a lab here that this user may use."""
         if not self.is_lab():
             raise HostError(f"there is no lab in {self.base}", next_step="labctl up")

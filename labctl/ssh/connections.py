@@ -1,4 +1,4 @@
-"""Commands on machines over SSH: one paramiko connection per machine, every command with a deadline."""
+"""Run commands on machines over SSH: one paramiko connection per machine, and a deadline for every command."""
 
 from __future__ import annotations
 
@@ -17,32 +17,32 @@ from labctl.host.command import CommandResult
 from labctl.host.host import Host
 from labctl.log import lab_log, logged, shown
 from labctl.ssh.access import SshAccess
-from labctl.ssh.output import GivenUpError, LineHandler, Wanted, pump, send
+from labctl.ssh.output import GivenUpError, LineHandler, RunOptions, read_output, send
 
-# What paramiko raises for a key, or a known_hosts, that is damaged.
+# What paramiko raises for a damaged key or known_hosts file.
 _DAMAGED = (paramiko.hostkeys.InvalidHostKey, ValueError, LookupError, TypeError)
 _BREAKS_WITHIN = 0.2
 _CHUNK = 65536
 
-# A machine that is gone without a word is noticed after 15 + 4 * 15 seconds, also by a command that waits for ever. A
-# network that is away for a minute is no reason to give up. (tcp(7); macOS has other names for some of these.)
-_SILENT_SECONDS, _ASK_AGAIN_SECONDS, _TIMES = 15, 15, 4
-_SILENCE = {
-    "TCP_KEEPIDLE": _SILENT_SECONDS,
-    "TCP_KEEPINTVL": _ASK_AGAIN_SECONDS,
-    "TCP_KEEPCNT": _TIMES,
-    "TCP_USER_TIMEOUT": 1000 * (_SILENT_SECONDS + _ASK_AGAIN_SECONDS * _TIMES),
+# The kernel closes a connection after 15 + 4 * 15 seconds without an answer, so that even a command without a deadline
+# notices that its machine is gone. A network failure of one minute is survived. (tcp(7); macOS lacks some of these.)
+_IDLE_SECONDS, _PROBE_SECONDS, _PROBES = 15, 15, 4
+_KEEP_ALIVE = {
+    "TCP_KEEPIDLE": _IDLE_SECONDS,
+    "TCP_KEEPINTVL": _PROBE_SECONDS,
+    "TCP_KEEPCNT": _PROBES,
+    "TCP_USER_TIMEOUT": 1000 * (_IDLE_SECONDS + _PROBE_SECONDS * _PROBES),
 }
 
-# A command that ends so has no exit status (RFC 4254, 6.10), and paramiko does not tell which signal it was.
-ENDED_BY_SIGNAL = "somebody killed it, or there was no memory left for it"
+# Such a command has no exit status (RFC 4254, 6.10), and paramiko does not report the signal.
+ENDED_BY_SIGNAL = "it was killed, perhaps because the machine ran out of memory"
 
-# paramiko reports a refused connection with a traceback of its own; ours says it in words, and keeps the rest for -v.
+# paramiko would log a traceback for a refused connection; labctl reports it itself.
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 
 class Connection:
-    """One SSH connection to one machine; commands may run on it side by side. log: where they are logged."""
+    """An SSH connection to a machine; it can run several commands in parallel. log: where they are logged."""
 
     def __init__(self, access: SshAccess, client: paramiko.SSHClient, log: logging.Logger | None = None) -> None:
         self.access = access
@@ -51,9 +51,9 @@ class Connection:
 
     @classmethod
     def open(cls, access: SshAccess, *, deadline: float, log: logging.Logger | None = None) -> Connection:
-        """Connect within deadline seconds. The host key must be the one that labctl made for this machine.
+        """Connect within deadline seconds. The host key must be the one that labctl created for this machine.
 
-        Raises RemoteError if the machine does not answer, shows another key, or refuses ours.
+        Raises RemoteError if the machine does not answer, has another key, or refuses ours.
         """
         client = paramiko.SSHClient()
         client.set_missing_host_key_policy(paramiko.RejectPolicy())
@@ -64,7 +64,7 @@ class Connection:
                 port=access.port,
                 username=access.user,
                 key_filename=str(access.key_file),
-                timeout=deadline / 2,  # a kernel takes connections at once, however busy its sshd is
+                timeout=deadline / 2,  # the kernel accepts connections at once, even if sshd is busy
                 banner_timeout=deadline,
                 auth_timeout=deadline,
                 allow_agent=False,
@@ -78,17 +78,17 @@ class Connection:
                 why=str(error) or type(error).__name__,
                 next_step="labctl up",
             ) from error
-        _notice_silence(client)
+        _enable_keep_alive(client)
         return cls(access, client, log)
 
     @property
     def alive(self) -> bool:
-        """Whether the connection still stands, as far as this end knows."""
+        """Whether the connection is open, as far as this end knows."""
         transport = self.client.get_transport()
         return transport is not None and transport.is_active()
 
-    def stands(self) -> bool:
-        """Whether it stands a moment from now: of one that breaks, paramiko closes the channels first."""
+    def stays_alive(self) -> bool:
+        """Whether the connection is still open a moment from now: when it breaks, paramiko closes its channels first."""
         transport = self.client.get_transport()
         if transport is not None:
             transport.join(_BREAKS_WITHIN)
@@ -103,25 +103,25 @@ class Connection:
         on_line: LineHandler | None = None,
         give_up: threading.Event | None = None,
     ) -> CommandResult:
-        """Run one shell command line as the machine's root and wait for its end, deadline seconds at most.
+        """Run a shell command line as root and wait until it ends, for at most deadline seconds.
 
-        on_line gets each finished line of output (stdout and stderr) as it arrives.
-        give_up: set when the command can't come to its end any more.
-        Raises RemoteError if the connection breaks, the deadline passes or give_up is set; the remote command is then
-        hung up on. Also if a signal ended the command.
+        on_line: called with each complete line of output (stdout and stderr) as it arrives.
+        give_up: set if the result is no longer needed.
+        Raises RemoteError if the connection breaks, the deadline passes or give_up is set (the channel is then closed),
+        or if a signal ended the command.
         """
-        wanted = Wanted(time.monotonic() + deadline, on_line, give_up or threading.Event())
+        options = RunOptions(time.monotonic() + deadline, on_line, give_up or threading.Event())
         with logged(f"ssh {self.access.machine}", command, self.log):
-            result = self._run(command, deadline, stdin, wanted)
+            result = self._run(command, deadline, stdin, options)
         self.log.debug("ssh %s: exit status %d: %s", self.access.machine, result.status, shown(result.stderr))
         return result
 
-    def _run(self, command: str, deadline: float, stdin: bytes, wanted: Wanted) -> CommandResult:
+    def _run(self, command: str, deadline: float, stdin: bytes, options: RunOptions) -> CommandResult:
         started = time.monotonic()
         try:
             channel = self._start(command, deadline)
             try:
-                stdout, stderr = pump(channel, stdin, wanted)
+                stdout, stderr = read_output(channel, stdin, options)
                 status = channel.recv_exit_status()
             finally:
                 channel.close()
@@ -131,16 +131,16 @@ class Connection:
             raise self._failure(f"no end after {deadline:.0f} s", command, str(error)) from error
         except (OSError, EOFError, paramiko.SSHException) as error:
             raise self._failure("the SSH connection broke", command, str(error) or type(error).__name__) from error
-        if status < 0 and self.stands():
+        if status < 0 and self.stays_alive():
             raise self._failure("a signal ended it", command, ENDED_BY_SIGNAL)
         if status < 0:
             raise self._failure("the SSH connection broke", command, "the machine sent no exit status")
         return CommandResult(command, status, stdout, stderr, time.monotonic() - started)
 
     def lines(self, command: str, *, silence: float, stdin: bytes = b"") -> Iterator[str]:
-        """The lines of a command that goes on and on, as it prints them, until it ends or the caller stops reading.
+        """The lines that a long-running command prints, as they arrive, until it ends or the caller stops reading.
 
-        Raises RemoteError if the connection breaks, or if nothing comes for silence seconds.
+        Raises RemoteError if the connection breaks, or if no output arrives for silence seconds.
         """
         decoder, pending = codecs.getincrementaldecoder("utf-8")("replace"), ""
         try:
@@ -154,11 +154,11 @@ class Connection:
             finally:
                 channel.close()
         except TimeoutError as error:
-            raise self._failure(f"silent for {silence:g} s", command, "it does not answer any more") from error
+            raise self._failure(f"silent for {silence:g} s", command, "it no longer answers") from error
         except (OSError, EOFError, paramiko.SSHException) as error:
             raise self._failure("the SSH connection broke", command, str(error) or type(error).__name__) from error
         if not self.alive:
-            raise self._failure("the SSH connection broke", command, "the machine hung up")
+            raise self._failure("the SSH connection broke", command, "the machine closed it")
 
     def close(self) -> None:
         """Close the connection."""
@@ -170,10 +170,10 @@ class Connection:
             raise EOFError("not connected")
         until = time.monotonic() + deadline
         channel = transport.open_session(timeout=deadline)
-        # paramiko waits for ever for the answer to this request: a machine that hangs gives none.
-        hang_up = threading.Timer(max(0.0, until - time.monotonic()), _hang_up, (channel,))
-        hang_up.daemon = True
-        hang_up.start()
+        # paramiko waits without limit for the answer to this request, which a machine that hangs never sends.
+        timer = threading.Timer(max(0.0, until - time.monotonic()), _close, (channel,))
+        timer.daemon = True
+        timer.start()
         try:
             channel.exec_command(self.access.as_root(command))
         except paramiko.SSHException as error:
@@ -181,7 +181,7 @@ class Connection:
                 raise TimeoutError("the machine does not answer") from error
             raise
         finally:
-            hang_up.cancel()
+            timer.cancel()
         return channel
 
     def _failure(self, what: str, command: str, why: str) -> RemoteError:
@@ -189,27 +189,27 @@ class Connection:
         return RemoteError(f"{what}: {shown}", where=self.access.machine, why=why, next_step="labctl verify")
 
 
-def _notice_silence(client: paramiko.SSHClient) -> None:
-    """Let the kernel find out whether the other end is still there."""
+def _enable_keep_alive(client: paramiko.SSHClient) -> None:
+    """Have the kernel probe whether the other end still exists."""
     transport = client.get_transport()
     if transport is None or not isinstance(transport.sock, socket.socket):
         return
     transport.sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for name, value in _SILENCE.items():
+    for name, value in _KEEP_ALIVE.items():
         if hasattr(socket, name):
             transport.sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
-def _hang_up(channel: paramiko.Channel) -> None:
+def _close(channel: paramiko.Channel) -> None:
     with suppress(OSError, EOFError, paramiko.SSHException):
         channel.close()
 
 
 class Connections:
-    """The connections of one lab: opened on first use, one per machine, closed together.
+    """The connections of a lab: one per machine, opened on first use, closed together.
 
-    host: the one that the machines run on. The machines' commands are logged where these connections are made,
-    whichever thread uses them.
+    host: the host that the machines run on. Commands are logged in the log that is current where this object is
+    created, even if another thread runs them.
     """
 
     def __init__(self, accesses: dict[str, SshAccess], host: Host, *, deadline: float = 5.0) -> None:
@@ -221,7 +221,7 @@ class Connections:
         self._locks = {name: threading.Lock() for name in accesses}
 
     def to(self, machine: str) -> Connection:
-        """The connection to a machine. Raises RemoteError if it can't be reached, KeyError for an unknown name."""
+        """The connection to a machine. Raises RemoteError if it cannot be reached, KeyError if the name is unknown."""
         with self._locks[machine]:
             connection = self._open.get(machine)
             if connection is None or not connection.alive:
@@ -230,7 +230,7 @@ class Connections:
             return connection
 
     def access(self, machine: str) -> SshAccess:
-        """How that machine is reached."""
+        """How to reach that machine."""
         return self._accesses[machine]
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What a command on an SSH channel prints, handed on line by line until it ends, its deadline, or nobody wants it."""
+"""Read the output of a command on an SSH channel line by line, until it ends, times out, or is given up."""
 
 from __future__ import annotations
 
@@ -14,70 +14,70 @@ import paramiko
 LineHandler = Callable[[str], None]
 _POLL_SECONDS = 0.01
 _CHUNK = 65536
-# After a command's end its last output may still be on the way. It is waited for, but not for ever: a program that the
-# command left running may hold the output open.
+# The last output may arrive after the exit status. The wait for it is limited, because a program that the command left
+# running may keep the output open.
 _DRAIN_SECONDS = 1.0
 _DRAIN_POLL_SECONDS = 0.001
 
 
 class GivenUpError(Exception):
-    """Nobody waits for the command any more."""
+    """The caller has given up the command."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the caller wants of a command that runs. until: its deadline, a moment of time.monotonic()."""
+class RunOptions:
+    """How to run a command. until: its deadline, a value of time.monotonic()."""
 
     until: float
     on_line: LineHandler | None
     give_up: threading.Event
 
 
-def pump(channel: paramiko.Channel, stdin: bytes, wanted: Wanted) -> tuple[str, str]:
-    """Send stdin, collect both outputs until the command ends. Raises TimeoutError at its deadline, GivenUpError."""
+def read_output(channel: paramiko.Channel, stdin: bytes, options: RunOptions) -> tuple[str, str]:
+    """Send stdin and collect both outputs until the command ends. Raises TimeoutError or GivenUpError."""
     threading.Thread(target=send, args=(channel, stdin), daemon=True).start()
-    out, err = _Stream(wanted.on_line), _Stream(wanted.on_line)
-    status_seen: float | None = None
+    out, err = _Stream(options.on_line), _Stream(options.on_line)
+    status_since: float | None = None
     while True:
-        if status_seen is None and channel.exit_status_ready():
-            status_seen = time.monotonic()
-        ended = _ended(channel, status_seen)
-        moved = _feed_both(channel, out, err)
-        if ended and not moved:
+        if status_since is None and channel.exit_status_ready():
+            status_since = time.monotonic()
+        ended = _ended(channel, status_since)
+        received = _feed_both(channel, out, err)
+        if ended and not received:
             break
-        if wanted.give_up.is_set():
+        if options.give_up.is_set():
             raise GivenUpError
-        if time.monotonic() > wanted.until:
+        if time.monotonic() > options.until:
             last = (err.last_line or out.last_line)[-200:]
             raise TimeoutError(f"the last line was: {last}" if last else "it printed nothing")
-        if not moved and status_seen is None:
+        if not received and status_since is None:
             channel.status_event.wait(_POLL_SECONDS)
-        elif not moved:
+        elif not received:
             time.sleep(_DRAIN_POLL_SECONDS)
     return out.finish(), err.finish()
 
 
-def _ended(channel: paramiko.Channel, status_seen: float | None) -> bool:
-    """Whether no more output can come: asked before the output is read, so that nothing slips in between."""
-    if channel.closed or status_seen is None:
+def _ended(channel: paramiko.Channel, status_since: float | None) -> bool:
+    """Whether all output has arrived. Call this before reading, so that no output is missed in between."""
+    if channel.closed or status_since is None:
         return channel.closed
-    return bool(channel.eof_received) or time.monotonic() > status_seen + _DRAIN_SECONDS
+    return bool(channel.eof_received) or time.monotonic() > status_since + _DRAIN_SECONDS
 
 
 def _feed_both(channel: paramiko.Channel, out: _Stream, err: _Stream) -> bool:
-    """Pass on what has arrived; returns whether anything had."""
-    moved = False
+    """Process the output that has arrived; returns whether there was any."""
+    received = False
     if channel.recv_ready():
         out.feed(channel.recv(_CHUNK))
-        moved = True
+        received = True
     if channel.recv_stderr_ready():
         err.feed(channel.recv_stderr(_CHUNK))
-        moved = True
-    return moved
+        received = True
+    return received
 
 
 def send(channel: paramiko.Channel, data: bytes) -> None:
-    """Give a command its standard input, and then its end; a command that reads no more is none of our business."""
+    """Send a command its standard input, then the end of input. A command may stop reading early; that is no error."""
     with suppress(OSError, EOFError):
         if data:
             channel.sendall(data)
@@ -85,7 +85,7 @@ def send(channel: paramiko.Channel, data: bytes) -> None:
 
 
 class _Stream:
-    """Bytes of one output as text, handed on line by line."""
+    """One output, decoded and split into lines."""
 
     def __init__(self, on_line: LineHandler | None) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")

@@ -86,7 +86,7 @@ def _run(connection: Connection, channel: paramiko.Channel, command: str | None,
         if output.failed is not None:
             raise output.failed
     status = channel.recv_exit_status()
-    if status < 0 and connection.stands():
+    if status < 0 and connection.stays_alive():
         machine = connection.access.machine
         raise RemoteError(f"a signal ended the command on {machine}", where=machine, why=ENDED_BY_SIGNAL)
     if status < 0:

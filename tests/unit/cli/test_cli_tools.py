@@ -85,7 +85,7 @@ def test_ssh_says_so_when_a_signal_ended_the_command(run, shell_server):
     assert (result.exit_code, result.stdout) == (1, "begun\n")
     assert result.stderr == (
         "error: a signal ended the command on worker1\n"
-        "  why:   somebody killed it, or there was no memory left for it\n"
+        "  why:   it was killed, perhaps because the machine ran out of memory\n"
     )
 
 

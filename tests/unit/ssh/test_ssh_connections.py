@@ -143,7 +143,7 @@ def test_a_command_that_a_signal_ended_is_told_from_a_broken_connection(connecti
     with pytest.raises(RemoteError) as caught:
         connection.run("kill -KILL $$", deadline=60)
     assert caught.value.what == "a signal ended it: kill -KILL $$"
-    assert caught.value.why == "somebody killed it, or there was no memory left for it"
+    assert "out of memory" in caught.value.why
     assert connection.run("echo alive", deadline=60).stdout == "alive\n"
 
 

@@ -78,7 +78,7 @@ def cable() -> Iterator[tuple[str, str]]:
 def connection(cable: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Connection]:
     """A connection through the cable; the kernel asks after the server within seconds."""
     here, there = cable
-    monkeypatch.setattr("labctl.ssh.connections._SILENCE", SHORT)
+    monkeypatch.setattr("labctl.ssh.connections._KEEP_ALIVE", SHORT)
     with ExitStack() as stack:
         server: SshServer = in_namespace(there, lambda: stack.enter_context(ssh_server(tmp_path, address=THERE)))
         opened = in_namespace(here, lambda: Connection.open(server.access, deadline=10))

@@ -59,7 +59,7 @@ def test_in_the_terminal():
         "HAProxy knows nothing of BGP.",
     ]
     command = ShownCommand("ip route", "a\x1b[31m route\nb", ("route",), 0.1)
-    assert printed(command_output(command)) == "  a [31m route\n  b\n"
+    assert printed(command_output(command)) == "  a?[31m route\n  b\n"
     assert printed(claim_line(Claim("it is so", True, "yes"))) == "✓ it is so  yes"
     assert printed(claim_line(Claim("it is so", False, "no"))) == "✗ expected: it is so\n  seen: no"
     visit.claims.append(Claim("it is so", False, "no"))
