@@ -22,7 +22,7 @@ class LabDirectory:
 
     @property
     def pins(self) -> Path:
-        """SHA-256 checksums of everything that was fetched; later downloads must match them. Belongs beside labctl.yaml."""
+        """SHA-256 checksums of what was fetched; later downloads must match them. Belongs beside labctl.yaml."""
         return self.base / "labctl.lock"
 
     @property

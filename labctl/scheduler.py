@@ -19,7 +19,7 @@ from labctl.errors import LabctlError
 
 @dataclass(frozen=True, slots=True, order=True)
 class TaskName:
-    """What is done, and where: a step on a machine, or a part of the machine "box"."""
+    """A step on a machine, or a part of a box (whose machine is called "box")."""
 
     machine: str
     step: str
@@ -64,15 +64,15 @@ class Task(Protocol):
 
     @property
     def name(self) -> TaskName:
-        """Its name, which no other task of the run has."""
+        """Its name, unique within a run."""
 
     @property
     def needs(self) -> Collection[TaskName]:
-        """Done before it starts."""
+        """The tasks that must be done before it starts."""
 
     @property
     def beside(self) -> Collection[TaskName]:
-        """What it waits for while it runs."""
+        """The tasks that it waits for while it runs."""
 
 
 T = TypeVar("T", bound=Task)
@@ -82,7 +82,7 @@ T = TypeVar("T", bound=Task)
 class Outcome:
     """How a run ended. failed: the errors, in the order in which they occurred.
 
-    left: what did not start, or was given up, because it waits for something that failed.
+    left: tasks that did not start or were given up, because they depend on one that failed.
     """
 
     done: list[TaskName] = field(default_factory=list)
@@ -103,12 +103,12 @@ def run_tasks(
     *,
     all_or_nothing: bool = False,
 ) -> Outcome:
-    """Run all tasks; needs of a task that are not among them count as done.
+    """Run all tasks. A needed task that is not among them counts as done.
 
-    do: does one task and returns whether there was anything to do. It raises LabctlError if the task fails; any other
-    exception ends the run and is raised here. The event it gets is set when the task is given up.
-    all_or_nothing: the first failure gives up every other task, and this returns or raises only once all have ended.
-    Otherwise a failure gives up only what depends on it, and an interrupt is raised at once: the caller ends what runs.
+    do: runs one task and returns whether there was anything to do. It raises LabctlError if the task fails; any other
+    exception ends the run and is raised here. Its second argument is an event that is set when the task is given up.
+    all_or_nothing: the first failure gives up every other task, and this returns or raises only when all have ended.
+    Otherwise a failure gives up only its dependents, and an interrupt is raised at once: the caller ends running tasks.
     """
     outcome = Outcome()
     by_name = {task.name: task for task in tasks}
@@ -143,7 +143,7 @@ def run_tasks(
 
 
 def dependents(tasks: Sequence[Task], name: TaskName) -> set[TaskName]:
-    """The tasks that never end without this one: those that need it or wait for it, and so on."""
+    """All tasks that directly or indirectly need this one or wait for it."""
     found = {name}
     while more := {task.name for task in tasks if found & {*task.needs, *task.beside}} - found:
         found |= more
@@ -172,7 +172,7 @@ def _do(do: Callable[[T, threading.Event], bool], task: T, given_up: threading.E
 
 
 def _record(outcome: Outcome, name: TaskName, future: Future[bool], *, given_up: bool) -> bool:
-    """Note how a task ended; returns whether what depends on it may run. Only a LabctlError is noted; others pass."""
+    """Record how a task ended; returns whether its dependents may run. Errors other than LabctlError are raised."""
     try:
         changed = future.result()
     except LabctlError as error:
@@ -186,8 +186,8 @@ def _record(outcome: Outcome, name: TaskName, future: Future[bool], *, given_up:
 class InterruptiblePool(ThreadPoolExecutor):
     """A pool of threads whose ``with`` block ends at once on Ctrl-C.
 
-    Work that has not started is then cancelled, and work that still runs in its threads is abandoned.
-    On an error the block waits for the threads, as ThreadPoolExecutor does: they may use what is closed after it.
+    It then cancels work that has not started and abandons work that is running.
+    On an error, the block waits for its threads, as ThreadPoolExecutor does: they may use what is closed after it.
     """
 
     def __exit__(

@@ -1,1 +1,1 @@
-"""labctl's own Vagrant box for LXC: built once, from Debian's packages alone, and kept in the user's cache."""
+"""labctl's own Vagrant box for LXC: built once from Debian's packages and kept in the user's cache."""

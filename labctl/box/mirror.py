@@ -1,4 +1,4 @@
-"""Where the host itself gets Debian from: its mirrors, its proxy, and the archive's keys."""
+"""Where this host gets Debian packages from: its mirrors, its proxy, and the archive's keys."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ ARCHIVE = "http://deb.debian.org/debian"
 SECURITY = "http://deb.debian.org/debian-security"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
-# Mirrors of other kinds (cdrom:, file:, mirror+file:) need files that are not inside the new root file system.
+# Other kinds of mirrors (cdrom:, file:, mirror+file:) need files that do not exist in the new root file system.
 SCHEMES = ("http://", "https://")
 
 TARGETS_FORMAT = "$(ORIGIN)|$(LABEL)|$(CREATED_BY)|$(REPO_URI)"
 
-# What the host's apt was told about reaching a mirror holds for ours as well.
-HONOURED = (
+# Options of the host's apt that also apply to the build.
+_APT_OPTIONS = (
     "Acquire::http::Proxy",
     "Acquire::https::Proxy",
     "Acquire::http::Proxy-Auto-Detect",
@@ -34,7 +34,7 @@ HONOURED = (
 
 @dataclass(frozen=True)
 class Mirror:
-    """Debian's archive as this host reaches it."""
+    """Debian's archive as this host reaches it. options: for apt.conf."""
 
     archive: str = ARCHIVE
     security: str = SECURITY
@@ -42,18 +42,18 @@ class Mirror:
     options: tuple[str, ...] = ()
 
     def lines(self, suite: str, kind: str = "deb") -> str:
-        """One suite with its updates and security updates, as lines of a sources.list."""
+        """The lines of a sources.list for a suite with its updates and security updates."""
         signed = f"[signed-by={self.keyring}]"
         places = ((self.archive, suite), (self.archive, f"{suite}-updates"), (self.security, f"{suite}-security"))
         return "".join(f"{kind} {signed} {uri} {name} main\n" for uri, name in places)
 
     def apt_conf(self) -> str:
-        """The honoured options as a file for apt."""
+        """The options as the text of an apt.conf."""
         return "".join(f"{option}\n" for option in self.options)
 
 
 def pick(targets: Iterable[str], label: str, otherwise: str) -> str:
-    """The first mirror of Debian's with that label, from lines in TARGETS_FORMAT; no third party's."""
+    """The first of Debian's own archives with that label in lines in TARGETS_FORMAT; otherwise the given one."""
     for line in targets:
         fields = line.strip().split("|")
         if len(fields) != 4:
@@ -65,25 +65,25 @@ def pick(targets: Iterable[str], label: str, otherwise: str) -> str:
 
 
 def _lines(host: Host, *command: str) -> list[str]:
-    """The lines that one of apt's tools prints; none if it fails or is not installed."""
+    """The lines that a program prints; none if it fails or is not installed."""
     return (host.ask(command, 60.0) or "").splitlines()
 
 
 def host_mirror(host: Host) -> Mirror:
-    """The mirror that this host's apt is configured for; Debian's own if it has none.
+    """The mirror in this host's apt configuration; Debian's own if there is none.
 
-    Raises HostError if the archive's keys are not installed: nothing may be built unverified.
+    Raises HostError if the archive's keys are not installed, as labctl verifies all packages.
     """
     keyring = host.path(str(KEYRING))
     if not keyring.is_file():
         raise HostError(
             "the keys of Debian's archive are missing",
             where=str(keyring),
-            why="the box is built from signed packages only",
+            why="labctl builds the box only from signed packages",
             next_step="apt-get install debian-archive-keyring",
         )
     targets = _lines(host, "apt-get", "indextargets", "--format", TARGETS_FORMAT)
-    options = _lines(host, "apt-config", "dump", "--no-empty", "--format", '%F "%v";%n', *HONOURED)
+    options = _lines(host, "apt-config", "dump", "--no-empty", "--format", '%F "%v";%n', *_APT_OPTIONS)
     return Mirror(pick(targets, "Debian", ARCHIVE), pick(targets, "Debian-Security", SECURITY), keyring, tuple(options))
 
 

@@ -1,6 +1,7 @@
-"""A box is built in parts: each is built once, kept under its digest, and built beside what it does not need.
+"""A box is built in parts. Each part is built once and kept under its digest; independent parts are built in parallel.
 
-A part is built in a folder ``NAME-DIGEST.partial`` and renamed once it is complete: what has its final name is whole.
+A part is built in a folder ``NAME-DIGEST.partial``, which is renamed when it is complete. So a folder with its final
+name is always complete.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from labctl.host.files import move_into_place
 from labctl.host.host import Host
 from labctl.scheduler import LineEvent, OnEvent, TaskName, run_tasks
 
-# What the parts of a box belong to, where the steps of a lab belong to a machine.
+# The first half of a part's TaskName, where a step of a lab has its machine.
 BOX = "box"
 _PARTIAL = ".partial"
 _LAST_LINES, _LAST_BYTES = 12, 16384
 
 
 class Commands:
-    """Runs commands on this host one after the other, and logs what they print.
+    """Runs commands on this host and logs their output.
 
-    given_up: ends the command that runs. on_line: gets each line that a command prints.
+    given_up: ends the running command. on_line: called with each line that a command prints.
     """
 
     def __init__(self, host: Host, log: Path, given_up: threading.Event, on_line: Callable[[str], None]) -> None:
@@ -38,13 +39,13 @@ class Commands:
         log.write_bytes(b"")
 
     def script(self, name: str, *arguments: str | Path, deadline: float) -> None:
-        """Run one of the box's scripts in namespaces of its own, so that its mounts and processes end with it."""
+        """Run one of the box's scripts in its own namespaces, so that its mounts and processes end with it."""
         self.run("bash", FILES / "in-namespace.sh", "bash", FILES / name, *arguments, deadline=deadline)
 
     def run(self, *command: str | Path, deadline: float) -> None:
-        """Run a command; what it prints goes to the log.
+        """Run a command and log its output.
 
-        deadline: seconds. Raises BoxError with the last lines if it fails, does not end in time, or is given up.
+        deadline: seconds. Raises BoxError with the last lines if it fails, exceeds the deadline, or is given up.
         """
         words = [str(word) for word in command]
         rest = b""
@@ -69,7 +70,7 @@ class Commands:
             raise BoxError(what, where=str(self.log), why=self._last_lines())
 
     def output(self, *command: str | Path, deadline: float) -> str:
-        """What a command prints. Raises BoxError if it fails, or does not end in time."""
+        """The output of a command. Raises BoxError if it fails or exceeds the deadline (seconds)."""
         words = [str(word) for word in command]
         try:
             result = self.host.run(words, deadline=deadline)
@@ -80,7 +81,7 @@ class Commands:
         return result.stdout
 
     def _last_lines(self) -> str:
-        """The last lines of the log that are not empty."""
+        """The last lines of the log, without empty ones."""
         with self.log.open("rb") as file:
             file.seek(max(0, self.log.stat().st_size - _LAST_BYTES))
             text = file.read().decode(errors="replace")
@@ -89,7 +90,7 @@ class Commands:
 
 @dataclass(frozen=True)
 class Workspace:
-    """Where a part is built: its own folder to fill, the folders of the parts it needs, a way to run commands."""
+    """What a part is built with. out: the folder to fill. needs: the folders of the parts that it needs, by name."""
 
     out: Path
     needs: Mapping[str, Path]
@@ -98,7 +99,7 @@ class Workspace:
 
 @dataclass(frozen=True)
 class Part:
-    """One part: build(workspace) fills workspace.out or raises. usual: how many seconds that takes, roughly."""
+    """One part. build: fills workspace.out, or raises an error. usual: roughly how many seconds that takes."""
 
     name: TaskName
     digest: str
@@ -108,17 +109,17 @@ class Part:
     beside: tuple[TaskName, ...] = ()
 
     def folder(self, parts: Path) -> Path:
-        """Where it is kept, among all parts."""
+        """Its folder, below the folder of all parts."""
         return parts / f"{self.name.step}-{self.digest}"
 
 
 def part(name: str, digest: str, build: Callable[[Workspace], None], *needs: str, usual: float = 1.0) -> Part:
-    """The part of that name; needs: the names of others."""
+    """A part. needs: the names of other parts."""
     return Part(TaskName(BOX, name), digest, build, tuple(TaskName(BOX, need) for need in needs), usual)
 
 
 def remove(path: Path) -> None:
-    """Remove a folder, whole: it first loses its final name."""
+    """Remove a folder. It is renamed first, so that it never exists incomplete under its final name."""
     if path.exists():
         partial = path if path.name.endswith(_PARTIAL) else path.with_name(path.name + _PARTIAL)
         if partial != path:
@@ -127,16 +128,13 @@ def remove(path: Path) -> None:
 
 
 def remove_partial(folder: Path) -> None:
-    """Remove what an interrupted build left behind. Only under the cache's lock."""
+    """Remove what an interrupted build left. The caller must hold the cache's lock."""
     for path in folder.glob(f"*{_PARTIAL}"):
         remove(path)
 
 
 def required(parts: Sequence[Part], wanted: str, folder: Path) -> list[Part]:
-    """The part wanted and all that it needs, in the order of parts; what only a part in folder needed is left out.
-
-    A part that is in folder needs nothing.
-    """
+    """The wanted part and everything that it needs, in the order of parts. A part that is built needs nothing."""
     by_name = {one.name: one for one in parts}
     found: dict[TaskName, Part] = {}
     names = [TaskName(BOX, wanted)]
@@ -148,9 +146,9 @@ def required(parts: Sequence[Part], wanted: str, folder: Path) -> list[Part]:
 
 
 def build_parts(parts: Sequence[Part], wanted: str, folder: Path, on_event: OnEvent, host: Host) -> Path:
-    """Build a part and what it needs below folder; returns the part's own folder.
+    """Build a part, and what it needs, below folder; returns the folder of the part.
 
-    Raises BoxError. Whenever this returns or raises, all commands have ended.
+    Raises BoxError. No command runs any longer when this returns or raises.
     """
     folder.mkdir(parents=True, exist_ok=True)
     remove_partial(folder)
@@ -172,7 +170,7 @@ def build_parts(parts: Sequence[Part], wanted: str, folder: Path, on_event: OnEv
 
 
 def _build(one: Part, final: Path, needs: Mapping[str, Path], commands: Commands) -> None:
-    """Build a part in a partial folder and give it its final name. Raises BoxError."""
+    """Build a part in a partial folder and rename that when it is complete. Raises BoxError."""
     partial = final.with_name(final.name + _PARTIAL)
     try:
         partial.mkdir()
@@ -185,9 +183,9 @@ def _build(one: Part, final: Path, needs: Mapping[str, Path], commands: Commands
 
 
 def seconds_left(parts: Sequence[Part], running: Mapping[TaskName, float], ended: Collection[TaskName]) -> float:
-    """How many seconds a build still takes, roughly: the longest chain of parts that have not ended.
+    """Roughly how many more seconds a build takes: the longest chain of parts that have not ended.
 
-    running: for how many seconds each of these parts has run. One beyond its usual time is taken to be nearly done.
+    running: for how many seconds each of these parts has run. A part that exceeds its usual time counts as nearly done.
     """
     by_name = {one.name: one for one in parts}
     known = dict.fromkeys(ended, 0.0)

@@ -1,4 +1,4 @@
-"""What goes into a box: pure data, and the digests that say whether two boxes are the same."""
+"""The contents of a box as data, and the digests that identify a box and its parts."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ FILES = HERE / "files"
 MACHINE_PACKAGES = (
     # the machine itself
     *("systemd", "systemd-sysv", "dbus", "openssh-server", "sudo", "libnss-myhostname", "ca-certificates", "kmod"),
-    # what labctl's own programs on the machines are written in
+    # for labctl's own programs on the machines
     *("python3", "python3-kubernetes", "python3-yaml", "python3-jinja2"),
     # routing, proxy, cluster
     *("bird2", "haproxy", "etcd-server", "etcd-client", "containerd", "runc", "containernetworking-plugins"),
     *("keepalived", "docker-registry", "iptables", "nftables", "conntrack", "ethtool", "socat", "iproute2"),
-    # what a teacher types
+    # tools for teaching
     *("curl", "traceroute", "tcpdump", "iputils-ping", "procps", "psmisc", "less", "vim-tiny", "jq", "wrk", "zstd"),
 )
 
 # coreutils for "env -C"; Debian's reflect2 1.0.2 replaces Kubernetes' 1.0.1, which panics under Go >= 1.18.
 BUILD_PACKAGES = ("golang-go", "gcc", "libc6-dev", "coreutils", "golang-github-modern-go-reflect2-dev")
 
-# The packages whose versions are in box.json: the programs that a lab shows.
+# The packages whose versions are in box.json.
 SHOWN_PACKAGES = (
     *("systemd", "openssh-server", "bird2", "haproxy", "etcd-server", "containerd", "runc", "docker-registry"),
     *("containernetworking-plugins", "iptables", "nftables", "keepalived", "python3", "python3-kubernetes", "wrk"),
@@ -39,7 +39,7 @@ ON_MACHINES = ("kubeadm", "kubectl", "kubelet")
 
 
 def digest_of(parts: Iterable[str | bytes]) -> str:
-    """A short hash of parts, in their order; two lists of different parts never run together."""
+    """A short hash of a list of parts. Each part's length is hashed, too, so that its limits count."""
     hashed = hashlib.sha256()
     for part in parts:
         data = part.encode() if isinstance(part, str) else part
@@ -48,7 +48,7 @@ def digest_of(parts: Iterable[str | bytes]) -> str:
 
 
 def files_digest(*names: str) -> str:
-    """Hash of files under ``files/``, or of all files of a folder there: their paths and their content."""
+    """A hash of the paths and contents of files in ``files/``, or of all files in a folder there."""
     parts: list[str | bytes] = []
     for name in names:
         top = FILES / name
@@ -58,13 +58,13 @@ def files_digest(*names: str) -> str:
 
 
 def code_digest(*modules: str) -> str:
-    """Hash of modules of this package, byte by byte: the same for every version of Python."""
+    """A hash of the source code of modules of this package."""
     return digest_of((HERE / f"{module}.py").read_bytes() for module in modules)
 
 
 @dataclass(frozen=True)
 class BoxSpec:
-    """A box, described: from these words and the package's own files everything else follows."""
+    """The description of a box. Together with the package's files, it determines everything in the box."""
 
     arch: str
     suite: str = "trixie"
@@ -78,36 +78,36 @@ class BoxSpec:
 
     @property
     def kube_proxy(self) -> str:
-        """The image of kube-proxy; kubeadm names it after its own version."""
+        """The image of kube-proxy; kubeadm derives its tag from its own version."""
         return self.kube_image("kube-proxy")
 
     def kube_image(self, program: str) -> str:
-        """The image in which kubeadm looks for one of Kubernetes' programs."""
+        """The image that kubeadm uses for a program of Kubernetes."""
         return f"{self.registry}/{program}:v{self.kubernetes}"
 
     @property
     def kubernetes_digest(self) -> str:
-        """Of what the compiled programs depend on."""
+        """The digest of everything that the compiled programs depend on."""
         files = files_digest("buildroot.sh", "compile.sh", "pause.c", "echo-server.go")
         return digest_of([self.arch, self.build_suite, self.kubernetes, *self.build_packages, files])
 
     @property
     def rootfs_digest(self) -> str:
-        """Of what the machines' root file system depends on."""
+        """The digest of everything that the machines' root file system depends on."""
         return digest_of([self.arch, self.suite, *self.machine_packages, files_digest("rootfs.sh", "rootfs")])
 
     @property
     def images_digest(self) -> str:
-        """Of what the container images depend on."""
+        """The digest of everything that the container images depend on."""
         code = code_digest("images", "oci")
         return digest_of([self.kubernetes_digest, self.rootfs_digest, self.registry, self.pause, self.echo, code])
 
     @property
     def store_digest(self) -> str:
-        """Of what containerd's unpacked images depend on."""
+        """The digest of everything that containerd's unpacked images depend on."""
         return digest_of([self.images_digest, files_digest("store.sh")])
 
     @property
     def digest(self) -> str:
-        """Of everything that goes in: two boxes with one digest are the same box."""
+        """The digest of the whole box."""
         return digest_of([self.store_digest, files_digest("lxc-config", "lxc-template"), code_digest("build")])

@@ -1,4 +1,4 @@
-"""The boxes in the user's cache: find, estimate, build, list, remove."""
+"""The boxes in the user's cache: find, build, list and remove them."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ from labctl.host.host import Host
 from labctl.scheduler import Event, LineEvent, OnEvent, TaskName
 
 MIB = 1 << 20
-# Measured: the finished box with its programs; the most that a build needs at one time, the compile; all downloads.
+# Measured: the finished box with its compiled programs; the peak during a build (the compilation); all downloads.
 KEPT_BYTES = 1300 * MIB
 PEAK_BYTES = 4200 * MIB
 DOWNLOAD_BYTES = 400 * MIB
-# LXC's default; vagrant-lxc has no other.
+# LXC's default; vagrant-lxc uses no other.
 LXC_PATH = "/var/lib/lxc"
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """What a build takes: seconds, bytes to download, bytes on the disk when it is done."""
+    """What a build needs: seconds, bytes to download, and bytes on the disk in the end."""
 
     seconds: float
     download_bytes: int
@@ -48,19 +48,19 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Box:
-    """A finished box: the file for Vagrant, and the root file system that its machines lie over."""
+    """A finished box: the file for Vagrant, and the root file system that is the lower layer of its machines."""
 
     digest: str
     path: Path
 
     @property
     def file(self) -> Path:
-        """What ``vagrant box add`` gets."""
+        """The file for ``vagrant box add``."""
         return self.path / "labctl.box"
 
     @property
     def rootfs(self) -> Path:
-        """The shared root file system. Never write to it: machines may be running over it."""
+        """The shared root file system. Never write to it: running machines may use it."""
         return self.path / "rootfs"
 
     @property
@@ -72,7 +72,7 @@ class Box:
 
 @dataclass(frozen=True)
 class BoxEntry:
-    """A box as ``labctl box list`` shows it. provider: for which its machines run."""
+    """A box as ``labctl box list`` shows it. provider: the provider that it is for."""
 
     digest: str
     provider: str
@@ -82,7 +82,7 @@ class BoxEntry:
 
 
 def bytes_on_disk(folder: Path) -> int:
-    """What a folder takes on disk; a file with several names in it counts once."""
+    """The size of a folder on disk; a file with several hard links in it counts once."""
     blocks: dict[tuple[int, int], int] = {}
     for place, folders, names in os.walk(folder):
         for name in (*folders, *names):
@@ -103,35 +103,35 @@ def containers_over(rootfs: Path, lxc: Path) -> list[str]:
 
 
 def _ignore(_: Event) -> None:
-    """Report nothing."""
+    """Ignore the event."""
 
 
 class BoxStore:
-    """The boxes for LXC in the host's cache. A lock guards what is kept and what is being built."""
+    """The boxes for LXC in the host's cache. A lock guards changes."""
 
     def __init__(self, host: Host) -> None:
         self._host = host
         self._cache = self._host.cache.absolute()
         self._boxes = self._cache / "boxes"
-        # The folder has an older name of the parts: under another one, programs that are compiled would not be found.
+        # The folder has the former name of the parts, so that programs that are already compiled are found.
         self._parts = self._cache / "pieces"
 
     def find(self, spec: BoxSpec) -> Box | None:
-        """The box of that spec, if it is there."""
+        """The box with that spec; None if it is not built."""
         path = self._boxes / spec.digest
         return Box(spec.digest, path) if (path / "labctl.box").is_file() else None
 
     def file_for(self, spec: BoxSpec) -> Path:
-        """Where the box file of that spec is, or will be once it is built."""
+        """The path of the box file with that spec, whether it is built or not."""
         return Box(spec.digest, self._boxes / spec.digest).file
 
     def parts(self, spec: BoxSpec, mirror: Mirror) -> Sequence[Part]:
-        """The parts that ensure(spec) builds, or finds built."""
+        """The parts that ensure(spec) needs, whether they are built or not."""
         home = self._boxes / spec.digest
         return required(box_parts(spec, mirror, home, cores=self._host.cpus), BOX, self._parts)
 
     def estimate(self, parts: Sequence[Part]) -> Estimate:
-        """What it takes to build these parts on this host."""
+        """An estimate for building these parts on this host."""
         built = [part.name for part in parts if part.folder(self._parts).is_dir()]
         return Estimate(seconds_left(parts, {}, built), DOWNLOAD_BYTES, KEPT_BYTES)
 
@@ -145,9 +145,9 @@ class BoxStore:
         return sorted(entries, key=lambda entry: entry.created)
 
     def remove(self, digest: str) -> None:
-        """Remove a box, and with the last box the compiled programs.
+        """Remove a box. With the last box, also remove the compiled programs.
 
-        Raises BoxError if there is no such box, or a container still lies over it.
+        Raises BoxError if there is no such box, or if a container still uses it.
         """
         path = self._boxes / digest
         if digest not in (entry.digest for entry in self.list()):
@@ -165,7 +165,7 @@ class BoxStore:
                 self._keep_parts("")
 
     def ensure(self, spec: BoxSpec, on_event: OnEvent = _ignore, mirror: Mirror | None = None) -> Box:
-        """The box of that spec: found at once, or built now, or built by another labctl while this one waits.
+        """The box with that spec. If it does not exist, build it, or wait while another labctl builds it.
 
         Raises HostError if the host cannot build it, BoxError if a part fails.
         """
@@ -189,7 +189,7 @@ class BoxStore:
         return Box(spec.digest, home)
 
     def _check_disk(self) -> None:
-        """Raise HostError if the cache's disk has too little room for a build."""
+        """Raise HostError if the disk of the cache is too full for a build."""
         existing = next(place for place in (self._cache, *self._cache.parents) if place.is_dir())
         free = self._host.free_disk(existing)
         if free < PEAK_BYTES:
@@ -201,14 +201,14 @@ class BoxStore:
             )
 
     def _keep_parts(self, kept: str) -> None:
-        """Remove every part but one: the compiled programs, so that a changed package list compiles nothing."""
+        """Remove all parts except one: the compiled programs, which a new package list does not change."""
         for path in self._parts.glob("*"):
             if path.name != kept:
                 remove(path)
 
     @contextlib.contextmanager
     def _locked(self, on_event: OnEvent) -> Iterator[None]:
-        """Hold the cache's lock; while another labctl holds it, say so."""
+        """Hold the cache's lock. While another labctl holds it, report that."""
         self._cache.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self._cache / "lock")
         since = time.monotonic()
@@ -217,7 +217,7 @@ class BoxStore:
                 lock.acquire(timeout=1)
                 break
             except Timeout:
-                waited = f"waiting for another labctl that builds a box ({time.monotonic() - since:.0f} s)"
+                waited = f"waiting for another labctl that is building a box ({time.monotonic() - since:.0f} s)"
                 on_event(LineEvent(TaskName(BOX, "lock"), waited))
         try:
             yield

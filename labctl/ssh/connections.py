@@ -88,7 +88,7 @@ class Connection:
         return transport is not None and transport.is_active()
 
     def stays_alive(self) -> bool:
-        """Whether the connection is still open a moment from now: when it breaks, paramiko closes its channels first."""
+        """Whether the connection is still open a moment from now: if it breaks, paramiko closes its channels first."""
         transport = self.client.get_transport()
         if transport is not None:
             transport.join(_BREAKS_WITHIN)

@@ -1,1 +1,1 @@
-"""Programs that run on machines in the place of what Debian does not have."""
+"""Programs that run on the machines in place of software that Debian lacks."""

@@ -1,10 +1,10 @@
-"""The errors of the stand-ins: one root, so that their loops can log them and go on."""
+"""The errors of the stand-ins. They have one base class, so that the main loops can log them and continue."""
 
 from __future__ import annotations
 
 
 class StandInError(Exception):
-    """Root of every expected failure. The message is one sentence, ready for the log."""
+    """Base class of all expected errors. The message is a sentence for the log."""
 
 
 class ApiError(StandInError):
@@ -20,23 +20,23 @@ class NotFoundError(ApiError):
 
 
 class ConflictError(ApiError):
-    """The object exists already, or was changed since it was read (HTTP 409)."""
+    """The object already exists, or has changed since it was read (HTTP 409)."""
 
 
 class GoneError(ApiError):
-    """The API no longer has the history that a watch asked for (HTTP 410): list again."""
+    """The API no longer has the requested history (HTTP 410). List again."""
 
 
 class BirdError(StandInError):
-    """BIRD refuses a configuration, or could not be told of it."""
+    """BIRD rejected a configuration, or could not be reached."""
 
 
 class NoBlockError(StandInError):
-    """No pool allows blocks for this node, or every block is claimed."""
+    """No pool allows blocks for this node, or all blocks are claimed."""
 
 
 class CalicoctlError(StandInError):
-    """calicoctl cannot do what it was asked for; the message is in the real calicoctl's words where it has some."""
+    """calicoctl cannot do what was asked. The message is that of the real calicoctl where it has one."""
 
 
 class FlagError(StandInError):
@@ -44,11 +44,11 @@ class FlagError(StandInError):
 
 
 class RefusedValueError(StandInError):
-    """A value from the API cannot be written into HAProxy's configuration."""
+    """A value from the API is not allowed in HAProxy's configuration."""
 
 
 class ConfigurationError(StandInError):
-    """HAProxy does not accept a configuration; it was not loaded."""
+    """HAProxy rejected a configuration, which was not loaded."""
 
 
 class RuntimeApiError(StandInError):

@@ -1,4 +1,4 @@
-"""Files that other programs may read at any moment: written beside the old one and moved into its place."""
+"""Write files that other programs may read at any time: write a temporary file, then rename it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 
 def read_text(path: Path) -> str | None:
-    """The file's text, or None if there is none to read."""
+    """The file's text; None if it is missing or not UTF-8."""
     try:
         return path.read_text(encoding="utf-8")
     except (FileNotFoundError, UnicodeDecodeError):
@@ -26,11 +26,10 @@ def write_file(
     durable: bool = False,
     check: Callable[[Path], None] | None = None,
 ) -> bool:
-    """Write a file so that a reader sees the old text or the new one. Returns False if it has that text already.
+    """Write a file so that readers see either the old or the new text. Returns False if it already has that text.
 
-    mode: permission bits. group: the file's group. durable: wait until it would survive a power cut.
-    check: gets the new file before it takes the old one's place; what it raises leaves the old one as it is.
-    Raises OSError.
+    mode: permission bits. group: the file's group. durable: sync it to the disk. check: called with the new file before
+    it replaces the old one; if it raises an error, the old file stays. Raises OSError.
     """
     if read_text(path) == text:
         return False

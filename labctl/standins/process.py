@@ -1,4 +1,4 @@
-"""How the programs run: one inbox of messages, and an orderly end by a signal or when one of their threads dies."""
+"""How the stand-ins run: an inbox for messages, and an orderly exit on a signal or when a thread dies."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """The program shall end. reason: for the log. status: its exit code."""
+    """Asks the program to exit. reason: for the log. status: the exit code."""
 
     reason: str
     status: int = 0
 
 
 def send_stop(send: Callable[[Stop], None]) -> None:
-    """From now on SIGTERM and SIGINT send a Stop, and so does the death of any thread, with status 1.
+    """From now on, send a Stop on SIGTERM and SIGINT, and, with status 1, when a thread dies.
 
-    A program that has lost a thread is half dead; it ends as a whole, and systemd starts it again.
+    A program without one of its threads would only half work. It exits instead, and systemd restarts it.
     """
 
     def thread_died(details: threading.ExceptHookArgs) -> None:
@@ -44,10 +44,10 @@ def send_stop(send: Callable[[Stop], None]) -> None:
 
 
 def gather(inbox: SimpleQueue[Message], *, seconds: float, quiet: float = 0.02) -> list[Message]:
-    """Wait for messages; those that come close together are returned together.
+    """Wait for messages, and return those that arrive close together as one list.
 
-    seconds: how long to wait for the first one; without one the list is empty. quiet: messages that follow each other
-    within so many seconds belong together, but none waits longer than 0.2 s.
+    seconds: how long to wait for the first message; without one, the list is empty. quiet: messages that follow each
+    other within so many seconds belong together. A message is held back for at most 0.2 s.
     """
     found: list[Message] = []
     end = time.monotonic() + seconds + _LONGEST_GATHERING
@@ -65,9 +65,9 @@ def gather(inbox: SimpleQueue[Message], *, seconds: float, quiet: float = 0.02) 
 
 
 def leave(status: int) -> NoReturn:
-    """End the process now. status: its exit code.
+    """Exit now. status: the exit code.
 
-    Python's own way to end would abort the process (SIGABRT) if another thread is just writing to the log.
+    Python's normal exit would abort the process (SIGABRT) if another thread is writing to the log at that moment.
     """
     logging.shutdown()
     os._exit(status)

@@ -1,1 +1,1 @@
-"""What both stand-ins do with the Kubernetes API: a client, and a watch on kinds of objects."""
+"""How both stand-ins use the Kubernetes API: a client, and watches on kinds of objects."""

@@ -1,8 +1,8 @@
-"""A client of the Kubernetes API: plain JSON in and out, errors in plain words.
+"""A client of the Kubernetes API: JSON in and out, with readable errors.
 
-The Kubernetes client library reads the kubeconfig and splits a watch's stream; urllib3, on which it is built, does TLS
-and HTTP. The library's own calls are not used: they changed their signatures between the versions of Debian 13 (30) and
-today (37), and they no longer know EndpointSlice v1beta1, which is all that Kubernetes 1.20 serves.
+The Kubernetes client library reads the kubeconfig and splits the stream of a watch into lines; urllib3, which it is
+built on, does TLS and HTTP. The library's API calls are not used: their signatures changed between version 30 (Debian
+13) and 37, and they lack EndpointSlice v1beta1, the only version that Kubernetes 1.20 serves.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from labctl.standins.errors import ApiError, ConflictError, GoneError, NotFoundE
 # Seconds: to connect; to answer a request; until the API ends a watch.
 _CONNECT, _ANSWER, _WATCH = 3.0, 20.0, 300
 _ERRORS = {404: NotFoundError, 409: ConflictError, 410: GoneError}
-# The kernel finds a dead API machine within 5 + 3 * 2 seconds (tcp(7)), long before a watch ends by itself.
+# The kernel notices within 5 + 3 * 2 seconds that the API's machine is dead (tcp(7)), long before a watch ends.
 _SOCKET_OPTIONS = [
     (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
     (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
@@ -39,18 +39,18 @@ _SOCKET_OPTIONS = [
     (socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3),
 ]
 
-# Splits a response into lines as they arrive; multi-byte characters stay whole.
+# Splits a response into lines as they arrive, without splitting multi-byte characters.
 _iter_lines: Callable[[urllib3.BaseHTTPResponse], Iterator[str]] = kubernetes_watch.iter_resp_lines
 
 
 class Client:
-    """The API that a kubeconfig names; several threads may use it. Paths are URL paths, such as /api/v1/nodes.
+    """A client of the API in a kubeconfig; several threads may use it. Paths are URL paths, such as /api/v1/nodes.
 
-    Every method raises ApiError, or one of its subclasses where one fits.
+    Every method raises ApiError or one of its subclasses.
     """
 
     def __init__(self, kubeconfig: Path, *, connections: int = 8) -> None:
-        """connections: how many requests may run side by side. Raises ApiError if the kubeconfig cannot be used."""
+        """connections: how many requests may run in parallel. Raises ApiError if the kubeconfig is invalid."""
         settings = _settings(kubeconfig)
         self._host = str(settings.host).rstrip("/")
         self._headers = {"Accept": "application/json", "User-Agent": "labctl-standin"}
@@ -71,11 +71,11 @@ class Client:
         return self._answer("GET", path, query={"fieldSelector": selector})
 
     def create(self, path: str, manifest: Manifest) -> dict[str, Any]:
-        """Create an object. path: of its kind. Returns it as it was stored."""
+        """Create an object. path: of its kind. Returns the stored object."""
         return self._answer("POST", path, body=manifest)
 
     def replace(self, path: str, manifest: Manifest) -> dict[str, Any]:
-        """Replace an object, unless it was changed since the resourceVersion in ``manifest``. path: of the object."""
+        """Replace an object, unless it has changed since the resourceVersion in ``manifest``. path: of the object."""
         return self._answer("PUT", path, body=manifest)
 
     def patch(self, path: str, fields: Manifest) -> dict[str, Any]:
@@ -83,12 +83,12 @@ class Client:
         return self._answer("PATCH", path, body=fields, content_type="application/merge-patch+json")
 
     def delete(self, path: str, uid: str = "") -> None:
-        """Delete an object; with ``uid`` only if it is still that very object. path: of the object."""
+        """Delete an object; with ``uid``, only if it is still the same object. path: of the object."""
         options = {"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": uid}} if uid else None
         self._answer("DELETE", path, body=options)
 
     def watch(self, path: str, version: str, selector: str = "") -> Iterator[Manifest]:
-        """Events after a resource version, until the API ends the watch. GoneError: list again."""
+        """The events after a resource version, until the API ends the watch. After a GoneError, list again."""
         query = {
             "watch": "true",
             "resourceVersion": version,
@@ -159,19 +159,19 @@ def _settings(kubeconfig: Path) -> Any:
 
 
 def _refusal(response: urllib3.BaseHTTPResponse) -> ApiError:
-    """The API's refusal in the words of its Status object, otherwise HTTP's reason."""
+    """The error for a response: with the message of its Status object, or else the reason phrase of HTTP."""
     try:
         message = str(json.loads(response.data)["message"])
     except (ValueError, TypeError, KeyError):
         message = str(response.reason)
     kind = _ERRORS.get(response.status, ApiError)
-    # Objects' own names are in the first two messages already; the others say little without HTTP's status.
+    # The messages of these two name the object; the others say little without HTTP's status.
     words = message if kind in (NotFoundError, ConflictError) else f"the API answers {response.status}: {message}"
     return kind(words, response.status)
 
 
 def _unreachable(error: Exception) -> ApiError:
-    # urllib3 begins with the connection's Python object, which tells a reader of the log nothing.
+    # urllib3's message begins with the repr of a Python object, which is of no use in a log.
     words = re.sub(r"^<[^>]*>: ", "", str(error)) or type(error).__name__
     return ApiError(f"the API cannot be reached: {words}")
 

@@ -1,7 +1,7 @@
-"""Following kinds of objects: a thread per kind lists and watches them, and the main loop's store keeps the last state.
+"""Follow kinds of objects: a thread per kind lists and watches them; the main loop has a store of the last known state.
 
-A follower sends what it learns as messages and never ends by itself: it waits and tries again. While the API is away
-the last state stays.
+A follower sends messages about changes. It never ends by itself: after an error, it waits and tries again. While the
+API is unavailable, the store keeps the last known state.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from labctl.standins.errors import ApiError, GoneError, NotFoundError
 if TYPE_CHECKING:
     from labctl.standins.kubernetes.client import Client
 
-# Seconds. The first ones are short, because a lab waits for them: the API is up within seconds, and a request that is
-# refused costs nothing. After so many failures in a row (some two minutes) the lab has given up waiting.
+# Pauses in seconds. They are short at first, because `labctl up` waits for the stand-ins: the API starts within
+# seconds, and a refused request costs little. After so many failures in a row (about two minutes), nobody waits.
 _FIRST_PAUSE, _SHORT_PAUSE, _LONG_PAUSE, _MANY_FAILURES = 0.25, 0.5, 2.0, 240
 _SHORT_WATCH = 1.0
 
@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 
 class ApiObject(Protocol):
-    """What every object has; some have a namespace, too."""
+    """What every object has. Some also have a namespace."""
 
     @property
     def name(self) -> str:
@@ -41,7 +41,7 @@ class ApiObject(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Resource:
-    """One kind of objects. readers: the paths that may serve it, the first choice first, and how it is read there.
+    """One kind of objects. readers: the paths that may serve it, in order of preference, each with its parser.
 
     selector: a field selector.
     """
@@ -52,7 +52,7 @@ class Resource:
 
     @property
     def path(self) -> str:
-        """The path that is asked first."""
+        """The preferred path."""
         return next(iter(self.readers))
 
 
@@ -77,14 +77,14 @@ ENDPOINT_SLICES = Resource(
 
 
 def config_map(namespace: str, name: str) -> Resource:
-    """One ConfigMap as a kind of its own."""
+    """A resource for a single ConfigMap."""
     path = f"/api/v1/namespaces/{namespace}/configmaps"
     return Resource("ConfigMap", {path: kubernetes.parse_config_map}, selector=f"metadata.name={name}")
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """All objects of a kind, as of now."""
+    """All current objects of a kind."""
 
     kind: str
     objects: tuple[ApiObject, ...]
@@ -108,7 +108,7 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class Lost:
-    """The API cannot be followed at present."""
+    """The kind cannot be followed at present."""
 
     kind: str
     reason: str
@@ -126,7 +126,7 @@ Update = Listed | Changed | Removed | Lost | Unreadable
 
 
 class Follower(threading.Thread):
-    """Follows one kind of objects until stopped. connect: returns the client; called again after an ApiError."""
+    """Follows a kind of objects until it is stopped. connect: returns the client; called again after an ApiError."""
 
     def __init__(self, connect: Callable[[], Client], resource: Resource, send: Callable[[Update], None]) -> None:
         super().__init__(name=f"follow {resource.kind}", daemon=True)
@@ -137,11 +137,11 @@ class Follower(threading.Thread):
         self._failures = 0
 
     def stop(self) -> None:
-        """Ask the thread to end; it does so at the next event or error."""
+        """Ask the thread to end. It does so at the next event or error."""
         self._stop.set()
 
     def run(self) -> None:
-        """Follow, and wait after each failure: 0.25 s, then 0.5 s, after two minutes 2 s (randomly up to 30 % less)."""
+        """Follow. Wait after a failure: 0.25 s, then 0.5 s, after two minutes 2 s, each less up to 30 % at random."""
         while not self._stop.is_set():
             started = time.monotonic()
             try:
@@ -181,7 +181,7 @@ class Follower(threading.Thread):
         raise ApiError(f"the API does not serve {self._resource.path}")
 
     def _watch(self, client: Client, path: str, version: str) -> str:
-        """Send the events of one watch. Returns the version from which the next one goes on."""
+        """Send the events of one watch. Returns the resource version for the next watch."""
         for event in client.watch(path, version, self._resource.selector):
             if self._stop.is_set():
                 break
@@ -203,7 +203,7 @@ class Follower(threading.Thread):
 
 
 class Store:
-    """The last known objects of some kinds; complete once each kind has been listed. Logs what is lost and back."""
+    """The last known objects of some kinds. Logs when a kind can no longer be followed, and when it can again."""
 
     def __init__(self, kinds: Iterable[str]) -> None:
         self._kinds = tuple(kinds)
@@ -217,7 +217,7 @@ class Store:
         return not self._missing
 
     def apply(self, update: Update) -> bool:
-        """Take in what a follower sent. Returns whether any object is different now."""
+        """Apply an update from a follower. Returns whether any object has changed."""
         if isinstance(update, Unreadable):
             _log.warning("ignoring %s %s", update.kind, update.reason)
             return False
@@ -258,15 +258,15 @@ def _key(item: ApiObject) -> tuple[str, str]:
 
 
 def client_of(kubeconfig: Path) -> Callable[[], Client]:
-    """A function that returns the API's client: one for all threads, and a new one when the kubeconfig has changed.
+    """A function that returns a client shared by all threads, and a new one when the kubeconfig has changed.
 
-    The function raises ApiError without a usable kubeconfig.
+    The function raises ApiError if the kubeconfig is missing or invalid.
     """
     clients: dict[int, Client] = {}
     lock = threading.Lock()
 
     def connect() -> Client:
-        # The Kubernetes client library takes half a second to import: HAProxy and BIRD need not wait for it.
+        # Importing the Kubernetes client library takes half a second; HAProxy and BIRD start without waiting for it.
         from labctl.standins.kubernetes.client import Client  # noqa: PLC0415
 
         with lock:
