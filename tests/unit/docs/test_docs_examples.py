@@ -45,14 +45,14 @@ def test_the_step_is_planned_and_rendered_and_its_check_is_true_to_it(extended, 
     # A network for documentation (RFC 5737): the usual one may be taken by a lab on this host.
     (tmp_path / "labctl.yaml").write_text("provider: lxc\nname: greeting\nnetwork: {subnet: 198.51.100.0/24}\n")
     plan = python(extended, "-m", "labctl", "plan", "--until", "motd", folder=tmp_path)
-    assert plan.count("a greeting for whoever logs in") == 4
+    assert plan.count("the message of the day") == 4
     python(extended, "-m", "labctl", "render", "--out", "out", folder=tmp_path)
     scripts = [tmp_path / f"out/machines/worker1/steps/motd{kind}.sh" for kind in ("", ".check")]
     texts = [script.read_text().replace("/etc/motd", str(tmp_path / "motd")) for script in scripts]
     (tmp_path / "motd").touch()
     assert [subprocess.run(["bash", "-c", text], check=False).returncode for text in reversed(texts)] == [1, 0]
     assert subprocess.run(["bash", "-c", texts[1]], check=False).returncode == 0
-    assert (tmp_path / "motd").read_text() == "This is worker1 of the lab greeting.\n"
+    assert (tmp_path / "motd").read_text() == "This is worker1 of lab greeting.\n"
 
 
 LOOK = """
@@ -77,13 +77,13 @@ def test_the_check_judges_what_it_sees(extended, tmp_path):
     (tmp_path / "labctl.yaml").write_text("provider: lxc\n")
     assert python(extended, "-c", LOOK, folder=tmp_path).splitlines() == [
         "pass|This is worker1 of the lab lab.|",
-        "fail|no greeting|/etc/motd on worker1 does not name the machine",
+        "fail|no message|/etc/motd on worker1 does not name the machine",
     ]
 
 
 def test_the_fault_is_in_the_catalogue(extended, tmp_path):
     (tmp_path / "labctl.yaml").write_text("provider: lxc\n")
-    assert "greeting-lost" in python(extended, "-m", "labctl", "break", "--list", "--level", "1", folder=tmp_path)
+    assert "motd-empty" in python(extended, "-m", "labctl", "break", "--list", "--level", "1", folder=tmp_path)
 
 
 def test_the_provider_has_a_vagrantfile(extended, tmp_path):
