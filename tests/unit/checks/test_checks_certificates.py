@@ -63,6 +63,7 @@ def test_an_expired_certificate_and_a_missing_one_are_named() -> None:
     facts = make_facts(lab)
     late = replace(facts, host=replace(facts.host, clock=datetime.now(UTC).timestamp() + 30 * 86400))
     report = judge_facts(lab, late)
+    assert report.root_causes
     assert all(str(id_).startswith("machine.certificates.") for id_ in report.root_causes)
     assert "has expired on" in report.result("machine.certificates.ingress").outcome.cause
     gone = with_text(facts, "worker1", "certificates", lambda text: text.partition("/var/lib/kubelet")[0])

@@ -29,6 +29,7 @@ def test_each_fault_has_one_root_cause(lab: Lab, healthy: Facts, fault: Fault) -
 def test_what_needs_something_broken_is_blocked_and_says_by_what(lab: Lab, healthy: Facts, fault: Fault) -> None:
     report = judge_facts(lab, fault.edit(healthy))
     broken = {str(result.id) for result in report.results if result.status in (Status.FAIL, Status.BLOCKED)}
+    assert broken
     for result in report.results:
         hurt = [need for need in result.needs if str(need) in broken]
         assert bool(hurt) == (result.status is Status.BLOCKED), (result.id, result.status, hurt)

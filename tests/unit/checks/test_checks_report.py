@@ -213,6 +213,7 @@ def test_every_check_has_its_line(lab: Lab, healthy: Facts) -> None:
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])
 def test_every_root_cause_can_be_explained(lab: Lab, healthy: Facts, fault: object) -> None:
     report = judge_facts(lab, fault.edit(healthy))  # type: ignore[attr-defined]
+    assert report.root_causes
     for id_ in report.root_causes:
         result = report.result(id_)
         text = explain(result)

@@ -88,6 +88,7 @@ def run(one: Shown, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_no_command_is_overlooked():
     """A block may stand in a list: it counts there, too."""
+    assert pages()
     for page in pages():
         lines = page.read_text(encoding="utf-8").splitlines()
         blocks = sum(1 for line in lines if line.lstrip().startswith("```console"))

@@ -49,6 +49,7 @@ def test_whatever_is_damaged_is_made_anew_and_whoever_was_made_with_it_is_named(
 ) -> None:
     assert locked_out(store.folder, ALL) == {}
     files = sorted(path for path in store.folder.rglob("*") if path.is_file())
+    assert files
     for path in files:
         name = str(path.relative_to(store.folder))
         path.write_bytes(DAMAGES[damage](path.read_bytes()))

@@ -45,6 +45,7 @@ def test_the_copied_programs_import_nothing_else(machine: str, article_lab: Lab,
         check=False,
     )
     assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == len(MODULES)
     assert all(line.startswith(str(tmp_path)) for line in done.stdout.splitlines())
 
 

@@ -83,7 +83,9 @@ def test_ruby_reads_the_vagrantfile(folder: LabDirectory) -> None:
 
 
 def test_yaml_and_toml_files_can_be_read(folder: LabDirectory) -> None:
-    for path in folder.machines.rglob("files/**/*.yaml"):
+    files = list(folder.machines.rglob("files/**/*.yaml"))
+    assert files
+    for path in files:
         assert [part for part in yaml.safe_load_all(path.read_text()) if part], path
     runtime = tomllib.loads((folder.machines / "worker1/files/containerd.toml").read_text())
     assert runtime["version"] == 2
