@@ -93,13 +93,13 @@ def bytes_on_disk(folder: Path) -> int:
 
 
 def containers_over(rootfs: Path, lxc: Path) -> list[str]:
-    """The names of the containers under lxc whose configuration names rootfs (see files/lxc-template)."""
+    """The containers under lxc whose configuration names rootfs (see files/lxc-template), and such snapshots."""
     found = []
-    for config in sorted(lxc.glob("*/config")):
+    for config in sorted((*lxc.glob("*/config"), *lxc.glob("*.snapshots/*/machines/*/config"))):
         with contextlib.suppress(OSError):
             if f"overlay:{rootfs}:" in config.read_text(encoding="utf-8", errors="replace"):
-                found.append(config.parent.name)
-    return found
+                found.append(config.relative_to(lxc).parts[0])
+    return list(dict.fromkeys(found))
 
 
 def _ignore(_: Event) -> None:

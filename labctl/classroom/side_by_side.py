@@ -55,13 +55,13 @@ def side_by_side(seats: Sequence[Path], work: Callable[[Path], T], at_once: int)
 
 
 def bring_seat_up(directory: Path, host: Host, *, on_step: Callable[[str, str], None]) -> float:
-    """Run ``labctl up`` in the seat's directory, as the student would; returns the seconds that it took.
+    """Run ``labctl up --snapshot`` in the seat's directory, as the student would; returns the seconds that it took.
 
     on_step: called with the seat and each step that starts, and at the end with the seat and "".
     Raises LabctlError with labctl's last lines.
     """
     started, last_lines = time.monotonic(), deque[str](maxlen=_LAST_LINES)
-    command = [sys.executable, "-m", "labctl", "-C", str(directory), "up", "--output", "json"]
+    command = [sys.executable, "-m", "labctl", "-C", str(directory), "up", "--snapshot", "--output", "json"]
     try:
         with host.start(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as labctl:
             assert labctl.stdout is not None

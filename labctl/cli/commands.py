@@ -178,12 +178,13 @@ COMMANDS: dict[str, Row] = {
     ),
     "class": Row(
         "teach.class_group:class_",
-        "Manage many seats on one server: up, status, verify, grade, break, repair, down.",
+        "Manage many seats on one server: up, status, verify, grade, break, repair, reset, down.",
         (
             "labctl class up --seats 4 --dry-run",
             "labctl class up --seats 4",
             "labctl class break --seed 7 --level 1 --hidden",
             "labctl class grade --output junit > marks.xml",
+            "labctl class reset seat03",
         ),
         after_interrupt="labctl class up continues from here; labctl class down removes the seats",
     ),
@@ -191,6 +192,12 @@ COMMANDS: dict[str, Row] = {
         "setup.versions:versions",
         "Show the upstream releases, how long they are supported, and what this lab uses.",
         ("labctl versions", "labctl versions --output markdown"),
+    ),
+    "snapshot": Row(
+        "lab.snapshot:snapshot",
+        "Save the whole lab, and go back to it: save, list, restore, delete.",
+        ("labctl snapshot save", "labctl snapshot restore", "labctl snapshot save before-exam", "labctl snapshot list"),
+        after_interrupt="run the same command again; a restore that was begun is finished by it, or by labctl up",
     ),
     "halt": Row(
         "lab.down:halt",

@@ -33,6 +33,7 @@ class Overrides:
     source: str | None = _key("source", str)
     workers: int | None = _key("workers", int)
     subnet: str | None = _key("network.subnet", str, only_if_unset=True)
+    snapshot: bool | None = _key("snapshot", bool)
     offline: bool | None = _key("sources.offline", bool)
     cache: str | None = _key("sources.cache", str, only_if_unset=True)
     seats: int | None = _key("classroom.seats", int)

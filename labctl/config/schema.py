@@ -328,6 +328,10 @@ class Config(Section):
     bgp: BgpSection = _section(BgpSection, "BGP sessions between the nodes and ingress, or the router.")
     memory: MemorySection = _section(MemorySection, "Memory of the machines.")
     cpus: CpusSection = _section(CpusSection, "Processors of the machines.")
+    snapshot: bool = _key(
+        False,
+        "Whether to save a snapshot named up when the lab is first verified. `labctl snapshot restore up` goes back.",
+    )
     limits: LimitsSection = _section(LimitsSection, "Limits for all of the lab's machines together (LXC only).")
     app: AppSection = _section(AppSection, "The application that the lab serves.")
     versions: VersionsSection = _section(

@@ -42,18 +42,27 @@ def remember(files: LabDirectory) -> None:
 
 def applied_lab(files: LabDirectory) -> Lab | None:
     """The lab that `up` last worked on; None if there was none, or the file is missing or damaged."""
+    content = applied_text(files)
+    if content is None:
+        return None
+    try:
+        choices = read_choices(files.choices)
+        config = parse(content, overrides=choices, where=str(_file(files)))
+        return build(config, Provider(choices.provider or config.provider))
+    except (LabctlError, ValueError):
+        return None
+
+
+def applied_text(files: LabDirectory) -> bytes | None:
+    """The labctl.yaml that `up` last worked from, empty if there was none; None if that is not known."""
     path = _file(files)
     try:
         if path.is_symlink() or path.stat().st_size > MAX_BYTES + len(_head(b"")):
             return None
         head, end, content = path.read_bytes().partition(b"\n")
-        if head + end != _head(content):
-            return None  # damaged: half of a file, or an empty one, would describe another lab
-        choices = read_choices(files.choices)
-        config = parse(content, overrides=choices, where=str(path))
-        return build(config, Provider(choices.provider or config.provider))
-    except (OSError, LabctlError, ValueError):
+    except OSError:
         return None
+    return content if head + end == _head(content) else None  # half of a file would describe another lab
 
 
 def _head(content: bytes) -> bytes:

@@ -91,6 +91,12 @@ VAGRANT_ERRORS: tuple[KnownError, ...] = (
         "vagrant plugin repair, or: vagrant plugin expunge --reinstall",
     ),
     KnownError(
+        "provider-no-snapshots",
+        r"This provider doesn't support snapshots",
+        "Vagrant's plugin for the provider cannot take snapshots",
+        "install the plugin's newest version: vagrant plugin update",
+    ),
+    KnownError(
         "provider-unusable",
         r"reporting that it isn't usable on this system",
         "the provider does not work on this host",

@@ -20,6 +20,7 @@ from labctl.lab_directory import LabDirectory
 NOTES = Path("/run/labctl/labs")
 CONTAINERS = Path("/var/lib/lxc")
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")  # as labctl.yaml allows it (labctl/config/schema.py)
+_SNAPSHOTS = ".snapshots"
 _CONTAINER = re.compile(
     rf"labctl-(?P<lab>{_NAME.pattern})-(?P<machine>ingress[0-9]*|router[0-9]+|controlplane[0-9]*|worker[0-9]+)"
 )
@@ -69,6 +70,10 @@ class HostMarks:
                     return IPv4Network(match[1], strict=False)
         return None
 
+    def snapshots(self, lab: str) -> Path:
+        """The folder of a lab's snapshots, beside its containers; no container can have that name."""
+        return self.containers / f"labctl-{lab}{_SNAPSHOTS}"
+
     def labs_of(self, directory: Path) -> list[str]:
         """The labs that were made from that directory."""
         return [name for name, made_from in self.labs().items() if made_from == directory]
@@ -91,7 +96,11 @@ class HostMarks:
                 yield note.name, Path(text) if text.startswith("/") else None
 
     def _made(self) -> Iterator[tuple[str, Path | None]]:
-        """From the containers' configuration."""
+        """From the containers' configuration; snapshots tell only the lab's name."""
+        for folder in _entries(self.containers):
+            name = folder.name.removeprefix("labctl-").removesuffix(_SNAPSHOTS)
+            if folder == self.snapshots(name) and _NAME.fullmatch(name):
+                yield name, None
         for lab, _, folder in self._containers():
             text = _text(folder / "config")
             mount, box = _MOUNT.search(text), _BOX.search(text)

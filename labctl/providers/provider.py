@@ -12,6 +12,7 @@ from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
 from labctl.providers.known_errors import KnownError
 from labctl.providers.probe import Probe
+from labctl.providers.snapshots import Snapshots
 
 # Whether a machine answers over SSH, with the host key that labctl made for it.
 Answers = Callable[[str], bool]
@@ -48,7 +49,7 @@ class MachineProvider(ABC):
     a machine counts as one. Each raises HostError if a program is missing, LabctlError if a machine resists.
 
     probes: what `labctl doctor` looks at, beside what it looks at for every provider. known_errors: what the programs
-    print when they fail; the first that fits counts.
+    print when they fail; the first that fits counts. snapshots: how it keeps them; None if it has none.
     """
 
     probes: ClassVar[tuple[Probe, ...]]
@@ -58,6 +59,7 @@ class MachineProvider(ABC):
         self.lab = lab
         self.files = files
         self.host = host
+        self.snapshots: Snapshots | None = None
 
     @abstractmethod
     def machines(self) -> frozenset[str]:

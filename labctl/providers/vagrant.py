@@ -45,6 +45,14 @@ class _Tool(vagrant.Vagrant):
         command = [self.program, *(word for word in args if word is not None)]
         return with_deadline(command, self.deadline, platform=self.platform)
 
+    def command(self, *words: str) -> None:
+        """A command with options that python-vagrant does not have."""
+        self._call_vagrant_command(words)  # type: ignore[no-untyped-call]
+
+    def printed(self, *words: str) -> str:
+        """What a command prints. python-vagrant's own snapshot_list is empty as soon as one machine has none."""
+        return str(self._run_vagrant_command(words))  # type: ignore[no-untyped-call]
+
 
 class Vagrant:
     """Vagrant at work on the machines of one lab. Every call runs it once, in the lab's ``.labctl/``.
@@ -99,6 +107,23 @@ class Vagrant:
     def destroy(self, names: Collection[str] = ()) -> None:
         """Destroy the named machines, or all that Vagrant knows of. Raises LabctlError with Vagrant's last lines."""
         self._run("destroy", lambda tool: tool.destroy(vm_name=self._pattern(names) if names else None))
+
+    def snapshots(self) -> dict[str, frozenset[str]]:
+        """The names of each machine's snapshots. Raises LabctlError, also if the provider has no snapshots."""
+        with self._vagrant("snapshot") as tool:
+            return _snapshots_in(tool.printed("snapshot", "list"))
+
+    def save_snapshot(self, name: str) -> None:
+        """``vagrant snapshot save`` of all machines. Raises LabctlError with Vagrant's last lines."""
+        self._run("snapshot", lambda tool: tool.snapshot_save(name))
+
+    def restore_snapshot(self, name: str) -> None:
+        """``vagrant snapshot restore`` of all machines, which run then. Raises LabctlError as the others."""
+        self._run("snapshot", lambda tool: tool.command("snapshot", "restore", "--no-provision", name))
+
+    def delete_snapshot(self, machine: str, name: str) -> None:
+        """``vagrant snapshot delete`` of one machine. Raises LabctlError with Vagrant's last lines."""
+        self._run("snapshot", lambda tool: tool.command("snapshot", "delete", machine, name))
 
     def created(self) -> frozenset[str]:
         """The machines that Vagrant has created for the lab, whether or not the lab still lists them."""
@@ -214,6 +239,23 @@ class Vagrant:
     def _log_stream(self) -> Iterator[IO[bytes]]:
         with self._output.open("ab") as stream:
             yield stream
+
+
+def _snapshots_in(printed: str) -> dict[str, frozenset[str]]:
+    """What ``vagrant snapshot list`` prints: a line ``==> MACHINE: `` before each machine's names, one a line.
+
+    A machine without any has a sentence there (Vagrant 2.3.4, plugins/commands/snapshot/command/list.rb).
+    """
+    found: dict[str, set[str]] = {}
+    machine = ""
+    for line in printed.splitlines():
+        heading = re.fullmatch(r"==> ([^:]+): ?(.*)", line)
+        if heading:
+            machine = heading[1]
+            found.setdefault(machine, set())
+        elif machine and line.strip() and not line.strip().startswith(f"{machine}: "):
+            found[machine].add(line.strip())
+    return {name: frozenset(names) for name, names in found.items()}
 
 
 def _as_shown(line: str) -> str:

@@ -15,10 +15,11 @@ from labctl.providers.known_errors import VAGRANT_ERRORS, KnownError
 from labctl.providers.probe import Probe
 from labctl.providers.provider import Answers, MachineProvider, OnLine, Report
 from labctl.providers.vagrant import Vagrant
+from labctl.providers.vagrant_snapshots import VagrantSnapshots
 from labctl.steps.prepare import prepare
 
 # Seconds per call of Vagrant. The box may have to be downloaded first.
-_DEADLINES = {"up": 5400, "halt": 900, "destroy": 900, "status": 120}
+_DEADLINES = {"up": 5400, "halt": 900, "destroy": 900, "status": 120, "snapshot": 1800}
 # The provisioners in Vagrantfile.j2 that give a machine its host key and the lab's public key.
 _KEYS = ("copy-keys", "keys")
 
@@ -32,6 +33,7 @@ class VirtualMachines(MachineProvider):
     def __init__(self, lab: Lab, files: LabDirectory, host: Host) -> None:
         super().__init__(lab, files, host)
         self.vagrant = Vagrant(lab, files, host, errors=self.known_errors, deadlines=_DEADLINES)
+        self.snapshots = VagrantSnapshots(self.vagrant, files)
 
     def machines(self) -> frozenset[str]:
         """By Vagrant's own notes."""

@@ -8,6 +8,7 @@ was before. The table goes to standard output; with --report FILE, the file's pa
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import random
 import re
@@ -16,7 +17,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -27,8 +28,9 @@ from support.lab_under_test import Done, LabUnderTest
 
 # How long a command that is left alone takes at most, seconds: a kill comes at any moment of that. One that ends before
 # it was to be killed shows how long that is on this host.
-_LONGEST = {"up": 35.0, "again": 4.0, "halt": 15.0, "destroy": 12.0, "break": 2.0}
+_LONGEST = {"up": 35.0, "again": 4.0, "halt": 15.0, "destroy": 12.0, "break": 2.0, "save": 6.0, "restore": 20.0}
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
+_COMMANDS = ("again", "halt", "destroy", "break", "up", "save", "restore")
 _ENDED_WITHIN = 30.0
 _MARKS = ("<!-- kill_trials begin -->", "<!-- kill_trials end -->")
 CONFIG = "provider: lxc\nsource: debian\nworkers: 1\nnetwork:\n  subnet: {subnet}\n  service_cidr: {services}\n"
@@ -68,8 +70,10 @@ class Trial:
 class KillTrials:
     """Interrupts commands on one lab, one after the other. The lab is destroyed at the end by whoever made this."""
 
-    def __init__(self, lab: LabUnderTest, seed: int) -> None:
+    def __init__(self, lab: LabUnderTest, seed: int, commands: Sequence[str] = _COMMANDS) -> None:
+        """commands: what is killed once the lab is up."""
         self.lab = lab
+        self.commands = commands
         self.draw = random.Random(seed)
         self.mine = re.compile(
             rf"labctl-{re.escape(lab.model.name)}\b|{re.escape(str(lab.folder))}/|"
@@ -95,7 +99,7 @@ class KillTrials:
     def _command(self) -> str:
         if self.state == "absent":
             return "up"
-        return self.draw.choice(("again", "halt", "destroy", "break", "up"))
+        return self.draw.choice(self.commands)
 
     def many(self, kills: int, tell: Callable[[list[Trial]], None] = lambda _: None) -> list[Trial]:
         """Trials until so many signals hit somebody, or three times as many were sent. tell: hears of all so far."""
@@ -113,9 +117,12 @@ class KillTrials:
         words = {
             "up": ["up"], "again": ["up"], "halt": ["halt"], "destroy": ["destroy", "--yes"],
             "break": ["break", "--random", "--seed", str(self.draw.randrange(1000))],
+            "save": ["snapshot", "save"], "restore": ["snapshot", "restore"],
         }[command]  # fmt: skip
         if command == "up" and self.state == "up":
             self.lab.labctl("halt", seconds=180)
+        if command == "restore" and not self._snapshots():
+            self.lab.labctl("snapshot", "save", seconds=180)
         started = self.lab.start(*words, own_group=True)
         hit = ""
         begin = time.monotonic()
@@ -145,7 +152,20 @@ class KillTrials:
             return f"up: exit {done.status}: {done.text[-3000:]}"
         self.state = "up"
         done = self.lab.labctl("verify", "--wait", "60", status=None, seconds=180)
-        return "" if done.status == 0 else f"verify: {done.text[-3000:]}"
+        if done.status != 0:
+            return f"verify: {done.text[-3000:]}"
+        return self._restores()
+
+    def _restores(self) -> str:
+        """A snapshot that is listed can be restored: one in three is, for the time that it takes."""
+        if not self._snapshots() or self.draw.random() > 1 / 3:
+            return ""
+        done = self.lab.labctl("snapshot", "restore", status=None, seconds=300)
+        return "" if done.status == 0 else f"restore: exit {done.status}: {done.text[-3000:]}"
+
+    def _snapshots(self) -> list[dict[str, object]]:
+        found = self.lab.labctl("snapshot", "list", "--output", "json").stdout
+        return list(json.loads(found)["snapshots"])
 
     def _leaves_nothing(self) -> str:
         done = self._again(["destroy", "--yes"], lambda done: done.status == 0)
@@ -235,13 +255,14 @@ def main() -> int:
     parser.add_argument("--name", default="labtest-kill")
     parser.add_argument("--subnet", default="192.168.77.0/24")
     parser.add_argument("--services", default="10.77.0.0/16")
+    parser.add_argument("--commands", nargs="+", choices=_COMMANDS, default=_COMMANDS, help="only these are killed")
     parser.add_argument("--report", type=Path)
     asked = parser.parse_args()
     # In a shell's background SIGINT is ignored, and what is started from here would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     lab = LabUnderTest(asked.name, CONFIG.format(subnet=asked.subnet, services=asked.services))
     lab.destroy()
-    killer = KillTrials(lab, asked.seed)
+    killer = KillTrials(lab, asked.seed, asked.commands)
 
     def report(so_far: list[Trial]) -> None:  # at once: those that follow may be interrupted
         if asked.report:

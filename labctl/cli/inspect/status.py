@@ -9,8 +9,11 @@ from labctl.checks.collect import collect
 from labctl.checks.overview import Overview, overview
 from labctl.cli.app import Application, pass_app
 from labctl.cli.inspect.verify import note_running_labctl
+from labctl.cli.lab.snapshot import as_dict, lab_now, snapshot_table
 from labctl.cli.options import output_option
 from labctl.cli.output import write_json
+from labctl.engine.snapshots import saved
+from labctl.providers.snapshots import Snapshot
 
 
 @click.command()
@@ -22,13 +25,14 @@ def status(app: Application, output: str) -> None:
     with app.connections(lab) as connections, app.working("asking the machines"):
         found = overview(lab, collect(lab, connections))
     note_running_labctl(app)
+    snapshots = saved(lab_now(app))
     if output == "json":
-        write_json(app, found.as_dict())
+        write_json(app, {**found.as_dict(), "snapshots": [as_dict(one) for one in snapshots]})
     else:
-        _print(app, found)
+        _print(app, found, snapshots)
 
 
-def _print(app: Application, found: Overview) -> None:
+def _print(app: Application, found: Overview, snapshots: list[Snapshot]) -> None:
     app.out.print(found.headline, markup=False)
     for title, headings, rows in found.tables():
         table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 3, 0, 0))
@@ -38,3 +42,6 @@ def _print(app: Application, found: Overview) -> None:
             table.add_row(*row)
         app.out.print()
         app.out.print(table)
+    if snapshots:
+        app.out.print()
+        app.out.print(snapshot_table(snapshots))

@@ -17,14 +17,16 @@ from labctl.checks.verify import wait
 from labctl.cli.app import Application, pass_app
 from labctl.cli.errors import print_error
 from labctl.cli.inspect.verify import report_saver
+from labctl.cli.lab.snapshot import finish_interrupted, save_lab
 from labctl.cli.options import output_option, override_options, until_option
 from labctl.cli.output import duration
 from labctl.cli.progress import show_progress
 from labctl.cli.setup.box import ensure_box
 from labctl.cli.setup.cache import default_folder, require_cache
 from labctl.cli.sudo import become_root
-from labctl.config import Overrides
+from labctl.config import Overrides, load_config
 from labctl.config.overrides import read_choices
+from labctl.engine import snapshots
 from labctl.engine.applied import require_same_lab
 from labctl.engine.claim import claim, require_free_networks, require_own_name
 from labctl.engine.context import Context
@@ -45,7 +47,7 @@ _SETTLE_SECONDS = 60
 
 
 @click.command()
-@override_options("provider", "source", "workers", "offline")
+@override_options("provider", "source", "workers", "snapshot", "offline")
 @until_option
 @output_option("text", "json")
 @pass_app
@@ -63,6 +65,8 @@ def up(app: Application, overrides: Overrides, until: tuple[str, ...], *, output
     require_own_name(lab, files, app.host)
     become_root(app, lab, "start the lab's containers, its bridge and its NAT rules")
     with lab_lock(files.lock):
+        if finish_interrupted(app, provider_of(lab, files, app.host)):
+            lab = app.lab(overrides)
         chosen = overrides.or_else(read_choices(files.choices))
         provider, source, subnet = lab.provider.value, lab.source.value, str(lab.network.subnet)
         versions = {name: version for name, version in asdict(lab.versions).items() if version}
@@ -70,6 +74,8 @@ def up(app: Application, overrides: Overrides, until: tuple[str, ...], *, output
         claim(lab, files, chosen, app.host)
         outcome = _bring_up(app, lab, files, until, output)
         ok = _report(app, outcome) and (bool(until) or _verified(app, lab, output))
+        if ok and not until and load_config(files.base, overrides=chosen).snapshot:
+            _save_first(app, lab, files)
     seconds = round(time.monotonic() - started, 2)
     if output == "json":
         app.write(json.dumps({"event": "end", "ok": ok, "seconds": seconds}) + "\n")
@@ -130,6 +136,13 @@ def _verified(app: Application, lab: Lab, output: str) -> bool:
     elif output == "text" and app.verbosity >= 0:
         app.err.print(summary(report))
     return report.ok
+
+
+def _save_first(app: Application, lab: Lab, files: LabDirectory) -> None:
+    """Save the snapshot of the lab as it was first verified."""
+    provider = provider_of(lab, files, app.host)
+    if all(one.name != snapshots.OF_UP for one in snapshots.saved(provider)):
+        save_lab(app, provider, snapshots.OF_UP)
 
 
 def _summary(lab: Lab, outcome: Outcome, until: tuple[str, ...], seconds: float) -> str:

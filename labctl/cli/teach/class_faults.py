@@ -9,6 +9,7 @@ import click
 from labctl.cli.app import Application, pass_app
 from labctl.cli.sudo import become_root
 from labctl.cli.teach.class_group import any_lab, on_seats, print_errors, some_seats
+from labctl.cli.teach.class_reset import reset_seats
 from labctl.engine.lock import lab_lock
 from labctl.faults import break_and_repair, choose
 from labctl.faults.fault import Fault
@@ -22,9 +23,16 @@ from labctl.model.lab import Machine
 @click.option("--seed", type=int, metavar="N", help="The same number makes the same random choices.")
 @click.option("--level", type=click.IntRange(1, 3), metavar="N", help="Only faults of this level.")
 @click.option("--hidden", is_flag=True, help="Do not say what it is, here and on the seats.")
+@click.option("--reset", is_flag=True, help="Before that, do what `class reset` does: the next round.")
 @pass_app
 def break_(  # noqa: PLR0917 - click passes the options
-    app: Application, seats: tuple[str, ...], fault: str | None, seed: int | None, level: int | None, hidden: bool
+    app: Application,
+    seats: tuple[str, ...],
+    fault: str | None,
+    seed: int | None,
+    level: int | None,
+    hidden: bool,
+    reset: bool,
 ) -> int:
     """Break every seat, each in another place; `labctl class grade` scores the repair.
 
@@ -35,6 +43,8 @@ def break_(  # noqa: PLR0917 - click passes the options
         raise click.UsageError("--level chooses among faults and --fault names one: use only one of them")
     seed = secrets.randbelow(1_000_000) if seed is None else seed
     become_root(app, any_lab(app, seats), "break the seats", more=["--seed", str(seed)])
+    if reset and not reset_seats(app, seats):
+        return 1
 
     def work(seat: Application) -> tuple[Fault, Machine]:
         return _break(seat, fault, seed, level, hidden=hidden)

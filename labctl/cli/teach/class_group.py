@@ -27,6 +27,7 @@ TABLE = {
     "grade": Row("teach.class_results:grade", "Score each seat's repair of what was broken."),
     "break": Row("teach.class_faults:break_", "Break every seat, each in another place."),
     "repair": Row("teach.class_faults:repair", "Undo on every seat what break did."),
+    "reset": Row("teach.class_reset:reset", "Put seats back as they were when `class up` was done."),
     "down": Row("teach.class_up:down", "Remove seats, and everything that was made for them."),
 }
 

@@ -7,10 +7,12 @@ import secrets
 import click
 
 from labctl.cli.app import Application, pass_app
+from labctl.cli.lab.snapshot import restore_hint
 from labctl.cli.options import complete_applied_fault, complete_fault, complete_machine, output_option
 from labctl.cli.output import table, write_json
 from labctl.cli.sudo import become_root
 from labctl.engine.lock import lab_lock
+from labctl.errors import LabctlError
 from labctl.faults import break_and_repair, choose, state
 from labctl.faults.fault import Fault
 from labctl.model.lab import Lab, Machine
@@ -104,11 +106,23 @@ def repair(app: Application, name: str | None) -> None:
     waiting = [item for item in state.load(files) if item.active and (not names or item.name in names)]
     if not waiting:
         app.note(f"nothing to repair: {name} was not applied" if name else "nothing to repair: no fault was applied")
+        _mention_restore(app)
         return
     if any(break_and_repair.needs_root(item.method) for item in waiting):
         become_root(app, lab, "repair this host's side of a container")
     with lab_lock(files.lock), app.connections(lab) as connections, app.working("repairing"):
-        done = break_and_repair.repair(lab, files, connections, names)
+        try:
+            done = break_and_repair.repair(lab, files, connections, names)
+        except LabctlError:
+            _mention_restore(app)
+            raise
     for item in done:
         app.note(f"repaired: {item.name} on {item.machine}")
     app.note("`labctl verify --wait 90` waits until the lab works again")
+
+
+def _mention_restore(app: Application) -> None:
+    """The way back where `repair` has none."""
+    hint = restore_hint(app)
+    if hint:
+        app.note(f"{hint} undoes whatever happened to the lab since")

@@ -18,9 +18,10 @@ from labctl.model.lab import Lab
 from labctl.providers.known_errors import find_known_error
 from labctl.providers.lxc.known_errors import LXC_ERRORS
 from labctl.providers.marks import CONTAINERS
+from labctl.scheduler import InterruptiblePool
 from labctl.steps.values import container_prefix
 
-_DEADLINE = 60.0
+_DEADLINE, _COPY_DEADLINE = 60.0, 900.0
 # What the machines of a lab are called (labctl/config/build.py). The containers of a lab whose name is longer, such as
 # lab-2 beside lab, begin with the same letters.
 MACHINE = re.compile(r"ingress2?|router1|controlplane|worker[0-9]+")
@@ -56,16 +57,40 @@ class Containers:
         if machine not in self.running():
             self._run("lxc-start", "--daemon", "--name", self._container(machine))
 
+    def frozen(self) -> frozenset[str]:
+        """The machines that are frozen now."""
+        return self._listed("--frozen")
+
+    def freeze(self, machine: str) -> None:
+        """Stop all processes of a machine where they are (lxc-freeze(1)). Raises LabctlError."""
+        self._run("lxc-freeze", "--name", self._container(machine))
+
+    def unfreeze(self, machine: str) -> None:
+        """Let them run on. Raises LabctlError."""
+        self._run("lxc-unfreeze", "--name", self._container(machine))
+
+    def init_process(self, machine: str) -> str:
+        """The id of the machine's first process on this host. Raises LabctlError."""
+        return self._run("lxc-info", "--name", self._container(machine), "--pid", "--no-humanize").strip()
+
+    def folder(self, machine: str) -> Path:
+        """Where LXC keeps a machine: its configuration and its disk."""
+        return self.host.path(str(CONTAINERS / self._container(machine)))
+
+    def copy(self, script: Path, source: Path, target: Path, init: str) -> None:
+        """Copy a machine's folder, by copy-machine.sh. Raises LabctlError, also if the disk is full."""
+        words = ["bash", "-s", "--", str(source), str(target), init]
+        self._run(*words, stdin=script.read_text(encoding="utf-8"), deadline=_COPY_DEADLINE)
+
     def remove(self, machines: Iterable[str]) -> None:
         """Stop and remove machines by force, half-made ones too. Raises LabctlError at the end if one resists."""
-        failures = []
-        for machine in sorted(machines):
-            try:
-                self._remove(self._container(machine))
-            except LabctlError as error:
-                failures.append(error)
-        if failures:
-            raise failures[0]
+        names = sorted(machines)
+        if not names:
+            return
+        with InterruptiblePool(max_workers=len(names)) as pool:
+            ends = [pool.submit(self._remove, self._container(name)) for name in names]
+        for end in ends:
+            end.result()
 
     def remove_empty_cgroups(self) -> None:
         """Remove control groups of the lab's machines in which nothing runs: a monitor that was killed left them."""
@@ -120,8 +145,7 @@ class Containers:
             elif not folder.exists():
                 raise
         self._kill_processes(container)
-        if folder.exists():
-            self._remove_folder(folder)
+        self.remove_folder(folder)
 
     def _kill_processes(self, container: str) -> None:
         """Kill what still runs in the container, and its monitor. Raises HostError for what may not be killed."""
@@ -129,8 +153,10 @@ class Containers:
         if pids:
             self.host.end([process for process in self.host.processes() if process.pid in pids], grace=0)
 
-    def _remove_folder(self, folder: Path) -> None:
-        """Remove what LXC itself left of a container, or never finished."""
+    def remove_folder(self, folder: Path) -> None:
+        """Remove what LXC itself left of a container or never finished, or snapshots. Raises LabctlError."""
+        if not folder.exists():
+            return
         for mount in reversed(self._mounts_below(folder)):
             self._run("umount", "--lazy", str(mount))
         try:
@@ -144,16 +170,16 @@ class Containers:
         points = [Path(line.split()[4].replace("\\040", " ")) for line in lines]
         return [point for point in points if point.is_relative_to(folder)]
 
-    def _run(self, *command: str, stdin: str | None = None) -> str:
+    def _run(self, *command: str, stdin: str | None = None, deadline: float = _DEADLINE) -> str:
         """What a program of the host prints. Raises HostError if it is missing, LabctlError with its last words."""
         with logged("host", " ".join(command)):
-            return _output(self._result(command, stdin))
+            return _output(self._result(command, stdin, deadline))
 
-    def _result(self, command: Sequence[str], stdin: str | None) -> CommandResult:
+    def _result(self, command: Sequence[str], stdin: str | None, deadline: float) -> CommandResult:
         if self.host.find(command[0]) is None:
             raise HostError(f"{command[0]} is not installed", next_step="apt install lxc")
         try:
-            return self.host.run(command, deadline=_DEADLINE, stdin=stdin)
+            return self.host.run(command, deadline=deadline, stdin=stdin)
         except LabctlError as error:
             error.next_step = error.next_step or "the same command again"
             raise

@@ -20,6 +20,7 @@ from labctl.providers.lxc.console import ContainerConsole
 from labctl.providers.lxc.containers import Containers
 from labctl.providers.lxc.known_errors import LXC_ERRORS
 from labctl.providers.lxc.probes import PROBES
+from labctl.providers.lxc.snapshots import ContainerSnapshots
 from labctl.providers.marks import HostMarks
 from labctl.providers.provider import Answers, MachineProvider, OnLine, Report
 from labctl.providers.vagrant import Vagrant
@@ -43,6 +44,7 @@ class Lxc(MachineProvider):
     def __init__(self, lab: Lab, files: LabDirectory, host: Host) -> None:
         super().__init__(lab, files, host)
         self.containers = Containers(lab, host)
+        self.snapshots = ContainerSnapshots(self.containers)
         self.marks = HostMarks(host)
         self.vagrant = Vagrant(lab, files, host, errors=LXC_ERRORS, deadlines=_DEADLINES)
 
@@ -90,6 +92,7 @@ class Lxc(MachineProvider):
                 failures.append(error)
 
         attempt(lambda: self.containers.remove(left))
+        attempt(lambda: self.containers.remove_folder(self.marks.snapshots(self.lab.name)))
         self.containers.remove_empty_cgroups()
         attempt(lambda: self.containers.run_host_script(self._host_script(), "down"))
         attempt(

@@ -1,4 +1,4 @@
-"""The command line: ``PYTHONPATH=tests python -m tools.bench -C DIR start|verify|up|scale``.
+"""The command line: ``PYTHONPATH=tests python -m tools.bench -C DIR start|verify|up|snapshot|scale``.
 
 DIR has a lab. ``--document`` and ``--output`` are as with ``labctl bench``.
 """
@@ -20,6 +20,7 @@ from labctl.cli.inspect.bench import show, shown_as
 from labctl.host.host import Host
 from labctl.model.lab import Lab
 from tools.bench import scale as of_sizes
+from tools.bench import snapshot as of_snapshots
 from tools.bench import start as of_starts
 from tools.bench import up as of_ups
 from tools.bench import verify as of_verify
@@ -71,6 +72,16 @@ def up(app: Application, *, rounds: int, output: str, document: Path | None) -> 
     """Bring a lab like this one up beside it, by labctl and by plain `vagrant up` by turns; each is destroyed again."""
     lab = _lab(app, box=True)
     show(app, of_ups.measure(lab, app.lab_files(), rounds=rounds, note=app.note), output, document)
+
+
+@bench.command()
+@rounds(3)
+@shown_as
+@pass_app
+def snapshot(app: Application, *, rounds: int, output: str, document: Path | None) -> None:
+    """Bring a lab like this one up beside it, save it and restore it; it is destroyed again."""
+    lab = _lab(app, box=True)
+    show(app, of_snapshots.measure(lab, app.lab_files(), rounds=rounds, note=app.note), output, document)
 
 
 @bench.command()

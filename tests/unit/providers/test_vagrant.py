@@ -20,6 +20,7 @@ from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Provider
 from labctl.providers.registry import provider_of
+from labctl.providers.snapshots import Snapshot
 from labctl.providers.vagrant import Vagrant
 from labctl.steps.prepare import prepare
 
@@ -322,3 +323,49 @@ def test_a_first_boot_that_was_cut_off_is_begun_again(
     to_boot = machines(lab, files).machines_to_boot(lambda name: name != "worker2", lambda *_: None)
     assert to_boot == {"worker1", "worker2"}
     assert [call for call in programs.calls if "halt" in call] == [["halt", "/^(worker1)$/", "--force"]]
+
+
+# Vagrant 2.3.4, plugins/commands/snapshot/command/list.rb, without colours.
+LISTED = """\
+==> ingress: No snapshots have been taken yet!
+    ingress: You can take a snapshot using `vagrant snapshot save`. Note that
+    ingress: not all providers support this yet. Once a snapshot is taken, you
+    ingress: can list them using this command, and use commands such as
+    ingress: `vagrant snapshot restore` to go back to a certain snapshot.
+==> worker1:{space}
+last
+before the exam
+""".format(space=" ")
+
+
+def test_vagrant_s_own_snapshots_are_used(
+    programs: StandIns, files: LabDirectory, make_lab: Callable[..., Lab]
+) -> None:
+    programs.add("vagrant", f"if sys.argv[1:3] == ['snapshot', 'list']: print({LISTED!r}, end='')")
+    lab = make_lab("provider: virtualbox\n")
+    snapshots = provider_of(lab, files, Host()).snapshots
+    assert snapshots is not None
+    one = Snapshot("before the exam", files.folder / "x", 0.0, ("worker1",), {})
+    snapshots.require(one)
+    snapshots.save(one)
+    snapshots.restore(one)
+    snapshots.delete(one)
+    assert [words for words in programs.calls if words[1] != "list"] == [
+        ["snapshot", "save", "before the exam"],
+        ["snapshot", "restore", "--no-provision", "before the exam"],
+        ["snapshot", "delete", "worker1", "before the exam"],
+    ]
+    with pytest.raises(LabctlError) as error:
+        snapshots.require(replace(one, machines=("ingress", "worker1")))
+    assert error.value.why.startswith("ingress: ")
+
+
+def test_a_provider_without_snapshots_says_so_at_once(
+    programs: StandIns, files: LabDirectory, make_lab: Callable[..., Lab]
+) -> None:
+    said = "==> ingress: This provider doesn't support snapshots."
+    programs.add("vagrant", f"print({said!r}, file=sys.stderr); sys.exit(1)")
+    snapshots = provider_of(make_lab("provider: libvirt\nemulated: true\n"), files, Host()).snapshots
+    assert snapshots is not None
+    with pytest.raises(LabctlError, match="cannot take snapshots"):
+        snapshots.require(None)

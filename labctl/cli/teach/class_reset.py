@@ -1,0 +1,59 @@
+"""``labctl class reset``: seats go back to the snapshot that `class up` saved."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from labctl.checks.check import listed
+from labctl.cli.app import Application, pass_app
+from labctl.cli.lab.snapshot import lab_now, restore_lab, verify_restored
+from labctl.cli.output import duration
+from labctl.cli.sudo import become_root
+from labctl.cli.teach.class_group import any_lab, on_seats, print_errors, some_seats
+from labctl.engine import snapshots
+from labctl.engine.lock import lab_lock
+from labctl.errors import LabctlError
+
+
+@click.command()
+@some_seats
+@pass_app
+def reset(app: Application, seats: tuple[str, ...]) -> int:
+    """Put seats back as they were when `labctl class up` was done, and verify them: whatever a student did is gone.
+
+    A student's own files in the seat's directory stay.
+    """
+    become_root(app, any_lab(app, seats), "restore the seats' containers")
+    return 0 if reset_seats(app, seats) else 1
+
+
+def reset_seats(app: Application, seats: tuple[str, ...]) -> bool:
+    """Do so; returns whether all are verified."""
+    started = time.monotonic()
+    with app.working("resetting the seats"):
+        results = on_seats(app, seats, _reset)
+    for result in results:
+        if result.value is not None:
+            app.note(f"{result.seat}  reset and verified in {duration(result.value)}")
+    app.note(f"{len(results)} seats in {duration(time.monotonic() - started)}")
+    return print_errors(app, results)
+
+
+def _reset(seat: Application) -> float:
+    """Restore one seat; returns the seconds that it took. Raises LabctlError if it does not verify."""
+    started = time.monotonic()
+    seat.verbosity = -1
+    with lab_lock(seat.lab_files().lock, needed=False):
+        provider = lab_now(seat)
+        snapshots.remove_incomplete(provider)
+        restore_lab(seat, snapshots.find(provider, snapshots.OF_UP))
+        report = verify_restored(seat)
+    if not report.ok:
+        raise LabctlError(
+            f"{seat.directory.name} was restored, and a check fails",
+            why=listed(report.root_causes, most=3),
+            next_step=f"labctl -C {seat.directory} verify --explain",
+        )
+    return time.monotonic() - started
