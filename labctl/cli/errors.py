@@ -75,9 +75,19 @@ def print_error(error: LabctlError, app: Application) -> None:
         lab_log().error("%s %s %s", error.what, error.where, error.why)
     problems = error.problems if isinstance(error, ConfigError) else ()
     where = "" if error.where in error.what else error.where
-    _print(app, error.what, where=where, why=error.why, problems=problems, next_step=error.next_step)
+    _print(app, error.what, where=where, why=error.why, problems=problems, next_step=_or_wait(error.next_step, app))
     if app.verbosity > 0 and _log_traceback(error, app):
         click.echo(f"  more:  the traceback is in {_log_name(app)}", err=True)
+
+
+def _or_wait(next_step: str, app: Application) -> str:
+    """Wait, instead of `labctl up`, while another labctl works on the lab."""
+    if next_step != "labctl up":
+        return next_step
+    from labctl.engine.lock import lock_holder  # noqa: PLC0415
+
+    holder = lock_holder(app.lab_files().lock, app.host)
+    return f"wait for the labctl that is working on this lab ({holder})" if holder else next_step
 
 
 def _show_unexpected(error: BaseException, app: Application) -> None:

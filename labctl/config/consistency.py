@@ -27,6 +27,10 @@ COUNT, VIP = ("ingress", "count"), ("ingress", "vip")
 # kube-apiserver takes no Service network above 2^20 addresses (cmd/kube-apiserver/app/options/validation.go,
 # maxCIDRBits) and kubeadm none below 10 (cmd/kubeadm/app/constants/constants.go, MinimumAddressesInServiceSubnet).
 SERVICE_PREFIXES = range(12, 29)
+# host-local takes no smaller network ("too small to allocate from"; containernetworking, allocator/range.go).
+SMALLEST_DEBIAN_BLOCK = 30
+# The kubelet's default (KubeletConfiguration, maxPods).
+PODS_PER_NODE = 110
 # kubeadm's preflight checks refuse a control plane with less (cmd/kubeadm/app/constants: ControlPlaneNumCPU, -Mem).
 CONTROLPLANE_CPUS, CONTROLPLANE_MEMORY = 2, 1700
 
@@ -43,7 +47,7 @@ class Conflict:
 def conflicts(config: Config) -> list[Conflict]:
     """Everything that does not fit together, in the order of the checks."""
     checks = (
-        *(_unusable, _overlaps, _subnet_room, _services_size, _blocks, _pod_addresses),
+        *(_unusable, _overlaps, _provider_network, _subnet_room, _services_size, _blocks, _pod_addresses),
         *(_vip, _bgp, _encapsulation, _debian_versions, _versions, _kubeadm, _limits, _offline),
     )
     return [found for check in checks for found in check(config)]
@@ -67,6 +71,14 @@ def _overlaps(config: Config) -> Iterator[Conflict]:
         if one.overlaps(other):
             found = f"{'.'.join(second)} ({other}) overlaps {'.'.join(first)} ({one})"
             yield Conflict((second, first), found, "subnet, pod and service networks that do not overlap")
+
+
+def _provider_network(config: Config) -> Iterator[Conflict]:
+    own = None if config.provider == "auto" else Provider(config.provider).traits.own_network
+    for path, network in _networks(config).items():
+        if own is not None and network.overlaps(own):
+            found = f"{network} overlaps {own}, on which {config.provider} gives every machine an address"
+            yield Conflict((path, ("provider",)), found, f"a network that does not overlap {own}")
 
 
 def _subnet_room(config: Config) -> Iterator[Conflict]:
@@ -97,14 +109,23 @@ def _blocks(config: Config) -> Iterator[Conflict]:
     elif 2 ** (size - pods.prefixlen) < nodes:
         found = f"{pods} has {2 ** (size - pods.prefixlen)} blocks of /{size}, but the cluster has {nodes} nodes"
         yield Conflict((PODS, BLOCK_SIZE, ("workers",)), found, "a block for each node")
+    if size > SMALLEST_DEBIAN_BLOCK and config.source == "debian":
+        found = f"blocks of /{size} with source debian, whose nodes use CNI's host-local, which needs /30 or larger"
+        yield Conflict((BLOCK_SIZE, ("source",)), found, f"at most {SMALLEST_DEBIAN_BLOCK}, or source upstream")
 
 
 def _pod_addresses(config: Config) -> Iterator[Conflict]:
-    room = config.workers * 2 ** (32 - config.network.block_size)
-    if config.app.replicas > room:
-        found = f"{config.app.replicas} pods, but the workers' blocks of /{config.network.block_size} hold {room}"
-        allowed = f"at most {room} replicas, more workers, or larger blocks"
-        yield Conflict((("app", "replicas"), BLOCK_SIZE, ("workers",)), found, allowed)
+    """A node whose block is full claims a further one, so the pool's blocks count; one is the control plane's."""
+    pods, size, replicas = config.network.pod_cidr, config.network.block_size, config.app.replicas
+    addresses = pods.num_addresses - 2 ** (32 - size)
+    if size < pods.prefixlen:
+        return  # a conflict of its own
+    if addresses < replicas:
+        found = f"{replicas} pods, but the workers' blocks in {pods} hold {addresses}"
+        yield Conflict((("app", "replicas"), PODS, BLOCK_SIZE), found, "fewer replicas, or a larger network.pod_cidr")
+    elif config.workers * PODS_PER_NODE < replicas:
+        found = f"{replicas} pods, but the workers' kubelets run at most {config.workers * PODS_PER_NODE}"
+        yield Conflict((("app", "replicas"), ("workers",)), found, "fewer replicas, or more workers")
 
 
 def _vip(config: Config) -> Iterator[Conflict]:

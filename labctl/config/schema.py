@@ -313,7 +313,7 @@ class Config(Section):
     emulated: bool | None = _key(
         None,
         "Whether the machines' processors are emulated in software, so that everything may take longer. Set it to true "
-        "for LXC on a host that is itself emulated.",
+        "for LXC or VirtualBox on a host that is itself emulated.",
         computed="true on libvirt without KVM, otherwise false",
         example="false",
     )

@@ -16,7 +16,7 @@ from labctl.providers.processes import end_leftovers
 from labctl.scheduler import LineEvent, Outcome, TaskName, run_tasks
 from labctl.sources.pins import add_pins, parse_pins, pins_text, read_pins
 from labctl.steps.catalogue import MACHINES
-from labctl.steps.plan import make_plan
+from labctl.steps.plan import Plan, make_plan
 from labctl.steps.prepare import KNOWN_PINS
 
 _SECONDS = 60.0
@@ -31,8 +31,9 @@ def bring_up(context: Context, *, until: tuple[str, ...] = ()) -> Outcome:
     end_killed_runs(context)
     remove_orphans(context)
     context.provider.prepare_host()  # no machine answers without the lab's network
-    boot = start_machines(context)
-    outcome = run_steps(context, boot, until)
+    plan = make_plan(context.lab, until=until)
+    boot = start_machines(context, plan)
+    outcome = run_steps(context, boot, plan)
     keep_checksums(context)
     if outcome.ok:
         boot.finish()
@@ -46,23 +47,23 @@ def end_killed_runs(context: Context) -> None:
     end_leftovers(context.lab, context.files.folder, context.host, by_labctl=True)
 
 
-def start_machines(context: Context) -> Boot:
-    """Start Vagrant in the background for the machines that do not run."""
+def start_machines(context: Context, plan: Plan) -> Boot:
+    """Start Vagrant in the background for the machines of the plan that do not run."""
 
     def report(machine: str, line: str) -> None:
         context.on_event(LineEvent(TaskName(machine, MACHINES), line))
 
-    to_boot = context.provider.machines_to_boot(context.answers, report)
+    to_boot = context.provider.machines_to_boot(context.answers, report) & plan.machines
     boot = Boot(context.provider, to_boot, context.on_event)
     boot.start()
     return boot
 
 
-def run_steps(context: Context, boot: Boot, until: tuple[str, ...]) -> Outcome:
+def run_steps(context: Context, boot: Boot, plan: Plan) -> Outcome:
     """Do the steps of the plan, side by side. An interrupt ends what still runs, so that nothing works on."""
     steps = MachineSteps(context, boot)
     try:
-        return run_tasks(make_plan(context.lab, until=until).tasks, steps.do, context.on_event)
+        return run_tasks(plan.tasks, steps.do, context.on_event)
     except BaseException:
         boot.stop()
         context.host.end(context.host.children())

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from ipaddress import IPv4Network
 
 
 class Source(StrEnum):
@@ -36,6 +37,7 @@ class Traits:
     lab_memory, worker_memory: MiB of this host's memory that a lab without workers takes, and each worker; 0 where each
     machine takes what labctl.yaml gives it.
     machine_disk: bytes of this host's disk that a machine may grow to.
+    own_network: a network of the provider's own, on which every machine has an address; None without one.
     interfaces: what the provider's own interfaces on this host begin with.
     """
 
@@ -55,6 +57,7 @@ class Traits:
     lab_memory: int = 0
     worker_memory: int = 0
     machine_disk: int = 4 << 30
+    own_network: IPv4Network | None = None
     interfaces: tuple[str, ...] = ()
 
 
@@ -74,7 +77,12 @@ class Provider(StrEnum):
 _TRAITS = {
     # The interfaces are vboxnet0, "VirtualBox Host-Only Ethernet Adapter" on Windows, and bridge100 on macOS, where
     # vmnet makes them.
-    Provider.VIRTUALBOX: Traits(disk_format="vmdk", interfaces=("vboxnet", "VirtualBox Host-Only", "bridge")),
+    # Its NAT gives each machine 10.0.2.15, with a gateway, DHCP and DNS beside it (VirtualBox's manual, "NAT").
+    Provider.VIRTUALBOX: Traits(
+        disk_format="vmdk",
+        own_network=IPv4Network("10.0.2.0/24"),
+        interfaces=("vboxnet", "VirtualBox Host-Only", "bridge"),
+    ),
     Provider.LXC: Traits(
         disk_format="",
         needs_root=True,
@@ -95,5 +103,6 @@ _TRAITS = {
         worker_memory=160,
         machine_disk=1 << 28,
     ),
-    Provider.LIBVIRT: Traits(disk_format="qcow2", interfaces=("virbr",)),
+    # vagrant-libvirt's management network (its README, "management_network_address").
+    Provider.LIBVIRT: Traits(disk_format="qcow2", own_network=IPv4Network("192.168.121.0/24"), interfaces=("virbr",)),
 }

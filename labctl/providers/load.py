@@ -43,7 +43,10 @@ def load_lab(
         provider = Provider(config.provider)
     else:
         provider = choose() if choose is not None else choose_provider(host)
-    if config.source == "auto" and (config.bgp.bfd or config.network.encapsulation != "none"):
+        overrides = replace(overrides, provider=provider.value)  # what no lab on this provider can have is wrong, too
+        config = load_config(directory, overrides=overrides)
+    network = config.network
+    if config.source == "auto" and (config.bgp.bfd or network.encapsulation != "none" or network.block_size > 30):
         overrides = replace(overrides, source=choose_source(config, provider).value)  # what only one source can do
         config = load_config(directory, overrides=overrides)
     if "subnet" not in config.network.model_fields_set:
@@ -83,9 +86,6 @@ def choose_subnet(provider: Provider, default: IPv4Network, host: Host) -> IPv4N
 def is_emulated(provider: Provider, wanted: bool | None, host: Host) -> bool:
     """Whether the machines are emulated in software. wanted: what labctl.yaml says; None: nothing.
 
-    libvirt emulates them without KVM, VirtualBox never does. LXC's machines are what the host is, which only its user
-    knows.
+    libvirt emulates them without KVM. LXC's and VirtualBox's are if the host itself is, which only its user knows.
     """
-    if provider is Provider.VIRTUALBOX:
-        return False
     return wanted if wanted is not None else provider is Provider.LIBVIRT and not kvm_works(host)

@@ -276,6 +276,10 @@ def vagrant_environment(lab: Lab, files: LabDirectory, host: Host) -> dict[str, 
         "VAGRANT_NO_COLOR": "1",
         MARK: "1",
     }
+    # Without a UTF-8 locale Ruby takes a path for ASCII, and Vagrant ends with a traceback on any other character.
+    language = next(filter(None, map(host.environment.get, ("LC_ALL", "LC_CTYPE", "LANG"))), "")
+    if host.is_linux and "utf" not in language.lower():
+        environment["LC_ALL"] = "C.UTF-8"
     made_by_user = files.vagrant_notes.exists() and not files.vagrant_home.exists()
     if not lab.provider.traits.public_box and not made_by_user:
         environment["VAGRANT_HOME"] = str(files.vagrant_home)

@@ -75,7 +75,7 @@ class Connection:
             raise RemoteError(
                 f"no SSH connection to {access.machine} ({access.address})",
                 where=access.machine,
-                why=str(error) or type(error).__name__,
+                why=_explained(error),
                 next_step="labctl up",
             ) from error
         _enable_keep_alive(client)
@@ -187,6 +187,14 @@ class Connection:
     def _failure(self, what: str, command: str, why: str) -> RemoteError:
         shown = command if len(command) <= 200 else command[:200] + " …"
         return RemoteError(f"{what}: {shown}", where=self.access.machine, why=why, next_step="labctl verify")
+
+
+def _explained(error: Exception) -> str:
+    """What failed. Where a server hangs up before anybody logs in, paramiko says no more than "No existing session"."""
+    said = str(error) or type(error).__name__
+    if said.startswith("No existing session"):
+        return "it took the connection and hung up, or was too slow to answer: it may still be booting"
+    return said
 
 
 def _enable_keep_alive(client: paramiko.SSHClient) -> None:

@@ -31,6 +31,11 @@ class Plan:
         """The tasks of one machine, in order."""
         return tuple(task for task in self.tasks if task.machine.name == machine)
 
+    @property
+    def machines(self) -> frozenset[str]:
+        """The names of the machines that have a task."""
+        return frozenset(task.machine.name for task in self.tasks)
+
     def task(self, name: TaskName) -> Task:
         """The task of that name. Raises KeyError if the plan has none."""
         for task in self.tasks:

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -141,6 +142,8 @@ def _command(words: Sequence[str]) -> str:
     return ""
 
 
+# env(1): "if COMMAND cannot be found".
+_NOT_FOUND = 127
 _KUBECONFIG = "KUBECONFIG=/etc/kubernetes/admin.conf"
 
 
@@ -167,14 +170,15 @@ class BirdcCommand(ToolCommand):
 @pass_app
 def kubectl(app: Application, arguments: tuple[str, ...]) -> int:
     """Run kubectl on the control plane, as the cluster's administrator. A local file after -f is sent along."""
-    return _run_with_file(app, ["env", _KUBECONFIG, "kubectl"], arguments)
+    return _run_with_file(app, ["env", _KUBECONFIG, "kubectl"], arguments, step="kubernetes")
 
 
 @click.command(cls=ToolCommand)
 @pass_app
 def calicoctl(app: Application, arguments: tuple[str, ...]) -> int:
     """Run calicoctl on the control plane. A local file after -f is sent along."""
-    return _run_with_file(app, ["env", _KUBECONFIG, "DATASTORE_TYPE=kubernetes", "calicoctl"], arguments)
+    command = ["env", _KUBECONFIG, "DATASTORE_TYPE=kubernetes", "calicoctl"]
+    return _run_with_file(app, command, arguments, step="calico")
 
 
 @click.command(cls=BirdcCommand, options_metavar="MACHINE [COMMAND]...")
@@ -197,12 +201,16 @@ def _run(app: Application, machine: str, command: str, stdin: BinaryIO | None) -
         return run_through(connections.to(machine), command, streams, terminal=True)
 
 
-def _run_with_file(app: Application, command: Sequence[str], arguments: Sequence[str]) -> int:
-    """The same on the control plane, for a tool that reads files with -f: a local file becomes its standard input."""
+def _run_with_file(app: Application, command: Sequence[str], arguments: Sequence[str], *, step: str) -> int:
+    """The same on the control plane, for a tool that reads files with -f: a local file becomes its standard input.
+
+    step: the one that installs the tool.
+    """
     call = prepare_call(arguments, Path.cwd())
     line = shlex.join([*command, *call.arguments])
-    if call.file is not None:
-        with call.file.open("rb") as file:
-            return _run(app, "controlplane", line, file)
-    stdin = app.stdin if call.reads_stdin or (app.stdin.isatty() and app.stdout.isatty()) else None
-    return _run(app, "controlplane", line, stdin)
+    with call.file.open("rb") if call.file is not None else nullcontext() as file:
+        stdin = app.stdin if call.reads_stdin or (app.stdin.isatty() and app.stdout.isatty()) else None
+        status = _run(app, "controlplane", line, file or stdin)
+    if status == _NOT_FOUND:
+        app.note(f"{command[-1]} is installed by the step {step}, which is not done yet: labctl up --until {step}")
+    return status

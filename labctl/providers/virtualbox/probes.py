@@ -17,7 +17,8 @@ from labctl.providers.virtualbox.programs import (
     virtualbox_version,
 )
 
-# The oldest Vagrant that takes a VirtualBox of these (Vagrant's CHANGELOG: 2.3.2, 2.4.2, 2.4.9).
+# The oldest Vagrant that knows a VirtualBox of these (Vagrant's CHANGELOG). With labctl's Vagrantfile, one that
+# knows 7.0 drives the later ones as well.
 _OLDEST_VAGRANT: tuple[tuple[Version, Version], ...] = (
     ((7, 2), (2, 4, 9)),
     ((7, 1), (2, 4, 2)),
@@ -27,8 +28,10 @@ _OLDEST_VAGRANT: tuple[tuple[Version, Version], ...] = (
 _OLDEST_ON_APPLE = (7, 1, 6)
 _DRIVER = "/dev/vboxdrv"
 _KVM_MODULES = ("kvm_intel", "kvm_amd")
-# Since Linux 6.12 KVM takes VT-x or AMD-V as soon as it is loaded; VirtualBox 7.2.10 shares them with it.
-_GREEDY_KERNEL, _SHARING_VIRTUALBOX = (6, 12), (7, 2, 10)
+# Since Linux 6.12 KVM takes VT-x or AMD-V as soon as it is loaded, unless its option enable_virt_at_load is 0.
+_GREEDY_KERNEL = (6, 12)
+# From both of these on, VirtualBox and KVM share them. On 6.12 with VirtualBox 7.2.22 they were seen not to.
+_SHARING_KERNEL, _SHARING_VIRTUALBOX = (6, 16), (7, 2, 10)
 _INSTALL = "install VirtualBox from https://www.virtualbox.org/wiki/Downloads"
 
 
@@ -48,9 +51,12 @@ def _vagrant(lab: Lab, host: Host) -> Finding | None:
         found = f"{version_text(version)}; VirtualBox {version_text(virtualbox)} is newer than labctl knows"
         return warn(found, f"if Vagrant refuses it, install VirtualBox {version_text(_OLDEST_VAGRANT[0][0])}")
     for series, oldest in _OLDEST_VAGRANT:
+        if virtualbox[:2] == series and _OLDEST_VAGRANT[-1][1] <= version < oldest:
+            drives = f"{version_text(version)} drives VirtualBox {version_text(virtualbox)}"
+            return ok(f"{drives} as if it were 7.0 (labctl's Vagrantfile sees to it)")
         if virtualbox[:2] == series and version < oldest:
             found = f"{version_text(version)} does not know VirtualBox {version_text(virtualbox)}"
-            return fail(found, f"install Vagrant {version_text(oldest)} or newer")
+            return fail(found, f"install Vagrant {version_text(_OLDEST_VAGRANT[-1][1])} or newer")
     return ok(f"{version_text(version)} knows VirtualBox {version_text(virtualbox)}")
 
 
@@ -108,10 +114,10 @@ def _kvm(lab: Lab, host: Host) -> Finding | None:
         return None
     kernel = tuple(int(part) for part in host.release.split("-")[0].split(".")[:2] if part.isdigit())
     shy = host.read("/sys/module/kvm/parameters/enable_virt_at_load").strip() in {"N", "0"}
-    if version >= _SHARING_VIRTUALBOX:
+    if version >= _SHARING_VIRTUALBOX and kernel >= _SHARING_KERNEL:
         if not shy:
             return ok(f"VirtualBox {version_text(version)} shares the processor with {loaded[0]}")
-        found = f"KVM's option enable_virt_at_load=0 is set, which VirtualBox {version_text(version)} no longer wants"
+        found = f"KVM's option enable_virt_at_load=0 is set, which VirtualBox does not want on Linux {host.release}"
         return warn(found, "if machines do not start, remove it from /etc/modprobe.d and boot again")
     if kernel < _GREEDY_KERNEL or shy:
         # Every machine of KVM's holds the module that runs it.
@@ -120,8 +126,7 @@ def _kvm(lab: Lab, host: Host) -> Finding | None:
         return ok(f"{loaded[0]} leaves the processor alone until one of its machines runs")
     found = f"{loaded[0]} of Linux {host.release} holds VT-x or AMD-V"
     for_good = "options kvm enable_virt_at_load=0 in /etc/modprobe.d/kvm.conf"
-    other = f"VirtualBox {version_text(_SHARING_VIRTUALBOX)}"
-    return fail(found, f"sudo modprobe --remove {loaded[0]}; for good: {for_good}, or {other}")
+    return fail(found, f"sudo modprobe --remove {loaded[0]} kvm; for good: {for_good}")
 
 
 def _hyper_v(lab: Lab, host: Host) -> Finding | None:

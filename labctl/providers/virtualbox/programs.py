@@ -22,12 +22,12 @@ _DEADLINE = 20.0
 
 def virtualbox_version(host: Host) -> Version | None:
     """What ``VBoxManage --version`` prints, warnings about its driver aside; None where VirtualBox is not installed."""
-    printed = host.ask([_program(host), "--version"], _DEADLINE) or ""
+    printed = host.ask([vboxmanage(host), "--version"], _DEADLINE) or ""
     lines = (line for line in printed.splitlines() if re.match(r"\d+\.\d+\.\d+", line))
     return version_in(next(lines, None))
 
 
-def _program(host: Host) -> str:
+def vboxmanage(host: Host) -> str:
     """VBoxManage. On Windows it is not on the PATH; Vagrant looks in the same places (driver/base.rb)."""
     name = "VBoxManage"
     if not host.is_windows or host.find(name):

@@ -6,8 +6,12 @@ reports of its users.
 
 from __future__ import annotations
 
+from contextlib import suppress
+from pathlib import Path
+
 from labctl.providers.known_errors import VAGRANT_ERRORS, KnownError
 from labctl.providers.virtual_machines import VirtualMachines
+from labctl.providers.virtualbox.leftovers import network_at, remove_masters, remove_network
 from labctl.providers.virtualbox.probes import PROBES
 
 _ALLOW_SUBNET = "leave network.subnet out of labctl.yaml, or: labctl doctor --provider virtualbox --fix"
@@ -48,14 +52,14 @@ VIRTUALBOX_ERRORS: tuple[KnownError, ...] = (
     KnownError(
         "virtualbox-kvm-holds",
         r"VERR_VMX_IN_VMX_ROOT_MODE|VERR_SVM_IN_USE",
-        "Linux's KVM holds the processor's virtualization, which VirtualBox before 7.2.10 wants for itself",
-        "sudo modprobe --remove kvm_intel (or kvm_amd); for good: options kvm enable_virt_at_load=0 in "
+        "Linux's KVM holds the processor's virtualization (they share it from Linux 6.16 and VirtualBox 7.2.10 on)",
+        "sudo modprobe --remove kvm_intel kvm (or kvm_amd kvm); for good: options kvm enable_virt_at_load=0 in "
         "/etc/modprobe.d/kvm.conf",
     ),
     KnownError(
         "virtualbox-kvm-shy",
         r"VERR_SVM_HOST_SVME_NOT_ENABLED",
-        "VirtualBox 7.2.10 and newer want KVM to switch the processor's virtualization on",
+        "on Linux 6.16 and newer, VirtualBox 7.2.10 and newer want KVM to switch the processor's virtualization on",
         "remove enable_virt_at_load=0 from /etc/modprobe.d, then boot this host again",
     ),
     KnownError(
@@ -145,9 +149,11 @@ VIRTUALBOX_ERRORS: tuple[KnownError, ...] = (
     ),
     KnownError(
         "virtualbox-name",
-        r"VM with that name already exists|VERR_ALREADY_EXISTS.*rename|already exists.*createvm",
-        "a machine or a folder of that name is left over",
-        "labctl destroy; if it stays, remove it in VirtualBox's window",
+        r"VirtualBox machine with the name '[^']*' already exists|VM with that name already exists"
+        r"|Machine settings file '[^']*' already exists|rename the directory .*VERR_ALREADY_EXISTS",
+        "VirtualBox still has a machine, or a folder, of that name from an earlier lab",
+        "VBoxManage unregistervm NAME --delete; if `VBoxManage list vms` does not show it: remove the folder that the "
+        "message names; then: labctl up",
     ),
     KnownError(
         "virtualbox-arm",
@@ -183,3 +189,21 @@ class VirtualBox(VirtualMachines):
 
     probes = PROBES
     known_errors = VIRTUALBOX_ERRORS
+
+    def prepare_host(self) -> None:
+        """Vagrant makes the lab's network with the first machine. Note it, if this host does not have it already."""
+        if not self.machines() and not network_at(self.lab.network.gateway, self.host):
+            with suppress(OSError):  # a full disk: then `destroy` leaves the network
+                self._network_note.touch()
+
+    def destroy(self) -> list[str]:
+        """Also what Vagrant keeps for the next machine."""
+        removed = super().destroy()
+        if self._network_note.exists():
+            removed += remove_network(self.lab.network.gateway, self.host)
+        return [*removed, *remove_masters(self.host)]
+
+    @property
+    def _network_note(self) -> Path:
+        """There if the lab's network is not older than the lab."""
+        return self.files.folder / "made-network"

@@ -93,3 +93,10 @@ def test_ssh_without_a_lab(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     result = run("ssh", "worker1", "--", "true")
     assert (result.exit_code, result.output) == (3, f"error: there is no lab in {tmp_path}\n  next:  labctl up\n")
+
+
+def test_a_tool_that_no_step_has_installed_yet(run, shell_server):
+    result = run("calicoctl", "get", "nodes")
+    assert result.exit_code == 127
+    last = result.stderr.splitlines()[-1]
+    assert last == "calicoctl is installed by the step calico, which is not done yet: labctl up --until calico"

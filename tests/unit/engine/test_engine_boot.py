@@ -12,6 +12,7 @@ from typing import Any, cast
 import pytest
 
 from labctl.engine.boot import Boot
+from labctl.engine.up import start_machines
 from labctl.errors import LabctlError, RemoteError, StepError
 from labctl.model.lab import Lab, Provider
 from labctl.scheduler import Event, LineEvent, TaskName
@@ -81,6 +82,14 @@ def failing(why: str) -> Callable[[], None]:
         raise LabctlError("vagrant up failed", why=why)
 
     return then
+
+
+def test_only_the_machines_that_have_a_step_of_the_plan_boot(article_lab: Lab) -> None:
+    vagrant = Machines(lab=article_lab)
+    vagrant.machines_to_boot = lambda *_: frozenset({"ingress", "worker1"})  # type: ignore[attr-defined]
+    context = SimpleNamespace(provider=vagrant, answers=lambda _: False, on_event=lambda _: None)
+    start_machines(cast(Any, context), make_plan(article_lab, until=("controller", "bird"))).finish()
+    assert vagrant.names == ["ingress"]
 
 
 def test_machines_that_run_need_no_vagrant(article_lab: Lab) -> None:

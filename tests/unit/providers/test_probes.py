@@ -195,11 +195,13 @@ CASES: tuple[tuple[Provider, str, dict[str, Any], Status, str, str], ...] = (
       "files": {"E:\\programs\\Oracle\\VirtualBox\\VBoxManage.exe": ""},
       "printed": {"E:\\programs\\Oracle\\VirtualBox\\VBoxManage.exe --version": "7.2.4r1"}}, Status.OK, "7.2.4", ""),
     (Provider.VIRTUALBOX, "virtualbox.vagrant", {"printed": {"vagrant --version": None}}, Status.FAIL, "", "Vagrant"),
-    (Provider.VIRTUALBOX, "virtualbox.vagrant", {"printed": {"vagrant --version": "Vagrant 2.4.8"}}, Status.FAIL,
-     "2.4.8 does not know VirtualBox 7.2.12", "install Vagrant 2.4.9 or newer"),
+    (Provider.VIRTUALBOX, "virtualbox.vagrant", {"printed": {"vagrant --version": "Vagrant 2.4.8"}}, Status.OK,
+     "2.4.8 drives VirtualBox 7.2.12 as if it were 7.0", ""),
     (Provider.VIRTUALBOX, "virtualbox.vagrant",
-     {"printed": {"vagrant --version": "Vagrant 2.4.1", "VBoxManage --version": "7.1.6r1"}}, Status.FAIL,
-     "does not know VirtualBox 7.1.6", "2.4.2"),
+     {"printed": {"vagrant --version": "Vagrant 2.3.4", "VBoxManage --version": "7.1.6r1"}}, Status.OK,
+     "2.3.4 drives VirtualBox 7.1.6 as if it were 7.0", ""),
+    (Provider.VIRTUALBOX, "virtualbox.vagrant", {"printed": {"vagrant --version": "Vagrant 2.2.19"}}, Status.FAIL,
+     "does not know VirtualBox 7.2.12", "install Vagrant 2.3.2 or newer"),
     (Provider.VIRTUALBOX, "virtualbox.vagrant",
      {"printed": {"vagrant --version": "Vagrant 2.3.4", "VBoxManage --version": "7.0.20r1"}}, Status.OK, "knows", ""),
     (Provider.VIRTUALBOX, "virtualbox.vagrant", {"printed": {"VBoxManage --version": "7.3.0r1"}}, Status.WARN,
@@ -238,10 +240,19 @@ CASES: tuple[tuple[Provider, str, dict[str, Any], Status, str, str], ...] = (
       "release": "6.12.9", "printed": {"VBoxManage --version": "7.1.6r1"}},
      Status.OK, "leaves the processor alone", ""),
     (Provider.VIRTUALBOX, "virtualbox.kvm",
-     {"files": {"sys/module/kvm_amd/x": "", "sys/module/kvm/parameters/enable_virt_at_load": "N\n"}, "release": "6.12"},
-     Status.WARN, "no longer wants", "remove it from /etc/modprobe.d"),
-    (Provider.VIRTUALBOX, "virtualbox.kvm", {"files": {"sys/module/kvm_amd/x": ""}, "release": "6.12"}, Status.OK,
+     {"files": {"sys/module/kvm_amd/x": "", "sys/module/kvm/parameters/enable_virt_at_load": "N\n"}, "release": "6.16"},
+     Status.WARN, "does not want", "remove it from /etc/modprobe.d"),
+    (Provider.VIRTUALBOX, "virtualbox.kvm", {"files": {"sys/module/kvm_amd/x": ""}, "release": "6.16"}, Status.OK,
      "shares the processor", ""),
+    # Seen with VirtualBox 7.2.22 on Linux 6.12: with enable_virt_at_load=1 VERR_SVM_IN_USE, with 0 the machine starts.
+    (Provider.VIRTUALBOX, "virtualbox.kvm",
+     {"files": {"sys/module/kvm_amd/x": "", "sys/module/kvm/parameters/enable_virt_at_load": "Y\n"},
+      "release": "6.12.90+deb13-cloud-amd64", "printed": {"VBoxManage --version": "7.2.22r174321"}},
+     Status.FAIL, "holds VT-x or AMD-V", "enable_virt_at_load=0"),
+    (Provider.VIRTUALBOX, "virtualbox.kvm",
+     {"files": {"sys/module/kvm_amd/x": "", "sys/module/kvm/parameters/enable_virt_at_load": "N\n"},
+      "release": "6.15.4", "printed": {"VBoxManage --version": "7.2.22r174321"}},
+     Status.OK, "leaves the processor alone", ""),
     (Provider.VIRTUALBOX, "virtualbox.hyperv",
      {"platform": "win32", "printed": {
          "powershell -NoProfile -Command (Get-CimInstance Win32_ComputerSystem).HypervisorPresent": "True\r\n"}},
@@ -308,12 +319,30 @@ def test_a_proxy_on_the_host_s_loopback_is_none_for_the_machines(
     assert seen is None or (said in seen.found and "secret" not in seen.found), seen
 
 
+@pytest.mark.parametrize(
+    ("config", "status", "said"),
+    [
+        ("debian", None, ""),
+        ("upstream", Status.OK, "Kubernetes 1.36 and Calico 3.32.1"),
+        ("upstream\nversions: {kubernetes: '1.34'}", Status.WARN, "1.34 has been out of support since 2026-10-27"),
+        ("upstream\nversions: {kubernetes: '1.37'}", Status.WARN, "not with 1.37, as Calico 3.33 is"),
+    ],
+)
+def test_versions_out_of_support_or_untested_are_named(
+    make_lab: Callable[[str], Lab], make_host: MakeHost, config: str, status: Status | None, said: str
+) -> None:
+    seen = finding(make_lab(f"source: {config}\n"), make_host(), "versions")
+    assert (seen and seen.status) == status
+    assert seen is None or said in seen.found, seen
+
+
 def test_each_probe_can_find_something_wrong() -> None:
     """No probe is there that the table above has not seen complain (or a test of its own)."""
     complained = {case[1] for case in CASES if case[3] is not Status.OK} | {
         "virtualbox.networks",
         "lxc.tunnel",
         "proxy",
+        "versions",
     }
     assert complained == {probe.name for provider in Provider for probe in probes_of(provider)}
 

@@ -127,6 +127,7 @@ def test_vagrant_looks_up_nothing_and_keeps_the_lab_s_data_with_the_lab(
     monkeypatch.setenv("VAGRANT_HOME", "/elsewhere")
     monkeypatch.setenv("VAGRANT_DEFAULT_PROVIDER", "virtualbox")
     monkeypatch.setenv("OF_THE_USER", "kept")
+    monkeypatch.setenv("LC_ALL", "C")
     programs.add("vagrant")
     vagrant(article_lab, files).halt()
     assert programs.environment["VAGRANT_CHECKPOINT_DISABLE"] == "1"
@@ -134,6 +135,7 @@ def test_vagrant_looks_up_nothing_and_keeps_the_lab_s_data_with_the_lab(
     assert programs.environment["VAGRANT_DEFAULT_PROVIDER"] == "lxc"
     assert programs.environment["VAGRANT_HOME"] == str(files.vagrant_home)
     assert programs.environment["OF_THE_USER"] == "kept"
+    assert programs.environment["LC_ALL"] == "C.UTF-8"  # or Ruby fails on a path with an umlaut
     assert os.environ["VAGRANT_HOME"] == "/elsewhere"
     vagrant(replace(article_lab, provider=Provider.VIRTUALBOX), files).halt()
     assert programs.environment["VAGRANT_HOME"] == "/elsewhere"  # a public box is shared by the user's labs

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import paramiko
 import pytest
 from support.fake_host import FakeHost
 from support.ssh_server import Behaviour, SshServer, ssh_server
@@ -258,6 +259,18 @@ def test_damaged_files_are_errors_in_words(new_server: NewServer, tmp_path: Path
         damaged.write_bytes(text)
         error = refused(server, **{name: damaged})
         assert error.why and error.next_step == "labctl up"
+
+
+def test_a_machine_that_hangs_up_while_it_boots_is_said_to(
+    new_server: NewServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """paramiko's own words, seen while VirtualBox booted another machine."""
+
+    def connect(*_: object, **__: object) -> None:
+        raise paramiko.SSHException("No existing session")
+
+    monkeypatch.setattr(paramiko.SSHClient, "connect", connect)
+    assert "it may still be booting" in refused(new_server()).why
 
 
 def test_nothing_listening_and_silence_are_errors_within_the_deadline(new_server: NewServer) -> None:

@@ -53,6 +53,34 @@ def lab(labs: dict[str, Lab], request: pytest.FixtureRequest) -> Lab:
     return labs[request.param]
 
 
+@pytest.mark.parametrize(
+    ("printed", "taken_for"), [("7.0.20r163906", "7.0.20"), ("7.1.6r167084", "7.0.6"), ("7.2.22r174321", "7.0.22")]
+)
+def test_a_vagrant_that_knows_no_virtualbox_after_7_0_drives_it_all_the_same(
+    labs: dict[str, Lab], tmp_path: Path, printed: str, taken_for: str
+) -> None:
+    """Debian's own Vagrant; one that knows the series by itself keeps its number."""
+    files = LabDirectory(tmp_path)
+    prepare(labs["virtualbox"], files, box_file=None, host=FakeHost())
+    program = tmp_path / "VBoxManage"
+    program.write_text(f"#!/bin/sh\necho {printed}\n")
+    program.chmod(0o755)
+    script = """
+      require 'vagrant'
+      Vagrant::Environment.new(cwd: ARGV[0]).machine_names
+      meta = VagrantPlugins::ProviderVirtualBox::Driver::Meta.new
+      puts meta.version, meta.instance_variable_get(:@driver).class
+    """
+    done = subprocess.run(
+        ["ruby", "-e", script, str(files.folder)],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "VAGRANT_HOME": str(tmp_path / "home")},
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    version, driver = done.stdout.split()
+    known = f"Version_{printed[0]}_{printed[2]}"
+    assert (version, driver.rpartition("::")[2]) in {(taken_for, "Version_7_0"), (printed.partition("r")[0], known)}
+
+
 @pytest.fixture
 def folder(lab: Lab, tmp_path: Path) -> LabDirectory:
     files = LabDirectory(tmp_path / "a 'lab' of #{mine}")
