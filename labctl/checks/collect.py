@@ -26,6 +26,7 @@ from labctl.checks.round_trip import ask_machine
 from labctl.checks.this_host import ask_host
 from labctl.facts.fact import AnyFact
 from labctl.facts.ip import Addresses
+from labctl.facts.pods import PodHttp
 from labctl.host.command import CommandResult
 from labctl.model.lab import Lab, Machine
 from labctl.scheduler import InterruptiblePool
@@ -120,26 +121,18 @@ def ask_pods(lab: Lab, remote: Connections, first: FirstRound, ingress: Machine)
 
 
 def questions_about_pods(lab: Lab, facts: Facts, ingress: Machine, mtu: int) -> list[AnyFact]:
-    """What an ingress machine is asked of all pods. A pod that a policy keeps its pings from is not pinged."""
-    unpinged = _unpinged(lab, facts, ingress)
-    return [
-        fact
-        for address, port in reach_targets(lab, facts)
-        for fact in pod_facts(address, port, mtu, routed=lab.router is not None, pinged=address not in unpinged)
-    ]
+    """What an ingress machine is asked of all pods. A pod that a policy keeps its pings from is not pinged.
 
-
-def reach_targets(lab: Lab, facts: Facts) -> tuple[tuple[IPv4Address, int | None], ...]:
-    """The addresses of all running pods of the pod network; for those behind a service, the port that it sends
-    requests to.
+    The application's servers are asked for HTTP, too: which of them HAProxy chooses for a request is left to chance.
     """
-    ports = {
-        endpoint.address: endpoint.port
-        for found in facts.cluster.endpoints.values()
-        for endpoint in found
-        if endpoint.pod
-    }
-    return tuple((pod.address, ports.get(str(pod.address))) for pod in network_pods(facts, lab) if pod.address)
+    unpinged = _unpinged(lab, facts, ingress)
+    pings = [
+        fact
+        for pod in network_pods(facts, lab)
+        if pod.address
+        for fact in pod_facts(pod.address, mtu, routed=lab.router is not None, pinged=pod.address not in unpinged)
+    ]
+    return [*pings, *(PodHttp(endpoint.address, endpoint.port) for endpoint in ready_endpoints(facts, lab))]
 
 
 def _unpinged(lab: Lab, facts: Facts, ingress: Machine) -> frozenset[IPv4Address]:
@@ -174,9 +167,7 @@ def collect(
     """
     with InterruptiblePool(max_workers=len(lab.machines) + 2 + len(lab.ingresses)) as pool:
         first = FirstRound(lab, remote, pool, on_answer)
-        requests = pool.submit(
-            ask_through_ingress, lab, lambda: len(ready_endpoints(first.of_controlplane, lab)), first.patience
-        )
+        requests = pool.submit(ask_through_ingress, lab, first.patience)
         ways = {ingress.name: pool.submit(ask_pods, lab, remote, first, ingress) for ingress in lab.ingresses}
         facts = first.facts()
         answers: list[Future[Any]] = [requests, *ways.values()]

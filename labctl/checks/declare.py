@@ -10,9 +10,10 @@ from typing import Any
 
 from labctl.checks.check import HOST, Check, CheckId, Layer, Lesson, Outcome
 from labctl.checks.facts import Facts
-from labctl.facts.cluster import Endpoint, Pod
+from labctl.facts.cluster import Pod
 from labctl.facts.fact import AnyFact
 from labctl.facts.kubernetes import Api
+from labctl.model.kubernetes import Endpoint
 from labctl.model.lab import Lab, Machine, Role, Source
 
 PACKETS = (
@@ -175,6 +176,8 @@ class Declaration:
         """The checks of the machines that it is about: where a layer below is broken, that is the cause."""
         if layer in (Layer.HOST, Layer.MACHINE):
             return
+        if lab.provider.traits.makes_bridge:
+            yield Layer.HOST.check("firewall")
         names = {subject.machine, *(item.name for item in subject.about if isinstance(item, Machine))}
         if Api in self.reads or Layer.CLUSTER.check("api") in needs:
             names.add(lab.controlplane.name)

@@ -116,7 +116,8 @@ class HostFacts:
     do not answer over SSH, the addresses of those that answer ping. ways: of the same machines, by address, the result
     of `ip -json route get ADDRESS`. links: the result of `ip -json link`. clock: seconds since 1970 when it was asked.
     inside: of the same machines, by name, what was found by going around their network (inside.py), where that is
-    possible. firewall: the result of `nft list ruleset`, where this host lets us ask.
+    possible. firewall: the result of `nft list ruleset`, where this host lets us ask, with iptables-legacy's rules.
+    filters_bridges: whether packets within a bridge pass the rules for forwarded ones (br_netfilter).
     load: how many processes were at work or waited, over a minute.
     """
 
@@ -130,6 +131,7 @@ class HostFacts:
     inside: Mapping[str, MachineFacts] = field(default_factory=dict)
     firewall: CommandResult | None = None
     load: float = 0.0
+    filters_bridges: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +224,7 @@ def load_facts(text: str) -> Facts:
             {name: _machine(item) for name, item in data["host"].get("inside", {}).items()},
             CommandResult(**data["host"]["firewall"]) if data["host"].get("firewall") else None,
             data["host"].get("load", 0.0),
+            data["host"].get("filters_bridges", False),
         ),
         machines={name: _machine(item) for name, item in data["machines"].items()},
         reach=_machine(data["reach"]),

@@ -6,12 +6,12 @@ from __future__ import annotations
 
 from statistics import median_low
 
-from labctl.checks.application import app_service, ready_endpoints
+from labctl.checks.application import app_target, ready_endpoints
 from labctl.checks.check import Outcome, counted, failed, listed, passed, skipped
 from labctl.checks.facts import Facts, MissingFact
 from labctl.checks.pods import why_pod_is_silent
 from labctl.checks.why_unit_is_down import unit_state, why_unit_is_down
-from labctl.facts.cluster import Endpoint, Pod
+from labctl.facts.cluster import Pod
 from labctl.facts.fact import ParseError
 from labctl.facts.haproxy import (
     HAPROXY_CONFIG,
@@ -26,6 +26,7 @@ from labctl.facts.ip import Addresses
 from labctl.facts.pods import PodHttp
 from labctl.facts.sockets import Listeners
 from labctl.facts.systemd import CONTROLLER_UNIT, Units
+from labctl.model.kubernetes import Endpoint
 from labctl.model.lab import Lab, VirtualAddress
 
 _HTTP_PORT = 80
@@ -158,16 +159,18 @@ def app_servers(facts: Facts, lab: Lab) -> tuple[ServerStatus, ...]:
     Left out are spare slots, and servers in maintenance that are no ready pod's: those of pods that are gone.
     """
     ready = {f"{endpoint.address}:{endpoint.port}" for endpoint in ready_endpoints(facts, lab)}
-    service = app_service(facts, lab)
-    backend = f"{service.namespace}_svc_{service.name}_" if service else ""
+    target = app_target(facts, lab)
     found = facts.on(lab.ingress.name)[HaproxyStatistics].servers
-    mine = [server for server in found if backend and server.backend.startswith(backend) and not server.spare]
+    mine = [server for server in found if target and server.backend == target.backend and not server.spare]
     return tuple(server for server in mine if server.address in ready or not server.in_maintenance)
 
 
 def servers(facts: Facts, lab: Lab) -> Outcome:
     """The servers that HAProxy runs, and those in haproxy.cfg, are the Service's ready endpoints."""
     facts.require_api("endpoints", "services")
+    target = app_target(facts, lab)
+    if target and target.service.external_name:
+        return passed(f"HAProxy resolves the external name {target.service.external_name}")
     wanted = {f"{endpoint.address}:{endpoint.port}": endpoint.pod for endpoint in ready_endpoints(facts, lab)}
     running = {server.address for server in app_servers(facts, lab)}
     hint = f"labctl ssh {lab.ingress.name} -- journalctl -u haproxy-ingress -n 20"
@@ -190,9 +193,9 @@ def _difference(missing: list[str], foreign: list[str]) -> str:
 
 def _why_servers_differ(facts: Facts, lab: Lab, missing: list[str], foreign: list[str]) -> str:
     backends = {server.backend for server in facts.on(lab.ingress.name)[HaproxyStatistics].servers}
-    service = app_service(facts, lab)
-    if service and not any(name.startswith(f"{service.namespace}_svc_{service.name}_") for name in backends):
-        return f"HAProxy has no backend for Service {service.name}: the controller ignored its Ingress"
+    target = app_target(facts, lab)
+    if target and target.backend not in backends:
+        return f"HAProxy has no backend for Service {target.service.name}: the controller ignored its Ingress"
     said = facts.on(lab.ingress.name).last_words(CONTROLLER_UNIT)
     words = f"; last log message: {said}" if said else ""
     return f"the controller did not follow the API ({_difference(missing, foreign)}){words}"
@@ -232,7 +235,7 @@ def _ask_directly(lab: Lab, address: str) -> str:
 
 def _takes_and_is_silent(facts: Facts, lab: Lab, endpoint: Endpoint) -> bool:
     """Whether ingress's own request to the pod found a connection and no answer; HAProxy's check does not ask."""
-    result = facts.reach_from(lab.ingress.name).results.get(PodHttp(endpoint.address).name)
+    result = facts.reach_from(lab.ingress.name).results.get(PodHttp(endpoint.address, endpoint.port).name)
     return result is not None and result.status == _CURL_TIMED_OUT and "Operation timed out" in result.stderr
 
 
@@ -254,7 +257,7 @@ def _show_weights(lab: Lab) -> str:
 
 def _why_down(facts: Facts, lab: Lab, server: ServerStatus, endpoint: Endpoint) -> str:
     try:
-        direct = facts.reach_from(lab.ingress.name).result(PodHttp(endpoint.address))
+        direct = facts.reach_from(lab.ingress.name).result(PodHttp(endpoint.address, endpoint.port))
     except MissingFact:
         return f"HAProxy's check of {server.name} ({server.address}) fails: {server.check} {server.last_check}".rstrip()
     if direct.ok and direct.stdout.strip() not in ("", "000"):

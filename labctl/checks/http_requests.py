@@ -5,7 +5,6 @@ from __future__ import annotations
 import http.client
 import re
 import time
-from collections.abc import Callable
 
 from labctl.checks.facts import HttpAnswer, HttpFacts
 from labctl.facts.fact import ANSWER_SECONDS, CONNECT_SECONDS
@@ -14,16 +13,15 @@ from labctl.scheduler import InterruptiblePool
 
 UNKNOWN_HOST = "nobody.invalid"  # RFC 2606: no such name
 HTTP_PORT = 80
-_FEWEST, _MOST, _ROUNDS = 3, 20, 3
+_FEWEST, _MOST = 3, 20
 _AT_ONCE = 16
 _SERVED_BY = re.compile(r"^Request served by (\S+)", re.MULTILINE)
 
 
-def ask_through_ingress(lab: Lab, servers: Callable[[], int], patience: float = 1.0) -> HttpFacts:
-    """Ask for the application until every one of its servers has answered, three times round at most; and once for an
-    unknown host. The requests of a round go out together, so that silence costs one time-out.
+def ask_through_ingress(lab: Lab, patience: float = 1.0) -> HttpFacts:
+    """Ask for the application, as often as the lab has pods, and once for an unknown host.
 
-    servers: how many pods should answer; asked when a first round, of as many requests as the lab has pods, is over.
+    All requests go out together, so that silence costs one time-out.
     """
 
     def get(address: object, host: str) -> HttpAnswer:
@@ -33,15 +31,8 @@ def ask_through_ingress(lab: Lab, servers: Callable[[], int], patience: float = 
         unknown = pool.submit(get, lab.entry, UNKNOWN_HOST)
         each = lab.ingresses if lab.vip else ()
         direct = {ingress.name: pool.submit(get, ingress.address, lab.app.host) for ingress in each}
-        answers: list[HttpAnswer] = []
-        wanted = lab.app.replicas
-        for _ in range(_ROUNDS):
-            number = max(_FEWEST, min(_MOST, wanted))
-            answers += pool.map(lambda _: get(lab.entry, lab.app.host), range(number))
-            seen = {answer.server for answer in answers if answer.server}
-            wanted = servers()
-            if len(seen) >= wanted or any(answer.error for answer in answers):
-                break
+        number = max(_FEWEST, min(_MOST, lab.app.replicas))
+        answers = list(pool.map(lambda _: get(lab.entry, lab.app.host), range(number)))
         return HttpFacts(tuple(answers), unknown.result(), {name: one.result() for name, one in direct.items()})
 
 

@@ -162,7 +162,7 @@ def lab_ports(facts: Facts) -> frozenset[int]:
         with suppress(MissingFact, ParseError):
             found |= {item.port for item in machine[Listeners]}
     found |= {endpoint.port for endpoints in facts.cluster.endpoints.values() for endpoint in endpoints}
-    found |= {pod.port for pod in facts.cluster.pods if pod.port}
+    found |= {port for pod in facts.cluster.pods for port in pod.ports}
     return frozenset(found)
 
 

@@ -17,7 +17,10 @@ from labctl.model.lab import Lab, Machine, Role, Source
 
 @dataclass(frozen=True, slots=True)
 class MachineRow:
-    """A machine. state: running, or why it does not answer. node: Ready, NotReady, or empty where it is none."""
+    """A machine. state: running, or why it does not answer. node: Ready, NotReady, or empty where it is none.
+
+    block: all of its blocks of the pod network.
+    """
 
     machine: str
     role: str
@@ -146,14 +149,14 @@ def _machine(lab: Lab, machine: Machine, facts: Facts) -> MachineRow:
     asked = facts.on(machine.name)
     cluster = facts.cluster
     node = next((node for node in cluster.nodes if node.name == machine.name), None)
-    block = next((str(block.cidr) for block in cluster.blocks if block.node == machine.name), "")
+    blocks = ", ".join(str(block.cidr) for block in cluster.blocks if block.node == machine.name)
     return MachineRow(
         machine=machine.name,
         role=machine.role.value,
         address=str(machine.address),
         state=_state(lab, asked),
         node="" if node is None else "Ready" if node.ready else "NotReady",
-        block=block,
+        block=blocks,
         pods=sum(1 for pod in cluster.pods if pod.node == machine.name and not pod.host_network),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from ipaddress import IPv4Address
 
 from labctl.checks.collector import TIMED_OUT
@@ -105,9 +106,26 @@ def ask_host(lab: Lab, host: Host, silent: Sequence[Machine] = ()) -> HostFacts:
         links=run_here(host, ("ip", "-json", "-details", "link"), _SECONDS),
         clock=time.time(),
         inside=inside,
-        firewall=run_here(host, ("nft", "list", "ruleset"), _SECONDS) if host.is_root else None,
+        firewall=_rules(host) if host.is_root else None,
         load=host.load_average(),
+        filters_bridges=_reads(host, "/proc/sys/net/bridge/bridge-nf-call-iptables") == "1",
     )
+
+
+def _rules(host: Host) -> CommandResult:
+    """All rules: nft does not list those of iptables-legacy; the kernel names their tables, once there are any."""
+    rules = run_here(host, ("nft", "list", "ruleset"), _SECONDS)
+    if not _reads(host, "/proc/net/ip_tables_names"):
+        return rules
+    legacy = run_here(host, ("iptables-legacy-save",), _SECONDS)
+    return replace(rules, stdout=f"{rules.stdout}\n{legacy.stdout}", status=rules.status and legacy.status)
+
+
+def _reads(host: Host, file: str) -> str:
+    try:
+        return host.read(file).strip()
+    except HostError:
+        return ""
 
 
 def _answering(machines: Sequence[Machine], host: Host) -> frozenset[str]:

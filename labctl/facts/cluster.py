@@ -1,26 +1,39 @@
-"""Objects of the Kubernetes API, as far as the checks look at them.
+"""Objects of the Kubernetes API, as far as only the checks look at them; what stand-ins read, too, is in labctl/model.
 
-Field names: Kubernetes API reference 1.20 (core/v1, apps/v1, networking.k8s.io/v1) and Calico's projectcalico.org/v3.
+Field names: Kubernetes API reference 1.20 (core/v1, apps/v1) and Calico's projectcalico.org/v3.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network
 from typing import Any
 
 from labctl.facts.policies import Policy
+from labctl.model.kubernetes import (
+    AS_NUMBER_ANNOTATION,
+    Endpoint,
+    Ingress,
+    IngressClass,
+    Service,
+)
+from labctl.model.selector import SelectorError, matches
 
 Object = dict[str, Any]
 Labels = Mapping[str, str]
-_DEFAULT_CLASS = "ingressclass.kubernetes.io/is-default-class"
-_OLD_CLASS = "kubernetes.io/ingress.class"
+_REPELLING = ("NoSchedule", "NoExecute")
+"""The effects of a taint that keep pods away; PreferNoSchedule is a preference."""
+_DONE = ("Succeeded", "Failed")
 
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A node. reason: the Ready condition's reason and message. taints: those that Kubernetes did not set itself."""
+    """A node.
+
+    reason: the Ready condition's reason and message. taints: those that keep pods away and that Kubernetes did not set
+    itself. as_number: its own AS number as it is written in its annotation; empty: the cluster's.
+    """
 
     name: str
     ready: bool
@@ -29,14 +42,16 @@ class Node:
     pressure: tuple[str, ...]
     unschedulable: bool
     taints: tuple[str, ...] = ()
+    labels: Labels = field(default_factory=dict)
+    as_number: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Pod:
     """A pod.
 
-    reason: why it is not ready (a container's waiting reason, or the scheduler's words). port: first container port,
-    if any.
+    reason: why it is not ready (a container's waiting reason, or the scheduler's words). ports: those that its
+    containers declare, which is information for people only. port_names: what a Service's targetPort may name.
     """
 
     namespace: str
@@ -49,7 +64,7 @@ class Pod:
     host_network: bool
     labels: Labels
     reason: str
-    port: int | None
+    ports: tuple[int, ...] = ()
     port_names: tuple[str, ...] = ()
 
     @property
@@ -57,26 +72,10 @@ class Pod:
         """namespace/name."""
         return f"{self.namespace}/{self.name}"
 
-
-@dataclass(frozen=True, slots=True)
-class Service:
-    """A service. ports: (name, port, target port as written). protocols: of the ports, in the same order."""
-
-    namespace: str
-    name: str
-    selector: Labels
-    ports: tuple[tuple[str, int, str], ...]
-    protocols: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Endpoint:
-    """A pod behind a service. pod: empty where the address is no pod's."""
-
-    address: str
-    port: int
-    pod: str
-    ready: bool
+    @property
+    def done(self) -> bool:
+        """Whether all its containers have ended for good: of a Job that is complete, for example."""
+        return self.phase in _DONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,33 +101,8 @@ class DaemonSet:
 
 
 @dataclass(frozen=True, slots=True)
-class IngressPath:
-    """One path of an Ingress and the service behind it.
-
-    port: name or number as written. class_name: empty where it has none.
-    """
-
-    namespace: str
-    ingress: str
-    class_name: str
-    host: str
-    path: str
-    service: str
-    port: str
-
-
-@dataclass(frozen=True, slots=True)
-class IngressClass:
-    """An ingress class."""
-
-    name: str
-    controller: str
-    default: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Pool:
-    """An IPPool of Calico."""
+    """An IPPool of Calico, of IPv4: the lab routes nothing else."""
 
     name: str
     cidr: IPv4Network
@@ -147,17 +121,30 @@ class BgpConfiguration:
 
 @dataclass(frozen=True, slots=True)
 class BgpPeer:
-    """A BGPPeer of Calico. scope: node name or selector; empty: every node."""
+    """A BGPPeer of Calico. peer: its address, with a port where it has one; empty if it is chosen by a selector.
+
+    node: the one that it is for. node_selector: those that it is for; empty: every node, or the one named.
+    """
 
     name: str
     peer: str
     as_number: int
-    scope: str
+    node: str = ""
+    node_selector: str = ""
+
+    def is_for(self, node: Node) -> bool | None:
+        """Whether this node has this peer; None where its selector is not understood."""
+        if self.node:
+            return self.node == node.name
+        try:
+            return matches(self.node_selector, node.labels)
+        except SelectorError:
+            return None
 
 
 @dataclass(frozen=True, slots=True)
 class BlockAffinity:
-    """A block of the pod network and the node that claims it."""
+    """A block of IPv4 addresses and the node that claims it."""
 
     name: str
     node: str
@@ -177,7 +164,7 @@ class Cluster:
     endpoints: Mapping[tuple[str, str], tuple[Endpoint, ...]]
     deployments: tuple[Deployment, ...]
     daemonsets: tuple[DaemonSet, ...]
-    ingress_paths: tuple[IngressPath, ...]
+    ingresses: tuple[Ingress, ...]
     ingress_classes: tuple[IngressClass, ...]
     pools: tuple[Pool, ...]
     bgp_configurations: tuple[BgpConfiguration, ...]
@@ -217,7 +204,13 @@ def read_node(item: Object) -> Node:
         internal_ip=internal,
         pressure=tuple(kind for kind in pressures if _condition(item, kind).get("status") == "True"),
         unschedulable=bool(item.get("spec", {}).get("unschedulable")),
-        taints=tuple(_taint(entry) for entry in item.get("spec", {}).get("taints") or [] if not _is_kubernetes(entry)),
+        taints=tuple(
+            _taint(entry)
+            for entry in item.get("spec", {}).get("taints") or []
+            if entry.get("effect") in _REPELLING and not _is_kubernetes(entry)
+        ),
+        labels=item.get("metadata", {}).get("labels") or {},
+        as_number=str((item.get("metadata", {}).get("annotations") or {}).get(AS_NUMBER_ANNOTATION, "")),
     )
 
 
@@ -234,7 +227,7 @@ def _is_kubernetes(entry: Object) -> bool:
 def read_pod(item: Object) -> Pod:
     """A core/v1 Pod."""
     spec, status = item.get("spec", {}), item.get("status", {})
-    ports = [port["containerPort"] for box in spec.get("containers", []) for port in box.get("ports") or []]
+    ports = [port for box in spec.get("containers", []) for port in box.get("ports") or []]
     address = status.get("podIP", "")
     return Pod(
         namespace=_namespace(item),
@@ -247,10 +240,8 @@ def read_pod(item: Object) -> Pod:
         host_network=bool(spec.get("hostNetwork")),
         labels=item.get("metadata", {}).get("labels") or {},
         reason=_why_not_ready(item),
-        port=int(ports[0]) if ports else None,
-        port_names=tuple(
-            port["name"] for box in spec.get("containers", []) for port in box.get("ports") or [] if port.get("name")
-        ),
+        ports=tuple(int(port["containerPort"]) for port in ports),
+        port_names=tuple(port["name"] for port in ports if port.get("name")),
     )
 
 
@@ -292,29 +283,6 @@ def _with_message(reason: str, state: Object) -> str:
     return ": ".join(word for word in (reason, state.get("message", "")) if word)
 
 
-def read_service(item: Object) -> Service:
-    """A core/v1 Service."""
-    spec = item.get("spec", {})
-    ports = tuple(
-        (str(port.get("name", "")), int(port["port"]), str(port.get("targetPort", port["port"])))
-        for port in spec.get("ports") or []
-    )
-    protocols = tuple(str(port.get("protocol", "TCP")) for port in spec.get("ports") or [])
-    return Service(_namespace(item), _name(item), spec.get("selector") or {}, ports, protocols)
-
-
-def read_endpoints(item: Object) -> tuple[tuple[str, str], tuple[Endpoint, ...]]:
-    """A core/v1 Endpoints: its service, and one Endpoint per address and port."""
-    found = []
-    for subset in item.get("subsets") or []:
-        for ready, key in ((True, "addresses"), (False, "notReadyAddresses")):
-            for address in subset.get(key) or []:
-                target = address.get("targetRef") or {}
-                pod = str(target.get("name", "")) if target.get("kind") == "Pod" else ""
-                found += [Endpoint(address["ip"], int(port["port"]), pod, ready) for port in subset.get("ports") or []]
-    return (_namespace(item), _name(item)), tuple(found)
-
-
 def read_deployment(item: Object) -> Deployment:
     """An apps/v1 Deployment."""
     spec = item.get("spec", {})
@@ -335,42 +303,16 @@ def read_daemonset(item: Object) -> DaemonSet:
     return DaemonSet(_namespace(item), _name(item), selector)
 
 
-def read_ingress(item: Object) -> tuple[IngressPath, ...]:
-    """A networking.k8s.io/v1 Ingress: one IngressPath per rule and path."""
+def read_pool(item: Object) -> Pool | None:
+    """A projectcalico.org/v3 IPPool; blockSize is 26 where it does not say. None for one of IPv6."""
     spec = item.get("spec", {})
-    annotations = item.get("metadata", {}).get("annotations") or {}
-    class_name = str(spec.get("ingressClassName") or annotations.get(_OLD_CLASS, ""))
-    found = []
-    for rule in spec.get("rules") or []:
-        for path in (rule.get("http") or {}).get("paths") or []:
-            service = (path.get("backend") or {}).get("service") or {}
-            port = service.get("port") or {}
-            found.append(
-                IngressPath(
-                    namespace=_namespace(item),
-                    ingress=_name(item),
-                    class_name=class_name,
-                    host=str(rule.get("host", "")),
-                    path=str(path.get("path", "/")),
-                    service=str(service.get("name", "")),
-                    port=str(port.get("name") or port.get("number") or ""),
-                )
-            )
-    return tuple(found)
+    if _is_ipv6(spec):
+        return None
+    return Pool(_name(item), IPv4Network(spec["cidr"]), int(spec.get("blockSize") or 26), bool(spec.get("disabled")))
 
 
-def read_ingress_class(item: Object) -> IngressClass:
-    """A networking.k8s.io/v1 IngressClass."""
-    annotations = item.get("metadata", {}).get("annotations") or {}
-    return IngressClass(
-        _name(item), item.get("spec", {}).get("controller", ""), annotations.get(_DEFAULT_CLASS) == "true"
-    )
-
-
-def read_pool(item: Object) -> Pool:
-    """A projectcalico.org/v3 IPPool; blockSize is 26 where it does not say."""
-    spec = item.get("spec", {})
-    return Pool(_name(item), IPv4Network(spec["cidr"]), int(spec.get("blockSize", 26)), bool(spec.get("disabled")))
+def _is_ipv6(spec: Object) -> bool:
+    return ":" in str(spec.get("cidr", ""))
 
 
 def read_bgp_configuration(item: Object) -> BgpConfiguration:
@@ -385,13 +327,18 @@ def read_bgp_configuration(item: Object) -> BgpConfiguration:
 def read_bgp_peer(item: Object) -> BgpPeer:
     """A projectcalico.org/v3 BGPPeer."""
     spec = item.get("spec", {})
-    scope = spec.get("node") or spec.get("nodeSelector") or ""
     return BgpPeer(
-        _name(item), str(spec.get("peerIP", "")), int(spec.get("asNumber") or 0), "" if scope == "all()" else str(scope)
+        _name(item),
+        str(spec.get("peerIP") or ""),
+        int(spec.get("asNumber") or 0),
+        str(spec.get("node") or ""),
+        str(spec.get("nodeSelector") or ""),
     )
 
 
-def read_block(item: Object) -> BlockAffinity:
-    """A projectcalico.org/v3 BlockAffinity."""
+def read_block(item: Object) -> BlockAffinity | None:
+    """A projectcalico.org/v3 BlockAffinity. None for one of IPv6."""
     spec = item.get("spec", {})
+    if _is_ipv6(spec):
+        return None
     return BlockAffinity(_name(item), spec.get("node", ""), IPv4Network(spec["cidr"]), spec.get("state", ""))

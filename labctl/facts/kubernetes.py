@@ -17,6 +17,7 @@ from labctl.facts.fact import API_SECONDS, Fact, ParseError, TextFact, curl
 from labctl.facts.json_output import read_as, read_json
 from labctl.facts.policies import Policy, read_calico_policy, read_network_policy
 from labctl.host.command import CommandResult
+from labctl.model.kubernetes import parse_endpoints, parse_ingress, parse_ingress_class, parse_service
 from labctl.model.lab import Lab, Machine, Role, Source
 
 API_PORT = 6443
@@ -195,12 +196,14 @@ def read_cluster(result: CommandResult) -> Cluster:
         version=str(answers.object("version").get("gitVersion", "")),
         nodes=answers.items("nodes", read.read_node),
         pods=answers.items("pods", read.read_pod),
-        services=answers.items("services", read.read_service),
-        endpoints=dict(answers.items("endpoints", read.read_endpoints)),
+        services=answers.items("services", parse_service),
+        endpoints={
+            (found.namespace, found.service): found.endpoints for found in answers.items("endpoints", parse_endpoints)
+        },
         deployments=answers.items("deployments", read.read_deployment),
         daemonsets=answers.items("daemonsets", read.read_daemonset),
-        ingress_paths=tuple(path for paths in answers.items("ingresses", read.read_ingress) for path in paths),
-        ingress_classes=answers.items("ingressclasses", read.read_ingress_class),
+        ingresses=answers.items("ingresses", parse_ingress),
+        ingress_classes=answers.items("ingressclasses", parse_ingress_class),
         pools=answers.items("ippools", read.read_pool),
         bgp_configurations=answers.items("bgpconfigurations", read.read_bgp_configuration),
         bgp_peers=answers.items("bgppeers", read.read_bgp_peer),
@@ -253,12 +256,14 @@ class _Answers:
             return {}
         return data if isinstance(data, dict) else {}
 
-    def items(self, name: str, reader: Callable[[read.Object], _Kind]) -> tuple[_Kind, ...]:
-        found = []
+    def items(self, name: str, reader: Callable[[read.Object], _Kind | None]) -> tuple[_Kind, ...]:
+        """The objects as the reader makes them, without those that it leaves out."""
+        found: list[_Kind] = []
         items = self.object(name).get("items")
         for item in items if isinstance(items, list) else []:
             try:
-                found.append(read_as(reader, item))
+                if (made := read_as(reader, item)) is not None:
+                    found.append(made)
             except ParseError as error:
                 self.errors.setdefault(name, f"cannot read {error}")
         return tuple(found)

@@ -48,12 +48,12 @@ class FirstHop(TextFact):
 
 
 class PodHttp(TextFact):
-    """The HTTP status of a pod that is asked directly; curl's own words where it fails."""
+    """The HTTP status of a server that is asked directly; curl's own words where it fails."""
 
     may_fail = True
 
-    def __init__(self, address: IPv4Address | str, port: int = 0) -> None:
-        self.name = f"http {address}"
+    def __init__(self, address: str, port: int) -> None:
+        self.name = f"http {address}:{port}"
         self._url = f"http://{address}:{port}/"
 
     def command_on(self, lab: Lab, machine: Machine, patience: float) -> str:

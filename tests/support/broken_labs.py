@@ -270,9 +270,21 @@ def wrong_selector(facts: Facts) -> Facts:
     return no_http(with_objects(facts, "endpoints", set_item(0, "subsets", value=[])))
 
 
+def refused(facts: Facts, port: int) -> Facts:
+    """Nobody listens on that port of the application's pods."""
+    results = {
+        f"http {address}:{port}": CommandResult("curl", 7, "000", "curl: (7) Failed: Connection refused", 0.0)
+        for node in ("worker1", "worker2")
+        for address in pods_on(facts, node)
+    }
+    return replace(facts, reach=replace(facts.reach, results={**facts.reach.results, **results}))
+
+
 def wrong_target_port(facts: Facts) -> Facts:
     facts = with_objects(facts, "services", set_item(0, "spec", "ports", "0", "targetPort", value=8081))
-    facts = with_objects(facts, "endpoints", set_item(0, "subsets", "0", "ports", value=[{"port": 8081}]))
+    ports = [{"name": "port-1", "port": 8081}]
+    facts = with_objects(facts, "endpoints", set_item(0, "subsets", "0", "ports", value=ports))
+    facts = refused(facts, 8081)
     return no_http(facts)
 
 
@@ -329,10 +341,9 @@ def server_down(facts: Facts) -> Facts:
     facts = with_text(
         facts, "ingress", "haproxy-status", lambda text: text.replace(row, row.replace("UP,L4OK", "DOWN,L4CON"))
     )
-    broken = replace(
-        facts.reach.results["http 172.16.189.64"], status=7, stdout="000", stderr="curl: (7) Connection refused"
-    )
-    facts = replace(facts, reach=replace(facts.reach, results={**facts.reach.results, "http 172.16.189.64": broken}))
+    name = "http 172.16.189.64:8080"
+    broken = replace(facts.reach.results[name], status=7, stdout="000", stderr="curl: (7) Connection refused")
+    facts = replace(facts, reach=replace(facts.reach, results={**facts.reach.results, name: broken}))
     return replace(
         facts, http=replace(facts.http, answers=tuple(a for a in facts.http.answers if "b" not in a.server[-6:]))
     )

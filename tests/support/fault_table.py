@@ -247,7 +247,7 @@ FAULTS = (
     Fault("pods-unready", pods_unready, "cluster.app", "readiness probe"),
     Fault("scaled-to-zero", scaled_to_zero, "cluster.app", "scaled to 0 pods"),
     Fault("wrong-selector", wrong_selector, "cluster.service", "selects run=aap, but the pods are labelled run=app"),
-    Fault("wrong-target-port", wrong_target_port, "cluster.service", "80 -> 8081, the pods have 8080"),
+    Fault("wrong-target-port", wrong_target_port, "cluster.service", "80 -> 8081, connection refused"),
     Fault("wrong-class", wrong_class, "cluster.ingress", "has class nginx"),
     Fault("wrong-host", wrong_host, "cluster.ingress", "no Ingress has a rule for test.local (tset.local)"),
     Fault(

@@ -22,6 +22,7 @@ from labctl.config import parse
 from labctl.config.build import build
 from labctl.facts.certificates import certificates_of
 from labctl.facts.kubernetes import API_PATHS, controller_reads
+from labctl.facts.pods import PodHttp
 from labctl.facts.systemd import CONTROL_PLANE_PARTS, UNIT_PROPERTIES, units_of
 from labctl.host.command import CommandResult
 from labctl.model.lab import Lab, Machine, Mesh, Provider, Source
@@ -62,11 +63,13 @@ def make_facts(lab: Lab) -> Facts:
         links=result("ip", json.dumps([{"ifname": lab.bridge, "flags": ["BROADCAST", "UP", "LOWER_UP"]}])),
     )
     machines = {machine.name: _machine(lab, machine) for machine in lab.machines}
-    targets = tuple((address, 8080) for _, _, address in pods)
+    targets = tuple(address for _, _, address in pods)
     reach = {
         probe.name: result(probe.command, _reached(lab, probe.name))
-        for address, port in targets
-        for probe in as_probes(pod_facts(address, port, 1500, routed=lab.router is not None), lab, lab.ingress)
+        for address in targets
+        for probe in as_probes(
+            [*pod_facts(address, 1500, routed=lab.router is not None), PodHttp(str(address), 8080)], lab, lab.ingress
+        )
     }
     answers = tuple(HttpAnswer(200, name, seconds=0.002) for name, _, _ in pods)
     direct = {ingress.name: answers[0] for ingress in lab.ingresses if lab.vip}
@@ -347,7 +350,7 @@ def api_objects(lab: Lab) -> dict[str, list[dict[str, Any]]]:
         "endpoints": [
             {
                 "metadata": {"name": "app", "namespace": "default"},
-                "subsets": [{"addresses": endpoints, "ports": [{"port": 8080}]}],
+                "subsets": [{"addresses": endpoints, "ports": [{"name": "port-1", "port": 8080}]}],
             }
         ],
         "deployments": [_deployment(lab)],
@@ -384,7 +387,8 @@ def _named(name: str, spec: dict[str, Any], namespace: str = "") -> dict[str, An
 def _node(node: Machine) -> dict[str, Any]:
     ready = {"type": "Ready", "status": "True", "reason": "KubeletReady", "message": "kubelet is posting ready status"}
     addresses = [{"type": "InternalIP", "address": str(node.address)}, {"type": "Hostname", "address": node.name}]
-    return {"metadata": {"name": node.name}, "spec": {}, "status": {"conditions": [ready], "addresses": addresses}}
+    metadata = {"name": node.name, "labels": {"kubernetes.io/hostname": node.name}}
+    return {"metadata": metadata, "spec": {}, "status": {"conditions": [ready], "addresses": addresses}}
 
 
 def _pod(

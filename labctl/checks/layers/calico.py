@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from labctl.checks.calico_objects import block, configuration, mesh_words, peer, pool
 from labctl.checks.check import CheckId, Layer, Lesson, Outcome, failed, listed, passed
 from labctl.checks.declare import (
     API,
@@ -22,7 +23,6 @@ from labctl.checks.declare import (
 )
 from labctl.checks.facts import Facts
 from labctl.checks.why_unit_is_down import unit_runs
-from labctl.facts.cluster import BgpPeer
 from labctl.facts.fact import ParseError
 from labctl.facts.json_output import read_json
 from labctl.facts.kubernetes import CALICO_KINDS, Api
@@ -193,20 +193,6 @@ def kinds_known(*_: object) -> tuple[CheckId, ...]:
     return (Layer.CALICO.check("kinds"),)
 
 
-def pool(facts: Facts, lab: Lab) -> Outcome:
-    """An enabled IPPool with the lab's network and block size."""
-    facts.require_api("ippools")
-    words = listed(
-        f"{item.name}: {item.cidr} /{item.block_size}{' disabled' if item.disabled else ''}"
-        for item in facts.cluster.pools
-    )
-    wanted = (lab.network.pod_cidr, lab.network.block_size)
-    if any((item.cidr, item.block_size) == wanted and not item.disabled for item in facts.cluster.pools):
-        return passed(words)
-    cause = f"no enabled IPPool has {lab.network.pod_cidr} in blocks of /{lab.network.block_size}"
-    return failed(words or "no IPPool", cause, "labctl kubectl get ippools -o yaml")
-
-
 CHECKS.add(
     Declaration(
         "pool",
@@ -228,29 +214,6 @@ CHECKS.add(
 )
 
 
-def configuration(facts: Facts, lab: Lab) -> Outcome:
-    """BGPConfiguration default has the lab's AS number, and its mesh or none (Calico's own defaults: 64512, on)."""
-    facts.require_api("bgpconfigurations")
-    found = next((item for item in facts.cluster.bgp_configurations if item.name == "default"), None)
-    number = 64512 if found is None or found.as_number is None else found.as_number
-    mesh = found is None or found.mesh
-    words = f"AS {number}, {_mesh_words(mesh)}" + ("" if found else " (no object: Calico's defaults)")
-    hint = "labctl kubectl get bgpconfiguration default -o yaml"
-    if number != lab.network.as_number:
-        where = "BGPConfiguration default says" if found else "without BGPConfiguration default the nodes use"
-        return failed(words, f"{where} AS {number}, the lab's is {lab.network.as_number}", hint)
-    wanted = lab.bgp.mesh is Mesh.FULL
-    if mesh != wanted:
-        effect = "so nodes do not peer with each other" if wanted else f"but {lab.peers[0].name} reflects the routes"
-        cause = f"BGPConfiguration default has nodeToNodeMeshEnabled: {str(mesh).lower()}, {effect}"
-        return failed(words, cause, hint)
-    return passed(words)
-
-
-def _mesh_words(mesh: bool) -> str:
-    return "full mesh" if mesh else "no mesh"
-
-
 CHECKS.add(
     Declaration(
         "bgp",
@@ -258,7 +221,7 @@ CHECKS.add(
         on=on_controlplane,
         reads=(Api,),
         title="Calico has the lab's AS number",
-        expected=lambda lab: f"AS {lab.network.as_number}, {_mesh_words(lab.bgp.mesh is Mesh.FULL)}",
+        expected=lambda lab: f"AS {lab.network.as_number}, {mesh_words(lab.bgp.mesh is Mesh.FULL)}",
         command="kubectl get bgpconfigurations",
         lesson=Lesson(
             "sessions with ingress or between nodes do not come up, or end with Bad peer AS.",
@@ -274,44 +237,6 @@ CHECKS.add(
 
 def _each_peer(lab: Lab, _facts: Facts) -> Iterable[Subject]:
     return (Subject(lab, (peer,), lab.controlplane.name, ("", named(peer))) for peer in lab.peers)
-
-
-def peer(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
-    """Some BGPPeer names this machine with its AS number, for every node; none names a machine of no lab."""
-    facts.require_api("bgppeers")
-    peers = facts.cluster.bgp_peers
-    name, address, number = machine.name, str(machine.address), lab.as_number(machine)
-    words = listed(f"{item.name}: {item.peer} as {item.as_number}" for item in peers) or "no BGPPeer"
-    known = {str(item.address) for item in lab.machines}
-    foreign = [item for item in peers if item.peer and item.peer.partition(":")[0] not in known]
-    hint = "labctl kubectl get bgppeers -o yaml"
-    mine = [item for item in peers if item.peer.partition(":")[0] == address]
-    if not mine:
-        cause = f"no BGPPeer names {name} ({address}), so no node opens a session with it"
-        return failed(words, cause, "labctl kubectl get bgppeers")
-    right = [item for item in mine if item.as_number == number]
-    if not right:
-        return failed(words, f"BGPPeer {mine[0].name} says AS {mine[0].as_number}, {name} has AS {number}", hint)
-    missing = [node.name for node in lab.nodes if not any(_covers(item, node) for item in right)]
-    if foreign and not missing:
-        cause = f"BGPPeer {foreign[0].name} is for {foreign[0].peer}, which is not a machine of the lab"
-        return failed(words, cause, f"labctl kubectl delete bgppeers.projectcalico.org {foreign[0].name}")
-    if missing:
-        return failed(
-            words, f"BGPPeer {right[0].name} is for `{right[0].scope}` only; {listed(missing)} has no such peer", hint
-        )
-    return passed(words)
-
-
-def _covers(peer_: BgpPeer, node: Machine) -> bool:
-    """Whether a BGPPeer is for this node, as far as its scope can be read; a selector of other labels is taken on
-    trust.
-    """
-    if not peer_.scope or peer_.scope == node.name:
-        return True
-    if "hostname" in peer_.scope:
-        return f"'{node.name}'" in peer_.scope or f'"{node.name}"' in peer_.scope
-    return not peer_.scope.replace("-", "").replace(".", "").isalnum()
 
 
 CHECKS.add(
@@ -340,30 +265,6 @@ CHECKS.add(
 )
 
 
-def block(facts: Facts, lab: Lab, node: Machine) -> Outcome:
-    """The node has confirmed blocks, inside the pod network, that no other node has."""
-    facts.require_api("blockaffinities")
-    mine = facts.cluster.blocks_of(node.name)
-    hint = "labctl kubectl get blockaffinities"
-    if not mine:
-        pending = [item for item in facts.cluster.blocks if item.node == node.name]
-        words = listed(f"{item.cidr} {item.state}" for item in pending) or "no block"
-        return failed(words, f"no BlockAffinity gives {node.name} a confirmed block", hint)
-    words = listed(item.cidr for item in mine)
-    outside = [item for item in mine if not item.cidr.subnet_of(lab.network.pod_cidr)]
-    if outside:
-        return failed(words, f"{outside[0].cidr} is not inside the pod network {lab.network.pod_cidr}", hint)
-    twice = [
-        other
-        for item in mine
-        for other in facts.cluster.blocks
-        if other.node != node.name and other.cidr.overlaps(item.cidr)
-    ]
-    if twice:
-        return failed(words, f"{twice[0].cidr} is claimed by {node.name} and by {twice[0].node}", hint)
-    return passed(words)
-
-
 CHECKS.add(
     Declaration(
         "block",
@@ -374,8 +275,10 @@ CHECKS.add(
         command="kubectl get blockaffinities",
         lesson=Lesson(
             "nobody else knows a route to the pods of this node.",
-            "Each node has its own blocks of the pod network. The BlockAffinity says which, and BIRD announces them.",
-            "Restart Calico's agent on the node: it claims its block again.",
+            "Each node has its own blocks of the pod network. The BlockAffinity says which, and BIRD announces them. "
+            "When they are full, Calico claims another one, as long as the pool has one left.",
+            "Restart Calico's agent on the node: it claims its block again. If no block is left, run fewer pods, or "
+            "make a lab with a larger `pod_cidr` or smaller blocks (`block_size`).",
         ),
         needs=api_ready,
         explained_by=lambda _lab, node: (

@@ -13,6 +13,7 @@ from labctl.checks.declare import (
     answers,
     api_ready,
     each_node,
+    machine_state,
     of_machine,
     on_controlplane,
     room,
@@ -328,7 +329,7 @@ CHECKS.add(
                 for id_ in (
                     *of_machine(node, "node", layer=Layer.CLUSTER),
                     answers(node),
-                    *of_machine(node, "cni", "agent", layer=Layer.CALICO),
+                    *of_machine(node, "cni", "agent", "block", layer=Layer.CALICO),
                 )
             ),
             Layer.CALICO.check("pool"),
@@ -347,11 +348,15 @@ CHECKS.add(
         lesson=Lesson(
             "503 from ingress, although all pods are ready.",
             "A Service selects its pods by their labels and sends to one port. Matches become endpoints, and only "
-            "endpoints become servers of HAProxy.",
+            "endpoints become servers of HAProxy. Which ports the containers declare does not matter.",
             "Make the selector and the target port match the pods.",
         ),
         needs=api_ready,
-        explained_by=lambda _lab: (Layer.CLUSTER.check("app"),),
+        explained_by=lambda lab: (
+            Layer.CLUSTER.check("app"),
+            Layer.CLUSTER.check("ingress"),
+            *machine_state((*lab.nodes, lab.ingress), ("firewall",)),
+        ),
     )
 )
 CHECKS.add(
@@ -361,12 +366,12 @@ CHECKS.add(
         on=on_controlplane,
         reads=(Api,),
         title=f"An Ingress of class {INGRESS_CLASS} serves {{lab.app.host}}",
-        expected="a rule for {lab.app.host} that leads to the application's Service",
+        expected="an Ingress that leads http://{lab.app.host}/ to a Service and port that exist",
         command="kubectl describe ingress",
         lesson=Lesson(
             "404 from ingress.",
-            "An Ingress maps a host name and a path to a Service. The controller handles those of its own class, or of "
-            "no class.",
+            "An Ingress maps a host name and a path to a Service. The controller handles those whose "
+            "`ingressClassName` is its own, or that have none; it ignores the old annotation.",
             "Correct the host, path, class and Service.",
         ),
         needs=api_ready,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from labctl.checks.check import Layer, Lesson, Outcome, counted, failed, listed, passed, skipped
@@ -13,9 +14,11 @@ from labctl.facts.fact import ParseError
 from labctl.facts.ip import Addresses
 from labctl.facts.json_output import read_objects
 from labctl.facts.nftables import DropRule, parse_drop_rules
+from labctl.facts.packet_filter import HostPacket, dropped_by
 from labctl.model.lab import Lab
 
 CHECKS = Declarations(Layer.HOST)
+SSH_PORT, HTTP_PORT, BGP_PORT = 22, 80, 179
 
 
 def route(facts: Facts, lab: Lab) -> Outcome:
@@ -130,15 +133,41 @@ CHECKS.add(
 
 
 def firewall(facts: Facts, lab: Lab) -> Outcome:
-    """No rule of this host that drops or changes packets names the lab; labctl's own table is no hindrance."""
+    """No rule of this host drops the lab's packets, or names the lab where it drops or changes some.
+
+    labctl's own table is no hindrance.
+    """
     said = facts.host.firewall
     if said is None or not said.ok:
         return skipped("only root may read this host's firewall rules" if said is None else "nft does not run here")
     rules = [rule for rule in parse_drop_rules(said.stdout) if _names_the_lab(rule, lab)]
+    if dropped := _drops_the_labs(said.stdout, lab, facts.host.filters_bridges):
+        rules = [*rules, dropped]
     if not rules:
         return passed("none")
     cause = f"a firewall rule on this host {rules[0].effect} packets of the lab ({rules[0]})"
     return failed(listed(rules, most=3), cause, "nft -a list ruleset")
+
+
+def _drops_the_labs(ruleset: str, lab: Lab, filters_bridges: bool) -> DropRule | None:
+    """What drops packets between machines, from this host to one, or their answers, whether it names the lab or not.
+
+    With br_netfilter, packets between two machines pass the rules for what this host forwards (Docker turns that on).
+    """
+    host, bridge = lab.network.gateway, lab.bridge
+    tries: list[tuple[str, tuple[str, ...], HostPacket]] = []
+    pods = lab.network.pod_cidr.network_address + 1
+    for machine in lab.machines:
+        asked = HostPacket("", bridge, host, machine.address, port=HTTP_PORT if machine in lab.ingresses else SSH_PORT)
+        answer = HostPacket(bridge, "", machine.address, host, state="established")
+        tries += [("output", ("ip", "inet"), asked), ("input", ("ip", "inet"), answer)]
+        for there, port in (*((other.address, BGP_PORT) for other in lab.nodes if other != machine), (pods, 8080)):
+            within = HostPacket(None, None, machine.address, there, port=port)
+            tries.append(("forward", ("bridge",), within))
+            if filters_bridges:
+                tries.append(("forward", ("ip", "inet"), replace(within, inside=bridge, outside=bridge)))
+    found = (dropped_by(ruleset, hook, packet, families) for hook, families, packet in tries)
+    return next((rule for rule in found if rule), None)
 
 
 def _names_the_lab(rule: DropRule, lab: Lab) -> bool:
@@ -154,12 +183,14 @@ CHECKS.add(
         firewall,
         on=on_bridge,
         title="No firewall rule on this host blocks the lab",
-        expected="no rule for {lab.bridge} or an address of the lab",
+        expected="no rule that drops packets of the lab, or one for {lab.bridge} or an address of the lab",
         command="nft list ruleset",
         lesson=Lesson(
             "a request from this host gets no answer, while the same request from another machine does.",
-            "Packets that this host sends or forwards pass its own firewall first.",
-            "Delete the rule on this host: `nft -a list ruleset` shows its handle.",
+            "Packets that this host sends or forwards pass its own firewall first. With br_netfilter, which Docker "
+            "loads, those between two machines do, too.",
+            "Delete the rule on this host (`nft -a list ruleset` shows its handle), or accept the lab's bridge before "
+            "it. Where the policy of iptables' FORWARD is DROP, `labctl up` does that.",
         ),
     )
 )

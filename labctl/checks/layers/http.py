@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from labctl.checks.application import app_service, ready_endpoints
+from labctl.checks.application import app_target, endpoints_of, ready_endpoints, target_for
 from labctl.checks.check import CheckId, Layer, Lesson, Outcome, counted, failed, listed, passed
 from labctl.checks.declare import (
+    HOST_ROUTE,
     PACKETS,
     Declaration,
     Declarations,
@@ -21,13 +22,25 @@ from labctl.checks.declare import (
 from labctl.checks.facts import Facts, HttpAnswer
 from labctl.checks.http_requests import UNKNOWN_HOST
 from labctl.checks.pods import pods_by_node
-from labctl.facts.cluster import Endpoint
-from labctl.facts.haproxy import HAPROXY_SOCKET, HaproxyConfig
+from labctl.facts.cluster import Pod
+from labctl.facts.haproxy import HaproxyStatistics
+from labctl.facts.pods import PodHttp
+from labctl.model.kubernetes import Endpoint
 from labctl.model.lab import Lab
 
 CHECKS = Declarations(Layer.HTTP)
-_SPREADING = ("roundrobin", "static-rr", "leastconn", "random")
-_MOST_ASKED = 60  # as many as http_requests sends
+_ANSWERED_BY_HAPROXY = {
+    "request-redirect": (301, 302, 303, 307, 308),
+    "ssl-redirect": (301, 302, 303, 307, 308),
+    "auth-type": (401,),
+    "allow-list": (403,),
+    "whitelist": (403,),
+    "deny-list": (403,),
+    "blacklist": (403,),
+    "rate-limit-requests": (403, 429),
+}
+"""Annotations that have HAProxy answer by itself, and with which status (HAProxy's controller 3.2)."""
+_CANNOT_SERVE = (502, 503, 504)
 _LESSON = Lesson(
     "the browser shows an error.",
     "All layers below are fine, so the fault is between this host and HAProxy, or in the application.",
@@ -106,14 +119,25 @@ CHECKS.add(
 
 
 def unknown_host(facts: Facts, lab: Lab) -> Outcome:
-    """HAProxy answers, and says 404."""
+    """HAProxy answers: with 404, or with what the default backend says where some Ingress is for every host."""
     answer = facts.http.unknown
-    if answer.status == 404:
-        return passed("HTTP 404")
+    target = target_for(facts, UNKNOWN_HOST)
     if answer.error:
         return failed(answer.error, _why_no_answer(lab, answer), f"labctl ssh {lab.ingress.name} -- ss -ltnp")
-    cause = f"something serves every host name: an Ingress without a host, or not HAProxy ({answer.words})"
-    return failed(answer.words, cause, "labctl kubectl get ingress -A")
+    if target is None or target.ingress is None:
+        if answer.status == 404:
+            return passed("HTTP 404")
+        cause = f"something serves every host name, and no Ingress asks for that: not HAProxy? ({answer.words})"
+        return failed(answer.words, cause, "labctl kubectl get ingress -A")
+    leads = f"Ingress {target.ingress.name} leads every host to Service {target.service.name}"
+    statistics = facts.on(lab.ingress.name).get(HaproxyStatistics)
+    if statistics and target.backend not in {server.backend for server in statistics.servers}:
+        cause = f"{leads}, but HAProxy has no backend for it: the controller ignored the Ingress"
+        return failed(answer.words, cause, f"labctl ssh {lab.ingress.name} -- journalctl -u haproxy-ingress -n 20")
+    if answer.status in _CANNOT_SERVE and any(endpoint.ready for endpoint in endpoints_of(facts, target)):
+        cause = f"{leads}, whose pods are ready, but the answer is {answer.words}"
+        return failed(answer.words, cause, f"labctl kubectl describe service {target.service.name}")
+    return passed(f"{answer.words}: {leads}")
 
 
 def _why_no_answer(lab: Lab, answer: HttpAnswer) -> str:
@@ -129,8 +153,8 @@ CHECKS.add(
         "unknown",
         unknown_host,
         on=on_host,
-        title="An unknown host name gets 404",
-        expected="HTTP 404",
+        title="An unknown host name gets 404, or the default backend's answer",
+        expected="HTTP 404, unless an Ingress is for every host",
         command=f"curl -i -H 'Host: {UNKNOWN_HOST}' http://{{lab.entry}}/",
         lesson=Lesson(
             "a host name that no Ingress serves is answered all the same, or with another error.",
@@ -148,6 +172,9 @@ def application(facts: Facts, lab: Lab, *_depends: object) -> Outcome:
     answers = facts.http.answers
     good = [answer for answer in answers if answer.status == 200]
     bad = [answer for answer in answers if answer.status != 200]
+    asked_for = {words for answer in bad if (words := _asked_for(facts, lab, answer))}
+    if asked_for and all(_asked_for(facts, lab, answer) for answer in bad):
+        return passed(listed(sorted(asked_for)))
     if bad or not good:
         words = listed(dict.fromkeys(answer.words for answer in bad)) or "not asked"
         observed = f"{len(bad)} of {counted(len(answers), 'request')}: {words}"
@@ -158,6 +185,17 @@ def application(facts: Facts, lab: Lab, *_depends: object) -> Outcome:
     return passed(
         f"HTTP 200 to {counted(len(good), 'request')}, served by {counted(len(served), 'pod')}: {listed(served)}"
     )
+
+
+def _asked_for(facts: Facts, lab: Lab, answer: HttpAnswer) -> str:
+    """What the answer follows from, where HAProxy gives it itself because an Ingress asks for that; else empty."""
+    target = app_target(facts, lab)
+    item = target.ingress if target else None
+    if item is None:
+        return ""
+    asked = {name.partition("/")[2] for name in item.annotations} | ({"ssl-redirect"} if item.has_tls else set())
+    why = next((name for name in asked if answer.status in _ANSWERED_BY_HAPROXY.get(name, ())), "")
+    return f"HTTP {answer.status}, as Ingress {item.name} asks for: {why}" if why else ""
 
 
 def _why_not_200(lab: Lab, bad: list[HttpAnswer]) -> str:
@@ -191,40 +229,29 @@ CHECKS.add(
 
 
 def _each_pod(lab: Lab, facts: Facts) -> Iterable[Subject]:
-    for endpoint in ready_endpoints(facts, lab)[:_MOST_ASKED]:
+    """The endpoint, and its pod if packets can be sent to it."""
+    pods = {pod.name: pod for _, pods in pods_by_node(facts, lab) for pod in pods}
+    for endpoint in ready_endpoints(facts, lab):
         if endpoint.pod:
-            yield Subject(lab, (endpoint,), words=(endpoint.pod,))
+            yield Subject(lab, (endpoint, pods.get(endpoint.pod)), words=(endpoint.pod,))
 
 
-def pod_serves(facts: Facts, lab: Lab, endpoint: Endpoint) -> Outcome:
-    """The pod was one of those that answered."""
+def pod_serves(facts: Facts, lab: Lab, endpoint: Endpoint, _pod: Pod | None) -> Outcome:
+    """The pod was one of those that answered, or answers ingress when it is asked directly.
+
+    Which pods HAProxy chooses for a few requests is left to its algorithm; that it may choose this one is
+    proxy.server's question.
+    """
     answers = facts.http.answers
     mine = [answer for answer in answers if answer.server == endpoint.pod]
     if mine:
         return passed(f"{len(mine)} of {counted(len(answers), 'answer')}")
-    if answers and not any(answer.server for answer in answers):
-        return passed("the application does not say which pod served")
-    one_way = _one_way(facts, lab)
-    if one_way:
-        return passed(f"`balance {one_way}`: all requests of one client may go to one pod")
-    cause = f"HAProxy sent none of {counted(len(answers), 'request')} to pod {endpoint.pod}"
-    return failed(
-        "no answer", cause, f'labctl ssh {lab.ingress.name} -- "echo show stat | socat - UNIX-CONNECT:{HAPROXY_SOCKET}"'
-    )
-
-
-def _one_way(facts: Facts, lab: Lab) -> str:
-    """How HAProxy chooses a server for the application, if not so that a client's requests are spread; else empty."""
-    service = app_service(facts, lab)
-    configuration = facts.on(lab.ingress.name).get(HaproxyConfig)
-    if service is None or configuration is None:
-        return ""
-    mine = [
-        way
-        for name, way in configuration.balance.items()
-        if name.startswith(f"{service.namespace}_svc_{service.name}_")
-    ]
-    return next((way for way in mine if not way.startswith(_SPREADING)), "")
+    direct = facts.reach_from(lab.ingress.name).result(PodHttp(endpoint.address, endpoint.port))
+    if direct.ok and direct.stdout.strip() not in ("", "000"):
+        return passed(f"answers {lab.ingress.name} directly: HTTP {direct.stdout.strip()}")
+    said = (direct.stderr.strip().splitlines() or [f"status {direct.status}"])[-1]
+    hint = f"labctl ssh {lab.ingress.name} -- curl -i --max-time 2 http://{endpoint.address}:{endpoint.port}/"
+    return failed("no answer", f"pod {endpoint.pod} does not answer {lab.ingress.name}'s request: {said}", hint)
 
 
 CHECKS.add(
@@ -233,16 +260,17 @@ CHECKS.add(
         pod_serves,
         on=_each_pod,
         title="Pod {0.pod} serves requests for {lab.app.host}",
-        expected="at least one answer in three rounds",
+        expected="an answer through HAProxy, or to {lab.ingress.name}'s own request",
         command="curl -s -H 'Host: {lab.app.host}' http://{lab.entry}/ | head -1",
         lesson=_LESSON,
-        needs=host_route,
-        explained_by=lambda lab, endpoint: (
+        needs=lambda lab, *_about: (HOST_ROUTE, answers(lab.ingress)),
+        explained_by=lambda lab, endpoint, pod: (
             Layer.HTTP.check(machine=lab.app.host),
             Layer.PROXY.check("servers"),
             Layer.PROXY.check("access"),
             Layer.PROXY.check("server", endpoint.pod),
-            Layer.CLUSTER.check("app"),
+            *((at_ingress(Layer.ROUTE, f"pod.{pod.name}", lab),) if pod else ()),
+            *(Layer.CLUSTER.check(subject) for subject in ("app", "service", "policy")),
         ),
     )
 )

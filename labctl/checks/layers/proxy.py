@@ -32,7 +32,7 @@ from labctl.checks.haproxy_state import alike, controller, frontend, haproxy, on
 from labctl.checks.pods import pods_by_node
 from labctl.checks.why_unit_is_down import unit_runs
 from labctl.facts.certificates import CONTROLLER_KUBECONFIG
-from labctl.facts.cluster import Endpoint, Pod
+from labctl.facts.cluster import Pod
 from labctl.facts.fact import ParseError
 from labctl.facts.haproxy import (
     HAPROXY_CONFIG,
@@ -47,6 +47,7 @@ from labctl.facts.ip import Addresses
 from labctl.facts.kubernetes import CONTROLLER_GROUP, CONTROLLER_NAME, ControllerRights
 from labctl.facts.sockets import Listeners
 from labctl.facts.systemd import KEEPALIVED_UNIT, Units
+from labctl.model.kubernetes import Endpoint
 from labctl.model.lab import Lab
 
 CHECKS = Declarations(Layer.PROXY)

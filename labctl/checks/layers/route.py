@@ -56,6 +56,11 @@ CHECKS.add(
 )
 
 
+def _blocks(facts: Facts, lab: Lab, node: Machine) -> tuple[BlockAffinity, ...]:
+    """The node's blocks of the pod network; those of a pool that somebody added are not routed by ingress."""
+    return tuple(item for item in facts.cluster.blocks_of(node.name) if item.cidr.subnet_of(lab.network.pod_cidr))
+
+
 def learned(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
     """Of several learned blocks, not all are unreachable, and not all are missing in the kernel."""
     name, here = machine.name, facts.on(machine.name)
@@ -137,13 +142,13 @@ def outside(facts: Facts, lab: Lab, machine: Machine, node: Machine, hop: Machin
     router, and BIRD put it there.
     """
     here = facts.on(machine.name)
-    for block in facts.cluster.blocks_of(node.name):
+    for block in _blocks(facts, lab, node):
         route = kernel_route(here, block.cidr)
         learned = [item for item in here[BirdRoutes] if item.network == block.cidr and item.best]
         if route is None or route.gateways != (hop.address,) or not learned:
             observed = str(route) if route else f"no route to {block.cidr}"
             return failed(observed, why_no_route_outside(facts, lab, Way(machine, hop, node), block))
-    return passed(listed(str(kernel_route(here, block.cidr)) for block in facts.cluster.blocks_of(node.name)))
+    return passed(listed(str(kernel_route(here, block.cidr)) for block in _blocks(facts, lab, node)))
 
 
 CHECKS.add(
@@ -211,10 +216,10 @@ CHECKS.add(
 )
 
 
-def own_block(facts: Facts, _lab: Lab, node: Machine) -> Outcome:
+def own_block(facts: Facts, lab: Lab, node: Machine) -> Outcome:
     """The block itself is a blackhole (so unused addresses do not leave the node), each pod a route of its own."""
     here = facts.on(node.name)
-    for block in facts.cluster.blocks_of(node.name):
+    for block in _blocks(facts, lab, node):
         route = kernel_route(here, block.cidr)
         if route is None or route.kind != "blackhole":
             cause = f"{node.name} has no blackhole route for its block {block.cidr}: BIRD there did not write it"
@@ -232,7 +237,7 @@ def own_block(facts: Facts, _lab: Lab, node: Machine) -> Outcome:
                 cause,
                 f"labctl kubectl -n {pod.namespace} delete pod {pod.name}",
             )
-    return passed(f"{listed(block.cidr for block in facts.cluster.blocks_of(node.name))}, {counted(len(pods), 'pod')}")
+    return passed(f"{listed(block.cidr for block in _blocks(facts, lab, node))}, {counted(len(pods), 'pod')}")
 
 
 CHECKS.add(
@@ -257,7 +262,7 @@ CHECKS.add(
 
 def on_node(facts: Facts, lab: Lab, here: Machine, there: Machine) -> Outcome:
     """Every block of ``there`` is a route in the kernel of ``here``, via it or through the tunnel to it."""
-    blocks: tuple[BlockAffinity, ...] = facts.cluster.blocks_of(there.name)
+    blocks = _blocks(facts, lab, there)
     for block in blocks:
         route = kernel_route(facts.on(here.name), block.cidr)
         if route is None or not _leads_to(there, route, lab.network.encapsulation):
@@ -342,11 +347,6 @@ def _explains_pod(lab: Lab, node: Machine, *about: object) -> Iterable[CheckId]:
     yield from _explains_packets(lab, node, *about)
 
 
-_PACKETS = Lesson(
-    "some pods answer and others do not, although all sessions are established.",
-    "A packet follows the kernel's most specific route. BIRD writes one per block, learned from the node that owns it.",
-    "Remove what is in the way, or have BIRD write the route again (`birdc configure`).",
-)
 CHECKS.add(
     Declaration(
         "pods",
@@ -356,7 +356,7 @@ CHECKS.add(
         expected="a pod answers ping",
         command="ping -c 1 {1[0].address}",
         own_fact=lambda _lab, _node, pods: Ping(pods[0].address),
-        lesson=_PACKETS,
+        lesson=_WAY,
         explained_by=_explains_packets,
         second_round=True,
     )
@@ -370,7 +370,7 @@ CHECKS.add(
         expected="{1.address} reports that a packet for one hop ended there",
         command="ping -c 1 -t 1 {2.address}",
         own_fact=lambda _lab, _node, _router, pod: FirstHop(pod.address),
-        lesson=_PACKETS,
+        lesson=_WAY,
         needs=lambda lab, _node, router, _pod: (answers(lab.ingress), answers(router)),
         explained_by=_explains_pod,
         second_round=True,

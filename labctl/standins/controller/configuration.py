@@ -17,13 +17,13 @@ from pathlib import Path
 import jinja2
 from jinja2.runtime import Undefined
 
+from labctl.model.ingresses import Route, maps_of
 from labctl.standins.controller.annotations import BackendOptions
-from labctl.standins.controller.routing import Route, Routing, Server
+from labctl.standins.controller.routing import Routing, Server
 from labctl.standins.errors import ConfigurationError
 
 # The real controller's name without POD_NAMESPACE, as outside the cluster.
 DEFAULT_LOCAL_BACKEND = "_svc_default-local-service_http"
-MAP_NAMES = ("host", "path-exact", "path-prefix-exact", "path-prefix")
 
 Slots = tuple[Server | None, ...]
 Maps = Mapping[str, tuple[str, ...]]
@@ -143,18 +143,11 @@ def assign_slots(before: Slots, servers: Iterable[Server], step: int) -> Slots:
 
 
 def map_rows(routes: Iterable[Route]) -> Maps:
-    """The rows of every map, sorted, each once; maps without rows included.
-
-    A request's host is looked up in ``host``, then host and path in ``path-exact``, ``path-prefix-exact`` and, longest
-    prefix first, in ``path-prefix``.
-    """
-    rows: dict[str, dict[str, str]] = {name: {} for name in MAP_NAMES}
-    for route in routes:
-        if route.host:
-            rows["host"].setdefault(route.host, route.host)
-        for name, key in _map_keys(route):
-            rows[name].setdefault(key, route.backend)
-    return {name: tuple(f"{key}\t\t\t{value}" for key, value in sorted(found.items())) for name, found in rows.items()}
+    """The rows of every map, sorted, each once; maps without rows included."""
+    return {
+        name: tuple(f"{key}\t\t\t{value}" for key, value in sorted(found.items()))
+        for name, found in maps_of(routes).items()
+    }
 
 
 def map_text(rows: Iterable[str]) -> str:
@@ -187,16 +180,6 @@ def change_between(running: Configuration, wanted: Configuration) -> Change:
         slots=tuple(item for backend in wanted.backends for item in _slot_changes(before[backend.name], backend)),
         maps=tuple(name for name, rows in wanted.maps.items() if rows != running.maps[name]),
     )
-
-
-def _map_keys(route: Route) -> tuple[tuple[str, str], ...]:
-    path = route.path.rstrip("/")
-    if route.path_type == "Exact":
-        return (("path-exact", route.host + route.path),)
-    if not path:
-        return (("path-prefix", f"{route.host}/"),)
-    below = f"{path}/" if route.path_type == "Prefix" else path
-    return (("path-prefix-exact", route.host + path), ("path-prefix", route.host + below))
 
 
 def _reload_reasons(running: Configuration, wanted: Configuration) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ from ipaddress import IPv4Address, IPv6Address
 from pathlib import Path
 from typing import NoReturn
 
+from labctl.model.ingresses import Selection
 from labctl.standins.controller.configuration import Listen
-from labctl.standins.controller.routing import Selection
 from labctl.standins.errors import FlagError
 
 _LOG_LEVELS = ("trace", "debug", "info", "warning", "error")

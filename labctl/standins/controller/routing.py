@@ -1,8 +1,8 @@
-"""Which Ingresses the controller serves, and the backends and routes that they ask for: pure data from pure data.
+"""The backends and routes that the Ingresses of the controller ask for: pure data from pure data.
 
 Nothing from the API reaches HAProxy unchecked: a host, path, name or address of unexpected form is refused. Messages
 are worded as the real controller's where it has one for the case.
-Sources: pkg/store/store.go (IsIngressClassSupported), pkg/k8s/informers.go, pkg/ingress, pkg/service, pkg/route (v3.2).
+Sources: pkg/ingress, pkg/service, pkg/route (v3.2); which Ingresses are served: labctl/model/ingresses.py.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
+from labctl.model.ingresses import Route, Selection, backend_name, selected, service_port
 from labctl.model.kubernetes import (
     ConfigMap,
     EndpointSet,
@@ -29,8 +30,6 @@ from labctl.standins.controller.annotations import (
     unknown_annotations,
 )
 from labctl.standins.errors import RefusedValueError
-
-CONTROLLER = "haproxy.org/ingress-controller"
 
 _NAME = re.compile(r"[a-z0-9A-Z](?:[-a-z0-9A-Z]{0,61}[a-z0-9A-Z])?")
 _LABEL = r"[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?"
@@ -51,16 +50,6 @@ class Cluster:
     config_map: ConfigMap | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
-    """Which Ingresses the controller serves: the flags of that name."""
-
-    ingress_class: str = ""
-    empty_ingress_class: bool = False
-    namespaces_only: frozenset[str] = frozenset()
-    namespaces_never: frozenset[str] = frozenset()
-
-
 @dataclass(frozen=True, slots=True, order=True)
 class Server:
     """Where one pod answers: an IP address (or the DNS name of an ExternalName Service) and a TCP port."""
@@ -71,16 +60,6 @@ class Server:
     def __str__(self) -> str:
         address = f"[{self.address}]" if ":" in self.address else self.address
         return f"{address}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """Requests for a host (empty: any; leading dot: any below it) and a path go to a backend."""
-
-    host: str
-    path: str
-    path_type: str
-    backend: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,38 +82,12 @@ class Routing:
     problems: tuple[str, ...]
 
 
-def is_selected(ingress: Ingress, classes: tuple[IngressClass, ...], selection: Selection) -> bool:
-    """Whether the controller serves the Ingress.
-
-    With a class name: it must equal --ingress.class as text, and an IngressClass of that name must name this
-    controller. Without: --empty-ingress-class, or a default IngressClass that names this controller. The annotation
-    kubernetes.io/ingress.class does not count.
-    """
-    if selection.namespaces_only and ingress.namespace not in selection.namespaces_only:
-        return False
-    if ingress.namespace in selection.namespaces_never:
-        return False
-    if ingress.class_name:
-        if ingress.class_name != selection.ingress_class:
-            return False
-        chosen = next((found for found in classes if found.name == ingress.class_name), None)
-    else:
-        if selection.empty_ingress_class and selection.ingress_class:
-            return True
-        chosen = next((found for found in classes if found.is_default), None)
-    controller = chosen.controller if chosen else ""
-    if not selection.ingress_class:
-        return controller in ("", CONTROLLER)
-    return controller == f"{CONTROLLER}/{selection.ingress_class}"
-
-
 def route(cluster: Cluster, selection: Selection) -> Routing:
-    """Backends and routes of every selected Ingress; the oldest Ingress wins if two ask for the same."""
+    """Backends and routes of every Ingress that the controller serves."""
     builder = _Builder(cluster)
     builder.check_config_map()
-    for ingress in sorted(cluster.ingresses, key=lambda found: (found.created, found.namespace, found.name)):
-        if is_selected(ingress, cluster.classes, selection):
-            builder.add(ingress)
+    for ingress in selected(cluster.ingresses, cluster.classes, selection):
+        builder.add(ingress)
     return Routing(
         backends=tuple(sorted(builder.backends.values(), key=lambda backend: backend.name)),
         routes=tuple(builder.routes.values()),
@@ -226,8 +179,10 @@ class _Builder:
         service = self.services.get((ingress.namespace, reference.service))
         if service is None:
             raise RefusedValueError(f"service '{ingress.namespace}/{reference.service}' does not exist")
-        port = _service_port(service, reference)
-        name = _backend_name(service, port)
+        port = service_port(service, reference)
+        if port is None:
+            raise RefusedValueError(f"service {service.name}: no service port matching '{reference.port}'")
+        name = _checked_name(service, port)
         if name not in self.backends:
             options = self._options(ingress, service)
             servers = _external_servers(service, port) if service.external_name else self._servers(service, port)
@@ -271,19 +226,9 @@ def _external_servers(service: Service, port: ServicePort) -> tuple[Server, ...]
     return (Server(service.external_name, port.number),)
 
 
-def _service_port(service: Service, reference: ServiceReference) -> ServicePort:
-    if service.ports and not reference.port:
-        return service.ports[0]
-    for port in service.ports:
-        if port.number == reference.port_number or (port.name and port.name == reference.port_name):
-            return port
-    raise RefusedValueError(f"service {service.name}: no service port matching '{reference.port}'")
-
-
-def _backend_name(service: Service, port: ServicePort) -> str:
-    """``NAMESPACE_svc_SERVICE_PORT``; PORT is the port's name or, without one, its number (pkg/service, v3.2)."""
-    parts = (service.namespace, service.name, port.name or str(port.number))
-    for part in parts:
+def _checked_name(service: Service, port: ServicePort) -> str:
+    """The backend's name. Raises RefusedValueError if one of its parts is not a name that Kubernetes allows."""
+    for part in (service.namespace, service.name, port.name or str(port.number)):
         if not _NAME.fullmatch(part):
             raise RefusedValueError(f"{part!r} is not a name that Kubernetes allows")
-    return f"{parts[0]}_svc_{parts[1]}_{parts[2]}"
+    return backend_name(service, port)

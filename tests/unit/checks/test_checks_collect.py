@@ -19,7 +19,7 @@ from labctl.checks import collect as collecting
 from labctl.checks import verify as verifying
 from labctl.checks.catalogue import probes_for
 from labctl.checks.check import Check, Layer, Lesson, Status, failed, passed
-from labctl.checks.collect import collect, reach_targets
+from labctl.checks.collect import collect, questions_about_pods
 from labctl.checks.facts import Facts, HttpAnswer, MissingFact, dump_facts, load_facts
 from labctl.checks.http_requests import ask
 from labctl.checks.questions import Probe
@@ -171,7 +171,7 @@ def no_network(monkeypatch: pytest.MonkeyPatch, healthy: Facts) -> dict[str, Fac
     """The host's own questions answered from the facts."""
     at = {"facts": healthy}
     monkeypatch.setattr(collecting, "ask_host", lambda _lab, _host, _silent=(): at["facts"].host)
-    monkeypatch.setattr(collecting, "ask_through_ingress", lambda _lab, _servers, _patience: at["facts"].http)
+    monkeypatch.setattr(collecting, "ask_through_ingress", lambda _lab, _patience: at["facts"].http)
     return at
 
 
@@ -280,9 +280,9 @@ def test_facts_are_kept_and_read_again(lab: Lab, healthy: Facts) -> None:
 
 
 def test_only_running_pods_of_the_pod_network_are_reached_for(lab: Lab, healthy: Facts) -> None:
-    targets = reach_targets(lab, healthy)
-    assert len(targets) == lab.app.replicas
-    assert {port for _, port in targets} == {8080}
+    names = [fact.name for fact in questions_about_pods(lab, healthy, lab.ingress, 1500)]
+    assert len([name for name in names if name.startswith("ping ")]) == lab.app.replicas
+    assert len([name for name in names if name.startswith("http ") and name.endswith(":8080")]) == lab.app.replicas
 
 
 @pytest.mark.parametrize("workers", [1, 3, 16])

@@ -233,7 +233,7 @@ CASES = (
         "a pod takes connections and is silent",
         lambda f: replace(
             f,
-            reach=replace(f.reach, results={**f.reach.results, "http 172.16.189.64": SILENT}),
+            reach=replace(f.reach, results={**f.reach.results, "http 172.16.189.64:8080": SILENT}),
             http=replace(f.http, answers=(*f.http.answers[1:], HttpAnswer(0, error="no answer within 1.2 s"))),
         ),
         "proxy.server.app-67d9b5f9c4-bx7k2",

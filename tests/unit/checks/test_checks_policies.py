@@ -101,7 +101,7 @@ def behind_a_policy(facts: Facts) -> Facts:
     for endpoint in facts.cluster.endpoints[("default", "app")]:
         del results[f"ping {endpoint.address}"], results[f"ping-full {endpoint.address}"]
         timeout = "curl: (28) Connection timed out after 1001 milliseconds"
-        results[f"http {endpoint.address}"] = replace(said("000", status=28), stderr=timeout)
+        results[f"http {endpoint.address}:{endpoint.port}"] = replace(said("000", status=28), stderr=timeout)
     http = replace(facts.http, answers=tuple(replace(answer, status=503, server="") for answer in facts.http.answers))
     return replace(facts, reach=replace(facts.reach, results=results), http=http)
 

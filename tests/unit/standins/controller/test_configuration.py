@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labctl.model.ingresses import Route
 from labctl.standins.controller.annotations import BackendOptions
 from labctl.standins.controller.configuration import (
     BackendConfig,
@@ -23,7 +24,7 @@ from labctl.standins.controller.configuration import (
     empty_configuration,
     render,
 )
-from labctl.standins.controller.routing import Backend, Route, Routing, Server
+from labctl.standins.controller.routing import Backend, Routing, Server
 from labctl.standins.errors import ConfigurationError
 
 pytestmark = pytest.mark.real_program("haproxy")

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from support.fake_api import config_map, endpoint_slice, ingress, service
 
 from labctl.model import kubernetes
+from labctl.model.ingresses import Selection, is_selected
 from labctl.model.kubernetes import IngressClass
 from labctl.standins.controller.configuration import (
     Listen,
@@ -19,7 +20,7 @@ from labctl.standins.controller.configuration import (
     map_text,
     render,
 )
-from labctl.standins.controller.routing import Cluster, Routing, Selection, Server, is_selected, route
+from labctl.standins.controller.routing import Cluster, Routing, Server, route
 
 SELECTION = Selection(ingress_class="haproxy", empty_ingress_class=True)
 HAPROXY = IngressClass("haproxy", "haproxy.org/ingress-controller/haproxy", is_default=False)
