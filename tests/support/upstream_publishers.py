@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import json
 import os
 import shutil
 import subprocess
@@ -21,7 +22,8 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from pathlib import Path
 
-from labctl.box.oci import Entry, add_image, image, layer_tar
+from labctl.box.oci import Entry, Image, add_image, image, layer_tar
+from labctl.cache.images import blob_file, layout
 
 KUBERNETES, HAPROXY, CONTROLLER = "1.36.9-1.1", "3.2.99-1~bpo13+1", "3.2.11"
 CORE = "pkgs.k8s.io/core:/stable:/v1.36/deb"
@@ -54,11 +56,17 @@ class Publishers:
         """Publish what the box's root file system has."""
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        publishers = cls(folder, Path(tempfile.mkdtemp(prefix="labctl-key-")))
-        publishers._new_key()
+        publishers = cls.empty(folder)
         publishers._kubernetes(box, architecture)
         publishers._haproxy(box, architecture)
         publishers.controller(CONTROLLER_PROGRAM)
+        return publishers
+
+    @classmethod
+    def empty(cls, folder: Path) -> Publishers:
+        """Publish nothing yet, with a new key."""
+        publishers = cls(folder, Path(tempfile.mkdtemp(prefix="labctl-key-")))
+        publishers._new_key()
         return publishers
 
     def close(self) -> None:
@@ -68,13 +76,10 @@ class Publishers:
 
     def controller(self, program: str) -> None:
         """Publish the controller's archive, for every architecture, with its list of checksums."""
-        sums = ""
+        content = archive_of({"haproxy-ingress-controller": program.encode()})
         for cpu in ("x86_64", "arm64"):
-            name = f"haproxy-ingress-controller_{CONTROLLER}_Linux_{cpu}.tar.gz"
-            content = _archive({"haproxy-ingress-controller": program})
-            _write(self.folder / RELEASE / name, content)
-            sums += f"{hashlib.sha256(content).hexdigest()}  {name}\n"
-        _write(self.folder / RELEASE / "checksums.txt", sums.encode())
+            _write(self.folder / RELEASE / f"haproxy-ingress-controller_{CONTROLLER}_Linux_{cpu}.tar.gz", content)
+        write_sums(self.folder / RELEASE, "checksums.txt", "*.tar.gz")
 
     def calico(self, version: str, operator: str) -> None:
         """Publish Calico's files under one mirror's folder. operator: the image that its manifest names."""
@@ -82,16 +87,13 @@ class Publishers:
         manifest = f"kind: Deployment\nspec: {{template: {{spec: {{containers: [{{\n  image: {operator}\n}}]}}}}}}\n"
         _write(home / f"v{version}/manifests/operator-crds.yaml", b"kind: CustomResourceDefinition\n")
         _write(home / f"v{version}/manifests/tigera-operator.yaml", manifest.encode())
-        sums = ""
+        release = home / f"releases/download/v{version}"
         for architecture in ("amd64", "arm64"):
-            content = f"#!/bin/sh\necho 'Client Version: v{version}'\n".encode()
-            name = f"calicoctl-linux-{architecture}"
-            _write(home / f"releases/download/v{version}/{name}", content)
-            sums += f"{hashlib.sha256(content).hexdigest()}  {name}\n"
-        _write(home / f"releases/download/v{version}/SHA256SUMS", sums.encode())
+            content = f"#!/bin/sh\necho 'Client Version: v{version}'\n"
+            _write(release / f"calicoctl-linux-{architecture}", content.encode())
+        write_sums(release, "SHA256SUMS", "calicoctl-*")
 
     def _kubernetes(self, box: Path, architecture: str) -> None:
-        packages = self.folder / CORE
         programs = {name: {f"usr/bin/{name}": box / f"usr/bin/{name}"} for name in ("kubelet", "kubeadm", "kubectl")}
         system = box / "etc/systemd/system"
         programs["kubelet"]["usr/lib/systemd/system/kubelet.service"] = system / "kubelet.service"
@@ -103,16 +105,25 @@ class Publishers:
         programs["cri-tools"] = {"usr/bin/crictl": crictl}
         programs["kubernetes-cni"] = {"opt/cni/labctl-stand-in": crictl}
         for name, files in programs.items():
-            _package(packages / architecture, name, KUBERNETES, architecture, files)
-        _write(packages / "Release.key", self._gpg("--armor", "--export"))
-        self._index(packages, packages, "")
+            fields = {"Package": name, "Version": KUBERNETES, "Architecture": architecture}
+            make_package(self.folder / CORE / architecture, fields, files)
+        self.sign_kubernetes(self.folder / CORE)
 
     def _haproxy(self, box: Path, architecture: str) -> None:
-        root = self.folder / "haproxy.debian.net"
-        suite = root / "dists/trixie-backports-3.2"
-        _package(root / "pool", "haproxy", HAPROXY, architecture, {"usr/sbin/haproxy": box / "usr/sbin/haproxy"})
+        fields = {"Package": "haproxy", "Version": HAPROXY, "Architecture": architecture}
+        files = {"usr/sbin/haproxy": box / "usr/sbin/haproxy"}
+        make_package(self.folder / "haproxy.debian.net/pool", fields, files)
+        self.sign_haproxy(self.folder / "haproxy.debian.net", "3.2", architecture)
+
+    def sign_kubernetes(self, root: Path) -> None:
+        """Make the packages below root a source as pkgs.k8s.io has it: a flat one, with its key beside it."""
+        _write(root / "Release.key", self._gpg("--armor", "--export"))
+        self._index(root, root, "")
+
+    def sign_haproxy(self, root: Path, minor: str, architecture: str) -> None:
+        """Make the packages below root a source as haproxy.debian.net has it, for Debian 13."""
         _write(root / "haproxy-archive-keyring.gpg", self._gpg("--export"))
-        self._index(root, suite, f"main/binary-{architecture}/")
+        self._index(root, root / f"dists/trixie-backports-{minor}", f"main/binary-{architecture}/")
 
     def _index(self, root: Path, suite: Path, place: str) -> None:
         """Packages and a signed InRelease, as apt wants them."""
@@ -151,37 +162,47 @@ def publish_images(folder: Path, names: Sequence[str], architecture: str) -> str
     return base64.encodebytes(subprocess.run(line, check=True, capture_output=True).stdout).decode()
 
 
-def _package(folder: Path, name: str, version: str, architecture: str, files: Mapping[str, Path]) -> None:
-    """A Debian package with those files: place in the package, and where the file is here."""
+def write_sums(folder: Path, name: str, pattern: str) -> None:
+    """A release's list of SHA-256 sums, of the files that match."""
+    files = sorted(folder.glob(pattern))
+    sums = "".join(f"{hashlib.sha256(file.read_bytes()).hexdigest()}  {file.name}\n" for file in files)
+    _write(folder / name, sums.encode())
+
+
+def publish_image(folder: Path, made: Image) -> None:
+    """An image as `labctl cache serve` serves it, below the name `any` for all registries."""
+    for blob in made.blobs:
+        _write(blob_file(folder, blob.digest), blob.data)
+    repository, _, tag = made.name.partition("/")[2].rpartition(":")
+    index = json.dumps({"manifests": [made.manifest.descriptor()]})
+    _write(layout(folder, "any", repository, tag) / "index.json", index.encode())
+
+
+def make_package(folder: Path, fields: Mapping[str, str], files: Mapping[str, Path]) -> None:
+    """A Debian package. fields: of its control file. files: places in the package, and where each file is here."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary) / "package"
         for target, source in files.items():
             (root / target).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(source, root / target)
-        control = {
-            "Package": name,
-            "Version": version,
-            "Architecture": architecture,
-            "Maintainer": "labctl's tests <nobody@example.org>",
-            "Description": "a stand-in for what its publisher has",
-        }
-        text = "".join(f"{key}: {value}\n" for key, value in control.items())
-        _write(root / "DEBIAN/control", text.encode())
+        control = {"Maintainer": "labctl's tests <nobody@example.org>", "Description": "packed for a test", **fields}
+        _write(root / "DEBIAN/control", "".join(f"{key}: {value}\n" for key, value in control.items()).encode())
         for path in [root, *(path for path in root.rglob("*") if path.is_dir())]:
             path.chmod(0o755)
-        target = folder / f"{name}_{version}_{architecture}.deb"
+        target = folder / "{Package}_{Version}_{Architecture}.deb".format(**control)
         line = ["dpkg-deb", "--root-owner-group", "-Zgzip", "-z1", "--build", str(root), str(target)]
-        subprocess.run(line, check=True, capture_output=True, timeout=120)
+        subprocess.run(line, check=True, capture_output=True, timeout=300)
 
 
-def _archive(files: Mapping[str, str]) -> bytes:
+def archive_of(files: Mapping[str, bytes]) -> bytes:
+    """A tar.gz of programs."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w:gz") as archive:
-        for name, text in files.items():
+        for name, content in files.items():
             member = tarfile.TarInfo(name)
-            member.mode, member.size = 0o755, len(text.encode())
-            archive.addfile(member, io.BytesIO(text.encode()))
+            member.mode, member.size = 0o755, len(content)
+            archive.addfile(member, io.BytesIO(content))
     return buffer.getvalue()
 
 

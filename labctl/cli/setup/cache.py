@@ -47,7 +47,7 @@ def pull(app: Application, folder: Path | None) -> None:
     home = _folder_of(app, lab, folder)
     pins = app.lab_files().pins
     fetcher = Fetcher(home, pins, app.host)
-    size = Pull(lab, fetcher, host_arch(app.host), status=_box_status(app, lab), note=app.note).run()
+    size = Pull(lab, fetcher, host_arch(app.host), status=box_status(app, lab), note=app.note).run()
     app.note(f"{home} is complete: {size / 1e6:.0f} MB")
     app.note("next: labctl up --offline; or, for other machines, labctl cache serve")
 
@@ -108,7 +108,7 @@ def _folder_of(app: Application, lab: Lab, given: Path | None) -> Path:
     return (given or Path(lab.mirrors.folder or default_folder(app))).absolute()
 
 
-def _box_status(app: Application, lab: Lab) -> Path | None:
+def box_status(app: Application, lab: Lab) -> Path | None:
     """dpkg's list of what labctl's own box contains; None for a public box. Raises HostError if there is no box."""
     if lab.provider.traits.public_box:
         return None

@@ -15,12 +15,11 @@ from pathlib import Path
 import pytest
 from support.fake_host import fake_host
 from support.publisher import free_port
-from support.upstream_publishers import CONTROLLER, CORE, RELEASE, Publishers
+from support.upstream_publishers import CONTROLLER, CORE, RELEASE, Publishers, publish_image
 
 from labctl.box.oci import CONFIG, Entry, image, layer_tar
 from labctl.cache.contents import Contents, missing, needs
 from labctl.cache.fetcher import Fetcher
-from labctl.cache.images import blob_file, layout
 from labctl.cache.pull import Pull
 from labctl.cache.serve import serving
 from labctl.errors import CacheError, HostError
@@ -87,22 +86,9 @@ def stand(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stand]:
     publishers = Publishers.make(tmp_path_factory.mktemp("publishers"), root, architecture)
     publishers.calico("3.32.1", OPERATOR)
     for name in IMAGES:
-        publish_image(publishers.folder, name)
+        publish_image(publishers.folder, image(name, "amd64", layer_tar([Entry(name.replace("/", "-"))])))
     yield Stand(publishers, free_port())
     publishers.close()
-
-
-def publish_image(folder: Path, name: str) -> None:
-    """A made image under its name, as a registry (here: labctl's own) has it."""
-    made = image(name, "amd64", layer_tar([Entry(name.replace("/", "-"))]))
-    for blob in made.blobs:
-        file = blob_file(folder, blob.digest)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(blob.data)
-    repository, _, tag = name.partition("/")[2].rpartition(":")
-    home = layout(folder, "any", repository, tag)
-    home.mkdir(parents=True)
-    (home / "index.json").write_text(json.dumps({"manifests": [made.manifest.descriptor()]}))
 
 
 @pytest.fixture(scope="module")
