@@ -24,7 +24,7 @@ from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
 from labctl.providers.registry import provider_of
 from labctl.ssh.connections import Connections
-from labctl.steps.prepare import prepare
+from labctl.steps.write import prepare
 
 _UNIT = "haproxy-ingress.service"
 _KILL_HAPROXY = f"systemctl mask --quiet --runtime {_UNIT}; systemctl kill --signal=KILL {_UNIT}"

@@ -19,11 +19,10 @@ from labctl.checks.collector import AT_ONCE
 from labctl.checks.facts import Facts, HostFacts, HttpFacts, MachineFacts
 from labctl.checks.http_requests import ask_through_ingress
 from labctl.checks.machine_packets import lab_nic
-from labctl.checks.patience import patience
 from labctl.checks.policies import Packet, forbidden_by
 from labctl.checks.questions import as_probes, closer_look, pod_facts
 from labctl.checks.round_trip import ask_machine
-from labctl.checks.this_host import ask_host
+from labctl.checks.this_host import ask_host, patience
 from labctl.facts.fact import AnyFact
 from labctl.facts.ip import Addresses
 from labctl.facts.pods import PodHttp

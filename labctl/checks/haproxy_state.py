@@ -24,7 +24,7 @@ from labctl.facts.haproxy import (
 )
 from labctl.facts.ip import Addresses
 from labctl.facts.pods import PodHttp
-from labctl.facts.sockets import Listeners
+from labctl.facts.system import Listeners
 from labctl.facts.systemd import CONTROLLER_UNIT, Units
 from labctl.model.kubernetes import Endpoint
 from labctl.model.lab import Lab, VirtualAddress

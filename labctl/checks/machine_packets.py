@@ -18,8 +18,7 @@ from labctl.checks.facts import Facts, MachineFacts, MissingFact
 from labctl.facts.fact import ParseError
 from labctl.facts.ip import Addresses, Nic, QueueingDisciplines, is_pod_interface
 from labctl.facts.nftables import DropRule, DropRules
-from labctl.facts.sockets import Listeners
-from labctl.facts.system import StoppedProcesses, Sysctls
+from labctl.facts.system import Listeners, StoppedProcesses, Sysctls
 from labctl.model.lab import Lab, Machine
 
 _SAVED = r"filter|nat|mangle|raw|security"

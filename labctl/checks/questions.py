@@ -10,8 +10,8 @@ from labctl.facts.fact import AnyFact
 from labctl.facts.ip import Addresses, LocalRoutes, Neighbours, QueueingDisciplines, Routes, Rules
 from labctl.facts.nftables import DropRules
 from labctl.facts.pods import FirstHop, FullPing, Ping, PodNamespaces
-from labctl.facts.sockets import Listeners
 from labctl.facts.system import (
+    Listeners,
     StoppedProcesses,
     Sysctls,
 )

@@ -14,7 +14,7 @@ from labctl.checks.why_unit_is_down import why_unit_is_down
 from labctl.facts.fact import ParseError
 from labctl.facts.ip import Neighbours
 from labctl.facts.json_output import read_objects
-from labctl.facts.sockets import Listeners
+from labctl.facts.system import Listeners
 from labctl.facts.systemd import SSH_UNIT, Units
 from labctl.model.lab import Lab, Machine
 from labctl.steps.values import container_prefix

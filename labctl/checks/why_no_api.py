@@ -9,7 +9,7 @@ from labctl.checks.why_unit_is_down import unit_state, why_unit_is_down
 from labctl.facts.certificates import READER, Certificates
 from labctl.facts.fact import ParseError
 from labctl.facts.kubernetes import API_PORT, MANIFESTS, StaticPods
-from labctl.facts.sockets import Listeners
+from labctl.facts.system import Listeners
 from labctl.facts.systemd import ETCD_UNIT
 from labctl.model.lab import Lab
 

@@ -12,7 +12,7 @@ from labctl.checks.why_unit_is_down import unit_state, why_unit_is_down
 from labctl.facts.bird import BgpSession, BirdOptions, BirdProtocols
 from labctl.facts.fact import ParseError
 from labctl.facts.ip import Addresses, Neighbours
-from labctl.facts.sockets import Listeners
+from labctl.facts.system import Listeners
 from labctl.facts.systemd import AGENT_UNIT, BIRD_UNIT
 from labctl.model.lab import Lab, Machine
 

@@ -144,7 +144,7 @@ class Application:
 
         Raises HostError if there is no lab here.
         """
-        from labctl.checks.patience import patience  # noqa: PLC0415
+        from labctl.checks.this_host import patience  # noqa: PLC0415
         from labctl.log import start_log  # noqa: PLC0415
         from labctl.ssh.access import ssh_access  # noqa: PLC0415
         from labctl.ssh.connections import Connections  # noqa: PLC0415

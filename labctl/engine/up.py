@@ -17,7 +17,7 @@ from labctl.scheduler import LineEvent, Outcome, TaskName, run_tasks
 from labctl.sources.pins import add_pins, parse_pins, pins_text, read_pins
 from labctl.steps.catalogue import MACHINES
 from labctl.steps.plan import Plan, make_plan
-from labctl.steps.prepare import KNOWN_PINS
+from labctl.steps.write import KNOWN_PINS
 
 _SECONDS = 60.0
 

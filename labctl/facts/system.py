@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from labctl.facts.fact import Fact, TextFact
 
 if TYPE_CHECKING:
     from labctl.model.lab import Lab, Machine
+
 
 _SYSCTL_ROOT = "/proc/sys/"
 _SYSCTLS = (
@@ -177,3 +179,43 @@ class HostNames(Fact[Mapping[str, str]]):
             if len(words) == 3 and words[1] == "STREAM":
                 found.setdefault(words[2], words[0])
         return found
+
+
+_PROGRAM = re.compile(r'\(\("([^"]+)"')
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """A listening TCP socket. address: `*` or 0.0.0.0 for all, `::` for all of IPv6 alone. program: empty where ss may
+    not know it (not root).
+    """
+
+    address: str
+    port: int
+    program: str
+
+    @property
+    def closed_to_others(self) -> bool:
+        """Whether other machines can't connect over IPv4, which the lab speaks."""
+        return self.address.startswith("127.") or ":" in self.address
+
+
+class Listeners(Fact[tuple[Listener, ...]]):
+    """The listening TCP sockets."""
+
+    name = "listeners"
+    command = "ss -ltnpH"
+
+    def parse(self, output: str) -> tuple[Listener, ...]:
+        """The sockets; lines that are not one are left out."""
+        found = []
+        for line in output.splitlines():
+            words = line.split()
+            if len(words) < 5 or words[0] != "LISTEN":
+                continue
+            address, _, port = words[3].rpartition(":")
+            if not (port.isascii() and port.isdigit()):
+                continue
+            program = _PROGRAM.search(line)
+            found.append(Listener(address.partition("%")[0].strip("[]"), int(port), program[1] if program else ""))
+        return tuple(found)

@@ -16,7 +16,7 @@ from labctl.providers.probe import Probe
 from labctl.providers.provider import Answers, MachineProvider, OnLine, Report
 from labctl.providers.vagrant import Vagrant
 from labctl.providers.vagrant_snapshots import VagrantSnapshots
-from labctl.steps.prepare import prepare
+from labctl.steps.write import prepare
 
 # Seconds per call of Vagrant. The box may have to be downloaded first.
 _DEADLINES = {"up": 5400, "halt": 900, "destroy": 900, "status": 120, "snapshot": 1800}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
-from labctl.steps.prepare import prepare
+from labctl.steps.write import prepare
 from support.fake_host import FakeHost
 
 # Folders of a machine, of which each step here sees its own.

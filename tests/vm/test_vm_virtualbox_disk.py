@@ -24,7 +24,7 @@ from labctl.engine.bundle import make_bundle, unpack_command
 from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory
 from labctl.providers.load import load_lab
-from labctl.steps.prepare import prepare
+from labctl.steps.write import prepare
 
 CONFIG = "name: labtest-vbox\nprovider: virtualbox\nsource: debian\nnetwork: {subnet: 192.168.56.0/24}\n"
 ADDRESS = "192.168.56.21"

@@ -45,7 +45,7 @@ from labctl.facts.haproxy import (
 )
 from labctl.facts.ip import Addresses
 from labctl.facts.kubernetes import CONTROLLER_GROUP, CONTROLLER_NAME, ControllerRights
-from labctl.facts.sockets import Listeners
+from labctl.facts.system import Listeners
 from labctl.facts.systemd import KEEPALIVED_UNIT, Units
 from labctl.model.kubernetes import Endpoint
 from labctl.model.lab import Lab

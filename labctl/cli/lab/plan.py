@@ -22,7 +22,7 @@ from labctl.providers.registry import provider_of
 from labctl.sources.releases import cautions, working_set
 from labctl.steps.catalogue import MACHINES
 from labctl.steps.plan import Plan, make_plan
-from labctl.steps.prepare import prepare
+from labctl.steps.write import prepare
 
 _CONNECT_SECONDS = 3.0
 _MOST_FILES = 6

@@ -40,7 +40,7 @@ from labctl.providers.registry import provider_of
 from labctl.scheduler import Outcome
 from labctl.sources.upstream import CACHE_PORT
 from labctl.steps.plan import make_plan
-from labctl.steps.prepare import prepare
+from labctl.steps.write import prepare
 
 # How long routes and health checks may take to settle after the last step.
 _SETTLE_SECONDS = 60

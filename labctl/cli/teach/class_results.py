@@ -11,8 +11,8 @@ import click
 from labctl.checks.report import Report
 from labctl.checks.verify import verify as run_checks
 from labctl.classroom import results as shown
+from labctl.classroom.results import SeatStatus, seat_status
 from labctl.classroom.side_by_side import Result
-from labctl.classroom.survey import SeatStatus, seat_status
 from labctl.cli.app import Application, pass_app
 from labctl.cli.inspect.verify import CONNECT_SECONDS, report_saver
 from labctl.cli.options import output_option

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import click
 
-from labctl.classroom.room import require_room
 from labctl.classroom.seats import (
     FOLDER,
     KUBECONFIG,
@@ -20,6 +19,7 @@ from labctl.classroom.seats import (
     plan_seats,
     remove_folder,
     remove_seat,
+    require_room,
     write_seat,
 )
 from labctl.classroom.side_by_side import as_they_end, bring_seat_up

@@ -24,9 +24,9 @@ from labctl.providers.lxc.snapshots import ContainerSnapshots
 from labctl.providers.marks import HostMarks
 from labctl.providers.provider import Answers, MachineProvider, OnLine, Report
 from labctl.providers.vagrant import Vagrant
-from labctl.steps.prepare import prepare
 from labctl.steps.templates import render_template, templates_folder
 from labctl.steps.values import container_prefix, lab_values
+from labctl.steps.write import prepare
 
 # Seconds per call of Vagrant.
 _DEADLINES = {"up": 900, "halt": 300, "destroy": 300, "status": 60}

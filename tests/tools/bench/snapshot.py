@@ -6,9 +6,7 @@ import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 
-from labctl.bench.conditions import Recorder
-
-from labctl.bench.figures import Figures, Table, format_spread, ratios, spread
+from labctl.bench.figures import Figures, Recorder, Table, format_spread, ratios, spread
 from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab

@@ -12,7 +12,7 @@ from support.fake_host import FakeHost, fake_host
 from support.made_facts import make_lab
 
 from labctl.checks.catalogue import probes_for
-from labctl.checks.patience import patience, strain
+from labctl.checks.this_host import patience, strain
 from labctl.host.host import Host
 
 
@@ -43,7 +43,6 @@ def test_many_machines_on_few_processors_are_given_more_time() -> None:
 def test_how_many_processes_run_is_read_from_the_kernel(tmp_path: Path) -> None:
     assert Host(root=fake_host(tmp_path, {"proc/loadavg": "0.20 0.18 0.12 3/80 11206\n"}).root).runnable() == 3
     assert Host(root=tmp_path).runnable() == 0
-
 
 
 def test_what_goes_over_the_network_waits_longer_with_more_patience() -> None:

@@ -10,8 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labctl.classroom.room import memory_problems
-from labctl.classroom.seats import existing_seats, plan_seats, remove_folder, remove_seat, seat_yaml, write_seat
+from labctl.classroom.seats import (
+    existing_seats,
+    memory_problems,
+    plan_seats,
+    remove_folder,
+    remove_seat,
+    seat_yaml,
+    write_seat,
+)
 from labctl.config import parse
 from labctl.errors import ConfigError, HostError
 from labctl.providers.load import load_lab

@@ -13,7 +13,7 @@ from labctl.config.overrides import Overrides, write_choices
 from labctl.engine.applied import remember
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
-from labctl.steps.prepare import prepare
+from labctl.steps.write import prepare
 
 FILES = (
     "choices.json", "applied.yaml", "rendered.json", "faults.json", "lock.json", "labctl.log", "last/verify.json",

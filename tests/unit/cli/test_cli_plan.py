@@ -17,7 +17,7 @@ from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Machine
 from labctl.providers.marks import HostMarks
 from labctl.ssh.connections import SshAccess
-from labctl.steps.prepare import prepare
+from labctl.steps.write import prepare
 
 CONFIG = "name: nowhere\nworkers: 1\nprovider: lxc\nsource: debian\n"
 MACHINES = ("ingress", "controlplane", "worker1")

@@ -14,7 +14,7 @@ from support.fake_host import FakeHost
 from labctl.engine.bundle import FOLDER, Bundle, make_bundle, read_digest_command, unpack_command
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
-from labctl.steps.prepare import prepare
+from labctl.steps.write import prepare
 
 pytestmark = pytest.mark.real_program("bash")
 

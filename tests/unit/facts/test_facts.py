@@ -27,8 +27,7 @@ from labctl.facts.ip import (
     is_pod_interface,
 )
 from labctl.facts.nftables import parse_drop_rules
-from labctl.facts.sockets import Listener, Listeners
-from labctl.facts.system import Filesystem, Filesystems, Memory, Sysctls
+from labctl.facts.system import Filesystem, Filesystems, Listener, Listeners, Memory, Sysctls
 from labctl.facts.systemd import FailedUnits, Unit, Units
 
 

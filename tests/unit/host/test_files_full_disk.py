@@ -28,7 +28,7 @@ from labctl.host.files import write_atomically
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Provider
 from labctl.secrets.validity import locked_out
-from labctl.steps.prepare import prepare
+from labctl.steps.write import prepare
 
 pytestmark = pytest.mark.real_program("unshare")
 

@@ -22,7 +22,7 @@ from labctl.model.lab import Lab, Provider
 from labctl.providers.registry import provider_of
 from labctl.providers.snapshots import Snapshot
 from labctl.providers.vagrant import Vagrant
-from labctl.steps.prepare import prepare
+from labctl.steps.write import prepare
 
 pytestmark = pytest.mark.real_program("bash", "python", "timeout")
 

@@ -14,7 +14,7 @@ from labctl.errors import LabctlError
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
 from labctl.sources.pins import add_pins, parse_pins, pins_text, read_pins
-from labctl.steps.prepare import prepare
+from labctl.steps.write import prepare
 
 SUMS = st.text("0123456789abcdef", min_size=64, max_size=64)
 URLS = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1).map("https://h/".__add__)

@@ -20,8 +20,8 @@ from support.fake_host import FakeHost
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import App, Lab
 from labctl.steps.plan import make_plan
-from labctl.steps.prepare import prepare
 from labctl.steps.tree import render_tree
+from labctl.steps.write import prepare
 
 pytestmark = pytest.mark.real_program("bash", "bird", "ruby", "shellcheck")
 

@@ -15,10 +15,9 @@ from support.fake_host import FakeHost
 from labctl.errors import LabctlError
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
-from labctl.steps.prepare import prepare
 from labctl.steps.templates import render_template
 from labctl.steps.tree import RenderedFile, Tree, machine_tree, render_tree, tree_digest
-from labctl.steps.write import write_tree
+from labctl.steps.write import prepare, write_tree
 
 JOIN_HASH = "sha256:" + "ab" * 32
 

@@ -22,7 +22,7 @@ from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Box, Lab, Mirrors, Network, Provider
 from labctl.providers.common_probes import has_plugin
 from labctl.steps.plan import make_plan
-from labctl.steps.prepare import prepare
+from labctl.steps.write import prepare
 
 pytestmark = [pytest.mark.real_program("ruby", "vagrant"), pytest.mark.host_file("/usr/share/rubygems-integration")]
 
