@@ -6,10 +6,13 @@ from labctl.host.command import Version, version_in
 from labctl.host.host import Host
 from labctl.host.networks import find_overlaps, host_routes, proxies_on_loopback
 from labctl.model.lab import Lab, Source
+from labctl.providers import publishers
 from labctl.providers.probe import Finding, Probe, fail, ok, warn
 from labctl.sources.releases import cautions, working_set
 
 _MIB = 1 << 20
+# Calico's own programs, CoreDNS and larger images take about twice what the stand-ins take (docs/verified.md).
+_UPSTREAM_MEMORY = 2
 _GIB = 1 << 30
 # What the host itself wants beside the lab.
 _HOST_MEMORY = 512
@@ -35,7 +38,8 @@ def memory_wanted(lab: Lab) -> int:
     """MiB that the lab's machines take."""
     traits = lab.provider.traits
     if traits.lab_memory:
-        return traits.lab_memory + traits.worker_memory * len(lab.workers)
+        shared = traits.lab_memory + traits.worker_memory * len(lab.workers)
+        return shared * (_UPSTREAM_MEMORY if lab.source is Source.UPSTREAM else 1)
     return sum(machine.memory for machine in lab.machines)
 
 
@@ -103,4 +107,5 @@ COMMON_PROBES = (
     Probe("routes", "networks in use", _routes),
     Probe("proxy", "proxies", _proxy),
     Probe("versions", "versions", _versions),
+    publishers.PROBE,
 )

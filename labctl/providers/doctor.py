@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from labctl.errors import HostError, LabctlError
@@ -24,9 +24,13 @@ class Examined:
     finding: Finding
 
 
-def examine(lab: Lab, host: Host) -> list[Examined]:
-    """Everything that the probes of the lab's provider find; probes whose question does not arise are left out."""
-    looked = ((probe, probe.look(lab, host)) for probe in (*PROVIDERS[lab.provider].probes, *COMMON_PROBES))
+def examine(lab: Lab, host: Host, *, but: Collection[str] = ()) -> list[Examined]:
+    """Everything that the probes of the lab's provider find; probes whose question does not arise are left out.
+
+    but: the names of probes that are left out in any case.
+    """
+    probes = (probe for probe in (*PROVIDERS[lab.provider].probes, *COMMON_PROBES) if probe.name not in but)
+    looked = ((probe, probe.look(lab, host)) for probe in probes)
     return [Examined(probe, finding) for probe, finding in looked if finding is not None]
 
 
@@ -35,9 +39,9 @@ def failures(examined: Sequence[Examined]) -> list[Examined]:
     return [one for one in examined if one.finding.status is Status.FAIL]
 
 
-def require(lab: Lab, host: Host) -> list[Examined]:
+def require(lab: Lab, host: Host, *, but: Collection[str] = ()) -> list[Examined]:
     """Examine the host and return what was found. Raises HostError, naming everything with which the lab will fail."""
-    examined = examine(lab, host)
+    examined = examine(lab, host, but=but)
     failed = failures(examined)
     if not failed:
         return examined

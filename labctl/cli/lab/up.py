@@ -59,7 +59,8 @@ def up(app: Application, overrides: Overrides, until: tuple[str, ...], *, output
     require_same_lab(files, overrides)
     lab = app.lab(overrides, tell=app.note)
     require_free_networks(lab, files, app.host)
-    _show_warnings(app, require(lab, app.host))
+    # A lab that exists has fetched most of what it needs, so `up` does not wait for publishers then.
+    _show_warnings(app, require(lab, app.host, but=() if not files.is_lab() else ("publishers",)))
     if lab.mirrors.offline or overrides.offline:
         require_cache(app, lab)
     require_own_name(lab, files, app.host)
@@ -85,9 +86,11 @@ def up(app: Application, overrides: Overrides, until: tuple[str, ...], *, output
 
 
 def _show_warnings(app: Application, examined: list[Examined]) -> None:
-    """With -v: what doctor warns of."""
+    """With -v: what doctor warns of. What it says of the publishers in any case."""
     for one in examined:
-        if app.verbosity > 0 and one.finding.status == "warn":
+        if one.probe.name == "publishers":
+            app.note(": ".join((one.probe.title, one.finding.found)))
+        elif app.verbosity > 0 and one.finding.status == "warn":
             app.note(f"{one.probe.title}: {one.finding.found}; {one.finding.remedy}")
 
 

@@ -83,7 +83,11 @@ def test_without_any_sum_the_first_download_s_is_kept_and_another_file_refused(
         f"the tool from {publisher.url}/v1/tool has the wrong checksum (SHA-256)\n"
         f"  expected {SUM}\n  found    {found}\n"
     )
-    assert f"remove its line from labctl.lock and from {tmp_path}/pins here" in done.stderr
+    accept = done.stderr.splitlines()[-1].partition("sudo ")[2]
+    assert accept == f"sed -i '\\|https://publisher.example/v1/tool|d' {tmp_path}/pins"
+    assert run(f"{accept}\n{fetch_line(publisher)}").returncode == 0, "what is said to type works"
+    assert (tmp_path / "tool").read_bytes() == CONTENT[1:]
+    (tmp_path / "tool").unlink()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["downloads", "fetch.sh", "functions.sh", "pins"]
 
 
