@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
+import h11
 import uvicorn
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -28,6 +30,10 @@ class _Protocol(H11Protocol):
     def on_response_complete(self) -> None:
         super().on_response_complete()
         self._start_timeout()
+
+    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+        self._stop_waiting()
+        super().handle_websocket_upgrade(event)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_timeout()
@@ -59,18 +65,22 @@ class _SmallRequests:
         await app(scope, receive, send)
 
 
-def server_config(app: ASGIApp) -> uvicorn.Config:
-    """How uvicorn serves an application of labctl's: it says nothing, and ends a second after it was told to stop."""
-    return uvicorn.Config(
-        _SmallRequests(app),
-        http=_Protocol,
-        h11_max_incomplete_event_size=MOST_HEADER_BYTES,
-        limit_concurrency=MOST_CONNECTIONS,
-        lifespan="off",
-        log_config=None,
-        log_level="critical",
-        access_log=False,
-        server_header=False,
-        ws="none",
-        timeout_graceful_shutdown=1,
-    )
+def server_config(app: ASGIApp, **own: Any) -> uvicorn.Config:
+    """How uvicorn serves an application of labctl's: it says nothing, and ends a second after it was told to stop.
+
+    own: settings of uvicorn in place of these.
+    """
+    settings: dict[str, Any] = {
+        "http": _Protocol,
+        "h11_max_incomplete_event_size": MOST_HEADER_BYTES,
+        "limit_concurrency": MOST_CONNECTIONS,
+        "lifespan": "off",
+        "log_config": None,
+        "log_level": "critical",
+        "access_log": False,
+        "server_header": False,
+        "proxy_headers": False,
+        "ws": "none",
+        "timeout_graceful_shutdown": 1,
+    }
+    return uvicorn.Config(_SmallRequests(app), **settings | own)

@@ -23,6 +23,7 @@ from labctl.ssh.output import GivenUpError, LineHandler, RunOptions, read_output
 _DAMAGED = (paramiko.hostkeys.InvalidHostKey, ValueError, LookupError, TypeError)
 _BREAKS_WITHIN = 0.2
 _CHUNK = 65536
+_TERMINAL_WINDOW = 65536
 
 # The kernel closes a connection after 15 + 4 * 15 seconds without an answer, so that even a command without a deadline
 # notices that its machine is gone. A network failure of one minute is survived. (tcp(7); macOS lacks some of these.)
@@ -160,21 +161,31 @@ class Connection:
         if not self.alive:
             raise self._failure("the SSH connection broke", command, "the machine closed it")
 
+    def terminal(self, command: str, *, columns: int, rows: int, deadline: float) -> paramiko.Channel:
+        """A command that has started, as root, in a terminal of that size. Raises RemoteError."""
+        try:
+            return self._start(command, deadline, (columns, rows))
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise self._failure("no terminal", command, str(error) or type(error).__name__) from error
+
     def close(self) -> None:
         """Close the connection."""
         self.client.close()
 
-    def _start(self, command: str, deadline: float) -> paramiko.Channel:
+    def _start(self, command: str, deadline: float, terminal: tuple[int, int] | None = None) -> paramiko.Channel:
         transport = self.client.get_transport()
         if transport is None:
             raise EOFError("not connected")
         until = time.monotonic() + deadline
-        channel = transport.open_session(timeout=deadline)
+        # Little is on the way when a student interrupts a command that prints a lot.
+        channel = transport.open_session(window_size=_TERMINAL_WINDOW if terminal else None, timeout=deadline)
         # paramiko waits without limit for the answer to this request, which a machine that hangs never sends.
         timer = threading.Timer(max(0.0, until - time.monotonic()), _close, (channel,))
         timer.daemon = True
         timer.start()
         try:
+            if terminal:
+                channel.get_pty("xterm-256color", *terminal)
             channel.exec_command(self.access.as_root(command))
         except paramiko.SSHException as error:
             if time.monotonic() >= until:

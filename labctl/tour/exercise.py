@@ -81,7 +81,7 @@ def _run_task(task: Task, runner: TourRunner, student: Student) -> bool:
     """Wait until the task is done; False if the student skips it."""
     hints = [*task.hints, f"type: {task.solution(runner.lab)}"]
     last_hint, typed = time.monotonic(), False
-    while not _is_done(task, runner):
+    while not is_done(task, runner):
         try:
             line = student.read_line(_POLL_SECONDS)
         except EOFError:
@@ -100,12 +100,12 @@ def _run_task(task: Task, runner: TourRunner, student: Student) -> bool:
             student.show_hint(hints.pop(0) if len(hints) > 1 else hints[0])
         elif word == "solution":
             student.show_hint(hints[-1])
-        elif word and _is_done(task, runner, student.run(line)):
+        elif word and is_done(task, runner, student.run(line)):
             return True
     return True
 
 
-def _is_done(task: Task, runner: TourRunner, output: str | None = None) -> bool:
+def is_done(task: Task, runner: TourRunner, output: str | None = None) -> bool:
     """Whether the task is done: by this output, or without one by the lab's state. An error means no."""
     try:
         if output is None:
@@ -119,7 +119,7 @@ def _is_done_soon(task: Task, runner: TourRunner) -> bool:
     """At the end of input: whether the last command takes effect while the student would wait for a hint."""
     deadline = time.monotonic() + _HINT_SECONDS
     while task.done_by_state is not None and time.monotonic() < deadline:
-        if _is_done(task, runner):
+        if is_done(task, runner):
             return True
         time.sleep(_POLL_SECONDS)
     return False

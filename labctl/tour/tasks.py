@@ -46,11 +46,16 @@ def reset_bird_conf(runner: TourRunner) -> bool:
     if not _CONFIGURED.search(_config(runner)):
         return False
     text = _START.format(address=ingress.address)
-    restore = f"cp -p {CONFIG} {_STUDENTS} && mv {_ORIGINAL} {CONFIG} && systemctl restart bird"
-    runner.undo_later("bird.conf", shell(ingress.name, f"test ! -e {_ORIGINAL} || {{ {restore}; }}"))
+    restore_bird_conf(runner)
     write = f"cat > {CONFIG} <<'END'\n{text}END\n"
     runner.ask(shell(ingress.name, f"cp -p {CONFIG} {_ORIGINAL} && {write}systemctl restart bird"))
     return True
+
+
+def restore_bird_conf(runner: TourRunner) -> None:
+    """At the end, put the lab's own bird.conf back, if it was replaced."""
+    restore = f"cp -p {CONFIG} {_STUDENTS} && mv {_ORIGINAL} {CONFIG} && systemctl restart bird"
+    runner.undo_later("bird.conf", shell(runner.lab.ingress.name, f"test ! -e {_ORIGINAL} || {{ {restore}; }}"))
 
 
 def _config(runner: TourRunner) -> str:

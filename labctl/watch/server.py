@@ -6,9 +6,10 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
 from dataclasses import asdict
-from importlib import resources
+from pathlib import Path
 
 import uvicorn
 from starlette.applications import Starlette
@@ -38,16 +39,26 @@ class Panels:
         self._closed = False
 
     def update(self, view: View, events: tuple[Event, ...]) -> None:
-        """OnView this."""
-        panels = {
-            "verdict": asdict(view.verdict),
-            "picture": {"svg": as_svg(view.picture, styled=False)},
-            "tables": [asdict(table) for table in view.tables],
-            "events": [asdict(event) for event in events],
-        }
+        """Show this view."""
+        self.put(
+            verdict=asdict(view.verdict),
+            picture={"svg": as_svg(view.picture, styled=False)},
+            tables=[asdict(table) for table in view.tables],
+            events=[asdict(event) for event in events],
+        )
+
+    def put(self, **panels: object) -> None:
+        """Show these panels; the others stay."""
+        texts = {name: json.dumps(panel, ensure_ascii=False) for name, panel in panels.items()}
         with self._lock:
-            self._panels = {name: json.dumps(panel, ensure_ascii=False) for name, panel in panels.items()}
+            self._panels = {**self._panels, **texts}
             self._wake()
+
+    @property
+    def readers(self) -> int:
+        """How many browsers follow the panels."""
+        with self._lock:
+            return len(self._readers)
 
     def close(self) -> None:
         """End all streams."""
@@ -57,9 +68,10 @@ class Panels:
 
     def _wake(self) -> None:
         for event, loop in self._readers.items():
-            loop.call_soon_threadsafe(event.set)
+            with suppress(RuntimeError):  # that loop has ended
+                loop.call_soon_threadsafe(event.set)
 
-    async def changes(self) -> AsyncIterator[str]:
+    async def changes(self) -> AsyncGenerator[str, None]:
         """Server-sent events (WHATWG HTML, 9.2): all panels, then each that has changed, and keep-alive comments."""
         changed, sent = asyncio.Event(), dict[str, str]()
         changed.set()
@@ -84,6 +96,7 @@ class Panels:
 LOOPBACK = "127.0.0.1"
 # A foreign page may use a host name of its own that resolves to 127.0.0.1 (DNS rebinding): other names are refused.
 _NAMES = (LOOPBACK, "localhost")
+_PAGE = Path(__file__).parent / "page"
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}
 # Nothing on the page may come from elsewhere, and the picture has no inline styles.
 _HEADERS = {
@@ -96,46 +109,50 @@ _HEADERS = {
 }
 
 
-def listen(port: int) -> socket.socket:
-    """A socket on the host's loopback. port 0: any that is free. Raises HostError if it is taken."""
+def listen(port: int, address: str = LOOPBACK, *, other: str = "labctl watch --port 0") -> socket.socket:
+    """A socket on an address of this host. port 0: any that is free. other: what to type if it is taken.
+
+    Raises HostError if it is.
+    """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((LOOPBACK, port))
+        listener.bind((address, port))
         listener.listen()  # from now on, a fast browser waits instead of being refused
     except OSError as error:
         listener.close()
         raise HostError(
-            f"port {port} of {LOOPBACK} cannot be used", why=error.strerror or "", next_step="labctl watch --port 0"
+            f"port {port} of {address} cannot be used", why=error.strerror or "", next_step=other
         ) from error
     return listener
 
 
 def make_app(panels: Panels) -> Starlette:
-    """The page, its two files, and the stream of changes."""
+    """The page, its files, and the stream of changes."""
     routes = [
-        Route("/", _file("page.html")),
-        Route("/page.css", _file("page.css")),
-        Route("/page.js", _file("page.js")),
-        Route("/picture.css", _text(_picture_css(), "css")),
-        Route("/changes", _changes(panels)),
+        Route("/", page_file("page.html")),
+        *(Route(f"/{name}", page_file(name)) for name in ("page.css", "page.js", "live.css", "live.js")),
+        Route("/picture.css", text_answer(picture_css(), "css")),
+        Route("/changes", _stream_of(panels)),
     ]
     return Starlette(
         routes=routes,
         middleware=[
             Middleware(TrustedHostMiddleware, allowed_hosts=_NAMES, www_redirect=False),
-            Middleware(_WithHeaders),
+            Middleware(WithHeaders),
         ],
     )
 
 
-class _WithHeaders:
+class WithHeaders:
     """Adds the headers to every answer. (Starlette's own BaseHTTPMiddleware would buffer a stream.)"""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 more = [(name.lower().encode(), value.encode()) for name, value in _HEADERS.items()]
@@ -148,26 +165,28 @@ class _WithHeaders:
 Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-def _file(name: str) -> Endpoint:
-    text = resources.files("labctl.watch").joinpath("page", name).read_text(encoding="utf-8")
-    return _text(text, name.rpartition(".")[2])
+def page_file(name: str, folder: Path = _PAGE) -> Endpoint:
+    """Answers with a file of a page."""
+    return text_answer((folder / name).read_text(encoding="utf-8"), name.rpartition(".")[2])
 
 
-def _text(text: str, kind: str) -> Endpoint:
+def text_answer(text: str, kind: str) -> Endpoint:
+    """Answers with this text. kind: html, css or js."""
+
     async def answer(_request: Request) -> Response:
         return Response(text, media_type=_TYPES[kind])
 
     return answer
 
 
-def _changes(panels: Panels) -> Endpoint:
+def _stream_of(panels: Panels) -> Endpoint:
     async def answer(_request: Request) -> Response:
         return StreamingResponse(panels.changes(), media_type="text/event-stream")
 
     return answer
 
 
-def _picture_css() -> str:
+def picture_css() -> str:
     """The picture's styles: light or dark, by the setting of the system or of the page."""
     light, dark = styles()
     return (
@@ -176,18 +195,19 @@ def _picture_css() -> str:
     )
 
 
-class _Server(uvicorn.Server):
+class StreamingServer(uvicorn.Server):
     """A uvicorn server that ends the streams when it stops; otherwise it would wait for the browsers to leave."""
 
-    def __init__(self, config: uvicorn.Config, panels: Panels) -> None:
+    def __init__(self, config: uvicorn.Config, end_streams: Callable[[], None]) -> None:
         super().__init__(config)
-        self._panels = panels
+        self._end_streams = end_streams
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        self._panels.close()
+        """End the streams, and then the server."""
+        self._end_streams()
         await super().shutdown(sockets)
 
 
 def make_server(panels: Panels) -> uvicorn.Server:
     """The server; run([listener]) serves until it is interrupted and then raises KeyboardInterrupt."""
-    return _Server(server_config(make_app(panels)), panels)
+    return StreamingServer(server_config(make_app(panels)), panels.close)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,14 +102,27 @@ _FIRST_VIEW_SECONDS = 1.5
 
 
 class Watcher:
-    """Watches one lab. on_view: called from a thread of the watcher, whenever the view changes."""
+    """Watches one lab. on_view: called from a thread of the watcher, whenever the view changes.
 
-    def __init__(self, lab: Lab, connections: Connections, faults: Path, on_view: OnView) -> None:
-        self._lab, self._connections, self._on_view = lab, connections, on_view
+    on_report: called with each complete report. turn: held while checks run, where several labs are watched.
+    """
+
+    def __init__(
+        self,
+        lab: Lab,
+        connections: Connections,
+        faults: Path,
+        on_view: OnView,
+        *,
+        on_report: Callable[[Report], None] = lambda _report: None,
+        turn: AbstractContextManager[object] | None = None,
+    ) -> None:
+        self._lab, self._connections, self._on_view, self._on_report = lab, connections, on_view, on_report
         self._latest = LatestFacts(lab)
+        self._turn = turn or nullcontext()
         self._verify_loop = VerifyLoop(
-            lambda: glance(lab, connections),
-            lambda: verify(lab, connections),
+            lambda: self._in_turn(glance),
+            lambda: self._in_turn(verify),
             faults,
             self._verify_starts,
             self._verify_reports,
@@ -141,6 +154,10 @@ class Watcher:
             if not self._end.is_set():
                 raise
 
+    def _in_turn(self, check: Callable[[Lab, Connections], Report]) -> Report:
+        with self._turn:
+            return check(self._lab, self._connections)
+
     def _verify_starts(self) -> None:
         self._verdict = replace(self._verdict, checking=True)
         self._outdated.set()
@@ -148,6 +165,8 @@ class Watcher:
     def _verify_reports(self, report: Report, more_follows: bool) -> None:
         self._verdict = verdict_of(report, checking=more_follows)
         self._outdated.set()
+        if not more_follows:
+            self._on_report(report)
 
     def _watch_facts(self) -> None:
         """Have a new view made when facts change."""

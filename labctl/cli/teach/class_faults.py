@@ -6,12 +6,11 @@ import secrets
 
 import click
 
+from labctl.classroom.faults import break_seat, repair_seat
 from labctl.cli.app import Application, pass_app
 from labctl.cli.sudo import become_root
 from labctl.cli.teach.class_group import any_lab, on_seats, print_errors, some_seats
 from labctl.cli.teach.class_reset import reset_seats
-from labctl.engine.lock import lab_lock
-from labctl.faults import break_and_repair, choose
 from labctl.faults.fault import Fault
 from labctl.faults.state import AppliedFault
 from labctl.model.lab import Machine
@@ -47,7 +46,9 @@ def break_(  # noqa: PLR0917 - click passes the options
         return 1
 
     def work(seat: Application) -> tuple[Fault, Machine]:
-        return _break(seat, fault, seed, level, hidden=hidden)
+        lab, files = seat.lab(), seat.lab_files()
+        with seat.connections(lab) as connections:
+            return break_seat(lab, files, connections, seed=seed, name=fault, level=level, hidden=hidden)
 
     results = on_seats(app, seats, work)
     for result in results:
@@ -72,21 +73,7 @@ def repair(app: Application, seats: tuple[str, ...]) -> int:
     return 0 if print_errors(app, results) else 1
 
 
-def _break(seat: Application, name: str | None, seed: int, level: int | None, *, hidden: bool) -> tuple[Fault, Machine]:
-    lab, files = seat.lab(), seat.lab_files()
-    if name is None:
-        number = int(files.base.name.removeprefix("seat"))
-        fault, machine = choose.fault_for_seat(lab, seed, number, level=level)
-    else:
-        fault = choose.fault_named(name)
-        machine = choose.machine_for(lab, fault, None, seed)
-    files.require()
-    with lab_lock(files.lock), seat.connections(lab) as connections:
-        break_and_repair.apply(lab, files, connections, fault, machine, hidden=hidden)
-    return fault, machine
-
-
 def _repair(seat: Application) -> tuple[AppliedFault, ...]:
-    lab, files = seat.lab(), seat.lab_files()
-    with lab_lock(files.lock), seat.connections(lab) as connections:
-        return break_and_repair.repair(lab, files, connections)
+    lab = seat.lab()
+    with seat.connections(lab) as connections:
+        return repair_seat(lab, seat.lab_files(), connections)

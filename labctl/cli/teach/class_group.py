@@ -28,6 +28,8 @@ TABLE = {
     "break": Row("teach.class_faults:break_", "Break every seat, each in another place."),
     "repair": Row("teach.class_faults:repair", "Undo on every seat what break did."),
     "reset": Row("teach.class_reset:reset", "Put seats back as they were when `class up` was done."),
+    "serve": Row("teach.class_web:serve", "Serve a page for each student and one for the teacher."),
+    "links": Row("teach.class_web:links", "Print the links to those pages, also as cards with QR codes."),
     "down": Row("teach.class_up:down", "Remove seats, and everything that was made for them."),
 }
 

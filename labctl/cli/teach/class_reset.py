@@ -33,7 +33,7 @@ def reset_seats(app: Application, seats: tuple[str, ...]) -> bool:
     """Do so; returns whether all are verified."""
     started = time.monotonic()
     with app.working("resetting the seats"):
-        results = on_seats(app, seats, _reset)
+        results = on_seats(app, seats, reset_seat)
     for result in results:
         if result.value is not None:
             app.note(f"{result.seat}  reset and verified in {duration(result.value)}")
@@ -41,7 +41,7 @@ def reset_seats(app: Application, seats: tuple[str, ...]) -> bool:
     return print_errors(app, results)
 
 
-def _reset(seat: Application) -> float:
+def reset_seat(seat: Application) -> float:
     """Restore one seat; returns the seconds that it took. Raises LabctlError if it does not verify."""
     started = time.monotonic()
     seat.verbosity = -1

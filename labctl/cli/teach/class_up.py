@@ -66,7 +66,11 @@ def up(app: Application, overrides: Overrides, dry_run: bool) -> int:
         for seat in planned:
             write_seat(seat)
         at_once = config.classroom.at_once or max(1, app.host.cpus // 2)
-        return 0 if _bring_up(app, [seat.directory for seat in planned], at_once) else 1
+        up = _bring_up(app, [seat.directory for seat in planned], at_once)
+    from labctl.cli.teach.class_web import print_links  # noqa: PLC0415 - it imports this module
+
+    print_links(app, base)
+    return 0 if up else 1
 
 
 def _print(app: Application, seats: Sequence[Seat]) -> None:
@@ -88,7 +92,7 @@ def _bring_up(app: Application, seats: Sequence[Path], at_once: int) -> bool:
                 if result.error is not None:
                     failed.append(result)
                     continue
-                _write_access_files(app, next(seat for seat in seats if seat.name == result.seat))
+                write_access_files(app, next(seat for seat in seats if seat.name == result.seat))
                 app.note(f"{result.seat}  up and verified in {duration(result.value or 0)}")
     except BaseException:
         app.host.end(app.host.children())
@@ -117,7 +121,7 @@ def _steps_shown(app: Application) -> Iterator[Callable[[str, str], None]]:
         yield show_step
 
 
-def _write_access_files(app: Application, directory: Path) -> None:
+def write_access_files(app: Application, directory: Path) -> None:
     """Write the seat's kubeconfig and ssh_config to its directory."""
     seat = seat_app(app, directory)
     files = seat.lab_files()
