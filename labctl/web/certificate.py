@@ -6,8 +6,8 @@ from ipaddress import IPv4Address
 from pathlib import Path
 
 from labctl.host.files import write_atomically
-from labctl.secrets import pki
-from labctl.secrets.pki import KeyPair, Subject
+from labctl.secrets import keys
+from labctl.secrets.keys import KeyPair, Subject
 
 
 def ensure_certificate(folder: Path, host: str) -> tuple[Path, Path]:
@@ -16,16 +16,16 @@ def ensure_certificate(folder: Path, host: str) -> tuple[Path, Path]:
     The authority's certificate, which a browser may be told to trust, is ``authority.crt`` beside them.
     """
     authority = _read(folder, "authority")
-    if authority is None or not pki.key_matches(authority):
-        authority = pki.new_authority("labctl class")
+    if authority is None or not keys.key_matches(authority):
+        authority = keys.new_authority("labctl class")
         _write(folder, "authority", authority)
     try:
         subject = Subject(host, (), (), (IPv4Address(host),))
     except ValueError:
         subject = Subject(host, (), (host,))
     server = _read(folder, "server")
-    if server is None or not pki.is_still_valid(server, authority, subject):
-        _write(folder, "server", pki.issue(authority, subject))
+    if server is None or not keys.is_still_valid(server, authority, subject):
+        _write(folder, "server", keys.issue(authority, subject))
     return folder / "server.crt", folder / "server.key"
 
 

@@ -13,11 +13,11 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import jinja2
 import segno
 from markupsafe import Markup
 
 from labctl.host.files import write_atomically
-from labctl.report.document import render_template
 from labctl.web.store import TEACHER
 
 _TOKEN_BYTES = 16  # 128 bits
@@ -77,7 +77,8 @@ def as_json(links: Iterable[Link]) -> str:
 def as_cards(title: str, links: Iterable[Link]) -> str:
     """A page for the projector or the printer: a card per seat, none for the teacher."""
     cards = [(link.person, link.link, _qr_code(link.link)) for link in links if link.person != TEACHER]
-    return render_template(Path(__file__).parent, "cards.html.j2", title=title, cards=cards)
+    template = Path(__file__).with_name("cards.html.j2").read_text(encoding="utf-8")
+    return jinja2.Environment(autoescape=True).from_string(template).render(title=title, cards=cards)
 
 
 def _qr_code(text: str) -> Markup:

@@ -82,20 +82,22 @@ class LiveSeat:
             if self._connections is not None:
                 return
             try:
-                connections = self._own.connect()
+                # The watcher drops its connection to a machine that is silent for a while; terminals must not end then.
+                connections, watched = self._own.connect(), self._own.connect()
             except LabctlError as error:
                 self.error = error.what
                 return
             self.error, self._connections = "", connections
             watcher = Watcher(
                 self.lab,
-                connections,
+                watched,
                 faults_file(self._own.files),
                 self._show,
                 on_report=self._record_faults,
                 turn=self._turn,
             )
             self._running.enter_context(watcher.running())
+            self._running.callback(connections.close)
             if self._store.get(f"exercise {self.name}"):
                 self._exercise = self._make_exercise()
                 self._exercise.resume()

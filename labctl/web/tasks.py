@@ -8,11 +8,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from labctl.checks.report import Report
-from labctl.checks.round_trip import RemoteMachines
 from labctl.faults.choose import fault_named
 from labctl.faults.grade import POINTS_PER_LEVEL, grade
 from labctl.faults.state import AppliedFault
 from labctl.model.lab import Lab
+from labctl.ssh.connections import Connections
 from labctl.tour.exercise import Task, is_done
 from labctl.tour.runner import TourDisplay, TourRunner
 from labctl.tour.stops import stops_of
@@ -43,9 +43,9 @@ class ShownTask:
 class Exercise:
     """The tour's exercise on one seat. What is done is in the store, so that it survives a restart of the server."""
 
-    def __init__(self, seat: str, lab: Lab, remote: RemoteMachines, store: Store) -> None:
+    def __init__(self, seat: str, lab: Lab, connections: Connections, store: Store) -> None:
         self._seat, self._lab, self._store = seat, lab, store
-        self._runner = TourRunner(lab, remote, TourDisplay())
+        self._runner = TourRunner(lab, connections, TourDisplay())
         self._titles = {stop.name: stop.title for stop in stops_of(lab)}
 
     def begin(self) -> None:
