@@ -27,6 +27,8 @@ INTRODUCTION = """
 Written by `PYTHONPATH=tests python -m tools.hand_trials DIRECTORY`: what somebody may break with commands of their own,
 and what verify names then. The commands stand in tests/tools/hand_made/. Times as above. Each row is its latest trial.
 """
+TO_THE_LABS_OWN = "### What does no harm to the application"
+"""The section that harmless_trials.py writes: it stays."""
 HARMLESS_HEADING = """
 ### What does no harm
 
@@ -179,7 +181,9 @@ def main(words: list[str]) -> None:
 def write_section(trials: list[HandTrial]) -> None:
     """Put the tables into docs/faults.md, in the place of those that are there; their other rows stay."""
     before, _, rest = PAGE.read_text(encoding="utf-8").partition(HEADING)
-    after = rest[rest.index(LEFT_OUT_HEADING) :] if rest else LEFT_OUT_HEADING + before.partition(LEFT_OUT_HEADING)[2]
+    end = TO_THE_LABS_OWN if TO_THE_LABS_OWN in rest else LEFT_OUT_HEADING
+    after = rest[rest.index(end) :] if rest else LEFT_OUT_HEADING + before.partition(LEFT_OUT_HEADING)[2]
+    rest = rest.partition(end)[0]
     before = before.partition(LEFT_OUT_HEADING)[0]
     rows = {line.split(" | ")[0].removeprefix("| "): line for line in rest.splitlines() if line.startswith("| ")}
     rows.update({trial.name: _row(trial) for trial in trials})

@@ -15,9 +15,8 @@ from pathlib import Path
 from tools.fault_trials import LEFT_OUT_HEADING
 from tools.hand_made.harmless import HARMLESS_TO_THE_LABS_OWN
 from tools.hand_made.row import HandMade
-from tools.hand_trials import PAGE, HandTrials
+from tools.hand_trials import PAGE, TO_THE_LABS_OWN, HandTrials
 
-HEADING = "### What does no harm to the application"
 _INTRODUCTION = """
 Written by `PYTHONPATH=tests python -m tools.harmless_trials DIRECTORY`. These changes are made to the application's
 Deployment, Service, Ingress and ConfigMap, to Calico's objects and to nodes; afterwards the lab serves as before, and
@@ -39,13 +38,13 @@ def attempt(trials: HandTrials, made: HandMade) -> tuple[str, float]:
 def page_with(text: str, found: dict[str, list[tuple[str, float]]]) -> str:
     """The page with the table of these changes, in the place of the one that is there."""
     before, _, rest = text.partition(LEFT_OUT_HEADING)
-    before = before.partition(HEADING)[0].rstrip()
+    before = before.partition(TO_THE_LABS_OWN)[0].rstrip()
     rows = [_row(name, rounds) for name, rounds in found.items()]
     tries = sum(map(len, found.values()))
     alarms = sum(bool(named) for rounds in found.values() for named, _ in rounds)
     table = ["| changed | rounds | alarms | verify |", "|---|---|---|---|", *rows]
     summary = f"{alarms} alarms in {tries} tries of {len(found)} changes."
-    return "\n".join([before, "", HEADING, _INTRODUCTION, summary, "", *table, "", f"{LEFT_OUT_HEADING}{rest}"])
+    return "\n".join([before, "", TO_THE_LABS_OWN, _INTRODUCTION, summary, "", *table, "", f"{LEFT_OUT_HEADING}{rest}"])
 
 
 def _row(name: str, rounds: list[tuple[str, float]]) -> str:
