@@ -66,9 +66,9 @@ class _SmallRequests:
 
 
 def server_config(app: ASGIApp, **own: Any) -> uvicorn.Config:
-    """How uvicorn serves an application of labctl's: it says nothing, and ends a second after it was told to stop.
+    """The configuration of uvicorn: it logs nothing, and exits within a second when it is stopped.
 
-    own: settings of uvicorn in place of these.
+    own: further settings of uvicorn, or others in place of these.
     """
     settings: dict[str, Any] = {
         "http": _Protocol,

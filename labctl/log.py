@@ -1,7 +1,7 @@
 """labctl.log: what labctl did in a lab, for maintainers. Each command, its result and its duration; no secrets.
 
-Each lab has its own log. The current one belongs to the context (PEP 567): whoever works on a lab starts its log there.
-What runs in threads of its own, such as a connection, uses the log that was current when it was created.
+Each lab has its own log. The current one belongs to the context (PEP 567): code that works on a lab starts its log
+there. Objects that other threads use, such as connections, log where they were created.
 """
 
 from __future__ import annotations

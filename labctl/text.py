@@ -15,5 +15,8 @@ def read_json(text: str | bytes) -> Any:
 
 
 def printable(text: str, *, allowed: str = "") -> str:
-    """The text with a question mark for each character that is neither printable nor allowed. Its length stays."""
+    """The text with a question mark for each character that is neither printable nor allowed. Its length stays.
+
+    Newlines and tabs are control characters, too.
+    """
     return "".join(char if char.isprintable() or char in allowed else "?" for char in text)

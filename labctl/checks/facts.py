@@ -196,7 +196,7 @@ class Facts:
         return self.machines[machine]
 
 
-def unasked(lab: Lab) -> Facts:
+def empty_facts(lab: Lab) -> Facts:
     """Nothing is known of any machine."""
     nothing = CommandResult("", 127, "", "not asked", 0.0)
     machines = {machine.name: MachineFacts(machine.name, "not asked") for machine in lab.machines}

@@ -114,7 +114,7 @@ class Application:
         return sys.stderr.buffer
 
     def lab(self, overrides: Overrides | None = None, tell: Callable[[str], None] = lambda _: None) -> Lab:
-        """The lab: from the overrides first, then from what `up` was told, then from labctl.yaml.
+        """The lab: from the overrides first, then from the choices of `up`, then from labctl.yaml.
 
         tell: called with a line if this host makes the lab differ from the defaults.
         Raises ConfigError, or HostError if no provider works here.

@@ -217,7 +217,7 @@ COMMANDS: dict[str, Row] = {
         "setup.box:box",
         "List, build and remove the boxes that machines are created from.",
         ("labctl box list", "labctl box build", "labctl box remove --all"),
-        after_interrupt="run the same command again; finished parts are kept",
+        after_interrupt="run the same command again; it keeps finished parts",
     ),
     "cache": Row(
         "setup.cache:cache",

@@ -38,7 +38,7 @@ def show_error(error: BaseException, app: Application) -> ExitCode:
 
 
 def drop_output() -> None:
-    """Nobody reads standard output any more: discard the rest, so that Python does not complain at exit."""
+    """Discard further output: nobody reads standard output, and Python would report an error at exit."""
     try:
         descriptor = sys.stdout.fileno()
     except (OSError, ValueError):

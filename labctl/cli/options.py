@@ -92,10 +92,10 @@ def complete_applied_fault(ctx: click.Context, _param: click.Parameter, incomple
 def complete_check(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
     """Checks of this lab, except those that only a running verify knows, such as those of pods."""
     from labctl.checks.catalogue import all_checks  # noqa: PLC0415 - only for completion
-    from labctl.checks.facts import unasked  # noqa: PLC0415
+    from labctl.checks.facts import empty_facts  # noqa: PLC0415
 
     lab = _lab(ctx)
-    return _matching((str(check.id) for check in all_checks(lab, unasked(lab))) if lab else [], incomplete)
+    return _matching((str(check.id) for check in all_checks(lab, empty_facts(lab))) if lab else [], incomplete)
 
 
 def _app(ctx: click.Context) -> Application:

@@ -163,7 +163,7 @@ class LiveProgress:
 
 
 class LiveVerify:
-    """One line while verify is at work: who has not answered yet, what is broken so far. say: replaces the line."""
+    """One line while verify runs: who has not answered yet, what is broken so far. say: replaces the line."""
 
     def __init__(self, lab: Lab, say: Callable[[str], None]) -> None:
         self._names = [machine.name for machine in lab.machines]
@@ -177,9 +177,9 @@ class LiveVerify:
         with self._lock:
             self._silent.discard(machine)
             left = [name for name in self._names if name in self._silent]
-            told = len(self._names) - len(left)
+            answered = len(self._names) - len(left)
             if left:
-                words = f"{told} of {len(self._names)} machines have answered, waiting for {', '.join(left)}"
+                words = f"{answered} of {len(self._names)} machines have answered, waiting for {', '.join(left)}"
                 self._say(self._before + words)
             else:
                 self._say(f"{self._before}all machines have answered; waiting for requests, reading logs")

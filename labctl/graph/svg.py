@@ -112,7 +112,7 @@ def _towards(corner: Point, other: Point) -> Point:
 def as_svg(picture: Picture, *, styled: bool = True) -> str:
     """An SVG file that can also be part of an HTML page: the names of its styles begin with lg-.
 
-    styled: include the styles; False for a page that has them (see styles) in a file of its own.
+    styled: include the styles; False for a page that has them (see styles) in a separate file.
     """
     layout = make_layout(picture)
     return _template("lab.svg.j2").render(picture=picture, at=layout, lines=lines(layout), styled=styled)

@@ -163,12 +163,12 @@ class Host:
         on_output: Callable[[bytes], None],
         given_up: threading.Event | None = None,
     ) -> CommandResult:
-        """Run a program that works for long, in a process group of its own, and hand over what it prints as it comes.
+        """Run a long-running program in its own process group, and pass on its output as it arrives.
 
-        deadline: seconds. on_output: gets both its output and its errors, which the result does not have again.
-        given_up: when set, the program is ended.
-        Raises HostError if it cannot be started, LabctlError if it was given up or has not ended in time. Whenever this
-        returns or raises, nothing of its process group runs.
+        deadline: seconds. on_output: called with its output and its errors, which the result does not contain.
+        given_up: set to end the program.
+        Raises HostError if it cannot be started, LabctlError if it was given up or has not ended in time. When this
+        returns or raises, no process of the group runs any longer.
         """
         from labctl.host.processes import follow  # noqa: PLC0415 - few commands need it
 
@@ -199,7 +199,7 @@ class Host:
         environment: Mapping[str, str] | None = None,
         new_session: bool = False,
     ) -> subprocess.Popen[bytes]:
-        """Start a program and return at once. new_session: in a process group of its own, which can be ended whole.
+        """Start a program and return at once. new_session: in its own process group, which can be ended as a whole.
 
         Raises HostError if the program cannot be started.
         """

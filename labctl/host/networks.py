@@ -14,7 +14,7 @@ from labctl.model.lab import Internet, Lab
 from labctl.text import read_json
 
 _DEADLINE, _DEADLINE_OF_POWERSHELL = 5.0, 20.0
-# Route types that do not lead to a network of their own (ip-route(8), "Route types").
+# Route types that do not lead to a network (ip-route(8), "Route types").
 _NO_NETWORK = {"local", "broadcast", "multicast", "anycast", "unreachable", "prohibit", "blackhole", "throw", "nat"}
 _LINUX = ("ip", "-json", "-4", "route", "show", "table", "all")
 _MACOS = ("netstat", "-rn", "-f", "inet")

@@ -1,1 +1,1 @@
-"""Keys, certificates and tokens of one lab: made once, before any machine exists, and kept in 0600 files."""
+"""Keys, certificates and tokens of a lab: created before any machine exists, and stored in 0600 files."""

@@ -24,7 +24,7 @@ class SshAccess:
     port: int = 22
 
     def as_root(self, command: str) -> str:
-        """The command line that runs ``command`` as root, whoever logs in.
+        """The command line that runs ``command`` as root, whichever user logs in.
 
         Public boxes let the user vagrant use sudo without a password (Vagrant, "Creating a Base Box"). bash reads the
         command, as it does for root, so that quoting means the same either way.

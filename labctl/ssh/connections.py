@@ -201,10 +201,10 @@ class Connection:
 
 
 def _explained(error: Exception) -> str:
-    """What failed. Where a server hangs up before anybody logs in, paramiko says no more than "No existing session"."""
+    """The error in words. If a server hangs up before the login, paramiko only says "No existing session"."""
     said = str(error) or type(error).__name__
     if said.startswith("No existing session"):
-        return "it took the connection and hung up, or was too slow to answer: it may still be booting"
+        return "the machine closed the connection, or was too slow to answer; it may still be booting"
     return said
 
 

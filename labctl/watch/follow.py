@@ -8,7 +8,7 @@ import time
 from dataclasses import astuple, dataclass, replace
 from importlib import resources
 
-from labctl.checks.facts import Facts, MachineFacts, unasked
+from labctl.checks.facts import Facts, MachineFacts, empty_facts
 from labctl.checks.round_trip import INTERPRETER, read_frame
 from labctl.errors import RemoteError
 from labctl.facts.haproxy import HAPROXY_SOCKET
@@ -93,7 +93,7 @@ class LatestFacts:
         """All facts that are known now, for checks and pictures."""
         with self._changed:
             machines = dict(self._machines)
-        return replace(unasked(self._lab), machines=machines)
+        return replace(empty_facts(self._lab), machines=machines)
 
     @property
     def all_known(self) -> bool:

@@ -94,7 +94,7 @@ class Panels:
 
 
 LOOPBACK = "127.0.0.1"
-# A foreign page may use a host name of its own that resolves to 127.0.0.1 (DNS rebinding): other names are refused.
+# A foreign page may use its own host name that resolves to 127.0.0.1 (DNS rebinding): other names are refused.
 _NAMES = (LOOPBACK, "localhost")
 _PAGE = Path(__file__).parent / "page"
 _TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript"}

@@ -40,7 +40,7 @@ def run_through(connection: Connection, command: str | None, streams: Streams, *
     """Run a shell command line as root on a machine, or a login shell for None, and return its exit status.
 
     terminal: give it a terminal if the local ends are terminals; stdout and stderr are then one.
-    Raises RemoteError if the connection breaks; BrokenPipeError if nobody reads the local output any more.
+    Raises RemoteError if the connection breaks; BrokenPipeError if nobody reads the local output.
     """
     # The user's own words are not logged.
     kind, shown = f"ssh {connection.access.machine}", "(a command of the user's)"

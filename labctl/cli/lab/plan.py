@@ -68,7 +68,7 @@ def _warn_of_versions(app: Application, lab: Lab) -> None:
 
 
 def _recreated(lab: Lab, lost: Mapping[str, str]) -> Iterator[str]:
-    """The machines that nobody can log in to any more, and what `up` does about them."""
+    """The machines whose keys are lost, and what `up` does about them."""
     what = "recreate" if lab.provider.traits.recreates_machines else "blocked "
     after = "" if lab.provider.traits.recreates_machines else "; run `labctl destroy` before `labctl up`"
     for name, secret in lost.items():
@@ -137,7 +137,7 @@ def render(app: Application, out: Path | None) -> None:
     """Write the Vagrantfile, the scripts and every other file; touch nothing else."""
     lab = app.lab(tell=app.note)
     folder = out.resolve() if out else app.lab_files().folder
-    if out is None:  # files in another folder have secrets of their own
+    if out is None:  # files in another folder get their own secrets
         require_known_secrets(provider_of(lab, app.lab_files(), app.host))
     files = LabDirectory(app.lab_files().base, folder)
     changed = prepare(lab, files, box_file=box_file_of(app, lab), host=app.host)

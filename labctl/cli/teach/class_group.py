@@ -38,7 +38,7 @@ some_seats = click.argument("seats", nargs=-1, metavar="[SEAT]...")
 
 @click.group("class", cls=LazyGroup, table=TABLE)
 def class_() -> None:
-    """Many seats on one server: each student gets a lab of their own in seats/seatNN, with limits.
+    """Many seats on one server: each student gets a lab in seats/seatNN, with limits.
 
     labctl.yaml describes a seat; its section `classroom` says how many there are and which networks they get.
     """

@@ -44,7 +44,7 @@ from labctl.ssh.access import ssh_config_text
 @click.option("--dry-run", is_flag=True, help="Only show the seats: names, networks, limits.")
 @pass_app
 def up(app: Application, overrides: Overrides, dry_run: bool) -> int:
-    """Bring up the seats, each to a verified lab of its own. If one fails, the others continue, as does the next run.
+    """Bring up the seats, each to a verified lab. If one fails, the others continue; the next run continues with it.
 
     \b
     labctl class up --seats 4

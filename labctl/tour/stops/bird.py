@@ -117,7 +117,7 @@ STOPS = (
         "BIRD's configuration: which routes ingress accepts",
         "BIRD on ingress has one `protocol bgp` per node. The import filter matters most: it accepts blocks of the "
         "pod network and nothing else, so that no node can send ingress a default route by mistake. `export none` "
-        "means that ingress announces nothing. (The article names each node's block in a filter of its own. The "
+        "means that ingress announces nothing. (In the article, each node's block has its own filter. The "
         "filter here is the same for every node and does not change when a node gets another block.)",
         _filter,
     ),

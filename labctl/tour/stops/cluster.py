@@ -117,7 +117,7 @@ def _blocks(runner: TourRunner) -> None:
     nodes = [node.name for node in runner.lab.nodes]
     network = runner.lab.network
     words = comma_list(f"{name} {found.get(name, 'none')}" for name in nodes)
-    runner.claim("each node has a block of its own", len({found.get(n) for n in nodes} - {None}) == len(nodes), words)
+    runner.claim("each node has its own block", len({found.get(n) for n in nodes} - {None}) == len(nodes), words)
     cidrs = [IPv4Network(cidr) for cidr in found.values()]
     fits = all(cidr.prefixlen == network.block_size and cidr.subnet_of(network.pod_cidr) for cidr in cidrs)
     runner.claim(f"each block is a /{network.block_size} of {network.pod_cidr}", fits and bool(found))

@@ -10,7 +10,7 @@ from support.made_facts import make_facts, make_lab
 from labctl.checks.catalogue import LAYERS, UnknownCheckError, all_checks, facts_read, near_checks
 from labctl.checks.check import CheckId, Layer
 from labctl.checks.declare import Declarations
-from labctl.checks.facts import unasked
+from labctl.checks.facts import empty_facts
 from labctl.facts.fact import Fact
 from labctl.model.lab import Lab, Provider
 
@@ -31,7 +31,7 @@ LABS: dict[str, Lab] = {
 
 @pytest.mark.parametrize("lab", LABS.values(), ids=LABS)
 def test_each_reference_leads_to_a_check(lab: Lab) -> None:
-    for facts in (make_facts(lab), unasked(lab)):
+    for facts in (make_facts(lab), empty_facts(lab)):
         checks = all_checks(lab, facts)
         assert len({check.id for check in checks}) == len(checks) > 50
         assert {check.layer for check in checks} == set(Layer)
