@@ -16,7 +16,7 @@ from support.fake_host import FakeHost
 _PLACES = (
     *("/etc/default", "/etc/etcd-pki", "/etc/kubernetes", "/etc/labctl", "/root/.kube", "/run/labctl", "/var/lib/etcd"),
     *("/var/lib/kubelet", "/var/lib/labctl", "/var/cache/labctl"),
-    *("/etc/containerd", "/etc/systemd/system", "/usr/local/bin"),
+    *("/etc/cni/net.d", "/etc/containerd", "/etc/systemd/system", "/usr/local/bin"),
 )
 
 

@@ -20,6 +20,7 @@ PROGRAMS = {
     "crictl": '[ "$1" != pods ] || cat pods 2>/dev/null || true',
     "kubectl": "echo ok",
     "kubeadm": """\
+[ "$1 $2 $3" != 'config images pull' ] || { cat pull-error >&2 2>/dev/null && exit 1; exit 0; }
 [ "$1" = init ] || { echo v1.34.9; exit; }
 case " $* " in *" --patches "*) echo "error: can not mix '--config' with arguments [patches]" >&2; exit 1 ;; esac
 cp "$3" seen.yaml; stat --format=%a "$3" >mode
@@ -165,3 +166,21 @@ def test_what_is_empty_under_a_control_plane_that_stands_is_not_touched(machine:
     (machine.folder / "root/etc/kubernetes/pki/empty").touch()
     assert [call for call in machine.run()[1] if call.startswith(("kubeadm init", "systemctl stop"))] == []
     assert (machine.folder / "root/etc/kubernetes/pki/empty").exists()
+
+
+# kubeadm 1.36.2, while nobody served the registry's mirror.
+NO_REGISTRY = """\
+error: failed to pull image "registry.k8s.io/kube-apiserver:v1.36.1": failed to pull image \
+registry.k8s.io/kube-apiserver:v1.36.1: failed to pull and unpack image "registry.k8s.io/kube-apiserver:v1.36.1": \
+failed to resolve reference "registry.k8s.io/kube-apiserver:v1.36.1": failed to do request: Head \
+"http://192.168.62.1:8950/v2/registry.k8s.io/kube-apiserver/manifests/v1.36.1?ns=registry.k8s.io": \
+dial tcp 192.168.62.1:8950: connect: connection refused
+"""
+
+
+def test_an_image_that_cannot_be_pulled_ends_the_step_before_kubeadm_init(make_machine: NewMachine) -> None:
+    machine = make_machine(UPSTREAM)
+    (machine.folder / "pull-error").write_text(NO_REGISTRY)
+    status, calls = machine.run()
+    assert status == 1
+    assert not any(call.startswith("kubeadm init") for call in calls)

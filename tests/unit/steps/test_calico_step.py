@@ -1,0 +1,49 @@
+"""The step calico of source upstream on a worker, run in a folder. crictl, kubeadm and curl are STAND-INS."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from support.step_in_folder import StepInFolder
+
+from labctl.model.lab import Lab
+
+pytestmark = [pytest.mark.real_program("bash"), pytest.mark.host_file("/etc/resolv.conf")]
+
+# crictl knows kube-proxy's image. The operator installs the network plugin meanwhile.
+PROGRAMS = {
+    "crictl": 'touch root/etc/cni/net.d/10-calico.conflist; [ "$1" != inspecti ] || [[ $2 == */kube-proxy:* ]]',
+    "kubeadm": """\
+[ "$1" = config ] || { echo v1.36.2; exit; }
+for name in kube-apiserver:v1.36.2 kube-proxy:v1.36.2 coredns/coredns:v1.14.2 pause:3.10.2 etcd:3.6.8-0; do
+  echo "registry.k8s.io/$name"
+done
+""",
+    "curl": """\
+while [ "$1" != --output ]; do shift; done
+echo '        image: quay.io/tigera/operator:v1.42.3' >"$2"
+echo 200
+""",
+    "dpkg": "echo amd64",
+}
+UPSTREAM = "source: upstream\nprovider: lxc\nsources: {cache: http://192.0.2.1:8950, offline: %s}\n"
+
+
+def pulled(tmp_path: Path, lab: Lab) -> list[str]:
+    status, calls = StepInFolder(tmp_path, lab, "worker1", "calico", PROGRAMS | {"sleep": ""}).run()
+    assert status == 0
+    return [call.removeprefix("crictl pull ") for call in calls if call.startswith("crictl pull")]
+
+
+def test_offline_a_node_gets_every_image_that_it_may_need_later(tmp_path: Path, make_lab: Callable[[str], Lab]) -> None:
+    found = pulled(tmp_path, make_lab(UPSTREAM % "true"))
+    calico = ("node", "cni", "typha", "kube-controllers", "apiserver", "csi", "node-driver-registrar")
+    assert found == [
+        "registry.k8s.io/coredns/coredns:v1.14.2",
+        "registry.k8s.io/pause:3.10.2",
+        "quay.io/tigera/operator:v1.42.3",
+        *(f"quay.io/calico/{name}:v3.32.1" for name in (*calico, "pod2daemon-flexvol")),
+        "jmalloc/echo-server",
+    ], "but neither what it has nor the control plane's static pods"
