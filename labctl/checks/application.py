@@ -28,7 +28,7 @@ APP_NAME = "app"  # Deployment and Service, as in the article's YAML
 INGRESS_CLASS = "haproxy"
 _FLAGS = Selection(INGRESS_CLASS, empty_ingress_class=True)
 """How the controller is started (scripts/files/haproxy-ingress.default.j2)."""
-_CURL_REFUSED = 7
+_CURL_FAILED_TO_CONNECT = 7  # curl(1), EXIT CODES: refused, or no route to the host
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,13 +235,18 @@ def _wrong_port(facts: Facts, lab: Lab, port: ServicePort, pods: tuple[Pod, ...]
         if without:
             return f"{port.number} -> {port.target}, and pod {without[0].name} has no port with that name"
     endpoints = ready_endpoints(facts, lab)
-    asked = facts.reach_from(lab.ingress.name).results
-    answers = [asked.get(PodHttp(endpoint.address, endpoint.port).name) for endpoint in endpoints]
-    if not answers or not all(item and item.status == _CURL_REFUSED and "refused" in item.stderr for item in answers):
+    if not endpoints or not all(_nobody_listens(facts, lab, endpoint) for endpoint in endpoints):
         return ""
     declared = listed(sorted({number for pod in pods for number in pod.ports}))
     also = f", their containers declare {declared}" if declared else ""
     return f"{port.number} -> {endpoints[0].port}, connection refused{also}"
+
+
+def _nobody_listens(facts: Facts, lab: Lab, endpoint: Endpoint) -> bool:
+    """Whether ingress gets to the endpoint's address, as far as it was pinged, and no connection to its port."""
+    asked = facts.reach_from(lab.ingress.name).results
+    http, ping = asked.get(PodHttp(endpoint.address, endpoint.port).name), asked.get(f"ping {endpoint.address}")
+    return http is not None and http.status == _CURL_FAILED_TO_CONNECT and (ping is None or ping.ok)
 
 
 def ingress(facts: Facts, lab: Lab) -> Outcome:

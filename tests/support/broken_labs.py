@@ -270,10 +270,14 @@ def wrong_selector(facts: Facts) -> Facts:
     return no_http(with_objects(facts, "endpoints", set_item(0, "subsets", value=[])))
 
 
+# curl 8.14
+NOBODY_LISTENS = "curl: (7) Failed to connect to 172.16.189.116 port 8081 after 13 ms: Could not connect to server"
+
+
 def refused(facts: Facts, port: int) -> Facts:
     """Nobody listens on that port of the application's pods."""
     results = {
-        f"http {address}:{port}": CommandResult("curl", 7, "000", "curl: (7) Failed: Connection refused", 0.0)
+        f"http {address}:{port}": CommandResult("curl", 7, "000", NOBODY_LISTENS, 0.0)
         for node in ("worker1", "worker2")
         for address in pods_on(facts, node)
     }
