@@ -2,8 +2,8 @@
 
 `python -m tools.upstream_trials FOLDER [STAGE...]` (as root) takes the programs from FOLDER, which has the layout that
 `labctl cache pull` writes, and nothing from anywhere else. A stage that fails does not stop the next one. The result of
-each stage, with its date, is kept in the lab's folder, so that stages may be run one by one; the latest results go
-into docs/verified.md.
+each stage, with its date, is kept in the lab's folder, so stages may be run one by one, and a stage that ran out of
+time continues; the latest results go into docs/verified.md.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -135,37 +136,43 @@ def software(it: UpstreamLab) -> str:
 def all_faults(it: UpstreamLab) -> str:
     """Every fault that labctl break has for this lab: what verify names."""
     trials = Trials(it.lab.folder)
-    return _tried(faults_for(trials.lab), trials.try_fault, lambda fault: fault.name, "named right")
+    things = {fault.name: partial(trials.try_fault, fault) for fault in faults_for(trials.lab)}
+    return _tried(it.lab.folder / "faults-tried.json", things, "named right")
 
 
 def harmless(it: UpstreamLab) -> str:
     """What does no harm: verify names nothing."""
     trials = HandTrials(it.lab.folder)
-    return _tried(HARMLESS, trials.attempt, lambda made: made.name, "changes raised no alarm")
+    things = {made.name: partial(trials.attempt, made) for made in HARMLESS}
+    return _tried(it.lab.folder / "harmless-tried.json", things, "changes raised no alarm")
 
 
-def _tried(things: Any, attempt: Callable[[Any], Any], name_of: Callable[[Any], str], words: str) -> str:
-    """Try each; the sum and what went wrong. One that fails does not stop the others."""
-    wrong, count, right = [], 0, 0
-    for thing in things:
-        try:
-            trial = attempt(thing)
-        except TooLongError as error:
-            wrong.append(f"`{name_of(thing)}` and what follows it: {error}")
-            break
-        except Exception as error:  # noqa: BLE001 - the others are tried all the same
-            wrong.append(f"`{name_of(thing)}`: {error!r}")
-            count += 1
-            print(f"ERROR  {name_of(thing)}: {error!r}", flush=True)
+def _tried(kept: Path, things: Mapping[str, Callable[[], Any]], words: str) -> str:
+    """Try each; the sum and what went wrong. kept: what came of those tried so far, if an earlier run was cut short."""
+    wrong: dict[str, str] = json.loads(kept.read_text()) if kept.exists() else {}
+    for name, attempt in things.items():
+        if name in wrong:
             continue
-        count += 1
-        print(trial.line, flush=True)
-        right += trial.right
-        if not trial.right:
-            wrong.append(f"`{name_of(thing)}`: named {', '.join(trial.named) or 'nothing'} ({trial.cause})")
-    text = f"{right} of {count} {words}"
-    assert not wrong, f"{text}; not: {'; '.join(wrong)}"
+        try:
+            trial = attempt()
+            wrong[name] = "" if trial.right else f"named {', '.join(trial.named) or 'nothing'} ({trial.cause})"
+            print(trial.line, flush=True)
+        except TooLongError as error:
+            raise TooLongError(f"{_sum(wrong, words)}; {len(things) - len(wrong)} not tried: {error}") from error
+        except Exception as error:  # noqa: BLE001 - the others are tried all the same
+            wrong[name] = repr(error)
+            print(f"ERROR  {name}: {error!r}", flush=True)
+        kept.write_text(json.dumps(wrong, indent=1))
+    kept.unlink(missing_ok=True)
+    text = _sum(wrong, words)
+    assert not any(wrong.values()), text
     return text
+
+
+def _sum(wrong: Mapping[str, str], words: str) -> str:
+    """How many of those tried were right, and what the others came to."""
+    failed = "".join(f"; not `{name}`: {why}" for name, why in wrong.items() if why)
+    return f"{sum(not why for why in wrong.values())} of {len(wrong)} {words}{failed}"
 
 
 def design(more: str, network: str) -> Callable[[UpstreamLab], str]:
