@@ -77,9 +77,9 @@ def both_layouts(lab: Lab, connections: Connections) -> Iterator[None]:
 
 def _add(lab: Lab, connections: Connections) -> None:
     architecture = _do(connections, lab.ingress.name, "dpkg --print-architecture").strip()
-    archive = _image_archive(architecture, _layer(lab, connections))
+    archive = gzip.compress(_image_archive(architecture, _layer(lab, connections)), compresslevel=1)
     for worker in lab.workers:
-        _do(connections, worker.name, "ctr --namespace k8s.io images import -", archive)
+        _do(connections, worker.name, "gzip -dc | ctr --namespace k8s.io images import -", archive)
     # Inside the cluster, the API has the first address of the Service network.
     objects = _render(
         "objects.yaml.j2",
