@@ -14,7 +14,7 @@ from labctl.steps.templates import render_template, templates_folder, vagrantfil
 from labctl.steps.values import lab_values, machine_values
 
 # What runs on the machines: the stand-ins and the few modules that they share with labctl itself.
-_MODELS = ("__init__.py", "blocks.py", "calico.py", "kubernetes.py", "selector.py")
+_MODELS = ("__init__.py", "blocks.py", "calico.py", "ingresses.py", "kubernetes.py", "selector.py")
 _FACTS = ("__init__.py", "fact.py", "birdc.py")
 _PROGRAMS = ("__init__.py", *(f"model/{name}" for name in _MODELS), *(f"facts/{name}" for name in _FACTS), "standins")
 _PROGRAM_SUFFIXES = {".py", ".j2", ".yaml", ".service", ".sh"}
