@@ -24,7 +24,8 @@ from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from labctl.errors import LabctlError
-from labctl.watch.server import Panels, WithHeaders, page_file, picture_css, text_answer
+from labctl.http_server import server_config
+from labctl.watch.server import Panels, StreamingServer, WithHeaders, page_file, picture_css, text_answer
 from labctl.web import marks
 from labctl.web.classroom import Classroom
 from labctl.web.seat import LiveSeat
@@ -32,7 +33,8 @@ from labctl.web.security import Door, OwnOriginOnly, json_body, require
 from labctl.web.store import TEACHER
 from labctl.web.terminals import Terminal, Viewer
 
-MOST_MESSAGE_BYTES = 16 * 1024
+_MOST_MESSAGE_BYTES = 16 * 1024
+_MOST_CONNECTIONS = 4000  # each page has a stream, and a WebSocket per terminal
 _MOST_STREAMS = 40  # of one person
 _SESSION_CHECK_SECONDS = 20.0
 _SLOW_SECONDS = 20.0
@@ -72,6 +74,19 @@ def make_app(room: Classroom, url: str) -> Starlette:
         Middleware(OwnOriginOnly, url=url),
     ]
     return Starlette(routes=routes, middleware=middleware, exception_handlers={HTTPException: _error})
+
+
+def make_server(room: Classroom, url: str, **settings: Any) -> StreamingServer:
+    """The server; run([listener]) serves until it is interrupted. settings: more of uvicorn's, for TLS or a proxy."""
+    config = server_config(
+        make_app(room, url),
+        limit_concurrency=_MOST_CONNECTIONS,
+        ws="websockets-sansio",
+        ws_max_size=_MOST_MESSAGE_BYTES,
+        ws_per_message_deflate=False,
+        **settings,
+    )
+    return StreamingServer(config, room.stop)
 
 
 async def _error(_request: HTTPConnection, error: Exception) -> Response:

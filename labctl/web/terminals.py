@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import queue
 import threading
 import time
 from collections.abc import Callable
@@ -18,7 +17,7 @@ from labctl.errors import LabctlError
 KEPT_BYTES = 64 * 1024
 # A browser that is so many chunks behind is hung up on; it comes back and gets the last screen.
 _MOST_BEHIND = 128
-_MOST_KEYS = 256
+_MOST_KEYS = 256 * 1024
 _CHUNK = 8192
 # A terminal that prints without end is slowed down to so much.
 _BYTES_PER_SECOND = 1_000_000
@@ -70,7 +69,9 @@ class Terminal:
         on_end: Callable[[Terminal], None],
     ) -> None:
         self._connect, self._on_output, self._on_end = connect, on_output, on_end
-        self._keys: queue.Queue[bytes | tuple[int, int] | None] = queue.Queue(_MOST_KEYS)
+        self._keys, self._closing = bytearray(), False
+        self._size: tuple[int, int] | None = None
+        self._input = threading.Condition()
         self._kept = bytearray()
         self._viewers: set[Viewer] = set()
         self._lock = threading.Lock()
@@ -102,21 +103,22 @@ class Terminal:
     def type(self, keys: bytes) -> None:
         """Pass on keys. They are dropped if the machine takes none: nobody waits for it."""
         self.last_key = time.time()
-        with suppress(queue.Full):
-            self._keys.put_nowait(keys)
+        with self._input:
+            if len(self._keys) + len(keys) <= _MOST_KEYS:
+                self._keys += keys
+                self._input.notify()
 
     def resize(self, columns: int, rows: int) -> None:
         """Change the terminal's size, within what is allowed."""
-        size = (max(COLUMNS[0], min(COLUMNS[1], columns)), max(ROWS[0], min(ROWS[1], rows)))
-        with suppress(queue.Full):
-            self._keys.put_nowait(size)
+        with self._input:
+            self._size = (max(COLUMNS[0], min(COLUMNS[1], columns)), max(ROWS[0], min(ROWS[1], rows)))
+            self._input.notify()
 
     def close(self) -> None:
         """Hang up."""
-        with suppress(queue.Empty):
-            while True:
-                self._keys.get_nowait()
-        self._keys.put_nowait(None)
+        with self._input:
+            self._closing = True
+            self._input.notify()
 
     def _run(self) -> None:
         try:
@@ -136,11 +138,17 @@ class Terminal:
 
     def _send(self, channel: paramiko.Channel) -> None:
         with suppress(OSError, EOFError, paramiko.SSHException):
-            while (keys := self._keys.get()) is not None:
-                if isinstance(keys, bytes):
-                    channel.sendall(keys)
-                else:
-                    channel.resize_pty(*keys)
+            while True:
+                with self._input:
+                    self._input.wait_for(lambda: self._keys or self._closing or self._size)
+                    keys, size, closing = bytes(self._keys), self._size, self._closing
+                    self._keys.clear()
+                    self._size = None
+                if closing:
+                    break
+                if size is not None:
+                    channel.resize_pty(*size)
+                channel.sendall(keys)
             channel.close()
 
     def _show(self, data: bytes) -> None:
@@ -159,8 +167,7 @@ class Terminal:
         with self._lock:
             self._ended = True
             viewers = tuple(self._viewers)
-        with suppress(queue.Full):
-            self._keys.put_nowait(None)
+        self.close()
         self._on_end(self)
         for viewer in viewers:
             viewer.put(None)

@@ -21,10 +21,9 @@ from labctl.cli.teach.class_group import any_lab, seat_app
 from labctl.cli.teach.class_reset import reset_seat
 from labctl.cli.teach.class_up import write_access_files
 from labctl.errors import HostError, LabctlError
-from labctl.http_server import server_config
-from labctl.watch.server import LOOPBACK, StreamingServer, listen
+from labctl.watch.server import LOOPBACK, listen
 from labctl.web import links as shown
-from labctl.web.app import MOST_MESSAGE_BYTES, make_app
+from labctl.web.app import make_server
 from labctl.web.certificate import ensure_certificate
 from labctl.web.classroom import Classroom
 from labctl.web.links import Link, make_links, make_tokens
@@ -34,7 +33,6 @@ from labctl.web.store import Store
 PORT = 8443
 _WEB = "web"
 _DESTROY_SECONDS = 300.0
-_MOST_CONNECTIONS = 4000  # each page has a stream, and a WebSocket per terminal
 _MOST_FILES = 16384
 
 
@@ -88,16 +86,8 @@ def serve(app: Application, address: tuple[str, int], url: str | None, proxy: st
         app.write(shown.as_text(_issue(store, folder, seats, url)))
         app.note(f"{url} serves {len(seats)} seats; press Ctrl-C to stop")
         room.start()
-        config = server_config(
-            make_app(room, url),
-            limit_concurrency=_MOST_CONNECTIONS,
-            ws="websockets-sansio",
-            ws_max_size=MOST_MESSAGE_BYTES,
-            ws_per_message_deflate=False,
-            **files,
-        )
         try:
-            StreamingServer(config, room.stop).run([listener])
+            make_server(room, url, **files).run([listener])
         finally:
             room.stop()
             app.host.end(app.host.children())

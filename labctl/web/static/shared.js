@@ -46,7 +46,7 @@ export function setClock(exam) {
 export const serverTime = () => (Date.now() - ahead) / 1000;
 
 function tick() {
-  const left = Math.max(0, Math.round(clockEnd - serverTime()));
+  const left = Math.max(0, Math.floor(clockEnd - serverTime()));
   $("clock").hidden = !clockEnd;
   const two = (number) => String(number).padStart(2, "0");
   setText($("clock").lastElementChild, `${Math.floor(left / 60)}:${two(left % 60)}`);
