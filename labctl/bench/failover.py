@@ -11,10 +11,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from labctl.bench.figures import Figures, Recorder, Table, format_spread, spread
+from labctl.bench.usage import require_working
 from labctl.checks.collect import collect
 from labctl.checks.haproxy_state import owners
 from labctl.checks.http_requests import HTTP_PORT, ask
-from labctl.checks.verify import wait
 from labctl.engine.context import Context
 from labctl.engine.locked_out import require_known_secrets
 from labctl.engine.up import bring_up
@@ -271,10 +271,7 @@ class FailoverBench:
         if not outcome.ok:
             failed = next(iter(outcome.failed.values()), None)
             raise LabctlError("the lab could not be brought up", why=str(failed), next_step="labctl up")
-        report = wait(lab, self.connections, _VERIFY_SECONDS)
-        if not report.ok:
-            why = f"broken: {', '.join(map(str, report.root_causes))}"
-            raise LabctlError("cannot measure a lab with failing checks", why=why, next_step="labctl verify")
+        require_working(lab, self.connections, _VERIFY_SECONDS)
         time.sleep(_PAUSE_SECONDS)
 
     def _target(self, lab: Lab) -> Target:

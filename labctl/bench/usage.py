@@ -1,4 +1,4 @@
-"""Processor time of machines, from their control groups.
+"""The lab under measurement: whether it works, and the processor time of its machines, from their control groups.
 
 Sources: the kernel's Documentation/admin-guide/cgroup-v1/cpuacct.rst and cgroup-v2.rst.
 """
@@ -7,9 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from labctl.checks.verify import wait
 from labctl.errors import LabctlError
 from labctl.model.lab import Lab, Machine
 from labctl.providers.lxc.containers import Containers
+from labctl.ssh.connections import Connections
+
+
+def require_working(lab: Lab, connections: Connections, seconds: float) -> None:
+    """Wait until all checks pass, for at most so many seconds. Raises LabctlError if one still fails."""
+    report = wait(lab, connections, seconds)
+    if not report.ok:
+        why = f"broken: {', '.join(map(str, report.root_causes))}"
+        raise LabctlError("cannot measure a lab with failing checks", why=why, next_step="labctl verify")
 
 
 def cpu_seconds(lab: Lab, machines: Iterable[Machine]) -> float:

@@ -14,15 +14,14 @@ from labctl.bench.figures import Figures, Recorder, as_json, as_markdown, as_tex
 from labctl.bench.path import figures as path_figures
 from labctl.bench.path.measure import Options, measure
 from labctl.bench.path.plot import as_svg
-from labctl.checks.verify import wait
+from labctl.bench.usage import require_working
 from labctl.cli.app import Application, pass_app
 from labctl.cli.options import output_option
 from labctl.cli.output import save
 from labctl.cli.setup.box import ensure_box
 from labctl.cli.sudo import become_root
 from labctl.engine.lock import lab_lock
-from labctl.errors import LabctlError, UsageError
-from labctl.model.lab import Lab
+from labctl.errors import UsageError
 
 
 @click.group()
@@ -49,15 +48,6 @@ def show(app: Application, figures: Figures, output: str, document: Path | None)
     if document is not None:
         write_section(document, figures.name, as_markdown(figures))
         app.note(f"wrote the section on {figures.name} in {document}")
-
-
-def _require_working(app: Application, lab: Lab) -> None:
-    """Raise LabctlError unless all checks of the running lab pass: a broken lab is not measured."""
-    with app.connections(lab) as connections:
-        report = wait(lab, connections, 10)
-    if not report.ok:
-        why = f"broken: {', '.join(map(str, report.root_causes))}"
-        raise LabctlError("cannot measure a lab with failing checks", why=why, next_step="labctl verify")
 
 
 @bench.command(short_help="Compare the article's two layouts.")
@@ -95,8 +85,8 @@ def path(
     """Measure the article's two layouts alternately on the running lab; then remove what was added to it."""
     lab = app.lab()
     become_root(app, lab, "read what the lab's containers use")
-    _require_working(app, lab)
-    with lab_lock(app.lab_files().lock), app.connections(lab) as connections:
+    with app.connections(lab) as connections, lab_lock(app.lab_files().lock):
+        require_working(lab, connections, 10)
         result = measure(lab, connections, Options(rounds, seconds, rate, traced), Recorder(app.host), app.note)
     show(app, path_figures.figures(lab, result), output, document)
     if plot is not None:

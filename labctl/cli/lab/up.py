@@ -98,7 +98,8 @@ def _bring_up(app: Application, lab: Lab, files: LabDirectory, until: tuple[str,
     provider = provider_of(lab, files, app.host)
     for machine, secret in remove_locked_out(provider).items():
         app.note(f"recreating {machine}: its {secret} in {files.secrets} is missing or damaged")
-    prepare(lab, files, box_file=ensure_box(app, lab), host=app.host)
+    box_file = ensure_box(app, lab)
+    prepare(lab, files, box_file=box_file, host=app.host)
     plan = make_plan(lab, until=until)
     rows = {machine.name: [task.name for task in plan.for_machine(machine.name)] for machine in lab.machines}
     display = show_progress(app, rows, as_json=output == "json")
