@@ -23,13 +23,13 @@ from labctl.engine.context import Context
 from labctl.engine.lab_files import put_back, save_files
 from labctl.engine.services import start_services, stop_services
 from labctl.errors import HostError, LabctlError
-from labctl.facts.json_output import read_json
 from labctl.host.files import write_atomically
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
 from labctl.providers.processes import end_leftovers
 from labctl.providers.provider import MachineProvider
 from labctl.providers.snapshots import Snapshot, Snapshots
+from labctl.text import read_json
 
 # The name of a snapshot that was given none, and of the one that `up` saves.
 LAST, OF_UP = "last", "up"

@@ -28,7 +28,7 @@ from support.lab_under_test import Done, LabUnderTest
 
 # How long a command that is left alone takes at most, seconds: a kill comes at any moment of that. One that ends before
 # it was to be killed shows how long that is on this host.
-_LONGEST = {"up": 35.0, "again": 4.0, "halt": 15.0, "destroy": 12.0, "break": 2.0, "save": 6.0, "restore": 20.0}
+_LONGEST = {"up": 35.0, "again": 4.0, "halt": 15.0, "destroy": 12.0, "break": 2.0, "save": 12.0, "restore": 30.0}
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 _COMMANDS = ("again", "halt", "destroy", "break", "up", "save", "restore")
 _ENDED_WITHIN = 30.0
@@ -70,10 +70,10 @@ class Trial:
 class KillTrials:
     """Interrupts commands on one lab, one after the other. The lab is destroyed at the end by whoever made this."""
 
-    def __init__(self, lab: LabUnderTest, seed: int, commands: Sequence[str] = _COMMANDS) -> None:
-        """commands: what is killed once the lab is up."""
+    def __init__(self, lab: LabUnderTest, seed: int, commands: Sequence[str] = _COMMANDS, then: str = "") -> None:
+        """commands: what is killed once the lab is up. then: what always follows, if not by chance."""
         self.lab = lab
-        self.commands = commands
+        self.commands, self.then = commands, then
         self.draw = random.Random(seed)
         self.mine = re.compile(
             rf"labctl-{re.escape(lab.model.name)}\b|{re.escape(str(lab.folder))}/|"
@@ -89,7 +89,7 @@ class KillTrials:
         command = self._command()
         sign, whom = self.draw.choice(_SIGNALS), self.draw.choice(("labctl", "labctl", "vagrant", "group"))
         after = self.draw.uniform(0.05, self.longest[command])
-        then = "destroy" if self.draw.random() < 0.45 else "up"
+        then = self.then or ("destroy" if self.draw.random() < 0.45 else "up")
         whom, answered, status, errors = self._kill(command, sign, whom, after)
         wrong = self._is_wrong(status, errors, answered, whom)
         begin = time.monotonic()
@@ -256,13 +256,14 @@ def main() -> int:
     parser.add_argument("--subnet", default="192.168.77.0/24")
     parser.add_argument("--services", default="10.77.0.0/16")
     parser.add_argument("--commands", nargs="+", choices=_COMMANDS, default=_COMMANDS, help="only these are killed")
+    parser.add_argument("--then", choices=("up", "destroy"), default="", help="what follows each kill")
     parser.add_argument("--report", type=Path)
     asked = parser.parse_args()
     # In a shell's background SIGINT is ignored, and what is started from here would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     lab = LabUnderTest(asked.name, CONFIG.format(subnet=asked.subnet, services=asked.services))
     lab.destroy()
-    killer = KillTrials(lab, asked.seed, asked.commands)
+    killer = KillTrials(lab, asked.seed, asked.commands, asked.then)
 
     def report(so_far: list[Trial]) -> None:  # at once: those that follow may be interrupted
         if asked.report:
