@@ -33,6 +33,7 @@ def test_two_seats(new_class: Callable[[str, str], LabUnderTest], host_before: d
     assert [(seat["seat"], seat["ok"]) for seat in verified["seats"]] == [(name, True) for name in SEATS]
     limits_hold(room)
     broken_and_graded(room)
+    reset(room)
     assert "removed" in room.labctl("class", "down", "--yes").stderr
     assert sorted(path.name for path in room.folder.iterdir()) == ["labctl.yaml"]
     assert left_behind(host_before) == []
@@ -55,6 +56,20 @@ def interrupted(room: LabUnderTest, send: Callable[[int, int], None], number: si
     assert "Traceback" not in errors
     assert "labctl class up continues from here; labctl class down removes the seats" in errors
     assert [line for line in look_at_host()["processes"] if f"{room.folder}/" in line] == []
+
+
+def reset(room: LabUnderTest) -> None:
+    """A student deletes what they can, and the seat goes back to what `class up` made; the other seat is left alone."""
+    seat, other = room.folder / "seats/seat01", room.folder / "seats/seat02"
+    (seat / "notes.txt").write_text("a student's own")
+    room.labctl("-C", str(seat), "ssh", "controlplane", "--", "rm -rf /etc/kubernetes /var/lib/etcd/*")
+    keys = [(folder / ".labctl/secrets/ssh/lab_ed25519").read_bytes() for folder in (seat, other)]
+    assert "seat01  reset and verified" in room.labctl("class", "reset", "seat01", seconds=UP_SECONDS).stderr
+    assert keys == [(folder / ".labctl/secrets/ssh/lab_ed25519").read_bytes() for folder in (seat, other)]
+    assert keys[0] != keys[1]
+    assert (seat / "notes.txt").exists()
+    verified = json.loads(room.labctl("class", "verify", "--output", "json").stdout)
+    assert verified["ok"]
 
 
 def limits_hold(room: LabUnderTest) -> None:

@@ -139,20 +139,30 @@ def restore(app: Application, name: str) -> int:
     Whatever happened since is gone: faults, changes, other machines. labctl.yaml is put back only if it describes
     another lab now; yours is kept beside it.
     """
+    return 0 if restored(app, name) else 1
+
+
+def restored(app: Application, name: str) -> bool:
+    """Restore that snapshot, as root, and show the result; returns whether the lab is verified."""
     started = time.monotonic()
-    provider = lab_now(app)
-    become_root(app, provider.lab, "restore the lab's containers")
-    with lab_lock(app.lab_files().lock, needed=False):
-        engine.remove_incomplete(provider)
-        restore_lab(app, engine.find(provider, name))
-        report = verify_restored(app)
+    become_root(app, lab_now(app).lab, "restore the lab's containers")
+    report = go_back(app, name)
     if not report.ok:
         app.err.print(render_table(report))
-        return 1
+        return False
     if app.verbosity >= 0:
         app.err.print(summary(report))
     app.note(f"the lab is as it was in the snapshot {name}, and verified ({duration(time.monotonic() - started)})")
-    return 0
+    return True
+
+
+def go_back(app: Application, name: str) -> Report:
+    """Restore that snapshot; the report of the lab, once it has started. Raises LabctlError."""
+    with lab_lock(app.lab_files().lock, needed=False):
+        provider = lab_now(app)
+        engine.remove_incomplete(provider)
+        _restore(app, engine.find(provider, name))
+        return _verify(app)
 
 
 @click.command()
@@ -174,7 +184,7 @@ def lab_now(app: Application) -> MachineProvider:
     return provider_of(applied_lab(files) or app.lab(), files, app.host)
 
 
-def restore_lab(app: Application, snapshot: Snapshot) -> None:
+def _restore(app: Application, snapshot: Snapshot) -> None:
     """Put the lab back as it was, whose lock is held; its machines run then."""
     files = app.lab_files()
     owner = (files.folder if files.folder.exists() else files.base).stat()
@@ -200,7 +210,7 @@ def restore_lab(app: Application, snapshot: Snapshot) -> None:
         app.note(note)
 
 
-def verify_restored(app: Application) -> Report:
+def _verify(app: Application) -> Report:
     """Verify the lab, waiting until it has started."""
     lab: Lab = app.lab()
     with app.connections(lab) as connections, app.working("checking"):
@@ -219,7 +229,7 @@ def finish_interrupted(app: Application, provider: MachineProvider) -> bool:
     if half is None:
         return False
     app.note(f"a restore of the snapshot {half.name} was interrupted: finishing it")
-    restore_lab(app, half)
+    _restore(app, half)
     return True
 
 

@@ -8,12 +8,11 @@ import click
 
 from labctl.checks.check import listed
 from labctl.cli.app import Application, pass_app
-from labctl.cli.lab.snapshot import lab_now, restore_lab, verify_restored
+from labctl.cli.lab.snapshot import go_back
 from labctl.cli.output import duration
 from labctl.cli.sudo import become_root
 from labctl.cli.teach.class_group import any_lab, on_seats, print_errors, some_seats
-from labctl.engine import snapshots
-from labctl.engine.lock import lab_lock
+from labctl.engine.snapshots import OF_UP
 from labctl.errors import LabctlError
 
 
@@ -45,11 +44,7 @@ def reset_seat(seat: Application) -> float:
     """Restore one seat; returns the seconds that it took. Raises LabctlError if it does not verify."""
     started = time.monotonic()
     seat.verbosity = -1
-    with lab_lock(seat.lab_files().lock, needed=False):
-        provider = lab_now(seat)
-        snapshots.remove_incomplete(provider)
-        restore_lab(seat, snapshots.find(provider, snapshots.OF_UP))
-        report = verify_restored(seat)
+    report = go_back(seat, OF_UP)
     if not report.ok:
         raise LabctlError(
             f"{seat.directory.name} was restored, and a check fails",

@@ -13,8 +13,10 @@ from labctl.cli.app import Application, pass_app
 from labctl.cli.commands import unknown_word
 from labctl.cli.inspect.report import live_picture
 from labctl.cli.inspect.verify import note_unsaved
+from labctl.cli.lab.snapshot import restored
 from labctl.cli.output import save
 from labctl.engine.lock import lab_lock
+from labctl.engine.snapshots import OF_UP
 from labctl.errors import LabctlError
 from labctl.graph.picture import Picture
 from labctl.model.lab import Lab
@@ -41,6 +43,7 @@ def _complete_stop(_ctx: click.Context, _param: click.Parameter, incomplete: str
 )
 @click.option("--list", "only_list", is_flag=True, envvar="LABCTL_TOUR_LIST", help="List the stops and visit none.")
 @click.option("--exercise", is_flag=True, help="You type the commands; the tour waits, checks and gives hints.")
+@click.option("--reset", is_flag=True, help="Before the exercise, restore the snapshot `up`: the next student begins.")
 @click.option("--export", type=click.Choice(["md", "html"]), help="Write a handout of what the stops showed.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The file for the handout.")
 @pass_app
@@ -51,6 +54,7 @@ def tour(
     first: str | None,
     only_list: bool,
     exercise: bool,
+    reset: bool,
     export: str | None,
     out: Path | None,
 ) -> int:
@@ -65,6 +69,8 @@ def tour(
     if only_list:
         app.out.print(show.listing(STOPS))
         return 0
+    if reset and not exercise:
+        raise click.UsageError("--reset needs --exercise")
     lab = app.lab()
     if exercise:
         _require_no_router(lab)
@@ -72,7 +78,7 @@ def tour(
             raise click.UsageError("--exercise waits for you: omit --auto and --export")
         from labctl.cli.teach.exercise import run_exercise  # noqa: PLC0415 - Windows has no pty
 
-        return run_exercise(app, STOPS[start].name)
+        return run_exercise(app, STOPS[start].name) if not reset or restored(app, OF_UP) else 1
     display = _display(app, export=bool(export), pause=not auto)
     visits, picture = _walk(app, lab, display, stops_of(lab)[start:], start + 1)
     if export:
