@@ -65,6 +65,7 @@ def test_a_command(tmp_path: Path, command: str, status: int, said: str) -> None
         "vagrant": 'case "$1" in --version) echo Vagrant 2.4.9 ;; up) echo "VBoxManage: error: no" >&2; exit 1 ;; esac',
         "VBoxManage": "echo 7.2.4r163906",
         "powershell": "exit 1",
+        "curl": "exit 7",  # no publisher can be reached
     }
     (tmp_path / "bin").mkdir()
     for name, script in programs.items():
