@@ -204,7 +204,8 @@ class _Pages:
             try:
                 terminal = await asyncio.to_thread(seat.attach, machine, viewer)
             except LabctlError as error:
-                await socket.close(ENDED, error.what[:100])
+                await socket.send_bytes(f"[{error.what}]\r\n".encode())
+                await socket.close(ENDED)
                 return
             try:
                 await _first_of(

@@ -23,7 +23,7 @@ from labctl.watch.server import Panels
 from labctl.watch.view import CHECKING, Verdict, View
 from labctl.watch.watcher import Watcher
 from labctl.web.store import TEACHER, Store
-from labctl.web.tasks import PRACTICE, Exercise, ShownTask, TypedOutput, fault_attempts, shown_faults
+from labctl.web.tasks import PRACTICE, Exercise, ShownTask, TypedOutput, fault_attempts, shown_faults, task_of
 from labctl.web.terminals import Terminal, Viewer
 
 _LOOK_SECONDS = 2.0
@@ -133,16 +133,16 @@ class LiveSeat:
 
     def row(self) -> dict[str, Any]:
         """The seat on the teacher's board."""
-        verdict, attempts = self._verdict, self._store.attempts(self.name)
+        verdict, tasks = self._verdict, self._tasks(self._current_exam())
         last_keys = [terminal.last_key for terminal in list(self._terminals.values())]
         return {
             "seat": self.name,
             "state": "busy" if self.busy else "down" if self.error else verdict.state,
             "cause": self.busy or self.error or (verdict.title if verdict.state == "broken" else ""),
             "check": verdict.check,
-            "done": sum(bool(attempt.done) for attempt in attempts),
-            "of": sum(attempt.most > 0 for attempt in attempts),
-            "points": sum(attempt.points for attempt in attempts),
+            "done": sum(task.state == "done" for task in tasks),
+            "of": len(tasks),
+            "points": sum(attempt.points for attempt in self._store.attempts(self.name)),
             "help": self._store.get(f"help {self.name}", 0),
             "online": self.panels[self.name].readers > 0,
             "last_key": round(max(last_keys, default=0)) // 15 * 15,
@@ -151,6 +151,7 @@ class LiveSeat:
     def attach(self, machine: str, viewer: Viewer) -> Terminal:
         """Show the terminal of a machine to a browser; one is opened if there is none. Raises LabctlError."""
         self.start()
+        why = ""
         for _ in range(3):
             with self._lock:
                 if self._connections is None:
@@ -161,7 +162,8 @@ class LiveSeat:
             if terminal.attach(viewer):
                 self.publish()
                 return terminal
-        raise LabctlError(f"{machine} does not answer")
+            why = terminal.why
+        raise LabctlError(why)
 
     def _open_terminal(self, machine: str, connections: Connections) -> Terminal:
         def forget(ended: Terminal) -> None:
@@ -273,10 +275,11 @@ class LiveSeat:
         exam, parts, applied = self._current_exam(), dict[str, list[AppliedFault]](), tuple[AppliedFault, ...]()
         with suppress(LabctlError):
             applied = state.load(self._own.files)
+        recorded = {attempt.task: attempt.part for attempt in self._store.attempts(self.name)}
         for item in applied:
-            parts.setdefault(_part_of(item, exam), []).append(item)
+            parts.setdefault(recorded.get(task_of(item)) or _part_of(item, exam), []).append(item)
         for part, items in parts.items():
-            if part == PRACTICE or (exam and exam["state"] != "ended"):
+            if part == PRACTICE or (exam and exam["state"] != "ended" and part == exam_part(exam)):
                 known = self._store.attempts(self.name, part)
                 for attempt in fault_attempts(self.name, part, self.lab, report, items, known):
                     self._store.save(attempt)

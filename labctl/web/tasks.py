@@ -173,6 +173,11 @@ class TypedOutput:
         return _CONTROL.sub(b"", bytes(self._data)).decode("utf-8", "replace")
 
 
+def task_of(item: AppliedFault) -> str:
+    """The name of the task to repair a fault: no two were applied to a seat at the same moment."""
+    return f"{item.since:.3f}"
+
+
 def fault_attempts(  # noqa: PLR0917 - all of it is read and nothing of it kept
     seat: str, part: str, lab: Lab, report: Report | None, applied: Sequence[AppliedFault], known: Sequence[Attempt]
 ) -> list[Attempt]:
@@ -185,7 +190,7 @@ def fault_attempts(  # noqa: PLR0917 - all of it is read and nothing of it kept
     attempts = []
     for number, item in enumerate(applied):
         level = fault_named(item.name).level
-        task = f"{item.since:.3f}"
+        task = task_of(item)
         made = Attempt(seat, part, task, f"Find and repair a fault of level {level}", item.since)
         mark = marks[number] if marks else None
         old = before.get(task, made)

@@ -60,6 +60,7 @@ class Terminal:
     """A shell on one machine. It ends with the shell, or with the connection, and not with a browser.
 
     connect: connects to the machine. on_output: called with what it prints. on_end: called when it has ended.
+    why: the reason, then.
     """
 
     def __init__(
@@ -76,7 +77,7 @@ class Terminal:
         self._viewers: set[Viewer] = set()
         self._lock = threading.Lock()
         self._ended = False
-        self.last_key = 0.0
+        self.why, self.last_key = "", 0.0
         threading.Thread(target=self._run, name="terminal", daemon=True).start()
 
     @property
@@ -163,6 +164,7 @@ class Terminal:
         self._on_output(data)
 
     def _end(self, why: str) -> None:
+        self.why = why
         self._show(f"\r\n[{why}]\r\n".encode())
         with self._lock:
             self._ended = True

@@ -71,7 +71,7 @@ class Class:
         return dict(json.loads(self.room.seats[seat].panels[seat]._panels["state"]))
 
 
-def until(right: Callable[[], Any], seconds: float = 20) -> Any:
+def until(right: Callable[[], Any], seconds: float = 60) -> Any:
     """Wait until it is true."""
     end = time.monotonic() + seconds
     while not (seen := right()):
