@@ -30,7 +30,7 @@ def completed(line: str, folder: Path) -> list[str]:
         f"COMP_WORDS=({' '.join(map(shlex.quote, words))}); COMP_CWORD={len(words) - 1}\n"
         'complete -p labctl >/dev/null && _labctl_completion labctl && printf "%s\\n" "${COMPREPLY[@]}"\n'
     )
-    done = subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(["bash", "-c", script], cwd=folder, capture_output=True, text=True, check=False, timeout=300)
     assert done.stderr == ""
     return done.stdout.split()
 
@@ -109,7 +109,7 @@ def test_a_hint_at_a_terminal(lab_folder: LabDirectory, tmp_path: Path) -> None:
     command = shlex.join(labctl_command(tmp_path))
     for words, hint in (("plan", True), ("-q plan", False), ("plan --output json", True)):
         line = ["script", "-qec", f"{command} {words} >/dev/null", "/dev/null"]
-        done = subprocess.run(line, cwd=lab_folder.base, capture_output=True, text=True, check=False, timeout=60)
+        done = subprocess.run(line, cwd=lab_folder.base, capture_output=True, text=True, check=False, timeout=300)
         assert ("next: labctl up" in done.stdout) is hint
 
 
