@@ -72,7 +72,7 @@ class HostMarks:
 
     def snapshots(self, lab: str) -> Path:
         """The folder of a lab's snapshots, beside its containers; no container can have that name."""
-        return self.containers / f"labctl-{lab}{_SNAPSHOTS}"
+        return self.containers / snapshots_name(lab)
 
     def labs_of(self, directory: Path) -> list[str]:
         """The labs that were made from that directory."""
@@ -111,6 +111,11 @@ class HostMarks:
             match = _CONTAINER.fullmatch(folder.name)
             if match:
                 yield match["lab"], match["machine"], folder
+
+
+def snapshots_name(lab: str) -> str:
+    """The name of the folder of a lab's snapshots."""
+    return f"labctl-{lab}{_SNAPSHOTS}"
 
 
 def _entries(folder: Path) -> list[Path]:

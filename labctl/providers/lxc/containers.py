@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,10 +77,13 @@ class Containers:
         """Where LXC keeps a machine: its configuration and its disk."""
         return self.host.path(str(CONTAINERS / self._container(machine)))
 
-    def copy(self, script: Path, source: Path, target: Path, init: str) -> None:
+    def copy(self, script: Path, source: Path, target: Path, init: str, environment: Mapping[str, str]) -> None:
         """Copy a machine's folder, by copy-machine.sh. Raises LabctlError, also if the disk is full."""
         words = ["bash", "-s", "--", str(source), str(target), init]
-        self._run(*words, stdin=script.read_text(encoding="utf-8"), deadline=_COPY_DEADLINE)
+        environment = {**self.host.environment, **environment}
+        with logged("host", " ".join(words)):
+            text = script.read_text(encoding="utf-8")
+            _output(self.host.run(words, deadline=_COPY_DEADLINE, stdin=text, environment=environment))
 
     def remove(self, machines: Iterable[str]) -> None:
         """Stop and remove machines by force, half-made ones too. Raises LabctlError at the end if one resists."""
@@ -170,16 +173,16 @@ class Containers:
         points = [Path(line.split()[4].replace("\\040", " ")) for line in lines]
         return [point for point in points if point.is_relative_to(folder)]
 
-    def _run(self, *command: str, stdin: str | None = None, deadline: float = _DEADLINE) -> str:
+    def _run(self, *command: str, stdin: str | None = None) -> str:
         """What a program of the host prints. Raises HostError if it is missing, LabctlError with its last words."""
         with logged("host", " ".join(command)):
-            return _output(self._result(command, stdin, deadline))
+            return _output(self._result(command, stdin))
 
-    def _result(self, command: Sequence[str], stdin: str | None, deadline: float) -> CommandResult:
+    def _result(self, command: Sequence[str], stdin: str | None) -> CommandResult:
         if self.host.find(command[0]) is None:
             raise HostError(f"{command[0]} is not installed", next_step="apt install lxc")
         try:
-            return self.host.run(command, deadline=deadline, stdin=stdin)
+            return self.host.run(command, deadline=_DEADLINE, stdin=stdin)
         except LabctlError as error:
             error.next_step = error.next_step or "the same command again"
             raise

@@ -12,10 +12,13 @@ from pathlib import Path
 from labctl.errors import HostError, LabctlError
 from labctl.providers.lxc.containers import Containers
 from labctl.providers.marks import HostMarks
+from labctl.providers.processes import MARK
 from labctl.providers.snapshots import Snapshot
 from labctl.scheduler import InterruptiblePool
 
 _COPY = Path(__file__).with_name("copy-machine.sh")
+# By this, a later labctl finds a copy that goes on after this one was killed.
+_STARTED = {MARK: "1"}
 _BOX = re.compile(r"^lxc\.rootfs\.path *= *overlay:([^:]+):", re.MULTILINE)
 
 
@@ -51,7 +54,7 @@ class ContainerSnapshots:
 
         def copy(machine: str) -> None:
             init = self._containers.init_process(machine) if machine in running else ""
-            self._containers.copy(_COPY, self._containers.folder(machine), _copy_of(snapshot, machine), init)
+            self._containers.copy(_COPY, self._containers.folder(machine), _copy_of(snapshot, machine), init, _STARTED)
 
         (snapshot.folder / "machines").mkdir(mode=0o700)
         _each(snapshot.machines, copy)
@@ -64,7 +67,7 @@ class ContainerSnapshots:
         """Copy the machines back, then start them."""
 
         def copy(machine: str) -> None:
-            self._containers.copy(_COPY, _copy_of(snapshot, machine), self._containers.folder(machine), "")
+            self._containers.copy(_COPY, _copy_of(snapshot, machine), self._containers.folder(machine), "", _STARTED)
 
         _each(snapshot.machines, copy)
         _each(snapshot.machines, self._containers.power_on)
