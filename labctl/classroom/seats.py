@@ -21,7 +21,9 @@ from labctl.errors import ConfigError, HostError, LabctlError
 from labctl.host.files import write_atomically
 from labctl.host.host import Host
 from labctl.host.networks import HostRoute, find_overlaps, host_routes
+from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab, Provider
+from labctl.ssh.access import ssh_config_text
 
 FOLDER = "seats"
 KUBECONFIG, SSH_CONFIG = "kubeconfig", "ssh_config"
@@ -150,6 +152,12 @@ def write_seat(seat: Seat) -> None:
         write_atomically(seat.directory / FILE_NAME, seat_yaml(seat))
     except OSError as error:
         raise LabctlError(f"cannot write {seat.directory}", why=error.strerror or "") from error
+
+
+def write_access_files(lab: Lab, files: LabDirectory) -> None:
+    """Write a seat's kubeconfig and ssh_config to its directory."""
+    write_atomically(files.base / KUBECONFIG, files.admin_kubeconfig.read_bytes(), mode=0o600)
+    write_atomically(files.base / SSH_CONFIG, ssh_config_text(lab, files).encode())
 
 
 def existing_seats(base: Path, names: tuple[str, ...] = ()) -> tuple[Path, ...]:

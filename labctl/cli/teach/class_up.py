@@ -12,14 +12,13 @@ import click
 
 from labctl.classroom.seats import (
     FOLDER,
-    KUBECONFIG,
-    SSH_CONFIG,
     Seat,
     existing_seats,
     plan_seats,
     remove_folder,
     remove_seat,
     require_room,
+    write_access_files,
     write_seat,
 )
 from labctl.classroom.side_by_side import as_they_end, bring_seat_up
@@ -32,11 +31,9 @@ from labctl.cli.teach.class_group import any_lab, on_seats, print_errors, seat_a
 from labctl.config import Overrides, load_config
 from labctl.engine import down as engine
 from labctl.engine.lock import lab_lock
-from labctl.host.files import write_atomically
 from labctl.providers.doctor import require
 from labctl.providers.lxc.containers import Containers
 from labctl.providers.marks import HostMarks
-from labctl.ssh.access import ssh_config_text
 
 
 @click.command()
@@ -67,7 +64,7 @@ def up(app: Application, overrides: Overrides, dry_run: bool) -> int:
             write_seat(seat)
         at_once = config.classroom.at_once or max(1, app.host.cpus // 2)
         up = _bring_up(app, [seat.directory for seat in planned], at_once)
-    from labctl.cli.teach.class_web import print_links  # noqa: PLC0415 - it imports this module
+    from labctl.cli.teach.class_web import print_links  # noqa: PLC0415 - a web server
 
     print_links(app, base)
     return 0 if up else 1
@@ -92,7 +89,8 @@ def _bring_up(app: Application, seats: Sequence[Path], at_once: int) -> bool:
                 if result.error is not None:
                     failed.append(result)
                     continue
-                write_access_files(app, next(seat for seat in seats if seat.name == result.seat))
+                seat = seat_app(app, next(seat for seat in seats if seat.name == result.seat))
+                write_access_files(seat.lab(), seat.lab_files())
                 app.note(f"{result.seat}  up and verified in {duration(result.value or 0)}")
     except BaseException:
         app.host.end(app.host.children())
@@ -119,14 +117,6 @@ def _steps_shown(app: Application) -> Iterator[Callable[[str, str], None]]:
             status.update("   ".join(f"{seat} {current[seat]}" for seat in sorted(current)))
 
         yield show_step
-
-
-def write_access_files(app: Application, directory: Path) -> None:
-    """Write the seat's kubeconfig and ssh_config to its directory."""
-    seat = seat_app(app, directory)
-    files = seat.lab_files()
-    write_atomically(directory / KUBECONFIG, files.admin_kubeconfig.read_bytes(), mode=0o600)
-    write_atomically(directory / SSH_CONFIG, ssh_config_text(seat.lab(), files).encode())
 
 
 @click.command()

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from labctl.classroom.seats import FOLDER, existing_seats
+from labctl.classroom.seats import FOLDER, existing_seats, write_access_files
 from labctl.classroom.side_by_side import bring_seat_up
 from labctl.cli.app import Application, pass_app
 from labctl.cli.inspect.verify import CONNECT_SECONDS
@@ -19,7 +19,6 @@ from labctl.cli.options import output_option
 from labctl.cli.sudo import become_root
 from labctl.cli.teach.class_group import any_lab, seat_app
 from labctl.cli.teach.class_reset import reset_seat
-from labctl.cli.teach.class_up import write_access_files
 from labctl.errors import HostError, LabctlError
 from labctl.watch.server import LOOPBACK, listen
 from labctl.web import links as shown
@@ -126,7 +125,8 @@ def _reset(app: Application, directory: Path, on_step: Callable[[str, str], None
     if not done.ok:
         raise LabctlError(f"{directory.name} was not destroyed", why=done.stderr.strip()[-300:])
     bring_seat_up(directory, app.host, on_step=on_step)
-    write_access_files(app, directory)
+    seat = seat_app(app, directory)
+    write_access_files(seat.lab(), seat.lab_files())
 
 
 def _allow_many_files() -> None:
