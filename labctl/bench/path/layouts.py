@@ -139,8 +139,8 @@ def _layer(lab: Lab, connections: Connections) -> bytes:
     if lab.source is Source.UPSTREAM:
         return gzip.decompress(base64.b64decode(_do(connections, lab.ingress.name, _PACK_PROGRAMS)))
     entries = [Entry(name, link=f"usr/{name}") for name in ("bin", "sbin", "lib", "lib64")]
-    entries += [Entry(name) for name in ("usr", "etc/ssl/certs", "run", "var/lib/labctl")]
-    return layer_tar([*entries, Entry("tmp", mode=0o1777)])
+    entries += [Entry(name) for name in ("usr", "etc/ssl/certs", "run", "tmp", "var/lib/labctl")]
+    return layer_tar(entries)
 
 
 def _image_archive(architecture: str, layer: bytes) -> bytes:
