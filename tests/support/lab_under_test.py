@@ -46,11 +46,16 @@ class LabUnderTest:
     """A lab in a directory of its own. Each method that runs something asserts its exit status."""
 
     def __init__(self, name: str, config: str) -> None:
-        self.folder = _FOLDER / name
+        self.folder = self.folder_of(name)
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "labctl.yaml").write_text(f"name: {name}\n{config}")
         self.model: Lab = load_lab(self.folder)
         self.first_events: list[dict[str, Any]] = []
+
+    @staticmethod
+    def folder_of(name: str) -> Path:
+        """Where the lab of that name is."""
+        return _FOLDER / name
 
     def reload(self) -> None:
         """Read labctl.yaml again, after a test has changed it."""

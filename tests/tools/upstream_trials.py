@@ -88,7 +88,12 @@ class UpstreamLab:
         if not kubernetes:
             sys.exit(f"{folder} has no images of Kubernetes: labctl cache pull --folder {folder}")
         self.config = CONFIG.format(kubernetes=kubernetes[-1], folder=folder.absolute())
+        settings = LabUnderTest.folder_of("upstream") / "labctl.yaml"
+        before = settings.read_text() if settings.exists() else ""
         self.lab = LabUnderTest("upstream", f"{self.config}network: {NETWORK}\n")
+        if before:  # an earlier run's design, in which the lab still is
+            settings.write_text(before)
+            self.lab.reload()
 
     def design(self, more: str = "", network: str = "") -> None:
         """Write labctl.yaml with further keys."""
