@@ -124,7 +124,8 @@ def test_what_is_added_to_the_lab_is_well_formed(lab: Lab, stand_in: bool, progr
     objects = list(yaml.safe_load_all(_render("objects.yaml.j2", **values)))
     container = objects[4]["spec"]["template"]["spec"]["containers"][0]
     assert container["command"][0] == program
-    assert {mount["mountPath"] for mount in container["volumeMounts"]} == {"/etc/labctl", "/tmp", "/var/lib/labctl", *mounts}
+    mounted = {mount["mountPath"] for mount in container["volumeMounts"]}
+    assert mounted == {"/etc/labctl", "/tmp", "/var/lib/labctl", *mounts}
     assert [one["kind"] for one in objects] == [
         *("Namespace", "ServiceAccount", "ClusterRoleBinding", "ConfigMap", "Deployment", "Service")
     ]
