@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-import h11
 import uvicorn
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -31,7 +30,7 @@ class _Protocol(H11Protocol):
         super().on_response_complete()
         self._start_timeout()
 
-    def handle_websocket_upgrade(self, event: h11.Request) -> None:
+    def handle_websocket_upgrade(self, event: Any) -> None:
         self._stop_timeout()
         super().handle_websocket_upgrade(event)
 
