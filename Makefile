@@ -143,7 +143,7 @@ host: ## install the missing Debian packages; nothing where all are there
 	done
 	mv $@.new $@
 
-# $(BENCH) up and scale bring up labs of their own: the one in demo/ is halted, so that it does not share the processors.
+# $(BENCH) up, snapshot and scale bring up labs of their own: the one in demo/ is halted, so that it does not share the processors.
 # bench failover needs two ingress machines.
 TWO := .venv/bin/labctl -C demo/two
 BENCH := $(SUDO) $(TOOL).bench -C demo
@@ -156,6 +156,7 @@ performance: .venv/labctl ## measure everything again, on the lab in demo/, and 
 	$(BENCH) verify --asked 40 --document docs/performance.md
 	$(LABCTL) halt
 	$(BENCH) up --document docs/performance.md
+	$(BENCH) snapshot --document docs/performance.md
 	$(BENCH) scale --document docs/performance.md
 	printf 'name: two\ningress: {count: 2}\nnetwork: {subnet: 192.168.51.0/24, service_cidr: 10.112.0.0/16}\n' >demo/two/labctl.yaml
 	$(TWO) up
