@@ -144,7 +144,7 @@ def test_refused_session() -> None:
     (found,) = parse_protocols(text)
     assert found.info == "Active Socket: Connection refused"
     assert found.session == Session(
-        "Active", IPv4Address("192.168.50.23"), 65000, 65000, last_error="Socket: Connection refused"
+        "Active", IPv4Address("192.168.50.23"), 65000, 65000, last_error="Socket: Connection refused", next_try=2.1
     )
 
 

@@ -382,6 +382,7 @@ def test_sessions() -> None:
             0,
             0,
             0,
+            next_try=46.483,
         ),
         BgpSession("worker3", "down", "12:25:03.121", "Down", IPv4Address("127.0.0.4"), 65001, 65000, "", 0, 0, 0),
     )
