@@ -25,7 +25,7 @@ def _key(dotted: str, kind: type, *, only_if_unset: bool = False) -> Any:
     return field(default=None, metadata=metadata)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Overrides:
     """Values in place of labctl.yaml's; None: no override."""
 

@@ -43,7 +43,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory, make_lab: Callable[..., Lab]
     files.config.write_text(text)
     prepare(make_lab(text), files, box_file=Path("/nowhere/box"), host=FakeHost())
     remember(files)
-    write_choices(files.choices, Overrides("lxc", "debian"))
+    write_choices(files.choices, Overrides(provider="lxc", source="debian"))
     return {str(path.relative_to(files.base)): path.read_bytes() for path in files.base.rglob("*") if path.is_file()}
 
 

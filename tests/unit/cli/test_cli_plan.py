@@ -31,7 +31,7 @@ def files(tmp_path: Path, make_lab: Callable[..., Lab], monkeypatch: pytest.Monk
     found.config.write_text(CONFIG)
     prepare(make_lab(CONFIG), found, box_file=Path("/nowhere/box"), host=FakeHost())
     remember(found)
-    write_choices(found.choices, Overrides("lxc", "debian"))
+    write_choices(found.choices, Overrides(provider="lxc", source="debian"))
     marks = HostMarks(fake_host(tmp_path, missing=["lxc-ls"], answers={"dpkg": "amd64\n"}))
     for machine in MACHINES:
         (marks.containers / f"labctl-nowhere-{machine}").mkdir(parents=True)

@@ -39,7 +39,7 @@ def made(folder: Path, text: str, marks: HostMarks, name: str = "other") -> LabD
     files = LabDirectory(folder)
     files.config.write_text(text)
     remember(files)
-    write_choices(files.choices, Overrides("lxc", "debian", None, "192.168.60.0/24"))
+    write_choices(files.choices, Overrides(provider="lxc", source="debian", subnet="192.168.60.0/24"))
     (marks.notes / name).write_text(f"{folder}\n")
     return files
 
@@ -149,7 +149,7 @@ def test_of_two_labs_that_come_up_in_the_same_second_one_is_refused(
         require_free_networks(lab, files, host)
         begin.wait()
         try:
-            claim(lab, files, Overrides("lxc", "debian"), host)
+            claim(lab, files, Overrides(provider="lxc", source="debian"), host)
         except ConfigError as error:
             refused.append((name, error.problems))
 
@@ -165,7 +165,7 @@ def test_of_two_labs_that_come_up_in_the_same_second_one_is_refused(
     assert next(iter(problems)) == f"{words} {winner} on this host"
     assert marks.labs() == {winner: tmp_path / winner}
     assert not (tmp_path / loser / ".labctl").exists(), "who is refused has noted nothing"
-    claim(labs[winner], LabDirectory(tmp_path / winner), Overrides("lxc", "debian"), host)
+    claim(labs[winner], LabDirectory(tmp_path / winner), Overrides(provider="lxc", source="debian"), host)
 
 
 def test_a_lock_that_nobody_gives_back_is_named(
@@ -177,6 +177,6 @@ def test_a_lock_that_nobody_gives_back_is_named(
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         with pytest.raises(HostError, match=f"another program held the lock on {folder} for 0 s"):
-            claim(make_lab(), LabDirectory(tmp_path), Overrides("lxc", "debian"), host)
+            claim(make_lab(), LabDirectory(tmp_path), Overrides(provider="lxc", source="debian"), host)
     finally:
         os.close(handle)

@@ -40,7 +40,7 @@ def marked(host: FakeHost) -> HostMarks:
 def make(files: LabDirectory, text: str) -> None:
     files.config.write_text(text)
     remember(files)
-    write_choices(files.choices, Overrides("lxc", "debian", 3))
+    write_choices(files.choices, Overrides(provider="lxc", source="debian", workers=3))
 
 
 def test_a_renamed_lab_is_still_known_as_it_was_made(
@@ -75,7 +75,7 @@ def test_damaged_state_is_no_state(files: LabDirectory, host: FakeHost, damage: 
 
 def test_without_a_labctl_yaml_the_articles_lab_is_remembered(files: LabDirectory) -> None:
     remember(files)
-    write_choices(files.choices, Overrides("lxc", "debian"))
+    write_choices(files.choices, Overrides(provider="lxc", source="debian"))
     found = applied_lab(files)
     assert found is not None and found.name == "lab"
 

@@ -55,7 +55,7 @@ class SavedLab:
         self.files.log.write_text("what happened")
         (self.files.folder / "faults.json").write_text("none")
         remember(self.files)
-        write_choices(self.files.choices, Overrides("lxc", "debian"))
+        write_choices(self.files.choices, Overrides(provider="lxc", source="debian"))
         for name in NAMES:
             self.disk(name).mkdir(parents=True)
             (self.disk(name) / "config").write_text("lxc.rootfs.path = overlay:/box/rootfs:/delta\n")

@@ -116,7 +116,7 @@ def lab(text: str) -> Lab:
 def write_all(files: LabDirectory, text: str) -> bool:
     """What `up` writes before it starts a machine, from that labctl.yaml; returns whether the disk took it."""
     try:
-        write_choices(files.choices, Overrides("lxc", "debian"))
+        write_choices(files.choices, Overrides(provider="lxc", source="debian"))
         remember(files)
         prepare(lab(text), files, box_file=Path("/nowhere/box"), host=FakeHost())
     except (OSError, LabctlError):

@@ -39,7 +39,7 @@ def programs(command: str) -> set[str]:
 def commands(lab: Lab, machine: Machine) -> list[str]:
     probes = [*probes_for(lab, machine), *closer_look(lab, machine)]
     if machine in lab.ingresses:
-        probes += as_probes(pod_facts(IPv4Address("172.16.0.1"), 8080, 1500, routed=True), lab, machine)
+        probes += as_probes(pod_facts(IPv4Address("172.16.0.1"), 1500, routed=True), lab, machine)
     return [probe.command for probe in probes]
 
 

@@ -18,11 +18,13 @@ from labctl.steps.templates import render_template, templates_folder
 pytestmark = pytest.mark.real_program("systemd-analyze")
 
 
-def test_systemd_accepts_the_unit(tmp_path: Path) -> None:
+@pytest.mark.parametrize("source", ["debian", "upstream"])
+def test_systemd_accepts_the_unit(article_lab: Lab, tmp_path: Path, source: str) -> None:
     if not shutil.which("systemd-analyze"):
         pytest.skip("systemd-analyze is not installed")
     unit = tmp_path / "haproxy-ingress.service"
-    unit.write_text(render_template(templates_folder(), "scripts/files/haproxy-ingress.service.j2", {}))
+    values = {"source": source, "controlplane": article_lab.controlplane}
+    unit.write_text(render_template(templates_folder(), "scripts/files/haproxy-ingress.service.j2", values))
     command = ["systemd-analyze", "verify", "--man=no", str(unit)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert "haproxy-ingress" not in done.stderr, done.stderr
