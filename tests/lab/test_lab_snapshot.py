@@ -13,7 +13,15 @@ SECONDS = 600.0
 
 def test_the_lab_is_back(lab: LabUnderTest) -> None:
     lab.labctl("snapshot", "save", "tested", seconds=SECONDS)
-    lab.repaired()  # what was stopped for it runs again
+    try:
+        lab.repaired()  # what was stopped for it runs again
+        comes_back(lab)
+    finally:  # the tests that follow use the same lab
+        lab.labctl("snapshot", "restore", "tested", status=None, seconds=SECONDS)
+        lab.labctl("snapshot", "delete", "tested", status=None)
+
+
+def comes_back(lab: LabUnderTest) -> None:
     with_faults(lab)
     restored(lab)
     assert "nothing to repair" in lab.labctl("repair").stderr
@@ -31,9 +39,9 @@ def test_the_lab_is_back(lab: LabUnderTest) -> None:
 
 def with_faults(lab: LabUnderTest) -> None:
     """Faults of three kinds; the cluster's files and database are gone, and so are a program and a configuration."""
+    lab.labctl("break", "tmp-full")
     lab.labctl("break", "bgppeer-deleted")
     lab.labctl("break", "worker-halted")
-    lab.labctl("break", "tmp-full")
     lab.on("controlplane", "rm -rf /etc/kubernetes /var/lib/etcd/*")
     lab.on("ingress", "systemctl disable --now bird; rm -rf /etc/bird /usr/sbin/haproxy")
 
