@@ -46,7 +46,7 @@ def test_the_maintainers_examples_on_a_lab(lab: LabUnderTest, tmp_path: Path) ->
     try:
         extended("up", "--until", "motd")
         assert "worker1" in lab.on("worker1", "cat /etc/motd")
-        extended("break", "greeting-lost")
+        extended("break", "motd-empty")
         assert "machine.motd.worker1" in extended("verify", status=1)
         extended("repair")
         assert "all checks pass" in extended("verify", "--wait", "60")
