@@ -12,7 +12,7 @@ from tools.hand_made.row import HandMade, objects
 _WORDS = r"""
 APP=/root/lab/files/app.yaml
 rolled() { kubectl rollout status --timeout=100s "${1:-deployment/app}"; }
-put_back() { sed "/^kind: Service/,/^---/s/^spec:/spec:\n  clusterIP: $(kubectl get service app -o 'jsonpath={.spec.clusterIP}')/" $APP | kubectl replace -f -; }
+put_back() { sed "/^kind: Service/,/^---/s/^spec:/spec:\n  clusterIP: $(kubectl get service app -o 'jsonpath={.spec.clusterIP}')/" $APP | kubectl replace -f - && kubectl apply -f $APP; }  # replace drops what apply noted
 again() { put_back || put_back || put_back; rolled; }
 patched() { kubectl patch "$1" "$2" --type=json -p "$3"; }
 template() { patched deployment app "$1"; rolled; }
