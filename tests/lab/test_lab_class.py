@@ -68,8 +68,7 @@ def reset(room: LabUnderTest) -> None:
     assert keys == [(folder / ".labctl/secrets/ssh/lab_ed25519").read_bytes() for folder in (seat, other)]
     assert keys[0] != keys[1]
     assert (seat / "notes.txt").exists()
-    verified = json.loads(room.labctl("class", "verify", "--output", "json").stdout)
-    assert verified["ok"]
+    assert json.loads(room.labctl("class", "verify", "seat01", "--output", "json").stdout)["ok"]
 
 
 def limits_hold(room: LabUnderTest) -> None:
