@@ -150,7 +150,7 @@ def deployment(facts: Facts, lab: Lab) -> Outcome:
 
 
 def _ready_pods(facts: Facts, lab: Lab) -> list[Pod]:
-    """The pods that answer for the application's host name, whoever made them."""
+    """The pods that answer for the application's host name, including those that labctl did not create."""
     names = {endpoint.pod for endpoint in ready_endpoints(facts, lab) if endpoint.pod}
     return [pod for pod in facts.cluster.pods if pod.name in names and pod.ready and not pod.deleting]
 

@@ -146,7 +146,7 @@ def follow(
 def _read(process: subprocess.Popen[bytes], on_output: Callable[[bytes], None]) -> bool:
     """Hand over what is there within a moment; returns whether there will be no more.
 
-    A program that has ended may leave others behind that hold its pipe: they are not waited for.
+    Does not wait for children of the program that still hold its pipe after it has ended.
     """
     if process.stdout is None:
         raise ValueError("the program's output is no pipe")

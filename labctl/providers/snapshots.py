@@ -42,7 +42,7 @@ class Snapshots(Protocol):
     folder: Path
     """The snapshots' folders are in it."""
     copies: bool
-    """Whether a snapshot is a copy beside the machines: they are made anew from it, and it outlives them."""
+    """Whether a snapshot is a full copy: restoring it recreates the machines, and it remains when they are removed."""
 
     def require(self, snapshot: Snapshot | None) -> None:
         """Raise LabctlError if a snapshot cannot be taken here; or if this one cannot be restored. Changes nothing."""

@@ -153,7 +153,7 @@ _MOST_OUTPUT = 64 * 1024
 
 
 class TypedOutput:
-    """What a student's terminals have printed since the current task began, as plain text. For one writer at a time."""
+    """What a student's terminals have printed since the current task began, as plain text."""
 
     def __init__(self) -> None:
         self._data = bytearray()

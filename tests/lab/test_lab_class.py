@@ -6,7 +6,6 @@ import json
 import os
 import signal
 from collections.abc import Callable
-from typing import Any
 
 from support.host_state import left_behind, look_at_host
 from support.lab_under_test import UP_SECONDS, LabUnderTest, wait_until
@@ -30,12 +29,7 @@ def test_two_seats(new_class: Callable[[str, str], LabUnderTest], host_before: d
     interrupted(room, os.killpg, signal.SIGINT)  # Ctrl-C at a terminal reaches the seats' own labctl, too
     interrupted(room, os.kill, signal.SIGTERM)
     room.labctl("class", "up", seconds=UP_SECONDS)
-
-    def verified() -> dict[str, Any]:
-        return json.loads(room.labctl("class", "verify", "--output", "json", status=None).stdout)
-
-    # A static pod may be not ready for a moment after interruptions: seen twice in four runs, cause unknown.
-    seats = wait_until("both seats are well", verified, lambda found: found["ok"], seconds=60)["seats"]
+    seats = json.loads(room.labctl("class", "verify", "--output", "json").stdout)["seats"]
     assert [(seat["seat"], seat["ok"]) for seat in seats] == [(name, True) for name in SEATS]
     limits_hold(room)
     broken_and_graded(room)

@@ -10,6 +10,8 @@ from labctl.checks.facts import Facts, HttpAnswer, HttpFacts
 from labctl.facts.bird import BirdProtocols
 from labctl.host.command import CommandResult
 from support.edits import (
+    drop,
+    set_item,
     with_json,
     with_machine,
     with_objects,
@@ -18,6 +20,7 @@ from support.edits import (
     with_text,
     with_unit,
     without_machine,
+    without_prefix,
     without_session,
 )
 from support.made_facts import session_text, status_row
@@ -45,16 +48,6 @@ def no_http(facts: Facts, status: int = 503, error: str = "") -> Facts:
     return replace(facts, http=HttpFacts((bad,) * 3, HttpAnswer(0, error=error) if error else facts.http.unknown))
 
 
-def set_item(index: int, *keys: str, value: Any) -> Callable[[list[dict[str, Any]]], None]:
-    def change(items: list[dict[str, Any]]) -> None:
-        item: Any = items[index]
-        for key in keys[:-1]:
-            item = item[int(key)] if isinstance(item, list) else item[key]
-        item[keys[-1]] = value
-
-    return change
-
-
 def bird_stopped_on_worker1(facts: Facts) -> Facts:
     facts = with_unit(facts, "worker1", "bird.service")
     facts = with_result(
@@ -74,19 +67,6 @@ def bird_stopped_on_worker1(facts: Facts) -> Facts:
         facts = with_json(facts, name, "routes", lambda items: drop(items, gateway=WORKER1))
     facts = with_text(facts, "ingress", "bird-routes", without_prefix("172.16.235.128/26"))
     return no_http(ping_fails(facts, *pods_on(facts, "worker1")))
-
-
-def drop(items: list[dict[str, Any]], **keys: str) -> None:
-    items[:] = [item for item in items if any(item.get(key) != value for key, value in keys.items())]
-
-
-def without_prefix(prefix: str) -> Callable[[str], str]:
-    def change(text: str) -> str:
-        lines = text.splitlines(keepends=True)
-        at = next(index for index, line in enumerate(lines) if line.startswith(prefix))
-        return "".join(lines[:at] + lines[at + 2 :])
-
-    return change
 
 
 def bird_stopped_on_ingress(facts: Facts) -> Facts:
@@ -306,22 +286,23 @@ def no_servers(facts: Facts) -> Facts:
     return with_text(facts, "ingress", "haproxy-status", lambda text: text.splitlines()[0] + "\n")
 
 
+def haproxy_does_not_listen(facts: Facts) -> Facts:
+    facts = with_text(
+        facts, "ingress", "listeners", lambda text: "".join(x for x in text.splitlines(True) if "haproxy" not in x)
+    )
+    return no_http(facts, 0, "Connection refused")
+
+
 def controller_stopped(facts: Facts) -> Facts:
     facts = with_unit(facts, "ingress", "haproxy-ingress.service")
     for probe in ("healthz", "haproxy-status"):
         facts = with_result(facts, "ingress", probe, status=7, stdout="", stderr="Connection refused")
-    facts = with_text(
-        facts, "ingress", "listeners", lambda text: "".join(x for x in text.splitlines(True) if "haproxy" not in x)
-    )
-    return no_http(facts, 0, "Connection refused")
+    return haproxy_does_not_listen(facts)
 
 
 def haproxy_killed(facts: Facts) -> Facts:
     facts = with_result(facts, "ingress", "haproxy-status", status=1, stdout="", stderr="socat: Connection refused")
-    facts = with_text(
-        facts, "ingress", "listeners", lambda text: "".join(x for x in text.splitlines(True) if "haproxy" not in x)
-    )
-    return no_http(facts, 0, "Connection refused")
+    return haproxy_does_not_listen(facts)
 
 
 def revoked_certificate(facts: Facts) -> Facts:

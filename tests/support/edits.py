@@ -144,3 +144,26 @@ def without_session(facts: Facts, name: str, peer: str) -> Facts:
 def said(stdout: str, status: int = 0) -> CommandResult:
     """What a command printed."""
     return CommandResult("asked", status, stdout, "", 0.01)
+
+
+def set_item(index: int, *keys: str, value: Any) -> Callable[[list[dict[str, Any]]], None]:
+    def change(items: list[dict[str, Any]]) -> None:
+        item: Any = items[index]
+        for key in keys[:-1]:
+            item = item[int(key)] if isinstance(item, list) else item[key]
+        item[keys[-1]] = value
+
+    return change
+
+
+def drop(items: list[dict[str, Any]], **keys: str) -> None:
+    items[:] = [item for item in items if any(item.get(key) != value for key, value in keys.items())]
+
+
+def without_prefix(prefix: str) -> Callable[[str], str]:
+    def change(text: str) -> str:
+        lines = text.splitlines(keepends=True)
+        at = next(index for index, line in enumerate(lines) if line.startswith(prefix))
+        return "".join(lines[:at] + lines[at + 2 :])
+
+    return change

@@ -38,7 +38,6 @@ from support.broken_labs import (
     scaled_to_zero,
     server_down,
     server_in_maintenance,
-    set_item,
     stale_servers,
     static_route,
     worker_halted,
@@ -47,7 +46,7 @@ from support.broken_labs import (
     wrong_selector,
     wrong_target_port,
 )
-from support.edits import with_json, with_objects, with_result, with_session, with_text, without_session
+from support.edits import set_item, with_json, with_objects, with_result, with_session, with_text, without_session
 
 
 @dataclass(frozen=True)

@@ -82,7 +82,7 @@ def child_environment(**own: str) -> dict[str, str]:
 
 def guard_this_process() -> None:
     """In a Python that a test has started: guard it, until it ends, as its environment says."""
-    global _current  # noqa: PLW0603
+    global _current  # noqa: PLW0603 - an audit hook belongs to the process, and cannot be removed
     if GUARD_VARIABLE in os.environ:
         words = json.loads(os.environ[GUARD_VARIABLE])
         lists = (tuple(words[name]) for name in ("programs", "readable", "networks"))

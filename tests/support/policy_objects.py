@@ -9,7 +9,7 @@ from ipaddress import IPv4Address
 from typing import Any
 
 from labctl.model.lab import Lab, Machine
-from support.made_facts import block_of
+from support.made_api import block_of
 
 Object = dict[str, Any]
 

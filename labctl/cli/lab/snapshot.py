@@ -9,7 +9,7 @@ import click
 from labctl.checks.check import counted
 from labctl.checks.report import Report
 from labctl.checks.table import render_table, summary
-from labctl.checks.verify import wait
+from labctl.checks.verify import verify, wait
 from labctl.cli.app import Application, pass_app
 from labctl.cli.commands import LazyGroup, Row
 from labctl.cli.inspect.verify import report_saver
@@ -78,11 +78,17 @@ def save(app: Application, name: str, force: bool, output: str) -> None:
 
 
 def save_lab(app: Application, provider: MachineProvider, name: str) -> tuple[Snapshot, float]:
-    """Save a snapshot of the lab, whose lock is held; returns also for how many seconds the lab stood still."""
+    """Save a snapshot of the lab, whose lock is held; returns also for how many seconds the lab stood still.
+
+    The pods of the control plane are not ready for some seconds after that. A lab that was well is waited for.
+    """
     lab, files = provider.lab, provider.files
     with app.connections(lab) as connections, app.working("saving"):
+        was_well = verify(lab, connections).ok
         context = Context(lab, files, provider, connections, app.host, lambda _: None)
         saved, pause = engine.save(context, name)
+        if was_well:
+            wait(lab, connections, _SETTLE_SECONDS * lab.patience)
     size = f", {_size(saved)}" if saved.size is not None else ""
     app.note(f"saved the snapshot {name}{size}; the lab stood still for {duration(pause)}")
     return saved, pause

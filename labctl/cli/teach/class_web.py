@@ -15,10 +15,12 @@ from labctl.classroom.seats import FOLDER, existing_seats, write_access_files
 from labctl.classroom.side_by_side import bring_seat_up
 from labctl.cli.app import Application, pass_app
 from labctl.cli.inspect.verify import CONNECT_SECONDS
+from labctl.cli.lab.snapshot import lab_now
 from labctl.cli.options import output_option
 from labctl.cli.sudo import become_root
 from labctl.cli.teach.class_group import any_lab, seat_app
 from labctl.cli.teach.class_reset import reset_seat
+from labctl.engine.snapshots import OF_UP, saved
 from labctl.errors import HostError, LabctlError
 from labctl.watch.server import LOOPBACK, listen
 from labctl.web import links as shown
@@ -115,11 +117,11 @@ def _seat_lab(app: Application, directory: Path) -> SeatLab:
 
 def _reset(app: Application, directory: Path, on_step: Callable[[str, str], None]) -> None:
     """Put a seat back as it was after `class up`; without a snapshot, destroy it and bring it up again."""
-    try:
-        reset_seat(seat_app(app, directory))
+    seat = seat_app(app, directory)
+    if any(one.name == OF_UP for one in saved(lab_now(seat))):
+        reset_seat(seat)
         return
-    except HostError:
-        on_step(directory.name, "destroy")
+    on_step(directory.name, "destroy")
     command = [sys.executable, "-m", "labctl", "-C", str(directory), "destroy", "--yes"]
     done = app.host.run(command, deadline=_DESTROY_SECONDS)
     if not done.ok:
@@ -141,7 +143,7 @@ def _allow_many_files() -> None:
 @click.option("--url", metavar="URL", help="What students open.  [default: as `labctl class serve` said]")
 @pass_app
 def links(app: Application, output: str, new: bool, url: str | None) -> None:
-    """Print the link of each seat and of the teacher. Whoever has a link may use that page: hand them out with care.
+    """Print the link of each seat and of the teacher. Anyone who has a link can use that page: hand it out with care.
 
     \b
     labctl class links --output cards >cards.html

@@ -6,7 +6,8 @@ import json
 from dataclasses import replace
 
 import pytest
-from support.made_facts import block_of, make_facts, make_lab
+from support.made_api import block_of
+from support.made_facts import make_facts, make_lab
 
 from labctl.checks.catalogue import all_checks
 from labctl.checks.check import Status
