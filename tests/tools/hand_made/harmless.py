@@ -45,7 +45,7 @@ def _template(name: str, *patches: tuple[str, str]) -> HandMade:
 
 def _annotated(name: str, what: str, *words: str) -> HandMade:
     gone = " ".join(word.partition("=")[0] + "-" for word in words)
-    return _row(name, f"annotated {what} {' '.join(words)}; sleep 1", f"annotated {what} {gone}")
+    return _row(name, f"annotated {what} {' '.join(words)}; sleep 1", f"annotated {what} {gone}; kubectl apply -f $APP")
 
 
 def _service(name: str, spec: str) -> HandMade:
