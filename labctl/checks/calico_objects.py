@@ -6,9 +6,11 @@ from collections.abc import Iterable
 
 from labctl.checks.check import Outcome, failed, listed, passed
 from labctl.checks.facts import Facts
-from labctl.facts.cluster import BgpPeer, Node, Pod
+from labctl.facts.cluster import Node, Pod
+from labctl.model.calico import DEFAULT_AS_NUMBER, BgpConfiguration, BgpPeer
 from labctl.model.kubernetes import AS_NUMBER_ANNOTATION as _AS_NUMBER
 from labctl.model.lab import Lab, Machine, Mesh
+from labctl.model.selector import SelectorError
 
 _SPARE_ADDRESSES = 2
 """Of a full block, addresses that no pod shows: a tunnel's, and one that was released a moment ago."""
@@ -32,8 +34,8 @@ def configuration(facts: Facts, lab: Lab) -> Outcome:
     """BGPConfiguration default has the lab's AS number, and its mesh or none (Calico's own defaults: 64512, on)."""
     facts.require_api("bgpconfigurations")
     found = next((item for item in facts.cluster.bgp_configurations if item.name == "default"), None)
-    number = 64512 if found is None or found.as_number is None else found.as_number
-    mesh = found is None or found.mesh
+    mesh = (found or BgpConfiguration()).mesh
+    number = (found or BgpConfiguration()).as_number or DEFAULT_AS_NUMBER
     words = f"AS {number}, {mesh_words(mesh)}" + ("" if found else " (no object: Calico's defaults)")
     hint = "labctl kubectl get bgpconfiguration default -o yaml"
     if number != lab.network.as_number:
@@ -62,31 +64,38 @@ def peer(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
     """Some BGPPeer names this machine with its AS number, for every node; none names a machine of no lab."""
     facts.require_api("bgppeers", "nodes")
     peers = facts.cluster.bgp_peers
-    name, address, number = machine.name, str(machine.address), lab.as_number(machine)
-    words = listed(f"{item.name}: {item.peer} as {item.as_number}" for item in peers) or "no BGPPeer"
-    known = {str(item.address) for item in lab.machines}
-    foreign = [item for item in peers if item.peer and item.peer.partition(":")[0] not in known]
+    name, number = machine.name, lab.as_number(machine)
+    words = listed(f"{item.name}: {item.peer_ip} as {item.as_number}" for item in peers) or "no BGPPeer"
     hint = "labctl kubectl get bgppeers -o yaml"
-    mine = [item for item in peers if item.peer.partition(":")[0] == address]
+    mine = [item for item in peers if item.address == machine.address]
     if not mine:
-        cause = f"no BGPPeer names {name} ({address}), so no node opens a session with it"
+        cause = f"no BGPPeer names {name} ({machine.address}), so no node opens a session with it"
         return failed(words, cause, "labctl kubectl get bgppeers")
     right = [item for item in mine if item.as_number == number]
     if not right:
         return failed(words, f"BGPPeer {mine[0].name} says AS {mine[0].as_number}, {name} has AS {number}", hint)
-    missing = [node.name for node in facts.cluster.nodes if not _has_peer(node, right)]
-    if foreign and not missing:
-        cause = f"BGPPeer {foreign[0].name} is for {foreign[0].peer}, which is not a machine of the lab"
-        return failed(words, cause, f"labctl kubectl delete bgppeers.projectcalico.org {foreign[0].name}")
-    if missing:
+    if missing := [node.name for node in facts.cluster.nodes if not _has_peer(node, right)]:
         scope = right[0].node or right[0].node_selector
-        return failed(words, f"BGPPeer {right[0].name} is for `{scope}` only; {listed(missing)} has no such peer", hint)
+        verb = "has" if len(missing) == 1 else "have"
+        return failed(
+            words, f"BGPPeer {right[0].name} is for `{scope}` only; {listed(missing)} {verb} no such peer", hint
+        )
+    known = {item.address for item in lab.machines}
+    if foreign := [item for item in peers if item.address not in known]:
+        cause = f"BGPPeer {foreign[0].name} is for {foreign[0].peer_ip}, which is not a machine of the lab"
+        return failed(words, cause, f"labctl kubectl delete bgppeers.projectcalico.org {foreign[0].name}")
     return passed(words)
 
 
 def _has_peer(node: Node, peers: Iterable[BgpPeer]) -> bool:
-    """Whether one of these is for the node; a selector that is not understood may be."""
-    return any(item.is_for(node) is not False for item in peers)
+    """Whether one of these is for the node; one whose selector is not understood may be."""
+    for peer in peers:
+        try:
+            if peer.is_for(node.name, node.labels):
+                return True
+        except SelectorError:
+            return True
+    return False
 
 
 def block(facts: Facts, lab: Lab, node: Machine) -> Outcome:

@@ -10,9 +10,9 @@ from labctl.checks.facts import Facts, MachineFacts, MissingFact
 from labctl.checks.why_no_session import session_at
 from labctl.facts.bird import BirdRoutes
 from labctl.facts.birdc import Route
-from labctl.facts.cluster import BlockAffinity
 from labctl.facts.fact import ParseError
 from labctl.facts.ip import KernelRoute, Routes
+from labctl.model.calico import BlockAffinity
 from labctl.model.lab import Lab, Machine
 
 

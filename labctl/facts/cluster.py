@@ -1,16 +1,17 @@
-"""Objects of the Kubernetes API, as far as only the checks look at them; what stand-ins read, too, is in labctl/model.
+"""The cluster as the API describes it: nodes, pods, workloads. What stand-ins read, too, is in labctl/model.
 
-Field names: Kubernetes API reference 1.20 (core/v1, apps/v1) and Calico's projectcalico.org/v3.
+Field names: Kubernetes API reference 1.20 (core/v1, apps/v1).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Network
+from ipaddress import IPv4Address
 from typing import Any
 
 from labctl.facts.policies import Policy
+from labctl.model.calico import AffinityState, BgpConfiguration, BgpPeer, BlockAffinity, IpPool
 from labctl.model.kubernetes import (
     AS_NUMBER_ANNOTATION,
     Endpoint,
@@ -18,7 +19,6 @@ from labctl.model.kubernetes import (
     IngressClass,
     Service,
 )
-from labctl.model.selector import SelectorError, matches
 
 Object = dict[str, Any]
 Labels = Mapping[str, str]
@@ -101,58 +101,6 @@ class DaemonSet:
 
 
 @dataclass(frozen=True, slots=True)
-class Pool:
-    """An IPPool of Calico, of IPv4: the lab routes nothing else."""
-
-    name: str
-    cidr: IPv4Network
-    block_size: int
-    disabled: bool
-
-
-@dataclass(frozen=True, slots=True)
-class BgpConfiguration:
-    """A BGPConfiguration of Calico; None where the object does not say."""
-
-    name: str
-    as_number: int | None
-    mesh: bool
-
-
-@dataclass(frozen=True, slots=True)
-class BgpPeer:
-    """A BGPPeer of Calico. peer: its address, with a port where it has one; empty if it is chosen by a selector.
-
-    node: the one that it is for. node_selector: those that it is for; empty: every node, or the one named.
-    """
-
-    name: str
-    peer: str
-    as_number: int
-    node: str = ""
-    node_selector: str = ""
-
-    def is_for(self, node: Node) -> bool | None:
-        """Whether this node has this peer; None where its selector is not understood."""
-        if self.node:
-            return self.node == node.name
-        try:
-            return matches(self.node_selector, node.labels)
-        except SelectorError:
-            return None
-
-
-@dataclass(frozen=True, slots=True)
-class BlockAffinity:
-    """A block of IPv4 addresses and the node that claims it."""
-
-    name: str
-    node: str
-    cidr: IPv4Network
-    state: str
-
-
-@dataclass(frozen=True, slots=True)
 class Cluster:
     """What the API answered. errors: by name of kubernetes.API_PATHS, why that question has no answer."""
 
@@ -166,7 +114,7 @@ class Cluster:
     daemonsets: tuple[DaemonSet, ...]
     ingresses: tuple[Ingress, ...]
     ingress_classes: tuple[IngressClass, ...]
-    pools: tuple[Pool, ...]
+    pools: tuple[IpPool, ...]
     bgp_configurations: tuple[BgpConfiguration, ...]
     bgp_peers: tuple[BgpPeer, ...]
     blocks: tuple[BlockAffinity, ...]
@@ -175,7 +123,7 @@ class Cluster:
 
     def blocks_of(self, node: str) -> tuple[BlockAffinity, ...]:
         """The blocks that a node has claimed for good."""
-        return tuple(block for block in self.blocks if block.node == node and block.state == "confirmed")
+        return tuple(block for block in self.blocks if block.node == node and block.state is AffinityState.CONFIRMED)
 
 
 def _name(item: Object) -> str:
@@ -301,44 +249,3 @@ def read_daemonset(item: Object) -> DaemonSet:
     """An apps/v1 DaemonSet."""
     selector = item.get("spec", {}).get("selector", {}).get("matchLabels") or {}
     return DaemonSet(_namespace(item), _name(item), selector)
-
-
-def read_pool(item: Object) -> Pool | None:
-    """A projectcalico.org/v3 IPPool; blockSize is 26 where it does not say. None for one of IPv6."""
-    spec = item.get("spec", {})
-    if _is_ipv6(spec):
-        return None
-    return Pool(_name(item), IPv4Network(spec["cidr"]), int(spec.get("blockSize") or 26), bool(spec.get("disabled")))
-
-
-def _is_ipv6(spec: Object) -> bool:
-    return ":" in str(spec.get("cidr", ""))
-
-
-def read_bgp_configuration(item: Object) -> BgpConfiguration:
-    """A projectcalico.org/v3 BGPConfiguration; the mesh is on where it does not say."""
-    spec = item.get("spec", {})
-    number = spec.get("asNumber")
-    return BgpConfiguration(
-        _name(item), None if number is None else int(number), bool(spec.get("nodeToNodeMeshEnabled", True))
-    )
-
-
-def read_bgp_peer(item: Object) -> BgpPeer:
-    """A projectcalico.org/v3 BGPPeer."""
-    spec = item.get("spec", {})
-    return BgpPeer(
-        _name(item),
-        str(spec.get("peerIP") or ""),
-        int(spec.get("asNumber") or 0),
-        str(spec.get("node") or ""),
-        str(spec.get("nodeSelector") or ""),
-    )
-
-
-def read_block(item: Object) -> BlockAffinity | None:
-    """A projectcalico.org/v3 BlockAffinity. None for one of IPv6."""
-    spec = item.get("spec", {})
-    if _is_ipv6(spec):
-        return None
-    return BlockAffinity(_name(item), spec.get("node", ""), IPv4Network(spec["cidr"]), spec.get("state", ""))

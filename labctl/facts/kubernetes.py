@@ -17,6 +17,7 @@ from labctl.facts.fact import API_SECONDS, Fact, ParseError, TextFact, curl
 from labctl.facts.json_output import read_as, read_json
 from labctl.facts.policies import Policy, read_calico_policy, read_network_policy
 from labctl.host.command import CommandResult
+from labctl.model.calico import parse_bgp_configuration, parse_bgp_peer, parse_block_affinity, parse_ip_pool
 from labctl.model.kubernetes import parse_endpoints, parse_ingress, parse_ingress_class, parse_service
 from labctl.model.lab import Lab, Machine, Role, Source
 
@@ -204,10 +205,10 @@ def read_cluster(result: CommandResult) -> Cluster:
         daemonsets=answers.items("daemonsets", read.read_daemonset),
         ingresses=answers.items("ingresses", parse_ingress),
         ingress_classes=answers.items("ingressclasses", parse_ingress_class),
-        pools=answers.items("ippools", read.read_pool),
-        bgp_configurations=answers.items("bgpconfigurations", read.read_bgp_configuration),
-        bgp_peers=answers.items("bgppeers", read.read_bgp_peer),
-        blocks=answers.items("blockaffinities", read.read_block),
+        pools=answers.ipv4_items("ippools", "cidr", parse_ip_pool),
+        bgp_configurations=answers.items("bgpconfigurations", parse_bgp_configuration),
+        bgp_peers=answers.ipv4_items("bgppeers", "peerIP", parse_bgp_peer),
+        blocks=answers.ipv4_items("blockaffinities", "cidr", parse_block_affinity),
         policies=_policies(answers),
         errors=answers.errors,
     )
@@ -256,17 +257,24 @@ class _Answers:
             return {}
         return data if isinstance(data, dict) else {}
 
-    def items(self, name: str, reader: Callable[[read.Object], _Kind | None]) -> tuple[_Kind, ...]:
-        """The objects as the reader makes them, without those that it leaves out."""
-        found: list[_Kind] = []
+    def items(self, name: str, reader: Callable[[read.Object], _Kind]) -> tuple[_Kind, ...]:
+        """The objects that can be read."""
+        found = []
         items = self.object(name).get("items")
         for item in items if isinstance(items, list) else []:
             try:
-                if (made := read_as(reader, item)) is not None:
-                    found.append(made)
+                found.append(read_as(reader, item))
             except ParseError as error:
                 self.errors.setdefault(name, f"cannot read {error}")
         return tuple(found)
+
+    def ipv4_items(self, name: str, key: str, reader: Callable[[read.Object], _Kind]) -> tuple[_Kind, ...]:
+        """The same, without objects whose field ``key`` is empty or of IPv6: the lab routes nothing else."""
+
+        def read_ipv4(item: read.Object) -> tuple[_Kind, ...]:
+            return (reader(item),) if "." in str(item.get("spec", {}).get(key)) else ()
+
+        return tuple(found for items in self.items(name, read_ipv4) for found in items)
 
 
 def _message(body: str) -> str:

@@ -7,6 +7,7 @@ blockaffinity.go). Standard library only: this file also runs on the machines.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
@@ -22,6 +23,7 @@ from labctl.model.kubernetes import (
     name_of,
     text_at,
 )
+from labctl.model.selector import matches
 
 API_VERSION = "projectcalico.org/v3"
 DEFAULT_AS_NUMBER = 64512
@@ -76,9 +78,18 @@ class BgpPeer:
     password_secret: tuple[str, str] | None = None
 
     @property
+    def peer_ip(self) -> str:
+        """Its address, with a port where it has one, as the object gives it."""
+        return f"{self.address}:{self.port}" if self.port else str(self.address)
+
+    @property
     def is_global(self) -> bool:
         """Whether every node has this peer."""
         return not self.node and not self.node_selector
+
+    def is_for(self, node: str, labels: Mapping[str, str]) -> bool:
+        """Whether the node of that name, with these labels, has this peer. Raises SelectorError."""
+        return self.node == node if self.node else matches(self.node_selector, labels)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,9 +29,9 @@ from labctl.checks.machine_network import direct, rules
 from labctl.checks.pods import first_hop, pod_answers, pods_by_node, some_pod_answers
 from labctl.checks.why_no_route import Way, kernel_route, why_no_route_on_node, why_no_route_outside
 from labctl.facts.bird import BirdRoutes
-from labctl.facts.cluster import BlockAffinity
 from labctl.facts.ip import Addresses, KernelRoute, LocalRoutes, Routes, Rules
 from labctl.facts.pods import FirstHop, Ping
+from labctl.model.calico import BlockAffinity
 from labctl.model.lab import Encapsulation, Lab, Machine, Mesh
 
 CHECKS = Declarations(Layer.ROUTE)

@@ -18,7 +18,7 @@ from labctl.model.calico import (
     NextHopMode,
 )
 from labctl.model.kubernetes import Node
-from labctl.model.selector import SelectorError, matches
+from labctl.model.selector import SelectorError
 
 _log = logging.getLogger(__name__)
 
@@ -104,10 +104,8 @@ def _mesh(snapshot: Snapshot, node: Node) -> list[Session]:
 
 
 def _is_for(peer: BgpPeer, node: Node) -> bool:
-    if peer.node:
-        return peer.node == node.name
     try:
-        return matches(peer.node_selector, node.labels)
+        return peer.is_for(node.name, node.labels)
     except SelectorError as error:
         _log.warning("ignoring BGPPeer %s: %s", peer.name, error)
         return False

@@ -133,11 +133,19 @@ def peer_for(selector: str) -> Callable[[Facts], Facts]:
 
 
 def six(facts: Facts) -> Facts:
-    """A pool of IPv6, and a block of it."""
+    """A pool of IPv6, a block of it, and a peer by IPv6."""
     pool = {"metadata": {"name": "six"}, "spec": {"cidr": "fd00:77::/48"}}
     facts = with_objects(facts, "ippools", lambda items: items.append(pool))
     block = {"metadata": {"name": "x"}, "spec": {"node": "worker1", "cidr": "fd00:77::/122", "state": "confirmed"}}
-    return with_objects(facts, "blockaffinities", lambda items: items.append(block))
+    facts = with_objects(facts, "blockaffinities", lambda items: items.append(block))
+    peer = {"metadata": {"name": "six"}, "spec": {"peerIP": "fd00:77::21", "asNumber": 65000}}
+    return with_objects(facts, "bgppeers", lambda items: items.append(peer))
+
+
+def by_selector(facts: Facts) -> Facts:
+    """A BGPPeer that chooses the other side by labels, as Calico's route reflectors do."""
+    peer = {"metadata": {"name": "reflectors"}, "spec": {"peerSelector": "has(route-reflector)"}}
+    return with_objects(facts, "bgppeers", lambda items: items.append(peer))
 
 
 def ended(facts: Facts) -> Facts:
@@ -179,6 +187,7 @@ OF_THE_APPLICATION: dict[str, Callable[[Facts], Facts]] = {
         lambda items: items[1]["spec"].update(taints=[{"key": "a", "effect": "PreferNoSchedule"}]),
     ),
     "IPv6 in Calico": six,
+    "a peer by selector": by_selector,
     "pods with hostNetwork": host_network,
     "a pod that has ended": ended,
     "other pods in the Deployment's place": others_in_its_place,
@@ -252,6 +261,8 @@ def test_the_node_without_a_peer_is_named(lab: Lab, healthy: Facts) -> None:
     causes = named(lab, peer_for("kubernetes.io/hostname != 'controlplane'")(healthy))
     assert list(causes) == ["calico.peer"]
     assert causes["calico.peer"].endswith("only; controlplane has no such peer")
+    causes = named(lab, peer_for("kubernetes.io/hostname == 'controlplane'")(healthy))
+    assert causes["calico.peer"].endswith("only; worker1, worker2 have no such peer")
 
 
 def test_a_nodes_own_as_number_is_named(lab: Lab, healthy: Facts) -> None:
