@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,21 @@ from labctl.config.schema import Config
 from labctl.errors import ConfigError
 
 MAX_BYTES = 256 * 1024
+Decide = Callable[[Config], Config]
 
 
-def load_config(directory: Path, *, overrides: Overrides | None = None) -> Config:
-    """The checked values of a directory's labctl.yaml. Raises ConfigError with all problems."""
+def load_config(directory: Path, *, overrides: Overrides | None = None, decide: Decide | None = None) -> Config:
+    """The checked values of a directory's labctl.yaml. Raises ConfigError with all problems.
+
+    decide: fills in what the file leaves open, before values are checked against each other.
+    """
     file = directory / FILE_NAME
-    return parse(_read(file), overrides=overrides, where=str(file))
+    return parse(_read(file), overrides=overrides, where=str(file), decide=decide)
 
 
-def parse(content: bytes, *, overrides: Overrides | None = None, where: str = FILE_NAME) -> Config:
+def parse(
+    content: bytes, *, overrides: Overrides | None = None, where: str = FILE_NAME, decide: Decide | None = None
+) -> Config:
     """The checked values of the bytes of a labctl.yaml. Raises ConfigError with all problems, in the file's order."""
     if len(content) > MAX_BYTES:
         raise _error([Problem(1, 1, "", "a file that is too large", f"at most {MAX_BYTES // 1024} KiB")], where)
@@ -33,6 +40,8 @@ def parse(content: bytes, *, overrides: Overrides | None = None, where: str = FI
     _override(document, overrides or Overrides())
     config, wrong = _validate(document.data, document.places)
     problems = [*document.problems, *wrong.values()]
+    if decide and not problems:
+        config = decide(config)
     wrong_keys = set(wrong) | {tuple(problem.key.split(".")) for problem in document.problems}
     problems += [
         _problem(found, document.places) for found in conflicts(config) if not _follows_from(found, wrong_keys)

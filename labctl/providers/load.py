@@ -6,13 +6,15 @@ That is the provider, the subnet, and whether machines are emulated.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from functools import partial
 from ipaddress import IPv4Network
 from pathlib import Path
 
 from labctl.config.build import build, choose_source
+from labctl.config.consistency import SMALLEST_DEBIAN_BLOCK
 from labctl.config.loader import load_config
 from labctl.config.overrides import Overrides
+from labctl.config.schema import Config
 from labctl.errors import HostError
 from labctl.host.host import Host
 from labctl.model.lab import Lab, Provider
@@ -37,25 +39,24 @@ def load_lab(
     tell: called with a line if this host makes the lab differ from the defaults.
     Raises ConfigError with all problems; HostError if no provider works here.
     """
-    host, overrides = host or Host(), overrides or Overrides()
-    config = load_config(directory, overrides=overrides)
-    if config.provider != "auto":
-        provider = Provider(config.provider)
-    else:
-        provider = choose() if choose is not None else choose_provider(host)
-        overrides = replace(overrides, provider=provider.value)  # what no lab on this provider can have is wrong, too
-        config = load_config(directory, overrides=overrides)
-    network = config.network
-    if config.source == "auto" and (config.bgp.bfd or network.encapsulation != "none" or network.block_size > 30):
-        overrides = replace(overrides, source=choose_source(config, provider).value)  # what only one source can do
-        config = load_config(directory, overrides=overrides)
-    if "subnet" not in config.network.model_fields_set:
-        default = config.network.subnet
-        chosen = choose_subnet(provider, default, host)
-        if chosen != default:
-            tell(f"the lab uses {chosen}: VirtualBox does not allow {default} on this host")
-            config = load_config(directory, overrides=replace(overrides, subnet=str(chosen)))
-    return build(config, provider, emulated=is_emulated(provider, config.emulated, host))
+    this_host = host or Host()
+
+    def decide(config: Config) -> Config:
+        choose_here = choose or partial(choose_provider, this_host)
+        provider = choose_here() if config.provider == "auto" else Provider(config.provider)
+        source, network = config.source, config.network
+        if network.encapsulation != "none" or config.bgp.bfd or network.block_size > SMALLEST_DEBIAN_BLOCK:
+            source = choose_source(config, provider).value  # what only one source can do
+        if "subnet" not in network.model_fields_set:
+            subnet = choose_subnet(provider, network.subnet, this_host)
+            if subnet != network.subnet:
+                tell(f"the lab uses {subnet}: VirtualBox does not allow {network.subnet} on this host")
+                network = network.model_copy(update={"subnet": subnet})
+        return config.model_copy(update={"provider": provider.value, "source": source, "network": network})
+
+    config = load_config(directory, overrides=overrides, decide=decide)
+    provider = Provider(config.provider)
+    return build(config, provider, emulated=is_emulated(provider, config.emulated, this_host))
 
 
 def virtualbox_works(host: Host) -> bool:

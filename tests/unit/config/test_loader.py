@@ -60,6 +60,17 @@ def test_provider_and_source_follow_each_other(tmp_path):
     assert lab_of(written(tmp_path, "provider: libvirt\nsource: debian\n")).source is Source.DEBIAN
 
 
+def test_the_file_is_read_once_however_much_it_leaves_open(tmp_path):
+    written(tmp_path, "workers: 3\nnetwork: {encapsulation: vxlan}\n")
+
+    def choose() -> Provider:
+        (tmp_path / "labctl.yaml").unlink()
+        return Provider.VIRTUALBOX
+
+    lab = load_lab(tmp_path, choose=choose, host=FakeHost(platform="linux"))
+    assert (len(lab.workers), lab.source) == (3, Source.UPSTREAM)
+
+
 def test_versions_hold_for_upstream_only(tmp_path):
     written(tmp_path, 'versions: {kubernetes: "1.34.2"}\n')
     assert lab_of(tmp_path, Provider.VIRTUALBOX).versions.kubernetes == "1.34.2"
