@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from graphlib import TopologicalSorter
 
@@ -10,23 +10,20 @@ from labctl.checks.check import Check, CheckId, CheckResult, Layer, Outcome, Sta
 from labctl.checks.facts import Facts, MissingFact
 from labctl.facts.fact import ParseError
 
-OnCheck = Callable[[CheckResult], None]
 _MOST = 500  # characters
 _BROKEN = (Status.FAIL, Status.BLOCKED)
 
 
-def judge(checks: Sequence[Check], facts: Facts, on_check: OnCheck | None = None) -> tuple[CheckResult, ...]:
+def judge(checks: Sequence[Check], facts: Facts) -> tuple[CheckResult, ...]:
     """Every check's result, in the order of ``checks``.
 
     A check whose needs failed or are blocked is blocked. One that fails although its needs hold, while something that
-    would explain it is broken too, is blocked by that. on_check gets each result as it is there.
+    would explain it is broken too, is blocked by that.
     """
     by_id = {check.id: check for check in checks}
     results: dict[CheckId, CheckResult] = {}
     for id_ in _in_order_of_needs(by_id):
         results[id_] = _judge_one(by_id[id_], results, facts)
-        if on_check:
-            on_check(results[id_])
     return tuple(results[check.id] for check in checks)
 
 

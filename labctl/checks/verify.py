@@ -10,15 +10,19 @@ from labctl.checks.check import Check, CheckResult, Layer, Status
 from labctl.checks.collect import OnAnswer, collect, collect_near, look_closer
 from labctl.checks.facts import Facts
 from labctl.checks.report import Report, make_report
-from labctl.checks.verdict import OnCheck, judge
+from labctl.checks.settling import is_settling
+from labctl.checks.verdict import judge
 from labctl.model.lab import Lab
 from labctl.ssh.connections import Connections
 
+OnReport = Callable[[Report], None]
 Keep = Callable[[Report, Facts], None]
 """Gets what one look at the lab brought, whole: for the picture, and for what is kept of it."""
 
 PAUSE_SECONDS = 0.5
-"""Between two tries of wait()."""
+"""Between two looks at the lab."""
+SETTLE_SECONDS = 20.0
+"""How long verify waits at most for a lab that is following a change."""
 
 
 def verify(
@@ -26,24 +30,30 @@ def verify(
     connections: Connections,
     *,
     layers: Collection[Layer] | None = None,
-    on_check: OnCheck | None = None,
+    on_report: OnReport | None = None,
     on_answer: OnAnswer | None = None,
     keep: Keep | None = None,
 ) -> Report:
-    """Every check, now. layers: report only these, and what below them is to blame.
+    """Every check, now; again for some seconds where one fails and somebody has just changed the lab's objects.
 
-    on_check gets each result once, in the order in which they are found. keep gets all of them, whatever the layers,
-    and the facts. on_answer: as collect's. Never raises for what is broken in the lab.
+    layers: report only these, and what below them is to blame. on_report: gets each look's report. keep: gets it whole,
+    whatever the layers, and the facts. on_answer: as collect's. Never raises for what is broken in the lab.
     """
-    started = time.monotonic()
-    facts = collect(lab, connections, on_answer, lambda near: _troubled_near(lab, near))
-    results = _judged(lab, connections, facts, all_checks)
-    seconds = time.monotonic() - started
-    if keep:
-        keep(make_report(lab, results, seconds), facts)
-    report = make_report(lab, results, seconds, layers or ())
-    _tell(report.results, on_check)
-    return report
+    until = time.monotonic() + SETTLE_SECONDS
+    while True:
+        report, facts = _look(lab, connections, layers, on_answer, keep)
+        if on_report:
+            on_report(report)
+        if report.ok or not is_settling(facts, lab) or time.monotonic() > until:
+            return report
+        _pause(lab, report, until)
+
+
+def verify_once(
+    lab: Lab, connections: Connections, *, on_answer: OnAnswer | None = None, keep: Keep | None = None
+) -> Report:
+    """As verify, but without a second look."""
+    return _look(lab, connections, None, on_answer, keep)[0]
 
 
 def glance(lab: Lab, connections: Connections) -> Report:
@@ -54,6 +64,22 @@ def glance(lab: Lab, connections: Connections) -> Report:
     started = time.monotonic()
     results = _judged(lab, connections, collect_near(lab, connections), near_checks)
     return make_report(lab, results, time.monotonic() - started)
+
+
+def _look(
+    lab: Lab,
+    connections: Connections,
+    layers: Collection[Layer] | None,
+    on_answer: OnAnswer | None,
+    keep: Keep | None,
+) -> tuple[Report, Facts]:
+    started = time.monotonic()
+    facts = collect(lab, connections, on_answer, lambda near: _troubled_near(lab, near))
+    results = _judged(lab, connections, facts, all_checks)
+    seconds = time.monotonic() - started
+    if keep:
+        keep(make_report(lab, results, seconds), facts)
+    return make_report(lab, results, seconds, layers or ()), facts
 
 
 def _judged(
@@ -84,12 +110,6 @@ def _troubled(results: Iterable[CheckResult], lab: Lab, facts: Facts) -> tuple[s
     return tuple(machine.name for machine in lab.machines if machine.name in named)
 
 
-def _tell(results: Iterable[CheckResult], on_check: OnCheck | None) -> None:
-    if on_check:
-        for result in results:
-            on_check(result)
-
-
 def judge_facts(lab: Lab, facts: Facts) -> Report:
     """The report on facts that were fetched earlier (record.py): a pure function."""
     return make_report(lab, judge(all_checks(lab, facts), facts), 0.0)
@@ -101,18 +121,22 @@ def wait(
     seconds: float,
     *,
     layers: Collection[Layer] | None = None,
-    on_report: Callable[[Report], None] | None = None,
+    on_report: OnReport | None = None,
     on_answer: OnAnswer | None = None,
     keep: Keep | None = None,
 ) -> Report:
     """Verify again and again until all passes or the time is up; the last report. on_report and keep get each try's."""
     until = time.monotonic() + seconds
     while True:
-        report = verify(lab, connections, layers=layers, on_answer=on_answer, keep=keep)
+        report, _ = _look(lab, connections, layers, on_answer, keep)
         if on_report:
             on_report(report)
-        left = until - time.monotonic()
-        if report.ok or left <= 0:
+        if report.ok or time.monotonic() >= until:
             return report
-        # An emulated machine is busy with answering; it needs time for itself to become well.
-        time.sleep(min(max(PAUSE_SECONDS, report.seconds if lab.emulated else 0.0), left))
+        _pause(lab, report, until)
+
+
+def _pause(lab: Lab, report: Report, until: float) -> None:
+    """An emulated machine is busy with answering; it needs time for itself to become well."""
+    seconds = max(PAUSE_SECONDS, report.seconds if lab.emulated else 0.0)
+    time.sleep(max(0.0, min(seconds, until - time.monotonic())))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from ipaddress import IPv4Address
 from typing import Any
 
@@ -102,7 +103,10 @@ class DaemonSet:
 
 @dataclass(frozen=True, slots=True)
 class Cluster:
-    """What the API answered. errors: by name of kubernetes.API_PATHS, why that question has no answer."""
+    """What the API answered. errors: by name of kubernetes.API_PATHS, why that question has no answer.
+
+    last_changes: by the same names, how long ago one of these objects was written, seconds, by the API server's clock.
+    """
 
     readyz: str
     version: str
@@ -119,6 +123,7 @@ class Cluster:
     bgp_peers: tuple[BgpPeer, ...]
     blocks: tuple[BlockAffinity, ...]
     policies: tuple[Policy, ...]
+    last_changes: Mapping[str, float]
     errors: Mapping[str, str]
 
     def blocks_of(self, node: str) -> tuple[BlockAffinity, ...]:
@@ -137,6 +142,11 @@ def _namespace(item: Object) -> str:
 def _condition(item: Object, kind: str) -> Object:
     conditions = item.get("status", {}).get("conditions") or []
     return next((entry for entry in conditions if entry.get("type") == kind), {})
+
+
+def read_written(item: Object) -> datetime:
+    """When somebody last wrote any object (metadata.managedFields). Raises ValueError if it does not say."""
+    return max(datetime.fromisoformat(entry["time"]) for entry in item["metadata"]["managedFields"] if "time" in entry)
 
 
 def read_node(item: Object) -> Node:

@@ -6,6 +6,8 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from ipaddress import IPv4Address
 from typing import TypeVar
 from urllib.parse import urlsplit
@@ -50,11 +52,11 @@ OPTIONAL_KINDS = ("caliconetworkpolicies", "globalnetworkpolicies")
 """What a cluster need not have: what stands in for Calico has no policies."""
 MANIFESTS = "/etc/kubernetes/manifests"
 ETCD_HEALTH = "https://127.0.0.1:2379/health"
-END_OF_ANSWER = "labctl-url %{http_code} %{url_effective}"
-"""What curl prints after each answer, on a line of its own (curl's --write-out)."""
+END_OF_ANSWER = "labctl-url %{http_code} %{url_effective} %header{date}"
+"""What curl prints after each answer, on a line of its own (curl's --write-out; %header from 7.84 on)."""
 
 _Kind = TypeVar("_Kind")
-_END_OF_BODY = re.compile(r"^labctl-url (\d{3}) (\S+)$", re.MULTILINE)
+_END_OF_BODY = re.compile(r"^labctl-url (\d{3}) (\S+)(?: (.*))?$", re.MULTILINE)
 
 
 def as_reader(patience: float) -> tuple[str, ...]:
@@ -210,6 +212,7 @@ def read_cluster(result: CommandResult) -> Cluster:
         bgp_peers=answers.ipv4_items("bgppeers", "peerIP", parse_bgp_peer),
         blocks=answers.ipv4_items("blockaffinities", "cidr", parse_block_affinity),
         policies=_policies(answers),
+        last_changes=answers.last_changes,
         errors=answers.errors,
     )
 
@@ -222,11 +225,13 @@ def _policies(answers: _Answers) -> tuple[Policy, ...]:
 
 
 class _Answers:
-    """The bodies that curl printed, by name; errors collects what is wrong with them."""
+    """The bodies that curl printed, by name; errors collects what is wrong with them, last_changes as Cluster's."""
 
     def __init__(self, result: CommandResult) -> None:
         self.errors: dict[str, str] = {}
+        self.last_changes: dict[str, float] = {}
         self._bodies: dict[str, str] = {}
+        self._dates: dict[str, str] = {}
         names = {path: name for name, path in API_PATHS.items()}
         start = 0
         for end in _END_OF_BODY.finditer(result.stdout):
@@ -236,6 +241,7 @@ class _Answers:
             start = end.end()
             if name is None:
                 continue
+            self._dates[name] = end[3] or ""
             if end[1] == "200" or name == "readyz":
                 self._bodies[name] = body
             if end[1] == "404" and name in OPTIONAL_KINDS:
@@ -262,6 +268,7 @@ class _Answers:
         found = []
         items = self.object(name).get("items")
         for item in items if isinstance(items, list) else []:
+            self._note_change(name, item)
             try:
                 found.append(read_as(reader, item))
             except ParseError as error:
@@ -275,6 +282,13 @@ class _Answers:
             return (reader(item),) if "." in str(item.get("spec", {}).get(key)) else ()
 
         return tuple(found for items in self.items(name, read_ipv4) for found in items)
+
+    def _note_change(self, name: str, item: read.Object) -> None:
+        """How long before the answer the object was written, where both say when."""
+        with suppress(ParseError):
+            ago = read_as(lambda found: parsedate_to_datetime(self._dates[name]) - read.read_written(found), item)
+            seconds = ago.total_seconds()
+            self.last_changes[name] = min(seconds, self.last_changes.get(name, seconds))
 
 
 def _message(body: str) -> str:

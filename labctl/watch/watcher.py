@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from labctl.checks.report import Report
-from labctl.checks.verify import glance, verify
+from labctl.checks.verify import glance, verify_once
 from labctl.model.lab import Lab
 from labctl.ssh.connections import Connections
 from labctl.watch.changes import Event, EventLog
@@ -122,7 +122,7 @@ class Watcher:
         self._turn = turn or nullcontext()
         self._verify_loop = VerifyLoop(
             lambda: self._in_turn(glance),
-            lambda: self._in_turn(verify),
+            lambda: self._in_turn(verify_once),
             faults,
             self._verify_starts,
             self._verify_reports,

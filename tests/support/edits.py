@@ -62,7 +62,8 @@ def with_objects(facts: Facts, kind: str, change: Items) -> Facts:
     """The objects of one kind in the API's answer, changed in place."""
 
     def edit(text: str) -> str:
-        pattern = re.compile(r"^(\{.*\})(\s+labctl-url 200 \S+" + re.escape(API_PATHS[kind]) + ")$", re.MULTILINE)
+        path = re.escape(API_PATHS[kind])
+        pattern = re.compile(rf"^(\{{.*\}})(\s+labctl-url 200 \S+{path}(?: .*)?)$", re.MULTILINE)
         found = pattern.search(text)
         assert found, kind
         body = json.loads(found[1])

@@ -148,11 +148,11 @@ _KUBECONFIG = "KUBECONFIG=/etc/kubernetes/admin.conf"
 
 
 class ToolCommand(click.Command):
-    """A command whose words all belong to the tool, including options, --help and ``--``."""
+    """A command whose words all belong to the tool, including options, --help and ``--``, unless that comes first."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Take the words as they are."""
-        ctx.params["arguments"] = tuple(args)
+        """Take the words as they are, also after a ``--`` as in `labctl ssh MACHINE -- COMMAND`."""
+        ctx.params["arguments"] = tuple(args[1:] if args[:1] == ["--"] else args)
         ctx.args = []
         return []
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 
 import click
 
@@ -57,19 +58,18 @@ def verify(  # noqa: PLR0917 - click passes the options
     explain: bool,
     grading: bool,
 ) -> int:
-    """Run every check now and, if any fail, name the root cause. Exit status 1 if a check failed."""
+    """Run every check now and, if any fail, name the root cause. Exit status 1 if a check failed.
+
+    If a check fails seconds after somebody changed the lab's objects, verify looks again until the lab has followed.
+    """
     if grading and (layers or ids):
         raise click.UsageError("--grade needs all checks: omit --layer and --check")
     lab = app.lab()
     chosen = [Layer(layer) for layer in layers] or None
     with app.connections(lab, deadline=CONNECT_SECONDS) as connections, app.working("checking") as show:
         live, keep = LiveVerify(lab, show), report_saver(app, lab)
-        if wait is None:
-            report = checks.verify(lab, connections, layers=chosen, on_answer=live.answered, keep=keep)
-        else:
-            report = checks.wait(
-                lab, connections, wait, layers=chosen, on_report=live.reported, on_answer=live.answered, keep=keep
-            )
+        run = checks.verify if wait is None else partial(checks.wait, seconds=wait)
+        report = run(lab, connections, layers=chosen, on_report=live.reported, on_answer=live.answered, keep=keep)
     if ids:
         report = _only(report, ids)
     if grading:

@@ -22,6 +22,7 @@ def test_kubectl_gets_standard_input_when_it_asks_for_it(run, shell_server, tool
 
 def test_kubectl_leaves_standard_input_alone_when_it_does_not_ask(run, shell_server, tools):
     assert run("kubectl", "get", "nodes", stdin=b"not for kubectl").stdout == KUBECTL + "<get>\n<nodes>\ninput:\n"
+    assert run("kubectl", "--", "get", "nodes").stdout == run("kubectl", "get", "nodes").stdout
 
 
 def test_a_local_file_is_sent(run, shell_server, tools, lab_folder: LabDirectory):
