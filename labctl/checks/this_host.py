@@ -16,7 +16,6 @@ from labctl.errors import HostError, LabctlError
 from labctl.host.command import CommandResult
 from labctl.host.host import Host
 from labctl.model.lab import Lab, Machine
-from labctl.providers.registry import console_of
 from labctl.scheduler import InterruptiblePool
 
 NOT_FOUND = 127
@@ -48,6 +47,8 @@ def look_inside_all(lab: Lab, machines: Sequence[Machine], host: Host) -> dict[s
 
 def look_inside(lab: Lab, machine: Machine, host: Host) -> MachineFacts | None:
     """The state of the machine and, while it runs, its network as it looks from within; None without a console."""
+    from labctl.providers.registry import console_of  # noqa: PLC0415 - only where a machine is silent
+
     console = console_of(lab, machine.name, host)
     if console is None:
         return None
