@@ -11,6 +11,7 @@ from labctl.checks.facts import Facts
 from labctl.checks.layers import bgp, calico, cluster, host, http, machine, proxy, route
 from labctl.checks.questions import Probe, as_probes
 from labctl.facts.fact import AnyFact
+from labctl.facts.haproxy import ControllerAccess
 from labctl.facts.kubernetes import Api
 from labctl.model.lab import Lab, Machine
 
@@ -57,9 +58,9 @@ def _validate(checks: Iterable[Check]) -> None:
 
 @cache
 def facts_read() -> tuple[AnyFact, ...]:
-    """What the checks read of the machines' own answers, each once. The API first: it takes longest."""
+    """What the checks read of the machines' own answers, each once. What asks the API first: it takes longest."""
     found = (fact for layer in LAYERS for declaration in layer.found for fact in declaration.reads)
-    return tuple(dict.fromkeys((Api, *found)))
+    return tuple(dict.fromkeys((Api, ControllerAccess, *found)))
 
 
 def probes_for(lab: Lab, machine: Machine, patience: float = 1.0) -> tuple[Probe, ...]:

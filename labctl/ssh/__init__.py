@@ -2,6 +2,6 @@
 
 import sys
 
-# paramiko imports invoke, which takes a tenth of a second, for `Match exec` in ~/.ssh/config alone; labctl does not read
+# paramiko imports invoke, which takes a tenth of a second, only for `Match exec` in ~/.ssh/config; labctl does not read
 # that file. With None here the import fails (docs.python.org, "The import system"), and paramiko goes on without it.
 sys.modules.setdefault("invoke", None)  # type: ignore[arg-type]

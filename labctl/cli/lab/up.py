@@ -39,6 +39,7 @@ from labctl.providers.doctor import Examined, require
 from labctl.providers.registry import provider_of
 from labctl.scheduler import Outcome
 from labctl.sources.upstream import CACHE_PORT
+from labctl.ssh.connections import Connections
 from labctl.steps.plan import make_plan
 from labctl.steps.write import prepare
 
@@ -73,8 +74,10 @@ def up(app: Application, overrides: Overrides, until: tuple[str, ...], *, output
         versions = {name: version for name, version in asdict(lab.versions).items() if version}
         chosen = replace(chosen, provider=provider, source=source, subnet=subnet, **versions)
         claim(lab, files, chosen, app.host)
-        outcome = _bring_up(app, lab, files, until, output)
-        ok = _report(app, outcome) and (bool(until) or _verified(app, lab, output))
+        _prepare(app, lab, files)
+        with app.connections(lab) as connections:
+            outcome = _bring_up(app, lab, connections, until, output)
+            ok = _report(app, outcome) and (bool(until) or _verified(app, lab, connections, output))
         if ok and not until and load_config(files.base, overrides=chosen).snapshot:
             _save_first(app, lab, files)
     seconds = round(time.monotonic() - started, 2)
@@ -94,16 +97,21 @@ def _show_warnings(app: Application, examined: list[Examined]) -> None:
             app.note(f"{one.probe.title}: {one.finding.found}; {one.finding.remedy}")
 
 
-def _bring_up(app: Application, lab: Lab, files: LabDirectory, until: tuple[str, ...], output: str) -> Outcome:
-    provider = provider_of(lab, files, app.host)
-    for machine, secret in remove_locked_out(provider).items():
+def _prepare(app: Application, lab: Lab, files: LabDirectory) -> None:
+    """Remove machines whose keys are lost, build the box if necessary, and render the lab's files."""
+    for machine, secret in remove_locked_out(provider_of(lab, files, app.host)).items():
         app.note(f"recreating {machine}: its {secret} in {files.secrets} is missing or damaged")
     box_file = ensure_box(app, lab)
     prepare(lab, files, box_file=box_file, host=app.host)
+
+
+def _bring_up(app: Application, lab: Lab, connections: Connections, until: tuple[str, ...], output: str) -> Outcome:
+    files = app.lab_files()
     plan = make_plan(lab, until=until)
     rows = {machine.name: [task.name for task in plan.for_machine(machine.name)] for machine in lab.machines}
     display = show_progress(app, rows, as_json=output == "json")
-    with _serve_cache(lab), app.connections(lab) as connections, display as on_event:
+    with _serve_cache(lab), display as on_event:
+        provider = provider_of(lab, files, app.host)
         return bring_up(Context(lab, files, provider, connections, app.host, on_event), until=until)
 
 
@@ -125,14 +133,14 @@ def _report(app: Application, outcome: Outcome) -> bool:
     return outcome.ok
 
 
-def _verified(app: Application, lab: Lab, output: str) -> bool:
+def _verified(app: Application, lab: Lab, connections: Connections, output: str) -> bool:
     """Verify the finished lab, waiting while routes and health checks settle; show what is wrong, if anything."""
 
     def show_remaining(report: Report) -> None:
         if app.verbosity > 0 and not report.ok:
             app.note(f"not yet: {', '.join(map(str, report.root_causes))}")
 
-    with app.connections(lab) as connections, app.working("checking"):
+    with app.working("checking"):
         seconds = _SETTLE_SECONDS * lab.patience
         report = wait(lab, connections, seconds, on_report=show_remaining, keep=report_saver(app, lab))
     if not report.ok:

@@ -24,6 +24,7 @@ from labctl.providers.lxc.snapshots import ContainerSnapshots
 from labctl.providers.marks import HostMarks
 from labctl.providers.provider import Answers, MachineProvider, OnLine, Report
 from labctl.providers.vagrant import Vagrant
+from labctl.scheduler import InterruptiblePool
 from labctl.steps.templates import render_template, templates_folder
 from labctl.steps.values import container_prefix, lab_values
 from labctl.steps.write import prepare
@@ -114,7 +115,10 @@ class Lxc(MachineProvider):
         until, reported = time.monotonic() + _ENDS_WITHIN, frozenset[str]()
         while True:
             running = self.containers.running() & names
-            silent = frozenset(name for name in running if not answers(name))
+            with InterruptiblePool() as pool:
+                silent = running - {
+                    name for name, does in zip(running, pool.map(answers, running), strict=True) if does
+                }
             if not silent or time.monotonic() > until:
                 return running
             for name in sorted(silent - reported):
