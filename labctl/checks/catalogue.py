@@ -64,7 +64,7 @@ def facts_read() -> tuple[AnyFact, ...]:
 
 
 def probes_for(lab: Lab, machine: Machine, patience: float = 1.0) -> tuple[Probe, ...]:
-    """All probes of the first round trip to that machine. patience: as patience.patience says."""
+    """All probes of the first round trip to that machine."""
     return as_probes(facts_read(), lab, machine, patience)
 
 

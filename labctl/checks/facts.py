@@ -1,10 +1,9 @@
-"""All facts of one verify, as they were fetched, and the file form of them. Nothing here asks anything."""
+"""All facts of one verify, as they were fetched. Nothing here asks anything."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, TypeVar, cast
 
@@ -15,7 +14,6 @@ from labctl.facts.kubernetes import Api, read_cluster
 from labctl.facts.systemd import LastWords
 from labctl.host.command import CommandResult
 from labctl.model.lab import Lab
-from labctl.text import read_json
 
 T = TypeVar("T")
 NO_PYTHON = "python3 does not run there"
@@ -115,7 +113,7 @@ class HostFacts:
     name_addresses: what the application's host name resolves to here (empty: it does not). pinged: of the machines that
     do not answer over SSH, the addresses of those that answer ping. ways: of the same machines, by address, the result
     of `ip -json route get ADDRESS`. links: the result of `ip -json link`. clock: seconds since 1970 when it was asked.
-    inside: of the same machines, by name, what was found by going around their network (inside.py), where that is
+    inside: of the same machines, by name, what was found by going around their network, where that is
     possible. firewall: the result of `nft list ruleset`, where this host lets us ask, with iptables-legacy's rules.
     filters_bridges: whether packets within a bridge pass the rules for forwarded ones (br_netfilter).
     load: how many processes were at work or waited, over a minute.
@@ -201,43 +199,3 @@ def empty_facts(lab: Lab) -> Facts:
     nothing = CommandResult("", 127, "", "not asked", 0.0)
     machines = {machine.name: MachineFacts(machine.name, "not asked") for machine in lab.machines}
     return Facts(HostFacts(nothing, nothing), machines, machines[lab.ingress.name], HttpFacts(), lab.controlplane.name)
-
-
-def dump_facts(facts: Facts) -> str:
-    """The facts as indented JSON, the same bytes for the same facts."""
-    return json.dumps(asdict(facts), indent=1, sort_keys=True) + "\n"
-
-
-def load_facts(text: str) -> Facts:
-    """The facts that dump_facts wrote. Raises ValueError, KeyError or TypeError for anything else."""
-    data = read_json(text)
-    http = data["http"]
-    return Facts(
-        host=HostFacts(
-            CommandResult(**data["host"]["route"]),
-            CommandResult(**data["host"]["neighbours"]),
-            tuple(data["host"]["name_addresses"]),
-            tuple(data["host"].get("pinged", ())),
-            {address: CommandResult(**way) for address, way in data["host"].get("ways", {}).items()},
-            CommandResult(**data["host"]["links"]) if data["host"].get("links") else None,
-            data["host"].get("clock", 0.0),
-            {name: _machine(item) for name, item in data["host"].get("inside", {}).items()},
-            CommandResult(**data["host"]["firewall"]) if data["host"].get("firewall") else None,
-            data["host"].get("load", 0.0),
-            data["host"].get("filters_bridges", False),
-        ),
-        machines={name: _machine(item) for name, item in data["machines"].items()},
-        reach=_machine(data["reach"]),
-        http=HttpFacts(
-            tuple(HttpAnswer(**item) for item in http["answers"]),
-            HttpAnswer(**http["unknown"]),
-            {name: HttpAnswer(**item) for name, item in http.get("direct", {}).items()},
-        ),
-        controlplane=data["controlplane"],
-        reach_of_others={name: _machine(item) for name, item in data.get("reach_of_others", {}).items()},
-    )
-
-
-def _machine(item: dict[str, Any]) -> MachineFacts:
-    results = {name: CommandResult(**result) for name, result in item["results"].items()}
-    return MachineFacts(item["name"], item["error"], results, item["clock_offset"], item["seconds"])

@@ -111,7 +111,7 @@ def _troubled(results: Iterable[CheckResult], lab: Lab, facts: Facts) -> tuple[s
 
 
 def judge_facts(lab: Lab, facts: Facts) -> Report:
-    """The report on facts that were fetched earlier (record.py): a pure function."""
+    """The report on facts that were fetched earlier: a pure function."""
     return make_report(lab, judge(all_checks(lab, facts), facts), 0.0)
 
 

@@ -94,17 +94,13 @@ class BgpPeer:
 
 @dataclass(frozen=True, slots=True)
 class IpPool:
-    """A range that blocks are cut from. block_size: prefix length. exported: whether its routes may go to BGP peers.
-
-    nat_outgoing: packets from these pods to addresses outside all pools leave with their node's address.
-    """
+    """A range that blocks are cut from. block_size: prefix length. exported: whether its routes may go to BGP peers."""
 
     name: str
     cidr: IPv4Network
     block_size: int = DEFAULT_BLOCK_SIZE
     disabled: bool = False
     exported: bool = True
-    nat_outgoing: bool = False
     node_selector: str = ""
 
 
@@ -165,7 +161,6 @@ def parse_ip_pool(manifest: Manifest) -> IpPool:
         block_size=converted(manifest, "blockSize", int, spec.get("blockSize") or DEFAULT_BLOCK_SIZE),
         disabled=bool(spec.get("disabled")),
         exported=not spec.get("disableBGPExport"),
-        nat_outgoing=bool(spec.get("natOutgoing")),
         node_selector=text_at(spec, "nodeSelector"),
     )
 

@@ -61,9 +61,9 @@ def ok(found: str) -> Finding:
     return Finding(Status.OK, found)
 
 
-def warn(found: str, remedy: str, fix: Fix | None = None) -> Finding:
+def warn(found: str, remedy: str) -> Finding:
     """A finding that may cause trouble."""
-    return Finding(Status.WARN, found, remedy, fix)
+    return Finding(Status.WARN, found, remedy)
 
 
 def fail(found: str, remedy: str, fix: Fix | None = None) -> Finding:

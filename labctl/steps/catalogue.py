@@ -175,10 +175,3 @@ STEPS: tuple[Step, ...] = (
         beside=(Need("join", everywhere=True), Need("calico", everywhere=True)),
     ),
 )
-
-_BY_NAME = {step.name: step for step in STEPS}
-
-
-def step_named(name: str) -> Step:
-    """The step of that name. Raises KeyError if there is none."""
-    return _BY_NAME[name]

@@ -70,11 +70,6 @@ def machine_tree(lab: Lab, machine: Machine, *, join_hash: str, internet: Intern
     return tree
 
 
-def tree_digest(tree: Tree) -> str:
-    """One hash over all paths, contents and modes."""
-    return _digest(tree)
-
-
 # A changed program is copied by base, and the steps that start programs start them again.
 _STEPS_WITH_PROGRAMS = frozenset({"base", "calico", "controller"})
 

@@ -33,14 +33,14 @@ class Command:
     typed: str
 
 
-def kubectl(words: str, machine: str = "controlplane") -> Command:
+def kubectl(words: str) -> Command:
     """``labctl kubectl …``."""
-    return Command(machine, f"{_KUBECTL} {words}", f"labctl kubectl {words}")
+    return Command("controlplane", f"{_KUBECTL} {words}", f"labctl kubectl {words}")
 
 
-def calicoctl(words: str, machine: str = "controlplane") -> Command:
+def calicoctl(words: str) -> Command:
     """``labctl calicoctl …``."""
-    return Command(machine, f"{_CALICOCTL} {words}", f"labctl calicoctl {words}")
+    return Command("controlplane", f"{_CALICOCTL} {words}", f"labctl calicoctl {words}")
 
 
 def birdc(lab: Lab, machine: Machine, words: str) -> Command:

@@ -17,9 +17,17 @@ from support.lab_under_test import LabUnderTest
 from tools.fault_trials import Trial, Trials, page, section
 
 from labctl.faults import break_and_repair
-from labctl.faults.catalogue import FAULTS, LEFT_OUT
+from labctl.faults.catalogue import FAULTS
 from labctl.faults.choose import fault_named
 
+LEFT_OUT = {
+    "clock off": "containers share the host's clock: a wrong time in one is a wrong time on the host",
+    "full disk": "containers share the host's disk: filling it harms more than the lab; `tmp-full` fills a small one",
+    "HAProxy killed": "the controller restarts it within a second: there is nothing to find",
+    "netem": "not every kernel has it, and the lab loads no kernel modules on the host",
+    "hosts entry on this host": "it belongs to the user; `hosts-entry-wrong` changes /etc/hosts of a machine",
+}
+"""Faults that labctl does not offer, and why."""
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 ALL = os.environ.get("LABCTL_ALL_FAULTS") == "1"
 FEW = ("forwarding-off", "bgp-filtered", "service-port-wrong", "ingress-as-wrong", "filter-drops-block")

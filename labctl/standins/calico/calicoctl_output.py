@@ -134,8 +134,8 @@ def document(kind: Kind, items: Sequence[Manifest], *, version: object, single: 
     return str(yaml.safe_dump(whole, sort_keys=True, default_flow_style=False))
 
 
-def node_status(socket: Path = Path("/run/bird/bird.ctl"), proc: Path = Path("/proc")) -> str:
-    """What ``calicoctl node status`` prints. socket: BIRD's. Raises CalicoctlError where the real one fails."""
+def node_status(proc: Path = Path("/proc")) -> str:
+    """What ``calicoctl node status`` prints. Raises CalicoctlError where the real one fails."""
     if os.geteuid() != 0:
         raise CalicoctlError("Need super user privileges: Operation not permitted")
     command_lines = _command_lines(proc)
@@ -144,7 +144,7 @@ def node_status(socket: Path = Path("/run/bird/bird.ctl"), proc: Path = Path("/p
     text = "Calico process is running.\n"
     if not any(words and Path(os.fsdecode(words[0])).name == "bird" for words in command_lines):
         return text + "\nNone of the BGP backend processes (BIRD or GoBGP) are running.\n\n"
-    return text + "\nIPv4 BGP status\n" + _sessions(socket) + "\nIPv6 BGP status\nNo IPv6 peers found.\n\n"
+    return text + "\nIPv4 BGP status\n" + _sessions() + "\nIPv6 BGP status\nNo IPv6 peers found.\n\n"
 
 
 def sessions_table(protocols: tuple[ProtocolStatus, ...]) -> str:
@@ -161,8 +161,8 @@ def sessions_table(protocols: tuple[ProtocolStatus, ...]) -> str:
     return _boxed(("Peer address", "Peer type", "State", "Since", "Info"), rows)
 
 
-def _sessions(socket: Path) -> str:
-    command = ["birdc", "-s", str(socket), "show", "protocols"]
+def _sessions() -> str:
+    command = ["birdc", "show", "protocols"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_BIRDC_SECONDS, check=False)
         if done.returncode == 0:

@@ -26,6 +26,7 @@ from labctl.standins.errors import ConfigurationError, ProcessError, RuntimeApiE
 
 _CHECK_SECONDS = 20.0
 _KILL_SECONDS = 3.0
+_WORKER_SECONDS = 10.0
 _SIGNAL_AGAIN_SECONDS = 0.2
 # A command line must fit HAProxy's buffer (tune.bufsize, 16384 bytes).
 _MAX_COMMAND = 8000
@@ -66,12 +67,12 @@ class RuntimeApi:
             raise RuntimeApiError("HAProxy does not report its pid")
         return int(found[1])
 
-    def wait_for_worker(self, *, other_than: int, alive: Callable[[], bool], deadline: float = 10.0) -> int:
+    def wait_for_worker(self, *, other_than: int, alive: Callable[[], bool]) -> int:
         """Wait until a worker (another than the given pid) answers; returns its pid.
 
         alive: whether HAProxy still runs. Raises RuntimeApiError.
         """
-        end = time.monotonic() + deadline
+        end = time.monotonic() + _WORKER_SECONDS
         while True:
             try:
                 pid = self.worker_pid()
@@ -83,7 +84,7 @@ class RuntimeApi:
             if not alive():
                 raise RuntimeApiError("HAProxy ended before it served requests")
             if time.monotonic() >= end:
-                raise RuntimeApiError(f"no new worker of HAProxy within {deadline:g} s: {reason}")
+                raise RuntimeApiError(f"no new worker of HAProxy within {_WORKER_SECONDS:g} s: {reason}")
             time.sleep(0.02)
 
     def _ask(self, command: str) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 import re
-from pathlib import Path
+
+from support.recorded_facts import recorded_facts
 
 from labctl.checks.catalogue import all_checks
 from labctl.checks.check import Layer
-from labctl.checks.facts import load_facts
 from labctl.config import parse
 from labctl.config.build import build
 from labctl.faults.catalogue import FAULTS
@@ -16,8 +15,6 @@ from labctl.faults.fault import Fault, Method
 from labctl.model.lab import Provider, Role, Source
 from labctl.steps.catalogue import STEPS, Need
 from tools.reference.markdown import code, plain, table
-
-_FACTS = Path(__file__).parents[2] / "unit" / "checks" / "healthy_lab.json.gz"
 
 
 def steps() -> str:
@@ -51,7 +48,7 @@ def _needs(needs: tuple[Need, ...]) -> str:
 def checks() -> str:
     """docs/reference/checks.md: those of a lab with two workers; what differs only by the machine stands once."""
     lab = build(parse(b"name: faults\nnetwork: {subnet: 192.168.78.0/24, service_cidr: 10.78.0.0/16}\n"), Provider.LXC)
-    facts = load_facts(gzip.decompress(_FACTS.read_bytes()).decode())
+    facts = recorded_facts()
     parts = [
         """\
 # Checks

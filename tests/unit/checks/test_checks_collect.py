@@ -20,7 +20,7 @@ from labctl.checks import verify as verifying
 from labctl.checks.catalogue import probes_for
 from labctl.checks.check import Check, Layer, Lesson, Status, failed, passed
 from labctl.checks.collect import collect, questions_about_pods
-from labctl.checks.facts import Facts, HttpAnswer, MissingFact, dump_facts, load_facts
+from labctl.checks.facts import Facts, HttpAnswer, MissingFact
 from labctl.checks.http_requests import ask
 from labctl.checks.questions import Probe
 from labctl.checks.report import Report
@@ -270,13 +270,6 @@ def test_a_machine_without_python_is_said_to_lack_it(lab: Lab) -> None:
 
     facts = ask_machine(Bare(), "worker1", probes_for(lab, lab.machine("worker1")))
     assert facts.error == "python3 does not run there: sh: 1: python3: not found"
-
-
-def test_facts_are_kept_and_read_again(lab: Lab, healthy: Facts) -> None:
-    text = dump_facts(healthy)
-    again = load_facts(text)
-    assert dump_facts(again) == text
-    assert verifying.judge_facts(lab, again).ok
 
 
 def test_only_running_pods_of_the_pod_network_are_reached_for(lab: Lab, healthy: Facts) -> None:

@@ -10,7 +10,7 @@ from support.made_facts import make_facts, make_lab, status_row
 
 from labctl.checks.catalogue import all_checks
 from labctl.checks.check import Status
-from labctl.checks.facts import Facts, dump_facts, load_facts
+from labctl.checks.facts import Facts
 from labctl.checks.verify import judge_facts
 from labctl.model.lab import Lab
 
@@ -101,8 +101,3 @@ def test_bird_on_the_second_machine_is_named_as_on_the_first() -> None:
     results = {**old.results, "protocols": replace(old.results["protocols"], status=1, stdout="", stderr="no socket")}
     broken = replace(facts, machines={**facts.machines, "ingress2": replace(old, results=results)})
     assert tuple(map(str, judge_facts(LAB, broken).root_causes)) == ("bgp.ingress2",)
-
-
-def test_facts_survive_being_written() -> None:
-    facts = make_facts(LAB)
-    assert dump_facts(load_facts(dump_facts(facts))) == dump_facts(facts)

@@ -23,7 +23,7 @@ from labctl.model.lab import Lab, Machine
 from labctl.providers.registry import provider_of
 from labctl.scheduler import Event, LineEvent, TaskName
 from labctl.ssh.connections import Connections
-from labctl.steps.catalogue import MACHINES, Step, step_named
+from labctl.steps.catalogue import STEPS, Step
 from labctl.steps.plan import Task
 
 pytestmark = pytest.mark.real_program("sh")
@@ -75,7 +75,7 @@ class Bench:
         return self.steps.do(task, given_up or threading.Event())
 
     def boot(self) -> bool:
-        return self.do(self.task(step_named(MACHINES)))
+        return self.do(self.task(STEPS[0]))
 
     def log(self, step: str) -> str:
         return (self.files.logs / self.machine.name / f"{step}.log").read_text()

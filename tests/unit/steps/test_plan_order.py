@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from labctl.model.lab import Lab, Role
 from labctl.scheduler import TaskName
-from labctl.steps.catalogue import STEPS, step_named
+from labctl.steps.catalogue import STEPS
 from labctl.steps.plan import Plan, make_plan
 
 STEP_NAMES = [step.name for step in STEPS]
@@ -160,8 +160,6 @@ def test_nobody_waits_for_itself_by_way_of_what_runs_beside_it(article_lab: Lab)
 
 
 def test_an_unknown_name_is_refused(article_lab: Lab) -> None:
-    with pytest.raises(KeyError):
-        step_named("nothing")
     with pytest.raises(KeyError):
         make_plan(article_lab).task(TaskName("worker9", "base"))
     assert make_plan(article_lab).for_machine("worker9") == ()

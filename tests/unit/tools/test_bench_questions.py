@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import gzip
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
+from support.recorded_facts import recorded_facts
 from tools.bench.verify import Question, questions, sample
 
-from labctl.checks.facts import load_facts
 from labctl.checks.verify import judge_facts
 from labctl.model.lab import Lab
-
-RECORDED = Path(__file__).parents[1] / "checks" / "healthy_lab.json.gz"
 
 
 @pytest.fixture
 def asked(make_lab: Callable[..., Lab]) -> list[Question]:
     text = "network: {subnet: 192.168.78.0/24, service_cidr: 10.78.0.0/16}\nsource: debian"
     lab = make_lab(text)
-    report = judge_facts(lab, load_facts(gzip.decompress(RECORDED.read_bytes()).decode()))
+    report = judge_facts(lab, recorded_facts())
     checks = [{"machine": result.check.machine, "command": result.check.command} for result in report.results]
     return questions(lab, checks)
 
