@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from typing import Any, TypeVar
 
 from rich.markup import escape
@@ -64,33 +64,58 @@ def seat_status(lab: Lab, files: LabDirectory, host: Host) -> SeatStatus:
     )
 
 
+def read_status(data: Mapping[str, Any]) -> SeatStatus:
+    """The status that was printed as this JSON. Raises KeyError."""
+    return SeatStatus(**{one.name: data[one.name] for one in fields(SeatStatus)})
+
+
 T = TypeVar("T", Report, Grade)
+
+
+def status_table(results: Sequence[Result[SeatStatus]]) -> Table:
+    """A row per seat: its machines, and what they use of the limits."""
+    headings = ("lab", "subnet", "machines", "memory", "peak", "limit", "CPU", "killed", "faults")
+    table = _table(results, "seat", *headings)
+    for result in results:
+        row = result.value
+        if row is None:
+            table.add_row(*_place(result), _why(result))
+            continue
+        used = [_mib(row.memory), _mib(row.peak), _mib(row.limit), "" if row.cpu is None else f"{row.cpu:.0f} s"]
+        kills = "" if row.kills is None else str(row.kills)
+        machines = f"{row.running} of {row.machines}"
+        table.add_row(*_place(result), escape(row.lab), escape(row.subnet), machines, *used, kills, str(row.faults))
+    return table
+
+
+def _mib(number: int | None) -> str:
+    return "" if number is None else f"{number / 2**20:.0f} MiB"
 
 
 def report_table(results: Sequence[Result[Report]]) -> Table:
     """A row per seat: its counts, and the root causes where something is broken."""
-    table = _table("seat", "", "passed", "failed", "blocked", "root causes", "seconds")
+    table = _table(results, "seat", "", "passed", "failed", "blocked", "root causes", "seconds")
     for result in results:
         report = result.value
         if report is None:
-            table.add_row(result.seat, _mark(False), "", "", "", _why(result), "")
+            table.add_row(*_place(result), _mark(False), "", "", "", _why(result), "")
             continue
         counts = (str(report.count(status)) for status in (Status.PASS, Status.FAIL, Status.BLOCKED))
         causes = escape(listed(report.root_causes, most=3))
-        table.add_row(result.seat, _mark(report.ok), *counts, causes, f"{report.seconds:.1f}")
+        table.add_row(*_place(result), _mark(report.ok), *counts, causes, f"{report.seconds:.1f}")
     return table
 
 
 def grade_table(results: Sequence[Result[Grade]]) -> Table:
     """A row per seat: its points, and the state of each fault."""
-    table = _table("seat", "", "points", "of", "faults")
+    table = _table(results, "seat", "", "points", "of", "faults")
     for result in results:
         grade = result.value
         if grade is None:
-            table.add_row(result.seat, _mark(False), "", "", _why(result))
+            table.add_row(*_place(result), _mark(False), "", "", _why(result))
             continue
         faults = "\n".join(grading.as_lines(grade)[:-1])
-        table.add_row(result.seat, _mark(grade.ok), str(grade.points), str(grade.most), escape(faults))
+        table.add_row(*_place(result), _mark(grade.ok), str(grade.points), str(grade.most), escape(faults))
     return table
 
 
@@ -110,29 +135,50 @@ def grades_as_junit(results: Sequence[Result[Grade]]) -> str:
     for result in results:
         if result.value is not None:
             suite = grading.junit_suite(result.value)
-            suite.set("name", result.seat)
+            suite.set("name", " ".join(_place(result)))
             suites.append(suite)
         else:
-            suite = ET.SubElement(suites, "testsuite", name=result.seat, tests="1", failures="0", errors="1")
+            suite = ET.SubElement(
+                suites, "testsuite", name=" ".join(_place(result)), tests="1", failures="0", errors="1"
+            )
             case = ET.SubElement(suite, "testcase", classname="lab", name="all checks pass")
             ET.SubElement(case, "error", message=str(result.error), type="error")
     return grading.xml_text(suites)
 
 
+def statuses_as_json(results: Sequence[Result[SeatStatus]]) -> str:
+    """For each seat its status. A server that does not answer has an ``error`` instead."""
+    seats = [row for row in _rows(results, asdict) if "lab" in row or "server" in row]
+    return json.dumps({"seats": seats}, indent=2, ensure_ascii=False) + "\n"
+
+
 def _as_json(results: Sequence[Result[T]], as_dict: Callable[[T], dict[str, Any]]) -> str:
-    seats = [
-        {"seat": result.seat, "error": str(result.error or ""), **(as_dict(result.value) if result.value else {})}
+    ok = all(result.value is not None and result.value.ok for result in results)
+    return json.dumps({"ok": ok, "seats": _rows(results, as_dict)}, indent=2, ensure_ascii=False) + "\n"
+
+
+def _rows(results: Sequence[Result[Any]], as_dict: Callable[[Any], dict[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {
+            **({"server": result.server} if result.server else {}),
+            "seat": result.seat,
+            "error": str(result.error or ""),
+            **(as_dict(result.value) if result.value else {}),
+        }
         for result in results
     ]
-    ok = all(result.value is not None and result.value.ok for result in results)
-    return json.dumps({"ok": ok, "seats": seats}, indent=2, ensure_ascii=False) + "\n"
 
 
-def _table(*headings: str) -> Table:
+def _table(results: Sequence[Result[Any]], *headings: str) -> Table:
+    """A table; seats of several servers have their server in the first column."""
     table = Table(box=None, padding=(0, 2, 0, 0))
-    for heading in headings:
+    for heading in ("server", *headings) if any(result.server for result in results) else headings:
         table.add_column(heading, overflow="fold")
     return table
+
+
+def _place(result: Result[Any]) -> tuple[str, ...]:
+    return (escape(result.server), escape(result.seat)) if result.server else (result.seat,)
 
 
 def _mark(ok: bool) -> Text:

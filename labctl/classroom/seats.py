@@ -88,8 +88,8 @@ def _seat(config: Config, base: Path, number: int) -> Seat:
     index = number - config.classroom.first_seat
     network = config.network.model_copy(
         update={
-            "subnet": _nth(config.classroom.first_subnet, index),
-            "service_cidr": _nth(config.classroom.first_service_cidr, index),
+            "subnet": nth_network(config.classroom.first_subnet, index),
+            "service_cidr": nth_network(config.classroom.first_service_cidr, index),
         }
     )
     default = {"memory": BASE_MEMORY + MEMORY_PER_WORKER * config.workers, "cpus": CPUS}
@@ -100,7 +100,7 @@ def _seat(config: Config, base: Path, number: int) -> Seat:
     return Seat(number, base / FOLDER / name, Config.model_construct(_fields_set={*shared, *own}, **{**shared, **own}))
 
 
-def _nth(first: IPv4Network, index: int) -> IPv4Network:
+def nth_network(first: IPv4Network, index: int) -> IPv4Network:
     """The network of the same size that comes index networks after the first one."""
     return IPv4Network((int(first.network_address) + index * first.num_addresses, first.prefixlen))
 

@@ -10,8 +10,9 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextvars import copy_context
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from labctl.errors import LabctlError
 from labctl.host.host import Host
@@ -22,20 +23,35 @@ T = TypeVar("T")
 _LAST_LINES = 6
 
 
+class Named(Protocol):
+    """A seat's directory, or a server."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+
+N = TypeVar("N", bound=Named)
+
+
+@dataclass(frozen=True, slots=True)
 class Result(Generic[T]):
-    """The result of one seat: a value or an error."""
+    """The result of one seat: a value or an error. server: where the seat is; empty for this host."""
 
-    def __init__(self, seat: Path, future: Future[T]) -> None:
-        self.seat = seat.name
-        self.value: T | None = None
-        self.error: LabctlError | None = None
-        try:
-            self.value = future.result()
-        except LabctlError as error:
-            self.error = error
+    seat: str
+    value: T | None = None
+    error: LabctlError | None = None
+    server: str = ""
 
 
-def as_they_end(seats: Sequence[Path], work: Callable[[Path], T], at_once: int) -> Iterator[Result[T]]:
+def _result(seat: Named, future: Future[T]) -> Result[T]:
+    try:
+        return Result(seat.name, future.result())
+    except LabctlError as error:
+        return Result(seat.name, error=error)
+
+
+def as_they_end(seats: Sequence[N], work: Callable[[N], T], at_once: int) -> Iterator[Result[T]]:
     """Each seat's result as soon as it is known. An interrupt starts no further seat and is raised at once.
 
     Any error but a LabctlError is raised. Each seat has a context of its own, and so its own log.
@@ -44,12 +60,12 @@ def as_they_end(seats: Sequence[Path], work: Callable[[Path], T], at_once: int) 
     futures = {pool.submit(copy_context().run, work, seat): seat for seat in seats}
     try:
         for future in as_completed(futures):
-            yield Result(futures[future], future)
+            yield _result(futures[future], future)
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def side_by_side(seats: Sequence[Path], work: Callable[[Path], T], at_once: int) -> list[Result[T]]:
+def side_by_side(seats: Sequence[N], work: Callable[[N], T], at_once: int) -> list[Result[T]]:
     """All results, in the order of the seats."""
     return sorted(as_they_end(seats, work, at_once), key=lambda result: result.seat)
 

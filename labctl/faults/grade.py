@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ET
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -95,6 +95,11 @@ def as_dict(found: Grade) -> dict[str, Any]:
     """For --output json."""
     marks = [{name: getattr(mark, name) for name in Mark.__slots__} for mark in found.marks]
     return {"lab": found.lab, "ok": found.ok, "points": found.points, "most": found.most, "faults": marks}
+
+
+def from_dict(data: Mapping[str, Any]) -> Grade:
+    """The grade that as_dict made this of. Raises KeyError or TypeError."""
+    return Grade(data["lab"], data["ok"], tuple(Mark(**mark) for mark in data["faults"]))
 
 
 def as_json(found: Grade) -> str:

@@ -14,12 +14,15 @@ ROOT = "root"
 
 @dataclass(frozen=True, slots=True)
 class SshAccess:
-    """How to reach one machine. key_file, known_hosts: the lab's files; nothing of the user's SSH set-up is used."""
+    """How to reach one machine. key_file, known_hosts: the lab's files; nothing of the user's SSH set-up is used.
+
+    key_file None: a server of a class, which the user's own keys and agent open.
+    """
 
     machine: str
     address: str
     user: str
-    key_file: Path
+    key_file: Path | None
     known_hosts: Path
     port: int = 22
 
@@ -44,8 +47,7 @@ def ssh_options(access: SshAccess) -> list[str]:
     return [
         f"User={access.user}",
         f"Port={access.port}",
-        f"IdentityFile={_quoted(access.key_file)}",
-        "IdentitiesOnly=yes",
+        *([f"IdentityFile={_quoted(access.key_file)}", "IdentitiesOnly=yes"] if access.key_file else []),
         f"UserKnownHostsFile={_quoted(access.known_hosts)}",
         "GlobalKnownHostsFile=none",
         "StrictHostKeyChecking=yes",

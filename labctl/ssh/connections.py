@@ -52,7 +52,7 @@ class Connection:
 
     @classmethod
     def open(cls, access: SshAccess, *, deadline: float, log: logging.Logger | None = None) -> Connection:
-        """Connect within deadline seconds. The host key must be the one that labctl created for this machine.
+        """Connect within deadline seconds. The host key must be the one that labctl created, or that the user accepted.
 
         Raises RemoteError if the machine does not answer, has another key, or refuses ours.
         """
@@ -64,12 +64,12 @@ class Connection:
                 access.address,
                 port=access.port,
                 username=access.user,
-                key_filename=str(access.key_file),
+                key_filename=str(access.key_file) if access.key_file else None,
                 timeout=deadline / 2,  # the kernel accepts connections at once, even if sshd is busy
                 banner_timeout=deadline,
                 auth_timeout=deadline,
-                allow_agent=False,
-                look_for_keys=False,
+                allow_agent=access.key_file is None,
+                look_for_keys=access.key_file is None,
             )
         except (OSError, EOFError, paramiko.SSHException, *_DAMAGED) as error:
             client.close()

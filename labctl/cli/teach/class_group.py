@@ -30,6 +30,8 @@ TABLE = {
     "reset": Row("teach.class_reset:reset", "Put seats back as they were when `class up` was done."),
     "serve": Row("teach.class_web:serve", "Serve a page for each student and one for the teacher."),
     "links": Row("teach.class_web:links", "Print the links to those pages, also as cards with QR codes."),
+    "plan": Row("teach.class_servers:plan", "Compute how many seats each of several servers gets."),
+    "playbook": Row("teach.class_servers:playbook", "Write an Ansible project for a class on several servers."),
     "down": Row("teach.class_up:down", "Remove seats, and everything that was made for them."),
 }
 

@@ -3,63 +3,72 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
+from labctl.checks import report as checks
 from labctl.checks.report import Report
 from labctl.checks.verify import verify as run_checks
 from labctl.classroom import results as shown
-from labctl.classroom.results import SeatStatus, seat_status
+from labctl.classroom.inventory import read_inventory
+from labctl.classroom.results import seat_status
+from labctl.classroom.servers import seats_of
 from labctl.classroom.side_by_side import Result
 from labctl.cli.app import Application, pass_app
 from labctl.cli.inspect.verify import CONNECT_SECONDS, report_saver
 from labctl.cli.options import output_option
-from labctl.cli.output import table, write_json
 from labctl.cli.teach.class_group import on_seats, print_errors, some_seats
+from labctl.errors import HostError
 from labctl.faults import grade as grading
 from labctl.faults import state
 from labctl.faults.grade import Grade
 
+T = TypeVar("T")
+
+
+_STATUS_SECONDS, _VERIFY_SECONDS = 60.0, 300.0
+"""How long a server may take to answer."""
+
+of_servers = click.option(
+    "--inventory",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="The seats of all servers in this Ansible inventory, in place of this one's.",
+)
+
 
 @click.command()
 @some_seats
+@of_servers
 @output_option("table", "json")
 @pass_app
-def status(app: Application, seats: tuple[str, ...], output: str) -> int:
+def status(app: Application, seats: tuple[str, ...], inventory: Path | None, output: str) -> int:
     """Show each seat's machines and what they use of their limits, without judging: `labctl class verify` does that."""
-    results = on_seats(app, seats, lambda seat: seat_status(seat.lab(), seat.lab_files(), app.host))
-    found = [result.value for result in results if result.value is not None]
-    if output == "json":
-        write_json(app, {"seats": [asdict(row) for row in found]})
+    if inventory is None:
+        results = on_seats(app, seats, lambda seat: seat_status(seat.lab(), seat.lab_files(), app.host))
     else:
-        _print(app, found)
+        results = _of_servers(app, inventory, seats, "status", shown.read_status, _STATUS_SECONDS)
+    if output == "json":
+        app.write(shown.statuses_as_json(results))
+    else:
+        app.out.print(shown.status_table([result for result in results if result.value or result.server]))
     return 0 if print_errors(app, results) else 1
 
 
-def _print(app: Application, statuses: list[SeatStatus]) -> None:
-    rows = []
-    for row in statuses:
-        machines = f"{row.running} of {row.machines}"
-        used = [_mib(row.memory), _mib(row.peak), _mib(row.limit), "" if row.cpu is None else f"{row.cpu:.0f} s"]
-        kills = "" if row.kills is None else str(row.kills)
-        rows.append((row.seat, row.lab, row.subnet, machines, *used, kills, str(row.faults)))
-    headings = ("seat", "lab", "subnet", "machines", "memory", "peak", "limit", "CPU", "killed", "faults")
-    app.out.print(table(headings, rows))
-
-
-def _mib(number: int | None) -> str:
-    return "" if number is None else f"{number / 2**20:.0f} MiB"
-
-
 @click.command()
 @some_seats
+@of_servers
 @output_option("table", "json")
 @pass_app
-def verify(app: Application, seats: tuple[str, ...], output: str) -> int:
+def verify(app: Application, seats: tuple[str, ...], inventory: Path | None, output: str) -> int:
     """Run every check on every seat, in parallel. Exit status 1 if a check failed on any."""
-    results = on_seats(app, seats, _report)
+    if inventory is None:
+        results = on_seats(app, seats, _report)
+    else:
+        results = _of_servers(app, inventory, seats, "verify", checks.from_dict, _VERIFY_SECONDS)
     if output == "json":
         app.write(shown.reports_as_json(results))
     else:
@@ -69,11 +78,15 @@ def verify(app: Application, seats: tuple[str, ...], output: str) -> int:
 
 @click.command()
 @some_seats
+@of_servers
 @output_option("table", "json", "junit")
 @pass_app
-def grade(app: Application, seats: tuple[str, ...], output: str) -> int:
+def grade(app: Application, seats: tuple[str, ...], inventory: Path | None, output: str) -> int:
     """Score each seat's repair of what was broken. Exit status 1 while something is broken on any."""
-    results = on_seats(app, seats, _grade)
+    if inventory is None:
+        results = on_seats(app, seats, _grade)
+    else:
+        results = _of_servers(app, inventory, seats, "grade", grading.from_dict, _VERIFY_SECONDS)
     if output == "json":
         app.write(shown.grades_as_json(results))
     elif output == "junit":
@@ -81,6 +94,18 @@ def grade(app: Application, seats: tuple[str, ...], output: str) -> int:
     else:
         app.out.print(shown.grade_table(results))
     return _exit_status(app, results)
+
+
+def _of_servers(  # noqa: PLR0917 - one call per command
+    app: Application, inventory: Path, seats: tuple[str, ...], word: str, read: Callable[[Any], T], deadline: float
+) -> list[Result[T]]:
+    """What the servers' own labctl says about all seats, or those named. Raises HostError if no server has them."""
+    with app.working("asking the servers"):
+        results = seats_of(read_inventory(inventory), ["class", word], read, app.host, deadline=deadline)
+    missing = set(seats) - {result.seat for result in results}
+    if missing and all(result.seat for result in results):
+        raise HostError(f"there is no {', '.join(sorted(missing))} on the servers in {inventory}")
+    return [result for result in results if not seats or result.seat in (*seats, "")]
 
 
 def _exit_status(app: Application, results: Sequence[Result[Report]] | Sequence[Result[Grade]]) -> int:
