@@ -1,13 +1,12 @@
 """What can happen to a lab's files and its host, done to a real lab: does `up` converge, does `destroy` get everything?
 
-`python -m tools.damage_trials` (as root) makes a lab of its own and does every trial, or those that are named, in
-turn. Each ends in a verified lab or in a host as it was before. What followed goes to standard output; with --report
-FILE these trials' rows between two marks of the file are written anew.
+Run as root. It makes a lab of its own and does every trial, or each TRIAL that is named, in turn. Each ends in a
+verified lab or in a host as it was before. What followed goes to standard output; with --report FILE, these trials'
+rows between two marks of the file are replaced.
 """
 
 from __future__ import annotations
 
-import argparse
 import re
 import shutil
 import signal
@@ -19,10 +18,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 from support.host_state import differences, look_at_host
 from support.lab_under_test import Done, LabUnderTest, run, wait_until
 
-from tools.kill_trials import CONFIG, write_report
+from tools.kill_trials import CONFIG, lab_options, write_report
 
 _MARKS = ("<!-- damage_trials begin -->", "<!-- damage_trials end -->")
 # A file on a machine that a recreated machine does not have.
@@ -361,35 +361,31 @@ def table(rows: list[Row], before: str = "") -> str:
     return "\n".join(["| what happened | what followed | on |", "|---|---|---|", *filter(None, lines)]) + "\n"
 
 
-def main() -> int:
+@click.command(help=__doc__, epilog=f"Trials: {', '.join(TRIALS)}.")
+@click.argument("trial", nargs=-1, metavar="[TRIAL]...", type=click.Choice(list(TRIALS)))
+@lab_options("labtest-damage")
+def main(trial: tuple[str, ...], name: str, subnet: str, services: str, report: Path | None) -> None:
     """Do the trials; exit status 1 if one went wrong."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("trials", nargs="*", metavar="TRIAL", choices=[*TRIALS, []], help=", ".join(TRIALS))
-    parser.add_argument("--name", default="labtest-damage")
-    parser.add_argument("--subnet", default="192.168.77.0/24")
-    parser.add_argument("--services", default="10.77.0.0/16")
-    parser.add_argument("--report", type=Path)
-    asked = parser.parse_args()
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    config = CONFIG.format(subnet=asked.subnet, services=asked.services)
-    lab, other = LabUnderTest(asked.name, config), LabUnderTest(f"{asked.name}-2", config)
+    config = CONFIG.format(subnet=subnet, services=services)
+    lab, other = LabUnderTest(name, config), LabUnderTest(f"{name}-2", config)
     rows: list[Row] = []
     try:
-        for one in (lab, other):
-            one.destroy()
+        for made in (lab, other):
+            made.destroy()
         trials = DamageTrials(lab, other)
-        for name in asked.trials or TRIALS:
-            rows.append(one_row(trials, TRIALS[name]))
-            print(f"{name}: {rows[-1].seen} ({rows[-1].seconds:.0f} s) {rows[-1].wrong}", flush=True)
-            if asked.report:  # now: those that follow may be interrupted
-                before = asked.report.read_text(encoding="utf-8").partition(_MARKS[0])[2].partition(_MARKS[1])[0]
-                write_report(asked.report, table(rows, before), _MARKS)
+        for one in trial or TRIALS:
+            rows.append(one_row(trials, TRIALS[one]))
+            print(f"{one}: {rows[-1].seen} ({rows[-1].seconds:.0f} s) {rows[-1].wrong}", flush=True)
+            if report:  # now: those that follow may be interrupted
+                before = report.read_text(encoding="utf-8").partition(_MARKS[0])[2].partition(_MARKS[1])[0]
+                write_report(report, table(rows, before), _MARKS)
     finally:
-        (lab.folder / "labctl.yaml").write_text(f"name: {asked.name}\n{config}")
-        for one in (lab, other):
-            one.destroy()
-    return 1 if any(row.wrong for row in rows) else 0
+        (lab.folder / "labctl.yaml").write_text(f"name: {name}\n{config}")
+        for made in (lab, other):
+            made.destroy()
+    sys.exit(1 if any(row.wrong for row in rows) else 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

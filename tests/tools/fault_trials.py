@@ -1,18 +1,19 @@
 """Every fault on a real lab: what verify names, whether that is right, and how long it takes.
 
-`python -m tools.fault_trials DIRECTORY [NAME...]` tries them on the lab in that directory, which must be up, and
-puts their rows into docs/faults.md; what was tried before is kept in trials.json.
+Tries them on the lab in DIRECTORY, which must be up, and puts their rows into docs/faults.md. What was tried before is
+kept in trials.json. NAME: only these faults.
 """
 
 from __future__ import annotations
 
 import json
 import re
-import sys
 import time
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
+
+import click
 
 from labctl.checks import verify as checks
 from labctl.checks.report import Report
@@ -26,6 +27,7 @@ from labctl.model.lab import Machine
 NAMED_WITHIN = 45.0
 PAGE = Path(__file__).parents[2] / "docs" / "faults.md"
 SUM = re.compile(r"\d+ of \d+ faults are named right\.")
+LAB_FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 HEADING = "## Made by hand"
 LEFT_OUT_HEADING = "## Left out"
 WELL_WITHIN = 150.0
@@ -179,14 +181,18 @@ def _row(trial: Trial) -> str:
     return "| " + " | ".join(cells) + " |"
 
 
-def main(words: list[str]) -> None:
+@click.command(help=__doc__)
+@click.option(
+    "--settle", type=float, metavar="SECONDS", default=0.0, help="Once a fault is named, verify again after this time."
+)
+@click.argument("directory", type=LAB_FOLDER)
+@click.argument("name", nargs=-1)
+def main(settle: float, directory: Path, name: tuple[str, ...]) -> None:
     """Try the named faults, or all."""
-    settle = float(words.pop(1).partition("=")[2]) if len(words) > 1 and words[1].startswith("--settle=") else 0.0
-    trials = Trials(Path(words[0]))
-    kept = Path(words[0], "trials.json")
+    trials, kept = Trials(directory), directory / "trials.json"
     known = json.loads(kept.read_text()) if kept.exists() else {}
     for fault in faults_for(trials.lab):
-        if words[1:] and fault.name not in words[1:]:
+        if name and fault.name not in name:
             continue
         try:
             trial = trials.try_fault(fault, settle=settle)
@@ -200,4 +206,4 @@ def main(words: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -1,7 +1,7 @@
 """Breakages made by hand on a real lab: what verify names, whether that is right, and how long it takes.
 
-`python -m tools.hand_trials DIRECTORY [PART-OF-A-NAME...]` tries them on the lab in that directory, which must be
-up, as root; what was tried before is kept in hand-made.json there. The latest trial of each goes into docs/faults.md.
+Tries them as root on the lab in DIRECTORY, which must be up. What was tried before is kept in hand-made.json there, and
+the latest trial of each goes into docs/faults.md. PART: only those whose names contain one of these.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+import click
+
 from labctl.checks.report import Report
 from labctl.steps.values import container_prefix
-from tools.fault_trials import HEADING, LEFT_OUT_HEADING, WELL_WITHIN, Trials
+from tools.fault_trials import HEADING, LAB_FOLDER, LEFT_OUT_HEADING, WELL_WITHIN, Trials
 from tools.hand_made import HAND_MADE, HARMLESS, HandMade
 
 NAMED_WITHIN = 20.0
@@ -159,14 +161,16 @@ def _row(trial: HandTrial) -> str:
     )
 
 
-def main(words: list[str]) -> None:
-    """Try those whose names contain one of the words, or all."""
+@click.command(help=__doc__)
+@click.argument("directory", type=LAB_FOLDER)
+@click.argument("part", nargs=-1)
+def main(directory: Path, part: tuple[str, ...]) -> None:
+    """Try those whose names contain one of the parts, or all."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended early; what was broken is put right"))
-    folder = Path(words[0])
-    trials, kept = HandTrials(folder), folder / "hand-made.json"
+    trials, kept = HandTrials(directory), directory / "hand-made.json"
     known = json.loads(kept.read_text()) if kept.exists() else {}
     for made in (*HAND_MADE, *HARMLESS):
-        if words[1:] and not any(word in made.name for word in words[1:]):
+        if part and not any(word in made.name for word in part):
             continue
         try:
             trial = trials.attempt(made)
@@ -191,4 +195,4 @@ def write_section(trials: list[HandTrial]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -1,7 +1,7 @@
 """Changes that leave the lab healthy, several rounds on a real lab: how often does verify raise an alarm?
 
-`python -m tools.harmless_trials DIRECTORY [--rounds=3] [PART-OF-A-NAME...]` makes them on the lab in that directory,
-which must be up, as root. What each round found is kept in harmless.json there, and goes into docs/faults.md.
+Makes them as root on the lab in DIRECTORY, which must be up. What each round found is kept in harmless.json there, and
+goes into docs/faults.md. PART: only those whose names contain one of these.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ import sys
 import time
 from pathlib import Path
 
-from tools.fault_trials import LEFT_OUT_HEADING
+import click
+
+from tools.fault_trials import LAB_FOLDER, LEFT_OUT_HEADING
 from tools.hand_made.harmless import HARMLESS_TO_THE_LABS_OWN
 from tools.hand_made.row import HandMade
 from tools.hand_trials import PAGE, TO_THE_LABS_OWN, HandTrials
@@ -54,14 +56,15 @@ def _row(name: str, rounds: list[tuple[str, float]]) -> str:
     return f"| {name} | {len(rounds)} | {f'**{alarms}**: {named}' if alarms else 'none'} | {slowest:.1f} s |"
 
 
-def main(words: list[str]) -> None:
-    """Some rounds of those whose names contain one of the words, or of all."""
+@click.command(help=__doc__)
+@click.option("--rounds", type=click.IntRange(1), metavar="N", default=3, show_default=True, help="How often.")
+@click.argument("directory", type=LAB_FOLDER)
+@click.argument("part", nargs=-1)
+def main(rounds: int, directory: Path, part: tuple[str, ...]) -> None:
+    """Some rounds of those whose names contain one of the parts, or of all."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("ended early; what was changed is put back"))
-    folder, *parts = words
-    rounds = next((int(part.partition("=")[2]) for part in parts if part.startswith("--rounds=")), 3)
-    parts = [part for part in parts if not part.startswith("--")]
-    chosen = [made for made in HARMLESS_TO_THE_LABS_OWN if not parts or any(part in made.name for part in parts)]
-    trials, kept = HandTrials(Path(folder)), Path(folder, "harmless.json")
+    chosen = [made for made in HARMLESS_TO_THE_LABS_OWN if not part or any(word in made.name for word in part)]
+    trials, kept = HandTrials(directory), directory / "harmless.json"
     known: dict[str, list[tuple[str, float]]] = json.loads(kept.read_text()) if kept.exists() else {}
     known = {name: [] if name in {made.name for made in chosen} else tries for name, tries in known.items()}
     for number in range(1, rounds + 1):
@@ -81,4 +84,4 @@ def main(words: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

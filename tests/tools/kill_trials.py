@@ -1,13 +1,12 @@
 """labctl killed at random moments on a real lab: does the next `up` converge, does `destroy` get everything?
 
-`python -m tools.kill_trials --trials 50 --seed 1` (as root) makes a lab of its own, kills one command a trial until
-so many were hit, and then either brings the lab up to a verified one or destroys it and compares the host with what it
-was before. The table goes to standard output; with --report FILE, the file's part between two marks is written anew.
+Run as root. It makes a lab of its own, kills one command a trial until so many were hit, and then either brings the lab
+up to a verified one or destroys it and compares the host with what it was before. The table goes to standard output;
+with --report FILE, the file's part between two marks is replaced.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import random
@@ -22,6 +21,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+import click
 import psutil
 from support.host_state import left_behind, look_at_host
 from support.lab_under_test import Done, LabUnderTest
@@ -247,35 +247,56 @@ def write_report(file: Path, text: str, marks: tuple[str, str]) -> None:
     file.write_text(f"{head}{begin}\n{text}{end}{rest.split(end, 1)[1]}", encoding="utf-8")
 
 
-def main() -> int:
+def lab_options(name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """The options of a program that makes a lab: its name and networks, and the page for the figures."""
+
+    def add(command: Callable[..., None]) -> Callable[..., None]:
+        for option in (
+            click.option("--report", type=click.Path(path_type=Path), help="Replace the figures in this page."),
+            click.option("--services", default="10.77.0.0/16", show_default=True, help="Of the lab: service_cidr."),
+            click.option("--subnet", default="192.168.77.0/24", show_default=True, help="Of the lab."),
+            click.option("--name", default=name, show_default=True, help="Of the lab."),
+        ):
+            command = option(command)
+        return command
+
+    return add
+
+
+@click.command(help=__doc__)
+@click.option("--trials", "number", default=50, show_default=True, help="Signals that hit somebody.")
+@click.option("--seed", type=int, default=lambda: int(time.time()), show_default="the time")
+@click.option("--commands", multiple=True, type=click.Choice(_COMMANDS), help="Only this is killed; may be repeated.")
+@click.option("--then", type=click.Choice(["up", "destroy"]), default=None, help="What follows each kill.")
+@lab_options("labtest-kill")
+def main(
+    number: int,
+    seed: int,
+    commands: tuple[str, ...],
+    then: str | None,
+    name: str,
+    subnet: str,
+    services: str,
+    report: Path | None,
+) -> None:
     """Run the trials; exit status 1 if one went wrong."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--trials", type=int, default=50, help="signals that hit somebody")
-    parser.add_argument("--seed", type=int, default=int(time.time()))
-    parser.add_argument("--name", default="labtest-kill")
-    parser.add_argument("--subnet", default="192.168.77.0/24")
-    parser.add_argument("--services", default="10.77.0.0/16")
-    parser.add_argument("--commands", nargs="+", choices=_COMMANDS, default=_COMMANDS, help="only these are killed")
-    parser.add_argument("--then", choices=("up", "destroy"), default="", help="what follows each kill")
-    parser.add_argument("--report", type=Path)
-    asked = parser.parse_args()
     # In a shell's background SIGINT is ignored, and what is started from here would inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    lab = LabUnderTest(asked.name, CONFIG.format(subnet=asked.subnet, services=asked.services))
+    lab = LabUnderTest(name, CONFIG.format(subnet=subnet, services=services))
     lab.destroy()
-    killer = KillTrials(lab, asked.seed, asked.commands, asked.then)
+    killer = KillTrials(lab, seed, commands or _COMMANDS, then or "")
 
-    def report(so_far: list[Trial]) -> None:  # at once: those that follow may be interrupted
-        if asked.report:
-            write_report(asked.report, table(so_far, asked.seed), _MARKS)
+    def keep(so_far: list[Trial]) -> None:  # at once: those that follow may be interrupted
+        if report:
+            write_report(report, table(so_far, seed), _MARKS)
 
     try:
-        trials = killer.many(asked.trials, report)
+        trials = killer.many(number, keep)
     finally:
         lab.destroy()
-    print(table(trials, asked.seed))
-    return 1 if any(trial.wrong for trial in trials) else 0
+    print(table(trials, seed))
+    sys.exit(1 if any(trial.wrong for trial in trials) else 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,13 +1,12 @@
 """A lab that lives on under changes: does anything grow without end?
 
-`python -m tools.long_life --minutes 60` (as root) makes a lab of its own, and scales it up and down, takes a node
-away and brings it back, and restarts the API, over and over. After each round it waits until the lab is well and
-counts: memory, open files, threads, processes, routes, files, containers. At the end a line is fitted through each.
+Run as root. It makes a lab of its own, and scales it up and down, takes a node away and brings it back, and restarts
+the API, over and over. After each round it waits until the lab is well and counts: memory, open files, threads,
+processes, routes, files, containers. At the end a line is fitted through each.
 """
 
 from __future__ import annotations
 
-import argparse
 import json
 import statistics
 import sys
@@ -15,9 +14,10 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import click
 from support.lab_under_test import LabUnderTest, run
 
-from tools.kill_trials import CONFIG, write_report
+from tools.kill_trials import CONFIG, lab_options, write_report
 
 MARKS = ("<!-- long_life begin -->", "<!-- long_life end -->")
 # What may grow in a round by itself: a fraction of its middle, after the first third (caches fill, then stand).
@@ -173,23 +173,19 @@ def table(life: LongLife) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main() -> int:
+@click.command(help=__doc__)
+@click.option("--minutes", default=60.0, show_default=True)
+@lab_options("labtest-long")
+def main(minutes: float, name: str, subnet: str, services: str, report: Path | None) -> None:
     """Run; exit status 1 if something grows without end."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=60)
-    parser.add_argument("--name", default="labtest-long")
-    parser.add_argument("--subnet", default="192.168.77.0/24")
-    parser.add_argument("--services", default="10.77.0.0/16")
-    parser.add_argument("--report", type=Path)
-    asked = parser.parse_args()
-    lab = LabUnderTest(asked.name, CONFIG.format(subnet=asked.subnet, services=asked.services))
+    lab = LabUnderTest(name, CONFIG.format(subnet=subnet, services=services))
     lab.destroy()
     lab.up()
     life = LongLife(lab)
     try:
         life.count()
         number = 0
-        while time.monotonic() - life.began < asked.minutes * 60:
+        while time.monotonic() - life.began < minutes * 60:
             life.round(number)
             number += 1
             kept = {name: [series.seconds, series.values] for name, series in life.series.items()}
@@ -202,10 +198,10 @@ def main() -> int:
         lab.destroy()
     text = table(life)
     print(text)
-    if asked.report:
-        write_report(asked.report, text, MARKS)
-    return 1 if life.growing() else 0
+    if report:
+        write_report(report, text, MARKS)
+    sys.exit(1 if life.growing() else 0)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,8 +1,9 @@
 """Packs programs that somebody compiled as their publishers serve them, and fills a cache of labctl from that.
 
-`python -m tools.pack_programs RECIPE FOLDER`: FOLDER then has the layout of `labctl cache pull`, for
-`make test-upstream FOLDER=…`. RECIPE is YAML; its paths are relative to its own folder:
+FOLDER then has the layout of `labctl cache pull`, for `make test-upstream FOLDER=…`. RECIPE is YAML; its paths are
+relative to its own folder:
 
+\b
     architecture: amd64
     versions: {kubernetes: "1.36", calico: 3.32.1, controller: 3.2.11, haproxy: "3.2"}
     packages:               # signed with a key made for this folder
@@ -26,6 +27,7 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 
+import click
 import yaml
 from support.publisher import free_port
 from support.upstream_publishers import Publishers, archive_of, make_package, publish_image, write_sums
@@ -158,22 +160,21 @@ def fill(recipe: Recipe, publishers: Publishers, folder: Path) -> int:
         return Pull(lab, fetcher, recipe.architecture, status=status, note=print).run()
 
 
-def main(words: list[str]) -> int:
+@click.command(help=__doc__)
+@click.argument("recipe", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("folder", type=click.Path(path_type=Path))
+def main(recipe: Path, folder: Path) -> None:
     """Pack the recipe's programs, and fill the folder."""
-    if len(words) != 2:
-        print(f"usage: python -m tools.pack_programs RECIPE FOLDER\n\n{__doc__}", file=sys.stderr)
-        return 2
-    recipe, folder = Recipe(Path(words[0])), Path(words[1]).absolute()
+    programs, folder = Recipe(recipe), folder.absolute()
     with tempfile.TemporaryDirectory(prefix="labctl-publishers-") as name:
         publishers = Publishers.empty(Path(name))
         try:
-            recipe.publish(publishers)
-            size = fill(recipe, publishers, folder)
+            programs.publish(publishers)
+            size = fill(programs, publishers, folder)
         finally:
             publishers.close()
     print(f"{folder} is complete: {size / 1e6:.0f} MB; next: make test-upstream FOLDER={folder}")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

@@ -1,8 +1,6 @@
 """Draw docs/verify.svg: what `labctl verify` prints in a terminal on a lab with a fault.
 
-    python -m tests.tools.pictures LAB_DIRECTORY [FAULT]
-
-The lab must be up and without faults. The fault is repaired afterwards.
+The lab in DIRECTORY must be up and without faults. The fault is repaired afterwards.
 """
 
 from __future__ import annotations
@@ -12,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 from rich.console import Console
 from rich.text import Text
 
@@ -26,7 +25,10 @@ def labctl(directory: str, *words: str) -> str:
     return subprocess.run(command, env=environment, capture_output=True, text=True, check=False).stdout
 
 
-def main(directory: str, fault: str = "bgp-filtered") -> None:
+@click.command(help=__doc__)
+@click.argument("directory", type=click.Path(exists=True, file_okay=False))
+@click.argument("fault", default="bgp-filtered")
+def main(directory: str, fault: str) -> None:
     """Break the lab, draw what verify says, and repair the lab."""
     labctl(directory, "break", fault)
     try:
@@ -40,4 +42,4 @@ def main(directory: str, fault: str = "bgp-filtered") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    main()

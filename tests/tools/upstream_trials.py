@@ -1,9 +1,9 @@
 """Everything on a lab with the real programs: up, faults, designs, reboots, until it is removed again.
 
-`python -m tools.upstream_trials FOLDER [STAGE...]` (as root) takes the programs from FOLDER, which has the layout that
-`labctl cache pull` writes, and nothing from anywhere else. A stage that fails does not stop the next one. The result of
-each stage, with its date, is kept in the lab's folder, so stages may be run one by one, and a stage that ran out of
-time continues; the latest results go into docs/verified.md.
+Run as root. It takes the programs from FOLDER, which has the layout that `labctl cache pull` writes, and nothing from
+anywhere else. A stage that fails does not stop the next one. The result of each stage, with its date, is kept in the
+lab's folder, so stages may be run one by one, and a stage that ran out of time continues; the latest results go into
+docs/verified.md. Without STAGE, all stages run.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import click
 from support.lab_under_test import LabUnderTest, environment, run
 
 from labctl.cache.contents import FILE
@@ -298,25 +299,24 @@ def page(results: dict[str, Result]) -> str:
     return "\n".join(rows) + "\n"
 
 
-def main(words: list[str]) -> int:
+@click.command(help=__doc__, epilog=f"Stages: {', '.join(STAGES)}.")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.argument("stage", metavar="[STAGE]...", type=click.Choice(list(STAGES)), nargs=-1)
+def main(folder: Path, stage: tuple[str, ...]) -> None:
     """Run the named stages, or all; exit status 1 if one failed."""
-    unknown = set(words[1:]) - STAGES.keys()
-    if not words or unknown:
-        print(f"usage: python -m tools.upstream_trials FOLDER [STAGE...]; stages: {' '.join(STAGES)}", file=sys.stderr)
-        return 2
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    it = UpstreamLab(Path(words[0]))
+    it = UpstreamLab(folder)
     kept = it.lab.folder / "upstream-trials.json"
     known = json.loads(kept.read_text()) if kept.exists() else {}
-    for name in words[1:] or STAGES:
+    for name in stage or STAGES:
         result = tried(it, STAGES[name])
         print(f"{'ok    ' if result.ok else 'FAILED'} {name} ({result.seconds:.0f} s): {result.text}", flush=True)
         known[name] = asdict(result)
         kept.write_text(json.dumps(known, indent=1))
         results = {name: Result(**known[name]) for name in STAGES if name in known}
         write_report(PAGE, page(results), MARKS)
-    return 0 if all(known[name]["ok"] for name in words[1:] or STAGES) else 1
+    sys.exit(0 if all(known[name]["ok"] for name in stage or STAGES) else 1)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()
