@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import permutations
-from typing import Any
+from typing import Any, ParamSpec
 
 from labctl.checks.check import HOST, Check, CheckId, Layer, Lesson, Outcome
 from labctl.checks.facts import Facts
@@ -212,10 +212,6 @@ class Declarations:
     by_machine: bool = False
     found: list[Declaration] = field(default_factory=list)
 
-    def add(self, declaration: Declaration) -> None:
-        """Declare a check."""
-        self.found.append(declaration)
-
     def checks(self, lab: Lab, facts: Facts, *, second_round: bool = True) -> list[Check]:
         """The checks of this lab. second_round: also those that need it."""
         found = [
@@ -228,6 +224,18 @@ class Declarations:
             order = {machine.name: number for number, machine in enumerate(lab.machines)}
             found.sort(key=lambda check: order[check.machine])
         return found
+
+
+P = ParamSpec("P")
+
+
+def adds_to(checks: Declarations, declaration: Callable[P, Declaration]) -> Callable[P, None]:
+    """A function that takes what ``declaration`` takes, and adds it to these checks."""
+
+    def check(*args: P.args, **kwargs: P.kwargs) -> None:
+        checks.found.append(declaration(*args, **kwargs))
+
+    return check
 
 
 def on_host(lab: Lab, _facts: Facts) -> Iterator[Subject]:

@@ -11,6 +11,7 @@ from labctl.checks.declare import (
     Declaration,
     Declarations,
     Subject,
+    adds_to,
     answers,
     each_outside,
     machine_state,
@@ -25,6 +26,7 @@ from labctl.facts.systemd import BIRD_UNIT
 from labctl.model.lab import Lab, Machine, Mesh
 
 CHECKS = Declarations(Layer.BGP)
+check = adds_to(CHECKS, Declaration)
 _LESSON = Lesson(
     "`birdc show protocols` does not say Established, and the routes of this session disappear after its hold time.",
     "Both ends must run, know each other's address and AS number, and reach each other on TCP port 179.",
@@ -59,17 +61,15 @@ def daemon(facts: Facts, _lab: Lab, machine: Machine) -> Outcome:
     return passed(counted(len(facts.on(name)[BirdProtocols].sessions), "session"))
 
 
-CHECKS.add(
-    Declaration(
-        "",
-        daemon,
-        on=each_outside,
-        reads=(BirdProtocols,),
-        title="BIRD runs on {machine}",
-        expected="BIRD answers birdc",
-        command="birdc show status",
-        lesson=_LESSON,
-    )
+check(
+    "",
+    daemon,
+    on=each_outside,
+    reads=(BirdProtocols,),
+    title="BIRD runs on {machine}",
+    expected="BIRD answers birdc",
+    command="birdc show status",
+    lesson=_LESSON,
 )
 
 
@@ -108,22 +108,20 @@ def _sessions(lab: Lab, here: Machine) -> str:
     return f"{sessions}, AS {lab.as_number(here)} here and {lab.as_number(lab.neighbors(here)[0])} there"
 
 
-CHECKS.add(
-    Declaration(
-        "config",
-        configured,
-        on=each_outside,
-        reads=(BirdProtocols,),
-        title=lambda lab, here: f"BIRD on {here.name} is configured for {_whom(lab, here)}",
-        expected=_sessions,
-        command="birdc show protocols all",
-        lesson=Lesson(
-            "`birdc show protocols` lacks a node, or names one that does not exist.",
-            "A session needs both ends' addresses and AS numbers in both ends' configuration.",
-            "Correct bird.conf and have BIRD read it: `birdc configure`.",
-        ),
-        explained_by=lambda _lab, here: (own_bird(here)[0],),
-    )
+check(
+    "config",
+    configured,
+    on=each_outside,
+    reads=(BirdProtocols,),
+    title=lambda lab, here: f"BIRD on {here.name} is configured for {_whom(lab, here)}",
+    expected=_sessions,
+    command="birdc show protocols all",
+    lesson=Lesson(
+        "`birdc show protocols` lacks a node, or names one that does not exist.",
+        "A session needs both ends' addresses and AS numbers in both ends' configuration.",
+        "Correct bird.conf and have BIRD read it: `birdc configure`.",
+    ),
+    explained_by=lambda _lab, here: (own_bird(here)[0],),
 )
 
 
@@ -189,17 +187,15 @@ def _both_answer(_lab: Lab, here: Machine, there: Machine) -> Iterable[CheckId]:
     return (answers(there), answers(here))
 
 
-CHECKS.add(
-    Declaration(
-        "",
-        established,
-        on=_each_session,
-        reads=(BirdProtocols, BirdOptions),
-        title=_title,
-        expected="Established",
-        command=_command,
-        lesson=_LESSON,
-        needs=_both_answer,
-        explained_by=_explains_session,
-    )
+check(
+    "",
+    established,
+    on=_each_session,
+    reads=(BirdProtocols, BirdOptions),
+    title=_title,
+    expected="Established",
+    command=_command,
+    lesson=_LESSON,
+    needs=_both_answer,
+    explained_by=_explains_session,
 )

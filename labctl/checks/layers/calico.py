@@ -12,6 +12,7 @@ from labctl.checks.declare import (
     Declaration,
     Declarations,
     Subject,
+    adds_to,
     answers,
     api_ready,
     each_node,
@@ -31,6 +32,7 @@ from labctl.facts.systemd import AGENT_UNIT, Units
 from labctl.model.lab import Lab, Machine, Mesh, Source
 
 CHECKS = Declarations(Layer.CALICO)
+check = adds_to(CHECKS, Declaration)
 
 
 def agent_pod(facts: Facts, _lab: Lab, node: Machine) -> Outcome:
@@ -68,27 +70,25 @@ def _agent_command(lab: Lab, node: Machine) -> str:
     return f"kubectl -n calico-system get pods -o wide --field-selector spec.nodeName={node.name}"
 
 
-CHECKS.add(
-    Declaration(
-        "agent",
-        agent,
-        on=each_node,
-        reads=(Units,),
-        own_fact=lambda lab, _node: Units if lab.source is Source.DEBIAN else Api,
-        title="Calico's agent runs on {machine}",
-        expected=lambda lab, _node: (
-            f"{AGENT_UNIT}: active (running)" if lab.source is Source.DEBIAN else "pod calico-node is ready"
-        ),
-        command=_agent_command,
-        lesson=Lesson(
-            "running pods continue; this node does not learn new blocks, peers and routes.",
-            "The agent turns Calico's objects into BIRD's configuration and the node's routes.",
-            "Start it: it reads everything again.",
-        ),
-        needs=lambda lab, node: (answers(node),) if lab.source is Source.DEBIAN else (API,),
-        explained_by=_explains_agent,
-        stand_in=True,
-    )
+check(
+    "agent",
+    agent,
+    on=each_node,
+    reads=(Units,),
+    own_fact=lambda lab, _node: Units if lab.source is Source.DEBIAN else Api,
+    title="Calico's agent runs on {machine}",
+    expected=lambda lab, _node: (
+        f"{AGENT_UNIT}: active (running)" if lab.source is Source.DEBIAN else "pod calico-node is ready"
+    ),
+    command=_agent_command,
+    lesson=Lesson(
+        "running pods continue; this node does not learn new blocks, peers and routes.",
+        "The agent turns Calico's objects into BIRD's configuration and the node's routes.",
+        "Start it: it reads everything again.",
+    ),
+    needs=lambda lab, node: (answers(node),) if lab.source is Source.DEBIAN else (API,),
+    explained_by=_explains_agent,
+    stand_in=True,
 )
 
 
@@ -134,24 +134,22 @@ def _plugins(configuration: Any) -> set[str]:
     return nested | ({own} if isinstance(own, str) and own != "calico-ipam" else set())
 
 
-CHECKS.add(
-    Declaration(
-        "cni",
-        cni,
-        on=each_node,
-        reads=(CniFiles, CniPlugins),
-        title="The container runtime on {machine} finds Calico's CNI configuration",
-        expected="a configuration that names calico in /etc/cni/net.d",
-        command="grep . /etc/cni/net.d/*.conflist",
-        lesson=Lesson(
-            "new pods on this node stay in ContainerCreating.",
-            "For each new pod the container runtime uses the first CNI configuration by name and runs the plugins that "
-            "it names.",
-            "Restore the file, or the plugin.",
-        ),
-        explained_by=lambda _lab, node: of_machine(node, "agent", layer=Layer.CALICO),
-        stand_in=True,
-    )
+check(
+    "cni",
+    cni,
+    on=each_node,
+    reads=(CniFiles, CniPlugins),
+    title="The container runtime on {machine} finds Calico's CNI configuration",
+    expected="a configuration that names calico in /etc/cni/net.d",
+    command="grep . /etc/cni/net.d/*.conflist",
+    lesson=Lesson(
+        "new pods on this node stay in ContainerCreating.",
+        "For each new pod the container runtime uses the first CNI configuration by name and runs the plugins that "
+        "it names.",
+        "Restore the file, or the plugin.",
+    ),
+    explained_by=lambda _lab, node: of_machine(node, "agent", layer=Layer.CALICO),
+    stand_in=True,
 )
 
 
@@ -168,23 +166,21 @@ def kinds(facts: Facts, _lab: Lab) -> Outcome:
     return failed(f"{name}: {error}", f"an object of kind {name}.projectcalico.org can't be used: {error}", hint)
 
 
-CHECKS.add(
-    Declaration(
-        "kinds",
-        kinds,
-        on=on_controlplane,
-        reads=(Api,),
-        title="The API knows Calico's kinds of objects",
-        expected=f"{listed(CALICO_KINDS)} of projectcalico.org/v3",
-        command="kubectl api-resources --api-group=projectcalico.org",
-        lesson=Lesson(
-            "kubectl reports that the server doesn't have that resource type.",
-            "Calico's objects are custom resources. Without their definition the API does not know them, and deleting "
-            "the definition deletes them all.",
-            "Run `labctl up`: it installs the definitions and the lab's objects again.",
-        ),
-        needs=api_ready,
-    )
+check(
+    "kinds",
+    kinds,
+    on=on_controlplane,
+    reads=(Api,),
+    title="The API knows Calico's kinds of objects",
+    expected=f"{listed(CALICO_KINDS)} of projectcalico.org/v3",
+    command="kubectl api-resources --api-group=projectcalico.org",
+    lesson=Lesson(
+        "kubectl reports that the server doesn't have that resource type.",
+        "Calico's objects are custom resources. Without their definition the API does not know them, and deleting "
+        "the definition deletes them all.",
+        "Run `labctl up`: it installs the definitions and the lab's objects again.",
+    ),
+    needs=api_ready,
 )
 
 
@@ -193,45 +189,41 @@ def kinds_known(*_: object) -> tuple[CheckId, ...]:
     return (Layer.CALICO.check("kinds"),)
 
 
-CHECKS.add(
-    Declaration(
-        "pool",
-        pool,
-        on=on_controlplane,
-        reads=(Api,),
-        title="Pods get their addresses from the lab's pool",
-        expected="{lab.network.pod_cidr} in blocks of /{lab.network.block_size}",
-        command="kubectl get ippools",
-        lesson=Lesson(
-            "new pods get no address once the existing blocks are full.",
-            "Calico cuts blocks from an IPPool. A disabled pool, or one of another network, gives none.",
-            "Correct the IPPool. `labctl up` applies the lab's own again.",
-        ),
-        needs=api_ready,
-        explained_by=kinds_known,
-        stand_in=True,
-    )
+check(
+    "pool",
+    pool,
+    on=on_controlplane,
+    reads=(Api,),
+    title="Pods get their addresses from the lab's pool",
+    expected="{lab.network.pod_cidr} in blocks of /{lab.network.block_size}",
+    command="kubectl get ippools",
+    lesson=Lesson(
+        "new pods get no address once the existing blocks are full.",
+        "Calico cuts blocks from an IPPool. A disabled pool, or one of another network, gives none.",
+        "Correct the IPPool. `labctl up` applies the lab's own again.",
+    ),
+    needs=api_ready,
+    explained_by=kinds_known,
+    stand_in=True,
 )
 
 
-CHECKS.add(
-    Declaration(
-        "bgp",
-        configuration,
-        on=on_controlplane,
-        reads=(Api,),
-        title="Calico has the lab's AS number",
-        expected=lambda lab: f"AS {lab.network.as_number}, {mesh_words(lab.bgp.mesh is Mesh.FULL)}",
-        command="kubectl get bgpconfigurations",
-        lesson=Lesson(
-            "sessions with ingress or between nodes do not come up, or end with Bad peer AS.",
-            "BGPConfiguration default sets the nodes' AS number and whether they peer with each other.",
-            "Correct the number and nodeToNodeMeshEnabled.",
-        ),
-        needs=api_ready,
-        explained_by=kinds_known,
-        stand_in=True,
-    )
+check(
+    "bgp",
+    configuration,
+    on=on_controlplane,
+    reads=(Api,),
+    title="Calico has the lab's AS number",
+    expected=lambda lab: f"AS {lab.network.as_number}, {mesh_words(lab.bgp.mesh is Mesh.FULL)}",
+    command="kubectl get bgpconfigurations",
+    lesson=Lesson(
+        "sessions with ingress or between nodes do not come up, or end with Bad peer AS.",
+        "BGPConfiguration default sets the nodes' AS number and whether they peer with each other.",
+        "Correct the number and nodeToNodeMeshEnabled.",
+    ),
+    needs=api_ready,
+    explained_by=kinds_known,
+    stand_in=True,
 )
 
 
@@ -239,55 +231,51 @@ def _each_peer(lab: Lab, _facts: Facts) -> Iterable[Subject]:
     return (Subject(lab, (peer,), lab.controlplane.name, ("", named(peer))) for peer in lab.peers)
 
 
-CHECKS.add(
-    Declaration(
-        "peer",
-        peer,
-        on=_each_peer,
-        reads=(Api,),
-        title="Calico's nodes have {0.name} as BGP peer",
-        expected=lambda lab, machine: f"{machine.address} as {lab.as_number(machine)}, for each node",
-        command="kubectl get bgppeers",
-        lesson=Lesson(
-            "BIRD on ingress is in state Active for one node or for all: that node opens no session.",
-            "A node opens a session with each BGPPeer that applies to it, and with nobody else outside the mesh.",
-            "Correct the BGPPeer's address, AS number and scope.",
-        ),
-        needs=api_ready,
-        explained_by=lambda lab, _machine: (
-            *kinds_known(),
-            *machine_state((lab.controlplane,)),
-            *machine_state((lab.controlplane,), ("certificates", "kubeconfigs")),
-        ),
-        by_machines=False,
-        stand_in=True,
-    )
+check(
+    "peer",
+    peer,
+    on=_each_peer,
+    reads=(Api,),
+    title="Calico's nodes have {0.name} as BGP peer",
+    expected=lambda lab, machine: f"{machine.address} as {lab.as_number(machine)}, for each node",
+    command="kubectl get bgppeers",
+    lesson=Lesson(
+        "BIRD on ingress is in state Active for one node or for all: that node opens no session.",
+        "A node opens a session with each BGPPeer that applies to it, and with nobody else outside the mesh.",
+        "Correct the BGPPeer's address, AS number and scope.",
+    ),
+    needs=api_ready,
+    explained_by=lambda lab, _machine: (
+        *kinds_known(),
+        *machine_state((lab.controlplane,)),
+        *machine_state((lab.controlplane,), ("certificates", "kubeconfigs")),
+    ),
+    by_machines=False,
+    stand_in=True,
 )
 
 
-CHECKS.add(
-    Declaration(
-        "block",
-        block,
-        on=each_node,
-        title="{machine} has a block of the pod network",
-        expected="a confirmed /{lab.network.block_size} of {lab.network.pod_cidr} that no other node has",
-        command="kubectl get blockaffinities",
-        lesson=Lesson(
-            "nobody else knows a route to the pods of this node.",
-            "Each node has its own blocks of the pod network. The BlockAffinity says which, and BIRD announces them. "
-            "When they are full, Calico claims another one, as long as the pool has one left.",
-            "Restart Calico's agent on the node: it claims its block again. If no block is left, run fewer pods, or "
-            "make a lab with a larger `pod_cidr` or smaller blocks (`block_size`).",
-        ),
-        needs=api_ready,
-        explained_by=lambda _lab, node: (
-            *of_machine(node, "agent", layer=Layer.CALICO),
-            answers(node),
-            *of_machine(node, "node", layer=Layer.CLUSTER),
-            Layer.CALICO.check("pool"),
-            Layer.CALICO.check("kinds"),
-        ),
-        stand_in=True,
-    )
+check(
+    "block",
+    block,
+    on=each_node,
+    title="{machine} has a block of the pod network",
+    expected="a confirmed /{lab.network.block_size} of {lab.network.pod_cidr} that no other node has",
+    command="kubectl get blockaffinities",
+    lesson=Lesson(
+        "nobody else knows a route to the pods of this node.",
+        "Each node has its own blocks of the pod network. The BlockAffinity says which, and BIRD announces them. "
+        "When they are full, Calico claims another one, as long as the pool has one left.",
+        "Restart Calico's agent on the node: it claims its block again. If no block is left, run fewer pods, or "
+        "make a lab with a larger `pod_cidr` or smaller blocks (`block_size`).",
+    ),
+    needs=api_ready,
+    explained_by=lambda _lab, node: (
+        *of_machine(node, "agent", layer=Layer.CALICO),
+        answers(node),
+        *of_machine(node, "node", layer=Layer.CLUSTER),
+        Layer.CALICO.check("pool"),
+        Layer.CALICO.check("kinds"),
+    ),
+    stand_in=True,
 )

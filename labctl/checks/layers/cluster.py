@@ -10,6 +10,7 @@ from labctl.checks.check import CheckId, Layer, Lesson, Outcome, Status, failed,
 from labctl.checks.declare import (
     Declaration,
     Declarations,
+    adds_to,
     answers,
     api_ready,
     each_node,
@@ -28,41 +29,38 @@ from labctl.facts.systemd import CONTAINERD_UNIT, CONTROL_PLANE_PARTS, ETCD_UNIT
 from labctl.model.lab import Lab, Machine, Source
 
 CHECKS = Declarations(Layer.CLUSTER)
+check = adds_to(CHECKS, Declaration)
 _OWN_NAMESPACES = ("kube-", "calico-", "tigera-")
 
-CHECKS.add(
-    Declaration(
-        "containerd",
-        partial(unit_runs, CONTAINERD_UNIT),
-        on=each_node,
-        reads=(Units,),
-        title="containerd runs on {machine}",
-        expected=f"{CONTAINERD_UNIT}: active (running)",
-        command="systemctl status containerd",
-        lesson=Lesson(
-            "no container starts or stops on this node; running ones continue.",
-            "The kubelet has containerd run the containers and asks it for their state.",
-            "Correct its configuration and start it. The kubelet then continues by itself.",
-        ),
-        explained_by=room,
-    )
+check(
+    "containerd",
+    partial(unit_runs, CONTAINERD_UNIT),
+    on=each_node,
+    reads=(Units,),
+    title="containerd runs on {machine}",
+    expected=f"{CONTAINERD_UNIT}: active (running)",
+    command="systemctl status containerd",
+    lesson=Lesson(
+        "no container starts or stops on this node; running ones continue.",
+        "The kubelet has containerd run the containers and asks it for their state.",
+        "Correct its configuration and start it. The kubelet then continues by itself.",
+    ),
+    explained_by=room,
 )
-CHECKS.add(
-    Declaration(
-        "kubelet",
-        partial(unit_runs, KUBELET_UNIT),
-        on=each_node,
-        reads=(Units,),
-        title="The kubelet runs on {machine}",
-        expected=f"{KUBELET_UNIT}: active (running)",
-        command="systemctl status kubelet",
-        lesson=Lesson(
-            "after 40 seconds the node is NotReady, after 5 minutes its pods are replaced on other nodes.",
-            "The kubelet reports to the API every 10 seconds that its node is alive, and starts the pods of its node.",
-            "Fix what its log names and start it.",
-        ),
-        explained_by=lambda lab, node: (*of_machine(node, "containerd", layer=Layer.CLUSTER), *room(lab, node)),
-    )
+check(
+    "kubelet",
+    partial(unit_runs, KUBELET_UNIT),
+    on=each_node,
+    reads=(Units,),
+    title="The kubelet runs on {machine}",
+    expected=f"{KUBELET_UNIT}: active (running)",
+    command="systemctl status kubelet",
+    lesson=Lesson(
+        "after 40 seconds the node is NotReady, after 5 minutes its pods are replaced on other nodes.",
+        "The kubelet reports to the API every 10 seconds that its node is alive, and starts the pods of its node.",
+        "Fix what its log names and start it.",
+    ),
+    explained_by=lambda lab, node: (*of_machine(node, "containerd", layer=Layer.CLUSTER), *room(lab, node)),
 )
 
 
@@ -98,22 +96,20 @@ def static_pod(part: str, facts: Facts, lab: Lab) -> Outcome:
     return passed(f"static pod {part} on {name}")
 
 
-CHECKS.add(
-    Declaration(
-        "etcd",
-        etcd_health,
-        on=on_controlplane,
-        reads=(Units, EtcdHealth, StaticPods),
-        title="etcd runs",
-        expected=lambda lab: f"{ETCD_UNIT}: active (running)" if _has_unit(lab) else "a healthy static pod",
-        command=lambda lab: "systemctl status etcd" if _has_unit(lab) else "crictl ps --name etcd",
-        lesson=Lesson(
-            "kubectl hangs or times out. Traffic through ingress continues: HAProxy has what it needs.",
-            "The API server keeps all its objects in etcd and is not ready without it.",
-            "Start etcd, and read its log if it does not stay up.",
-        ),
-        explained_by=lambda lab: of_machine(lab.controlplane, "disk", "memory", "clock"),
-    )
+check(
+    "etcd",
+    etcd_health,
+    on=on_controlplane,
+    reads=(Units, EtcdHealth, StaticPods),
+    title="etcd runs",
+    expected=lambda lab: f"{ETCD_UNIT}: active (running)" if _has_unit(lab) else "a healthy static pod",
+    command=lambda lab: "systemctl status etcd" if _has_unit(lab) else "crictl ps --name etcd",
+    lesson=Lesson(
+        "kubectl hangs or times out. Traffic through ingress continues: HAProxy has what it needs.",
+        "The API server keeps all its objects in etcd and is not ready without it.",
+        "Start etcd, and read its log if it does not stay up.",
+    ),
+    explained_by=lambda lab: of_machine(lab.controlplane, "disk", "memory", "clock"),
 )
 
 
@@ -146,23 +142,21 @@ def _explains_api(lab: Lab) -> Iterable[CheckId]:
     return (Layer.CLUSTER.check("etcd"), *runs, *machine)
 
 
-CHECKS.add(
-    Declaration(
-        "api",
-        api,
-        on=on_controlplane,
-        reads=(Api, StaticPods),
-        title="The Kubernetes API is ready",
-        expected="readyz check passed",
-        command="kubectl get --raw /readyz?verbose",
-        lesson=Lesson(
-            "kubectl reports that the connection was refused, or hangs. Traffic through ingress continues.",
-            "Everything in Kubernetes is written to the API server and read from it. The kubelet of the control plane "
-            "runs it as a static pod.",
-            "Check the manifest in /etc/kubernetes/manifests and the container's log. The kubelet restarts it.",
-        ),
-        explained_by=_explains_api,
-    )
+check(
+    "api",
+    api,
+    on=on_controlplane,
+    reads=(Api, StaticPods),
+    title="The Kubernetes API is ready",
+    expected="readyz check passed",
+    command="kubectl get --raw /readyz?verbose",
+    lesson=Lesson(
+        "kubectl reports that the connection was refused, or hangs. Traffic through ingress continues.",
+        "Everything in Kubernetes is written to the API server and read from it. The kubelet of the control plane "
+        "runs it as a static pod.",
+        "Check the manifest in /etc/kubernetes/manifests and the container's log. The kubelet restarts it.",
+    ),
+    explained_by=_explains_api,
 )
 
 
@@ -209,27 +203,25 @@ def _takes_pods(node: Node) -> Outcome:
     return passed(f"Ready, InternalIP {node.internal_ip}")
 
 
-CHECKS.add(
-    Declaration(
-        "node",
-        node_ready,
-        on=each_node,
-        title="Node {machine} is ready and has its lab address",
-        expected="Ready, InternalIP {0.address}",
-        command="kubectl get node {machine} -o wide",
-        lesson=Lesson(
-            "pods are pending, or all run on the other nodes.",
-            "The scheduler assigns pods to nodes that are ready, have room and do not repel them.",
-            "Undo what is named: uncordon the node, remove the taint, or restart the kubelet to register it again.",
-        ),
-        needs=api_ready,
-        explained_by=lambda _lab, node: (
-            answers(node),
-            *of_machine(node, "kubelet", "containerd", layer=Layer.CLUSTER),
-            *of_machine(node, "cni", layer=Layer.CALICO),
-            *of_machine(node, "disk", "memory", "clock"),
-        ),
-    )
+check(
+    "node",
+    node_ready,
+    on=each_node,
+    title="Node {machine} is ready and has its lab address",
+    expected="Ready, InternalIP {0.address}",
+    command="kubectl get node {machine} -o wide",
+    lesson=Lesson(
+        "pods are pending, or all run on the other nodes.",
+        "The scheduler assigns pods to nodes that are ready, have room and do not repel them.",
+        "Undo what is named: uncordon the node, remove the taint, or restart the kubelet to register it again.",
+    ),
+    needs=api_ready,
+    explained_by=lambda _lab, node: (
+        answers(node),
+        *of_machine(node, "kubelet", "containerd", layer=Layer.CLUSTER),
+        *of_machine(node, "cni", layer=Layer.CALICO),
+        *of_machine(node, "disk", "memory", "clock"),
+    ),
 )
 
 
@@ -285,113 +277,100 @@ def _is_of(pod: Pod, owner: DaemonSet) -> bool:
     return owner.selector.items() <= pod.labels.items()
 
 
-CHECKS.add(
-    Declaration(
-        "system",
-        system_pods,
-        on=on_controlplane,
-        reads=(Api,),
-        title="The cluster's own pods run",
-        expected="each pod in the namespaces of Kubernetes and Calico is ready",
-        command="kubectl get pods -A",
-        lesson=Lesson(
-            "automatic work stops: new pods stay pending, endpoints are not updated.",
-            "The control plane's own programs are pods, too. Each does one kind of work, and nothing replaces it.",
-            "Restore its manifest or its DaemonSet.",
-        ),
-        needs=api_ready,
-        explained_by=lambda lab: (
+check(
+    "system",
+    system_pods,
+    on=on_controlplane,
+    reads=(Api,),
+    title="The cluster's own pods run",
+    expected="each pod in the namespaces of Kubernetes and Calico is ready",
+    command="kubectl get pods -A",
+    lesson=Lesson(
+        "automatic work stops: new pods stay pending, endpoints are not updated.",
+        "The control plane's own programs are pods, too. Each does one kind of work, and nothing replaces it.",
+        "Restore its manifest or its DaemonSet.",
+    ),
+    needs=api_ready,
+    explained_by=lambda lab: (
+        id_ for node in lab.nodes for id_ in (*of_machine(node, "node", "kubelet", layer=Layer.CLUSTER), answers(node))
+    ),
+)
+check(
+    "app",
+    deployment,
+    on=on_controlplane,
+    reads=(Api,),
+    title="The application's pods are ready",
+    expected="at least one pod, and all of them ready",
+    command=f"kubectl get pods -l run={APP_NAME} -o wide",
+    lesson=Lesson(
+        "503 from ingress, or fewer pods than wanted.",
+        "Only ready pods get requests. A pod is ready when its container runs and its readiness probe passes.",
+        "Correct the Deployment: the events in `kubectl describe pod` show what was tried.",
+    ),
+    needs=api_ready,
+    explained_by=lambda lab: (
+        *(
             id_
             for node in lab.nodes
-            for id_ in (*of_machine(node, "node", "kubelet", layer=Layer.CLUSTER), answers(node))
+            for id_ in (
+                *of_machine(node, "node", layer=Layer.CLUSTER),
+                answers(node),
+                *of_machine(node, "cni", "agent", "block", layer=Layer.CALICO),
+            )
         ),
-    )
+        Layer.CALICO.check("pool"),
+    ),
 )
-CHECKS.add(
-    Declaration(
-        "app",
-        deployment,
-        on=on_controlplane,
-        reads=(Api,),
-        title="The application's pods are ready",
-        expected="at least one pod, and all of them ready",
-        command=f"kubectl get pods -l run={APP_NAME} -o wide",
-        lesson=Lesson(
-            "503 from ingress, or fewer pods than wanted.",
-            "Only ready pods get requests. A pod is ready when its container runs and its readiness probe passes.",
-            "Correct the Deployment: the events in `kubectl describe pod` show what was tried.",
-        ),
-        needs=api_ready,
-        explained_by=lambda lab: (
-            *(
-                id_
-                for node in lab.nodes
-                for id_ in (
-                    *of_machine(node, "node", layer=Layer.CLUSTER),
-                    answers(node),
-                    *of_machine(node, "cni", "agent", "block", layer=Layer.CALICO),
-                )
-            ),
-            Layer.CALICO.check("pool"),
-        ),
-    )
+check(
+    "service",
+    service,
+    on=on_controlplane,
+    reads=(Api,),
+    title="The application's Service leads to its ready pods",
+    expected="one endpoint per ready pod, on a port where it listens",
+    command=f"kubectl describe service {APP_NAME}",
+    lesson=Lesson(
+        "503 from ingress, although all pods are ready.",
+        "A Service selects its pods by their labels and sends to one port. Matches become endpoints, and only "
+        "endpoints become servers of HAProxy. Which ports the containers declare does not matter.",
+        "Make the selector and the target port match the pods.",
+    ),
+    needs=api_ready,
+    explained_by=lambda lab: (
+        Layer.CLUSTER.check("app"),
+        Layer.CLUSTER.check("ingress"),
+        *machine_state((*lab.nodes, lab.ingress), ("firewall",)),
+    ),
 )
-CHECKS.add(
-    Declaration(
-        "service",
-        service,
-        on=on_controlplane,
-        reads=(Api,),
-        title="The application's Service leads to its ready pods",
-        expected="one endpoint per ready pod, on a port where it listens",
-        command=f"kubectl describe service {APP_NAME}",
-        lesson=Lesson(
-            "503 from ingress, although all pods are ready.",
-            "A Service selects its pods by their labels and sends to one port. Matches become endpoints, and only "
-            "endpoints become servers of HAProxy. Which ports the containers declare does not matter.",
-            "Make the selector and the target port match the pods.",
-        ),
-        needs=api_ready,
-        explained_by=lambda lab: (
-            Layer.CLUSTER.check("app"),
-            Layer.CLUSTER.check("ingress"),
-            *machine_state((*lab.nodes, lab.ingress), ("firewall",)),
-        ),
-    )
+check(
+    "ingress",
+    ingress,
+    on=on_controlplane,
+    reads=(Api,),
+    title=f"An Ingress of class {INGRESS_CLASS} serves {{lab.app.host}}",
+    expected="an Ingress that leads http://{lab.app.host}/ to a Service and port that exist",
+    command="kubectl describe ingress",
+    lesson=Lesson(
+        "404 from ingress.",
+        "An Ingress maps a host name and a path to a Service. The controller handles those whose "
+        "`ingressClassName` is its own, or that have none; it ignores the old annotation.",
+        "Correct the host, path, class and Service.",
+    ),
+    needs=api_ready,
 )
-CHECKS.add(
-    Declaration(
-        "ingress",
-        ingress,
-        on=on_controlplane,
-        reads=(Api,),
-        title=f"An Ingress of class {INGRESS_CLASS} serves {{lab.app.host}}",
-        expected="an Ingress that leads http://{lab.app.host}/ to a Service and port that exist",
-        command="kubectl describe ingress",
-        lesson=Lesson(
-            "404 from ingress.",
-            "An Ingress maps a host name and a path to a Service. The controller handles those whose "
-            "`ingressClassName` is its own, or that have none; it ignores the old annotation.",
-            "Correct the host, path, class and Service.",
-        ),
-        needs=api_ready,
-    )
-)
-CHECKS.add(
-    Declaration(
-        "policy",
-        policy,
-        on=on_controlplane,
-        reads=(Api,),
-        title="No policy blocks ingress from the application's pods",
-        expected="each pod accepts what ingress sends to its port",
-        command="kubectl get networkpolicies -A",
-        lesson=Lesson(
-            "503 from ingress, while the pods are ready and answer each other.",
-            "A pod that a NetworkPolicy selects receives only what some rule allows. Ingress is no pod and has no "
-            "labels.",
-            "Allow the addresses of the ingress machines with an ipBlock, or delete the policy.",
-        ),
-        needs=api_ready,
-    )
+check(
+    "policy",
+    policy,
+    on=on_controlplane,
+    reads=(Api,),
+    title="No policy blocks ingress from the application's pods",
+    expected="each pod accepts what ingress sends to its port",
+    command="kubectl get networkpolicies -A",
+    lesson=Lesson(
+        "503 from ingress, while the pods are ready and answer each other.",
+        "A pod that a NetworkPolicy selects receives only what some rule allows. Ingress is no pod and has no labels.",
+        "Allow the addresses of the ingress machines with an ipBlock, or delete the policy.",
+    ),
+    needs=api_ready,
 )

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from labctl.checks.check import Layer, Lesson, Outcome, counted, failed, listed, passed, skipped
-from labctl.checks.declare import Declaration, Declarations, on_bridge, on_host
+from labctl.checks.declare import Declaration, Declarations, adds_to, on_bridge, on_host
 from labctl.checks.facts import Facts, MissingFact
 from labctl.checks.machine_packets import HARMLESS
 from labctl.checks.this_host import NOT_FOUND, name_command, route_command
@@ -18,6 +18,7 @@ from labctl.facts.packet_filter import HostPacket, dropped_by
 from labctl.model.lab import Lab
 
 CHECKS = Declarations(Layer.HOST)
+check = adds_to(CHECKS, Declaration)
 SSH_PORT, HTTP_PORT, BGP_PORT = 22, 80, 179
 
 
@@ -40,21 +41,19 @@ def _not_up(lab: Lab) -> str:
     return f"no interface of this host has an address in {lab.network.subnet}: the lab's network does not exist"
 
 
-CHECKS.add(
-    Declaration(
-        "route",
-        route,
-        on=on_host,
-        title="This host is on the lab's network {lab.network.subnet}",
-        expected="a route to ingress without a gateway",
-        command=lambda lab: " ".join(route_command(lab)).replace(" -json", ""),
-        lesson=Lesson(
-            "no machine of the lab answers from this host.",
-            "The host is on the lab's network itself, with the lab's gateway address. Without that it cannot reach it.",
-            "Run `labctl up`: it creates the network again.",
-        ),
-        explained_by=lambda lab: (Layer.HOST.check("bridge"),) if lab.provider.traits.makes_bridge else (),
-    )
+check(
+    "route",
+    route,
+    on=on_host,
+    title="This host is on the lab's network {lab.network.subnet}",
+    expected="a route to ingress without a gateway",
+    command=lambda lab: " ".join(route_command(lab)).replace(" -json", ""),
+    lesson=Lesson(
+        "no machine of the lab answers from this host.",
+        "The host is on the lab's network itself, with the lab's gateway address. Without that it cannot reach it.",
+        "Run `labctl up`: it creates the network again.",
+    ),
+    explained_by=lambda lab: (Layer.HOST.check("bridge"),) if lab.provider.traits.makes_bridge else (),
 )
 
 
@@ -114,21 +113,19 @@ def _owner(facts: Facts, lab: Lab, cable: dict[str, Any]) -> str:
     return "a machine"
 
 
-CHECKS.add(
-    Declaration(
-        "bridge",
-        bridge,
-        on=on_bridge,
-        title="The bridge that connects the machines is up",
-        expected="{lab.bridge} is up, and so is each machine's cable",
-        command="ip -details link show master {lab.bridge}",
-        lesson=Lesson(
-            "no machine of the lab answers, or a single one does not.",
-            "Each container's virtual cable (veth) ends in a bridge on this host. A change to the bridge or to a cable "
-            "affects the machine.",
-            "Attach the cable again, or bring it up. `labctl up` creates a missing bridge.",
-        ),
-    )
+check(
+    "bridge",
+    bridge,
+    on=on_bridge,
+    title="The bridge that connects the machines is up",
+    expected="{lab.bridge} is up, and so is each machine's cable",
+    command="ip -details link show master {lab.bridge}",
+    lesson=Lesson(
+        "no machine of the lab answers, or a single one does not.",
+        "Each container's virtual cable (veth) ends in a bridge on this host. A change to the bridge or to a cable "
+        "affects the machine.",
+        "Attach the cable again, or bring it up. `labctl up` creates a missing bridge.",
+    ),
 )
 
 
@@ -177,22 +174,20 @@ def _names_the_lab(rule: DropRule, lab: Lab) -> bool:
     return bool(words & {lab.bridge, str(lab.network.subnet), *(str(machine.address) for machine in lab.machines)})
 
 
-CHECKS.add(
-    Declaration(
-        "firewall",
-        firewall,
-        on=on_bridge,
-        title="No firewall rule on this host blocks the lab",
-        expected="no rule that drops packets of the lab, or one for {lab.bridge} or an address of the lab",
-        command="nft list ruleset",
-        lesson=Lesson(
-            "a request from this host gets no answer, while the same request from another machine does.",
-            "Packets that this host sends or forwards pass its own firewall first. With br_netfilter, which Docker "
-            "loads, those between two machines do, too.",
-            "Delete the rule on this host (`nft -a list ruleset` shows its handle), or accept the lab's bridge before "
-            "it. Where the policy of iptables' FORWARD is DROP, `labctl up` does that.",
-        ),
-    )
+check(
+    "firewall",
+    firewall,
+    on=on_bridge,
+    title="No firewall rule on this host blocks the lab",
+    expected="no rule that drops packets of the lab, or one for {lab.bridge} or an address of the lab",
+    command="nft list ruleset",
+    lesson=Lesson(
+        "a request from this host gets no answer, while the same request from another machine does.",
+        "Packets that this host sends or forwards pass its own firewall first. With br_netfilter, which Docker "
+        "loads, those between two machines do, too.",
+        "Delete the rule on this host (`nft -a list ruleset` shows its handle), or accept the lab's bridge before "
+        "it. Where the policy of iptables' FORWARD is DROP, `labctl up` does that.",
+    ),
 )
 
 
@@ -207,18 +202,16 @@ def name(facts: Facts, lab: Lab) -> Outcome:
     return failed(listed(found), cause, f"grep -n {lab.app.host} /etc/hosts")
 
 
-CHECKS.add(
-    Declaration(
-        "name",
-        name,
-        on=on_host,
-        title="{lab.app.host} resolves to ingress on this host",
-        expected="{lab.entry}",
-        command=lambda lab: " ".join(name_command(lab)),
-        lesson=Lesson(
-            "a browser on this host reaches another server, or none.",
-            "A name resolves through /etc/hosts or a DNS server. Neither knows the lab by default.",
-            "Correct the line in /etc/hosts, or let `labctl hosts --apply` write it.",
-        ),
-    )
+check(
+    "name",
+    name,
+    on=on_host,
+    title="{lab.app.host} resolves to ingress on this host",
+    expected="{lab.entry}",
+    command=lambda lab: " ".join(name_command(lab)),
+    lesson=Lesson(
+        "a browser on this host reaches another server, or none.",
+        "A name resolves through /etc/hosts or a DNS server. Neither knows the lab by default.",
+        "Correct the line in /etc/hosts, or let `labctl hosts --apply` write it.",
+    ),
 )

@@ -12,6 +12,7 @@ from labctl.checks.declare import (
     Declaration,
     Declarations,
     Subject,
+    adds_to,
     answers,
     at_ingress,
     host_route,
@@ -29,6 +30,7 @@ from labctl.model.kubernetes import Endpoint
 from labctl.model.lab import Lab
 
 CHECKS = Declarations(Layer.HTTP)
+check = adds_to(CHECKS, Declaration)
 _ANSWERED_BY_HAPROXY = {
     "request-redirect": (301, 302, 303, 307, 308),
     "ssl-redirect": (301, 302, 303, 307, 308),
@@ -103,18 +105,16 @@ def answers_itself(facts: Facts, lab: Lab, *_depends: object) -> Outcome:
     return failed(answer.words, _why_not_200(lab, [answer]), hint)
 
 
-CHECKS.add(
-    Declaration(
-        "",
-        answers_itself,
-        on=_each_own_address,
-        title="{lab.ingress.name} itself serves {lab.app.host}, whoever has the shared address",
-        expected="HTTP 200, served by a pod",
-        command="curl -i -H 'Host: {lab.app.host}' http://{lab.ingress.address}/",
-        lesson=_LESSON,
-        needs=host_route,
-        explained_by=_application,
-    )
+check(
+    "",
+    answers_itself,
+    on=_each_own_address,
+    title="{lab.ingress.name} itself serves {lab.app.host}, whoever has the shared address",
+    expected="HTTP 200, served by a pod",
+    command="curl -i -H 'Host: {lab.app.host}' http://{lab.ingress.address}/",
+    lesson=_LESSON,
+    needs=host_route,
+    explained_by=_application,
 )
 
 
@@ -148,22 +148,20 @@ def _entry_words(lab: Lab) -> str:
     return f"the shared address {lab.entry}, port 80" if lab.vip else f"{lab.ingress.name}'s port 80"
 
 
-CHECKS.add(
-    Declaration(
-        "unknown",
-        unknown_host,
-        on=on_host,
-        title="An unknown host name gets 404, or the default backend's answer",
-        expected="HTTP 404, unless an Ingress is for every host",
-        command=f"curl -i -H 'Host: {UNKNOWN_HOST}' http://{{lab.entry}}/",
-        lesson=Lesson(
-            "a host name that no Ingress serves is answered all the same, or with another error.",
-            "HAProxy sends requests that match no Ingress to its default backend, which answers 404.",
-            "Look for an Ingress without a host, and for what is between this host and HAProxy.",
-        ),
-        needs=host_route,
-        explained_by=_proxy,
-    )
+check(
+    "unknown",
+    unknown_host,
+    on=on_host,
+    title="An unknown host name gets 404, or the default backend's answer",
+    expected="HTTP 404, unless an Ingress is for every host",
+    command=f"curl -i -H 'Host: {UNKNOWN_HOST}' http://{{lab.entry}}/",
+    lesson=Lesson(
+        "a host name that no Ingress serves is answered all the same, or with another error.",
+        "HAProxy sends requests that match no Ingress to its default backend, which answers 404.",
+        "Look for an Ingress without a host, and for what is between this host and HAProxy.",
+    ),
+    needs=host_route,
+    explained_by=_proxy,
 )
 
 
@@ -213,18 +211,16 @@ def _why_not_200(lab: Lab, bad: list[HttpAnswer]) -> str:
     )
 
 
-CHECKS.add(
-    Declaration(
-        "",
-        application,
-        on=_host_name,
-        title="http://{lab.app.host}/ answers through ingress",
-        expected="HTTP 200, served by a pod",
-        command="curl -i -H 'Host: {lab.app.host}' http://{lab.entry}/",
-        lesson=_LESSON,
-        needs=host_route,
-        explained_by=lambda lab, *about: (*_application(lab, *about), Layer.HTTP.check("unknown")),
-    )
+check(
+    "",
+    application,
+    on=_host_name,
+    title="http://{lab.app.host}/ answers through ingress",
+    expected="HTTP 200, served by a pod",
+    command="curl -i -H 'Host: {lab.app.host}' http://{lab.entry}/",
+    lesson=_LESSON,
+    needs=host_route,
+    explained_by=lambda lab, *about: (*_application(lab, *about), Layer.HTTP.check("unknown")),
 )
 
 
@@ -254,23 +250,21 @@ def pod_serves(facts: Facts, lab: Lab, endpoint: Endpoint, _pod: Pod | None) -> 
     return failed("no answer", f"pod {endpoint.pod} does not answer {lab.ingress.name}'s request: {said}", hint)
 
 
-CHECKS.add(
-    Declaration(
-        "pod",
-        pod_serves,
-        on=_each_pod,
-        title="Pod {0.pod} serves requests for {lab.app.host}",
-        expected="an answer through HAProxy, or to {lab.ingress.name}'s own request",
-        command="curl -s -H 'Host: {lab.app.host}' http://{lab.entry}/ | head -1",
-        lesson=_LESSON,
-        needs=lambda lab, *_about: (HOST_ROUTE, answers(lab.ingress)),
-        explained_by=lambda lab, endpoint, pod: (
-            Layer.HTTP.check(machine=lab.app.host),
-            Layer.PROXY.check("servers"),
-            Layer.PROXY.check("access"),
-            Layer.PROXY.check("server", endpoint.pod),
-            *((at_ingress(Layer.ROUTE, f"pod.{pod.name}", lab),) if pod else ()),
-            *(Layer.CLUSTER.check(subject) for subject in ("app", "service", "policy")),
-        ),
-    )
+check(
+    "pod",
+    pod_serves,
+    on=_each_pod,
+    title="Pod {0.pod} serves requests for {lab.app.host}",
+    expected="an answer through HAProxy, or to {lab.ingress.name}'s own request",
+    command="curl -s -H 'Host: {lab.app.host}' http://{lab.entry}/ | head -1",
+    lesson=_LESSON,
+    needs=lambda lab, *_about: (HOST_ROUTE, answers(lab.ingress)),
+    explained_by=lambda lab, endpoint, pod: (
+        Layer.HTTP.check(machine=lab.app.host),
+        Layer.PROXY.check("servers"),
+        Layer.PROXY.check("access"),
+        Layer.PROXY.check("server", endpoint.pod),
+        *((at_ingress(Layer.ROUTE, f"pod.{pod.name}", lab),) if pod else ()),
+        *(Layer.CLUSTER.check(subject) for subject in ("app", "service", "policy")),
+    ),
 )

@@ -15,6 +15,7 @@ from labctl.checks.declare import (
     Declaration,
     Declarations,
     Subject,
+    adds_to,
     answers,
     api_ready,
     at_ingress,
@@ -51,6 +52,7 @@ from labctl.model.kubernetes import Endpoint
 from labctl.model.lab import Lab
 
 CHECKS = Declarations(Layer.PROXY)
+check = adds_to(CHECKS, Declaration)
 _CONTROLLER = Lesson(
     "requests through ingress get 503 or old pods, while pods answer when asked directly.",
     "The controller watches the API and gives HAProxy a server per ready pod. HAProxy checks each server itself.",
@@ -80,55 +82,49 @@ def rights(facts: Facts, lab: Lab) -> Outcome:
     return failed(f"forbidden: {kinds}", cause, hint)
 
 
-CHECKS.add(
-    Declaration(
-        "rights",
-        rights,
-        on=on_controlplane,
-        reads=(ControllerRights,),
-        title="The API lets the controller read what it needs",
-        expected="each kind of object may be listed",
-        command=f"kubectl auth can-i --list --as={CONTROLLER_NAME} --as-group={CONTROLLER_GROUP}",
-        lesson=Lesson(
-            "the controller's log says forbidden, and the controller ignores what it may not read.",
-            "A certificate says who the client is. Roles and their bindings say what that client may read.",
-            "Run `labctl up`: it applies the lab's role and binding again.",
-        ),
-        needs=api_ready,
-    )
+check(
+    "rights",
+    rights,
+    on=on_controlplane,
+    reads=(ControllerRights,),
+    title="The API lets the controller read what it needs",
+    expected="each kind of object may be listed",
+    command=f"kubectl auth can-i --list --as={CONTROLLER_NAME} --as-group={CONTROLLER_GROUP}",
+    lesson=Lesson(
+        "the controller's log says forbidden, and the controller ignores what it may not read.",
+        "A certificate says who the client is. Roles and their bindings say what that client may read.",
+        "Run `labctl up`: it applies the lab's role and binding again.",
+    ),
+    needs=api_ready,
 )
 
-CHECKS.add(
-    Declaration(
-        "frontend",
-        frontend,
-        on=each_ingress,
-        reads=(HaproxyStatistics, ConnectionLimit),
-        title="HAProxy's frontend for HTTP accepts requests",
-        expected="OPEN, with room for connections",
-        command=f"echo show stat | socat - UNIX-CONNECT:{HAPROXY_SOCKET} | grep FRONTEND",
-        lesson=Lesson(
-            "clients connect and wait, or are refused, while HAProxy runs.",
-            "A frontend can be disabled, and its connections limited, at run time. No file shows that.",
-            "Enable it on the socket, or restart the controller: it starts HAProxy as its file says.",
-        ),
-        explained_by=lambda lab: of_ingress(lab, "controller"),
-    )
+check(
+    "frontend",
+    frontend,
+    on=each_ingress,
+    reads=(HaproxyStatistics, ConnectionLimit),
+    title="HAProxy's frontend for HTTP accepts requests",
+    expected="OPEN, with room for connections",
+    command=f"echo show stat | socat - UNIX-CONNECT:{HAPROXY_SOCKET} | grep FRONTEND",
+    lesson=Lesson(
+        "clients connect and wait, or are refused, while HAProxy runs.",
+        "A frontend can be disabled, and its connections limited, at run time. No file shows that.",
+        "Enable it on the socket, or restart the controller: it starts HAProxy as its file says.",
+    ),
+    explained_by=lambda lab: of_ingress(lab, "controller"),
 )
 
-CHECKS.add(
-    Declaration(
-        "controller",
-        controller,
-        on=each_ingress,
-        reads=(Healthz, Units),
-        title="The ingress controller runs and has read the cluster",
-        expected="200 from /healthz on port 1042",
-        command="curl -i http://127.0.0.1:1042/healthz",
-        lesson=_CONTROLLER,
-        explained_by=lambda lab: (*of_ingress(lab, "access"), Layer.PROXY.check("rights")),
-        stand_in=True,
-    )
+check(
+    "controller",
+    controller,
+    on=each_ingress,
+    reads=(Healthz, Units),
+    title="The ingress controller runs and has read the cluster",
+    expected="200 from /healthz on port 1042",
+    command="curl -i http://127.0.0.1:1042/healthz",
+    lesson=_CONTROLLER,
+    explained_by=lambda lab: (*of_ingress(lab, "access"), Layer.PROXY.check("rights")),
+    stand_in=True,
 )
 
 
@@ -143,60 +139,54 @@ def access(facts: Facts, lab: Lab) -> Outcome:
     return failed(words, cause, f"labctl ssh {name} -- kubectl --kubeconfig={CONTROLLER_KUBECONFIG} get services -A")
 
 
-CHECKS.add(
-    Declaration(
-        "access",
-        access,
-        on=each_ingress,
-        reads=(ControllerAccess,),
-        title="The Kubernetes API accepts the controller's certificate",
-        expected="may read services",
-        command=f"kubectl --kubeconfig={CONTROLLER_KUBECONFIG} get services -A",
-        lesson=Lesson(
-            "ingress serves yesterday's pods: changes in the cluster do not arrive.",
-            "The controller reads the API with its own certificate, at the address in its kubeconfig.",
-            "Correct the kubeconfig and restart the controller.",
-        ),
-        explained_by=lambda lab: (
-            API,
-            Layer.PROXY.check("rights"),
-            answers(lab.controlplane),
-            *machine_state((lab.controlplane,)),
-        ),
-    )
+check(
+    "access",
+    access,
+    on=each_ingress,
+    reads=(ControllerAccess,),
+    title="The Kubernetes API accepts the controller's certificate",
+    expected="may read services",
+    command=f"kubectl --kubeconfig={CONTROLLER_KUBECONFIG} get services -A",
+    lesson=Lesson(
+        "ingress serves yesterday's pods: changes in the cluster do not arrive.",
+        "The controller reads the API with its own certificate, at the address in its kubeconfig.",
+        "Correct the kubeconfig and restart the controller.",
+    ),
+    explained_by=lambda lab: (
+        API,
+        Layer.PROXY.check("rights"),
+        answers(lab.controlplane),
+        *machine_state((lab.controlplane,)),
+    ),
 )
-CHECKS.add(
-    Declaration(
-        "haproxy",
-        haproxy,
-        on=each_ingress,
-        reads=(Listeners, HaproxyStatistics),
-        title="HAProxy runs and listens on port 80",
-        expected="haproxy on port 80",
-        command="ss -ltnp sport = :80",
-        lesson=_CONTROLLER,
-        explained_by=lambda lab: of_ingress(lab, "controller", "frontend"),
-    )
+check(
+    "haproxy",
+    haproxy,
+    on=each_ingress,
+    reads=(Listeners, HaproxyStatistics),
+    title="HAProxy runs and listens on port 80",
+    expected="haproxy on port 80",
+    command="ss -ltnp sport = :80",
+    lesson=_CONTROLLER,
+    explained_by=lambda lab: of_ingress(lab, "controller", "frontend"),
 )
 
-CHECKS.add(
-    Declaration(
-        "servers",
-        servers,
-        on=each_ingress,
-        reads=(HaproxyStatistics, HaproxyConfig),
-        title="HAProxy's servers are the application's ready pods",
-        expected="one server per ready pod, and no other",
-        command=f"grep SRV_ {HAPROXY_CONFIG}",
-        lesson=_CONTROLLER,
-        needs=lambda lab: (answers(lab.ingress), API),
-        explained_by=lambda lab: (
-            *of_ingress(lab, "controller", "access", "haproxy"),
-            Layer.PROXY.check("rights"),
-            *(Layer.CLUSTER.check(subject) for subject in ("app", "service", "ingress")),
-        ),
-        stand_in=True,
-    )
+check(
+    "servers",
+    servers,
+    on=each_ingress,
+    reads=(HaproxyStatistics, HaproxyConfig),
+    title="HAProxy's servers are the application's ready pods",
+    expected="one server per ready pod, and no other",
+    command=f"grep SRV_ {HAPROXY_CONFIG}",
+    lesson=_CONTROLLER,
+    needs=lambda lab: (answers(lab.ingress), API),
+    explained_by=lambda lab: (
+        *of_ingress(lab, "controller", "access", "haproxy"),
+        Layer.PROXY.check("rights"),
+        *(Layer.CLUSTER.check(subject) for subject in ("app", "service", "ingress")),
+    ),
+    stand_in=True,
 )
 
 
@@ -217,23 +207,21 @@ def _explains_server(lab: Lab, endpoint: Endpoint, pod: Pod | None) -> Iterable[
     yield from (Layer.ROUTE.check(lab.ingress.name, node.name) for node in lab.nodes)
 
 
-CHECKS.add(
-    Declaration(
-        "server",
-        server_up,
-        on=_each_server,
-        reads=(HaproxyStatistics,),
-        title=lambda _lab, endpoint, _pod: f"HAProxy reports pod {endpoint.pod or endpoint.address} as healthy",
-        expected="UP",
-        command=f"echo show stat | socat - UNIX-CONNECT:{HAPROXY_SOCKET}",
-        lesson=Lesson(
-            "requests are served by fewer pods than are ready.",
-            "HAProxy sends requests to servers that are UP and have a weight. A failed health check, or a command on "
-            "the socket, takes a server out.",
-            "Set its state to ready on the socket, or fix the pod that does not answer the check.",
-        ),
-        explained_by=_explains_server,
-    )
+check(
+    "server",
+    server_up,
+    on=_each_server,
+    reads=(HaproxyStatistics,),
+    title=lambda _lab, endpoint, _pod: f"HAProxy reports pod {endpoint.pod or endpoint.address} as healthy",
+    expected="UP",
+    command=f"echo show stat | socat - UNIX-CONNECT:{HAPROXY_SOCKET}",
+    lesson=Lesson(
+        "requests are served by fewer pods than are ready.",
+        "HAProxy sends requests to servers that are UP and have a weight. A failed health check, or a command on "
+        "the socket, takes a server out.",
+        "Set its state to ready on the socket, or fix the pod that does not answer the check.",
+    ),
+    explained_by=_explains_server,
 )
 
 
@@ -247,57 +235,51 @@ def _where_shared(lab: Lab, _facts: Facts) -> Iterable[Subject]:
         yield Subject(lab, (lab.vip,), lab.ingress.name)
 
 
-CHECKS.add(
-    Declaration(
-        "keepalived",
-        partial(unit_runs, KEEPALIVED_UNIT),
-        on=_each_of_two,
-        reads=(Units,),
-        title="Keepalived runs on {machine}",
-        expected=f"{KEEPALIVED_UNIT}: active (running)",
-        command="systemctl status keepalived",
-        lesson=_CONTROLLER,
-        explained_by=room,
-    )
+check(
+    "keepalived",
+    partial(unit_runs, KEEPALIVED_UNIT),
+    on=_each_of_two,
+    reads=(Units,),
+    title="Keepalived runs on {machine}",
+    expected=f"{KEEPALIVED_UNIT}: active (running)",
+    command="systemctl status keepalived",
+    lesson=_CONTROLLER,
+    explained_by=room,
 )
-CHECKS.add(
-    Declaration(
-        "vip",
-        one_owner,
-        on=_where_shared,
-        reads=(Addresses,),
-        title="One ingress machine has the shared address {0.address}",
-        expected=lambda lab, vip: f"{vip.address} on one of {listed(ingress.name for ingress in lab.ingresses)}",
-        command="ip addr show to {0.address}",
-        lesson=Lesson(
-            "clients reach no machine, or sometimes one and sometimes the other.",
-            "Keepalived gives the shared address to a machine that can serve. Both announce that over VRRP.",
-            "Start Keepalived where it does not run, and let its packets through.",
-        ),
-        needs=host_route,
-        explained_by=lambda lab, _vip: (
-            id_
-            for ingress in lab.ingresses
-            for id_ in (
-                Layer.PROXY.check("keepalived", ingress.name),
-                *of_machine(ingress, "firewall", "shaping", "address"),
-            )
-        ),
-    )
+check(
+    "vip",
+    one_owner,
+    on=_where_shared,
+    reads=(Addresses,),
+    title="One ingress machine has the shared address {0.address}",
+    expected=lambda lab, vip: f"{vip.address} on one of {listed(ingress.name for ingress in lab.ingresses)}",
+    command="ip addr show to {0.address}",
+    lesson=Lesson(
+        "clients reach no machine, or sometimes one and sometimes the other.",
+        "Keepalived gives the shared address to a machine that can serve. Both announce that over VRRP.",
+        "Start Keepalived where it does not run, and let its packets through.",
+    ),
+    needs=host_route,
+    explained_by=lambda lab, _vip: (
+        id_
+        for ingress in lab.ingresses
+        for id_ in (
+            Layer.PROXY.check("keepalived", ingress.name),
+            *of_machine(ingress, "firewall", "shaping", "address"),
+        )
+    ),
 )
-CHECKS.add(
-    Declaration(
-        "alike",
-        alike,
-        on=_where_shared,
-        reads=(HaproxyStatistics,),
-        title="Both HAProxys send requests to the same servers",
-        expected="the same servers in the same backends",
-        command=f"grep -E '^backend|SRV_' {HAPROXY_CONFIG}",
-        lesson=_CONTROLLER,
-        needs=lambda lab, _vip: (answers(ingress) for ingress in lab.ingresses),
-        explained_by=lambda lab, _vip: (
-            id_ for view in views(lab) for id_ in of_ingress(view, "controller", "access", "haproxy", "servers")
-        ),
-    )
+check(
+    "alike",
+    alike,
+    on=_where_shared,
+    reads=(HaproxyStatistics,),
+    title="Both HAProxys send requests to the same servers",
+    expected="the same servers in the same backends",
+    command=f"grep -E '^backend|SRV_' {HAPROXY_CONFIG}",
+    lesson=_CONTROLLER,
+    needs=lambda lab, _vip: (answers(ingress) for ingress in lab.ingresses),
+    explained_by=lambda lab, _vip: (
+        id_ for view in views(lab) for id_ in of_ingress(view, "controller", "access", "haproxy", "servers")
+    ),
 )

@@ -12,6 +12,7 @@ from labctl.checks.declare import (
     Declaration,
     Declarations,
     Subject,
+    adds_to,
     answers,
     at_ingress,
     each_machine,
@@ -35,24 +36,23 @@ from labctl.model.calico import BlockAffinity
 from labctl.model.lab import Encapsulation, Lab, Machine, Mesh
 
 CHECKS = Declarations(Layer.ROUTE)
+check = adds_to(CHECKS, Declaration)
 
-CHECKS.add(
-    Declaration(
-        "lan",
-        direct,
-        on=each_machine,
-        reads=(Routes, LocalRoutes, Addresses),
-        title="{machine} reaches the lab's network directly",
-        expected="one route, to the interface, and none for a part of it",
-        command="ip route",
-        lesson=Lesson(
-            "one machine cannot reach another on the same network.",
-            "The most specific route wins, even over the one to the directly connected network.",
-            "Delete the route.",
-        ),
-        explained_by=lambda _lab, machine: of_machine(machine, "address"),
-        by_machines=False,
-    )
+check(
+    "lan",
+    direct,
+    on=each_machine,
+    reads=(Routes, LocalRoutes, Addresses),
+    title="{machine} reaches the lab's network directly",
+    expected="one route, to the interface, and none for a part of it",
+    command="ip route",
+    lesson=Lesson(
+        "one machine cannot reach another on the same network.",
+        "The most specific route wins, even over the one to the directly connected network.",
+        "Delete the route.",
+    ),
+    explained_by=lambda _lab, machine: of_machine(machine, "address"),
+    by_machines=False,
 )
 
 
@@ -77,41 +77,37 @@ def learned(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
     return passed(words)
 
 
-CHECKS.add(
-    Declaration(
-        "learned",
-        learned,
-        on=each_outside,
-        reads=(BirdRoutes, Routes),
-        title="BIRD on {machine} writes the routes that it learned to the kernel",
-        expected="next hops that it can resolve, and routes in the kernel",
-        command="birdc show route",
-        lesson=Lesson(
-            "all sessions are established, and no pod can be reached.",
-            "BIRD has a routing table of its own. Its kernel protocol copies routes to the kernel if their next hops "
-            "can be resolved.",
-            "Correct the kernel protocol's export, or the sessions' `direct`, and run `birdc configure`.",
-        ),
-        explained_by=lambda _lab, here: (*own_bird(here), *of_machine(here, "address")),
-    )
+check(
+    "learned",
+    learned,
+    on=each_outside,
+    reads=(BirdRoutes, Routes),
+    title="BIRD on {machine} writes the routes that it learned to the kernel",
+    expected="next hops that it can resolve, and routes in the kernel",
+    command="birdc show route",
+    lesson=Lesson(
+        "all sessions are established, and no pod can be reached.",
+        "BIRD has a routing table of its own. Its kernel protocol copies routes to the kernel if their next hops "
+        "can be resolved.",
+        "Correct the kernel protocol's export, or the sessions' `direct`, and run `birdc configure`.",
+    ),
+    explained_by=lambda _lab, here: (*own_bird(here), *of_machine(here, "address")),
 )
 
-CHECKS.add(
-    Declaration(
-        "rules",
-        rules,
-        on=each_machine,
-        reads=(Rules,),
-        title="{machine} routes by its main table alone",
-        expected="the three default rules",
-        command="ip rule",
-        lesson=Lesson(
-            "a packet takes another path than `ip route` shows.",
-            "Rules decide which table is used first. The main table is only one of them.",
-            "Delete the rule.",
-        ),
-        by_machines=False,
-    )
+check(
+    "rules",
+    rules,
+    on=each_machine,
+    reads=(Rules,),
+    title="{machine} routes by its main table alone",
+    expected="the three default rules",
+    command="ip rule",
+    lesson=Lesson(
+        "a packet takes another path than `ip route` shows.",
+        "Rules decide which table is used first. The main table is only one of them.",
+        "Delete the rule.",
+    ),
+    by_machines=False,
 )
 _WAY = Lesson(
     "some pods answer and others do not, although all sessions are established.",
@@ -151,19 +147,17 @@ def outside(facts: Facts, lab: Lab, machine: Machine, node: Machine, hop: Machin
     return passed(listed(str(kernel_route(here, block.cidr)) for block in _blocks(facts, lab, node)))
 
 
-CHECKS.add(
-    Declaration(
-        "",
-        outside,
-        on=_each_block,
-        reads=(Routes, BirdRoutes),
-        title="{machine} sends packets for {1.name}'s block to {2.name}",
-        expected="the block in BIRD and in the kernel, next hop {2.address}",
-        command="ip route show via {2.address}",
-        lesson=_WAY,
-        needs=lambda _lab, here, node, _hop: (answers(here), Layer.CALICO.check("block", node.name)),
-        explained_by=_explains_block,
-    )
+check(
+    "",
+    outside,
+    on=_each_block,
+    reads=(Routes, BirdRoutes),
+    title="{machine} sends packets for {1.name}'s block to {2.name}",
+    expected="the block in BIRD and in the kernel, next hop {2.address}",
+    command="ip route show via {2.address}",
+    lesson=_WAY,
+    needs=lambda _lab, here, node, _hop: (answers(here), Layer.CALICO.check("block", node.name)),
+    explained_by=_explains_block,
 )
 
 
@@ -194,25 +188,23 @@ def _why_stray(facts: Facts, route: KernelRoute) -> str:
     return f"the route {route} was not learned over BGP, somebody added it{effect}"
 
 
-CHECKS.add(
-    Declaration(
-        "strays",
-        strays,
-        on=each_outside,
-        reads=(Routes,),
-        title="{machine} has no other route into the pod network",
-        expected="the nodes' blocks and nothing else",
-        command="ip route show root {lab.network.pod_cidr}",
-        lesson=Lesson(
-            "some pods answer and others do not, although all sessions are established.",
-            "A route for a part of a block takes precedence over the block's own.",
-            "Delete the route.",
-        ),
-        needs=lambda _lab, here: (answers(here), API),
-        explained_by=lambda lab, _here: (
-            id_ for node in lab.nodes for id_ in (Layer.CALICO.check("block", node.name), answers(node))
-        ),
-    )
+check(
+    "strays",
+    strays,
+    on=each_outside,
+    reads=(Routes,),
+    title="{machine} has no other route into the pod network",
+    expected="the nodes' blocks and nothing else",
+    command="ip route show root {lab.network.pod_cidr}",
+    lesson=Lesson(
+        "some pods answer and others do not, although all sessions are established.",
+        "A route for a part of a block takes precedence over the block's own.",
+        "Delete the route.",
+    ),
+    needs=lambda _lab, here: (answers(here), API),
+    explained_by=lambda lab, _here: (
+        id_ for node in lab.nodes for id_ in (Layer.CALICO.check("block", node.name), answers(node))
+    ),
 )
 
 
@@ -240,23 +232,21 @@ def own_block(facts: Facts, lab: Lab, node: Machine) -> Outcome:
     return passed(f"{listed(block.cidr for block in _blocks(facts, lab, node))}, {counted(len(pods), 'pod')}")
 
 
-CHECKS.add(
-    Declaration(
-        "own",
-        own_block,
-        on=each_node,
-        reads=(Routes,),
-        title="{machine} routes its own block to its pods",
-        expected="a blackhole for the block, and a route to each pod's cali interface",
-        command="ip route",
-        lesson=Lesson(
-            "one pod of a node does not answer, or packets for unused addresses loop between routers.",
-            "A node has a route to each of its pods' interfaces, and a blackhole for the rest of its block.",
-            "Delete the pod: its replacement gets its route. For the blackhole, run `birdc configure` on the node.",
-        ),
-        needs=lambda _lab, node: (answers(node), Layer.CALICO.check("block", node.name)),
-        explained_by=lambda lab, node: (session_id(lab.peers[0], node), Layer.CALICO.check("agent", node.name)),
-    )
+check(
+    "own",
+    own_block,
+    on=each_node,
+    reads=(Routes,),
+    title="{machine} routes its own block to its pods",
+    expected="a blackhole for the block, and a route to each pod's cali interface",
+    command="ip route",
+    lesson=Lesson(
+        "one pod of a node does not answer, or packets for unused addresses loop between routers.",
+        "A node has a route to each of its pods' interfaces, and a blackhole for the rest of its block.",
+        "Delete the pod: its replacement gets its route. For the blackhole, run `birdc configure` on the node.",
+    ),
+    needs=lambda _lab, node: (answers(node), Layer.CALICO.check("block", node.name)),
+    explained_by=lambda lab, node: (session_id(lab.peers[0], node), Layer.CALICO.check("agent", node.name)),
 )
 
 
@@ -291,21 +281,19 @@ def _next_hop(lab: Lab, _here: Machine, there: Machine) -> str:
     return f"the block in the kernel, {f'on {tunnel}' if tunnel else f'next hop {there.address}'}"
 
 
-CHECKS.add(
-    Declaration(
-        "",
-        on_node,
-        on=pairs_of_nodes,
-        reads=(Routes,),
-        title="{machine} sends packets for {1.name}'s block to {1.name}",
-        expected=_next_hop,
-        command=lambda lab, _here, there: (
-            "ip route" if lab.network.encapsulation.device else f"ip route show via {there.address}"
-        ),
-        lesson=_WAY,
-        needs=lambda _lab, here, there: (answers(here), Layer.CALICO.check("block", there.name)),
-        explained_by=_explains_mesh,
-    )
+check(
+    "",
+    on_node,
+    on=pairs_of_nodes,
+    reads=(Routes,),
+    title="{machine} sends packets for {1.name}'s block to {1.name}",
+    expected=_next_hop,
+    command=lambda lab, _here, there: (
+        "ip route" if lab.network.encapsulation.device else f"ip route show via {there.address}"
+    ),
+    lesson=_WAY,
+    needs=lambda _lab, here, there: (answers(here), Layer.CALICO.check("block", there.name)),
+    explained_by=_explains_mesh,
 )
 
 
@@ -347,51 +335,45 @@ def _explains_pod(lab: Lab, node: Machine, *about: object) -> Iterable[CheckId]:
     yield from _explains_packets(lab, node, *about)
 
 
-CHECKS.add(
-    Declaration(
-        "pods",
-        some_pod_answers,
-        on=_each_node_with_pods,
-        title="Packets from {machine} get to the pods on {0.name} and back",
-        expected="a pod answers ping",
-        command="ping -c 1 {1[0].address}",
-        own_fact=lambda _lab, _node, pods: Ping(pods[0].address),
-        lesson=_WAY,
-        explained_by=_explains_packets,
-        second_round=True,
-    )
+check(
+    "pods",
+    some_pod_answers,
+    on=_each_node_with_pods,
+    title="Packets from {machine} get to the pods on {0.name} and back",
+    expected="a pod answers ping",
+    command="ping -c 1 {1[0].address}",
+    own_fact=lambda _lab, _node, pods: Ping(pods[0].address),
+    lesson=_WAY,
+    explained_by=_explains_packets,
+    second_round=True,
 )
-CHECKS.add(
-    Declaration(
-        "hop",
-        first_hop,
-        on=_each_first_hop,
-        title="Packets from {machine} to the pods on {0.name} pass {1.name} first",
-        expected="{1.address} reports that a packet for one hop ended there",
-        command="ping -c 1 -t 1 {2.address}",
-        own_fact=lambda _lab, _node, _router, pod: FirstHop(pod.address),
-        lesson=_WAY,
-        needs=lambda lab, _node, router, _pod: (answers(lab.ingress), answers(router)),
-        explained_by=_explains_pod,
-        second_round=True,
-    )
+check(
+    "hop",
+    first_hop,
+    on=_each_first_hop,
+    title="Packets from {machine} to the pods on {0.name} pass {1.name} first",
+    expected="{1.address} reports that a packet for one hop ended there",
+    command="ping -c 1 -t 1 {2.address}",
+    own_fact=lambda _lab, _node, _router, pod: FirstHop(pod.address),
+    lesson=_WAY,
+    needs=lambda lab, _node, router, _pod: (answers(lab.ingress), answers(router)),
+    explained_by=_explains_pod,
+    second_round=True,
 )
-CHECKS.add(
-    Declaration(
-        "pod",
-        pod_answers,
-        on=_each_pod,
-        title="Pod {1.full_name} on {0.name} answers {machine}, at full packet size",
-        expected="answers ping, small and large",
-        command="ping -c 1 {1.address}",
-        own_fact=lambda _lab, _node, pod: Ping(pod.address),
-        lesson=Lesson(
-            "HAProxy reports the pod's server as down, or requests to it hang.",
-            "A packet for a pod passes ingress, the node, the pod's virtual cable and the pod's own network, and its "
-            "answer passes all of them again.",
-            "Follow the packet: `tcpdump -ni any host ADDRESS` on the node, then in the pod's network namespace.",
-        ),
-        explained_by=_explains_pod,
-        second_round=True,
-    )
+check(
+    "pod",
+    pod_answers,
+    on=_each_pod,
+    title="Pod {1.full_name} on {0.name} answers {machine}, at full packet size",
+    expected="answers ping, small and large",
+    command="ping -c 1 {1.address}",
+    own_fact=lambda _lab, _node, pod: Ping(pod.address),
+    lesson=Lesson(
+        "HAProxy reports the pod's server as down, or requests to it hang.",
+        "A packet for a pod passes ingress, the node, the pod's virtual cable and the pod's own network, and its "
+        "answer passes all of them again.",
+        "Follow the packet: `tcpdump -ni any host ADDRESS` on the node, then in the pod's network namespace.",
+    ),
+    explained_by=_explains_pod,
+    second_round=True,
 )
