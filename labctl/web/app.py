@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import json
+import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -28,6 +29,7 @@ from labctl.http_server import server_config
 from labctl.watch.server import Panels, StreamingServer, WithHeaders, page_file, picture_css, text_answer
 from labctl.web import marks
 from labctl.web.classroom import Classroom
+from labctl.web.idle import IdleLimit
 from labctl.web.seat import LiveSeat
 from labctl.web.security import Door, OwnOriginOnly, json_body, require
 from labctl.web.store import TEACHER
@@ -76,17 +78,29 @@ def make_app(room: Classroom, url: str) -> Starlette:
     return Starlette(routes=routes, middleware=middleware, exception_handlers={HTTPException: _error})
 
 
+class _Server(StreamingServer):
+    """A server without many connections that ask for nothing."""
+
+    def __init__(self, room: Classroom, url: str, settings: dict[str, Any]) -> None:
+        self._limit = IdleLimit(make_app(room, url), behind_proxy="proxy_headers" in settings)
+        config = server_config(
+            self._limit,
+            limit_concurrency=_MOST_CONNECTIONS,
+            ws="websockets-sansio",
+            ws_max_size=_MOST_MESSAGE_BYTES,
+            ws_per_message_deflate=False,
+            **settings,
+        )
+        super().__init__(config, room.stop)
+
+    def run(self, sockets: list[socket.socket] | None = None) -> None:
+        """Serve on these sockets, until it is interrupted."""
+        super().run([self._limit.listener(one) for one in sockets or ()])
+
+
 def make_server(room: Classroom, url: str, **settings: Any) -> StreamingServer:
     """The server; run([listener]) serves until it is interrupted. settings: more of uvicorn's, for TLS or a proxy."""
-    config = server_config(
-        make_app(room, url),
-        limit_concurrency=_MOST_CONNECTIONS,
-        ws="websockets-sansio",
-        ws_max_size=_MOST_MESSAGE_BYTES,
-        ws_per_message_deflate=False,
-        **settings,
-    )
-    return StreamingServer(config, room.stop)
+    return _Server(room, url, settings)
 
 
 async def _error(_request: HTTPConnection, error: Exception) -> Response:

@@ -103,9 +103,7 @@ def test_help_a_message_and_a_reset(class_: Class):
     until(lambda: class_.store.audited()[-1][1:] == ("labctl", "seat02", "reset: done"))
 
 
-def test_a_seat_that_fails_is_named_on_the_board_and_the_others_go_on(
-    class_: Class, monkeypatch: pytest.MonkeyPatch
-):
+def test_a_seat_that_fails_is_named_on_the_board_and_the_others_go_on(class_: Class, monkeypatch: pytest.MonkeyPatch):
     def repair(lab: object, files: object, _connections: object) -> tuple[()]:
         if "seat01" in str(files):
             raise LabctlError("a fault's script failed", why="no space")

@@ -68,7 +68,13 @@ def test_every_class_action_is_the_teachers_alone(class_: Class):
 
 
 def test_the_page_of_another_site_changes_nothing_and_opens_no_terminal(class_: Class):
-    for origin in ("https://evil.example", "null", URL + ".evil.example", "http://class.test:8443", "https://class.test"):
+    for origin in (
+        "https://evil.example",
+        "null",
+        URL + ".evil.example",
+        "http://class.test:8443",
+        "https://class.test",
+    ):
         headers = class_.headers(TEACHER, origin)
         assert class_.client.post("/api/class/message", json={"text": "x"}, headers=headers).status_code == 403
         with pytest.raises(WebSocketDisconnect), class_.terminal("seat01", origin=origin):
