@@ -30,7 +30,8 @@ from labctl.providers.lxc.containers import Containers
 class SeatStatus:
     """One seat. memory, peak, limit: bytes. cpu: seconds. kills: processes that the memory limit killed. None: unknown.
 
-    faults: the number of faults that `labctl break` applied and `labctl repair` has not undone.
+    faults: the number of faults that `labctl break` applied and `labctl repair` has not undone. page: the seat on the
+    teacher's page, if this server serves one now.
     """
 
     seat: str
@@ -44,6 +45,7 @@ class SeatStatus:
     cpu: float | None
     kills: int | None
     faults: int
+    page: dict[str, Any] | None = None
 
 
 def seat_status(lab: Lab, files: LabDirectory, host: Host) -> SeatStatus:
@@ -65,8 +67,8 @@ def seat_status(lab: Lab, files: LabDirectory, host: Host) -> SeatStatus:
 
 
 def read_status(data: Mapping[str, Any]) -> SeatStatus:
-    """The status that was printed as this JSON. Raises KeyError."""
-    return SeatStatus(**{one.name: data[one.name] for one in fields(SeatStatus)})
+    """The status that was printed as this JSON. Raises TypeError."""
+    return SeatStatus(**{one.name: data[one.name] for one in fields(SeatStatus) if one.name in data})
 
 
 T = TypeVar("T", Report, Grade)

@@ -8,19 +8,26 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from labctl.classroom.side_by_side import side_by_side
+from labctl.classroom.results import SeatStatus
+from labctl.classroom.side_by_side import Result, side_by_side
 from labctl.errors import LabctlError
 from labctl.log import start_log
 from labctl.watch.server import Panels
 from labctl.web.seat import Exam, LiveSeat, SeatLab
-from labctl.web.store import TEACHER, Store
+from labctl.web.store import BOARD, TEACHER, Store
 
 _TICK_SECONDS = 1.0
 _START_SECONDS = 10.0
 """How often labctl looks whether a seat that was not up is up now."""
+_SAVE_SECONDS = 5.0
+"""How often the board is saved, for the teacher's page of another server."""
+_OTHERS_SECONDS = 10.0
+"""How often other servers are asked for theirs."""
 _MOST_MINUTES = 600
 
+Ask = Callable[[], list[Result[SeatStatus]]]
 ResetSeat = Callable[[Path, Callable[[str, str], None]], object]
 """Brings a seat's lab to its fresh state: gets its directory, and a function to call with the seat and each step."""
 
@@ -28,10 +35,19 @@ ResetSeat = Callable[[Path, Callable[[str, str], None]], object]
 class Classroom:
     """All seats. at_once: on how many seats checks and actions run at a time. Methods may be called in any thread.
 
+    ask_others: asks all servers of the class for their seats' status; this one may be among them.
+
     What takes long runs in the background; it is shown on the board, and so are its errors.
     """
 
-    def __init__(self, seats: Sequence[SeatLab], store: Store, reset_seat: ResetSeat, at_once: int) -> None:
+    def __init__(
+        self,
+        seats: Sequence[SeatLab],
+        store: Store,
+        reset_seat: ResetSeat,
+        at_once: int,
+        ask_others: Ask | None = None,
+    ) -> None:
         self.store, self.board = store, Panels()
         self._reset_seat, self._at_once = reset_seat, at_once
         turn = threading.Semaphore(at_once)
@@ -40,14 +56,16 @@ class Classroom:
         self._note = ""
         self._exam_lock = threading.Lock()
         self._end = threading.Event()
-        self._ticks = threading.Thread(target=self._tick, name="class", daemon=True)
+        self._ask_others = ask_others
 
     def start(self) -> None:
         """Begin to watch all seats."""
         exam = self.exam()
         if exam and exam["state"] in ("preparing", "ending"):  # the server was killed then
             self._save_exam(exam | {"state": "running", "ends": exam["ends"] or time.time()})
-        self._ticks.start()
+        threading.Thread(target=self._tick, name="class", daemon=True).start()
+        if self._ask_others is not None:
+            threading.Thread(target=self._watch_others, args=(self._ask_others,), name="servers", daemon=True).start()
 
     def stop(self) -> None:
         """End; the labs, the exam and the exercise stay as they are."""
@@ -187,15 +205,18 @@ class Classroom:
 
     def _tick(self) -> None:
         """Keep the board up to date, end the exam when its time is over, and look for seats that have come up."""
-        started = 0.0
+        started = saved = 0.0
         while True:
             if time.monotonic() > started + _START_SECONDS:
                 started = time.monotonic()
                 for seat in self.seats.values():
                     seat.start()
-            exam = self.exam()
+            exam, rows = self.exam(), [seat.row() for seat in self.seats.values()]
+            if time.monotonic() > saved + _SAVE_SECONDS:
+                saved = time.monotonic()
+                self.store.put(BOARD, {"at": time.time(), "url": self.store.get("url", ""), "seats": rows})
             self.board.put(
-                seats=[seat.row() for seat in self.seats.values()],
+                seats=rows,
                 room={
                     "exam": exam and {key: value for key, value in exam.items() if key != "since"},
                     "message": self.store.get("message"),
@@ -206,3 +227,23 @@ class Classroom:
                 self.end_exam()
             if self._end.wait(_TICK_SECONDS):
                 return
+
+    def _watch_others(self, ask: Ask) -> None:
+        """Show the seats of other servers, too. A server that has this one's seats is this one."""
+        while not self._end.is_set():
+            results = ask()
+            own = {result.server for result in results if result.seat in self.seats}
+            self.board.put(others=[_other_row(result) for result in results if result.server not in own])
+            self._end.wait(_OTHERS_SECONDS)
+
+
+def _other_row(result: Result[SeatStatus]) -> dict[str, Any]:
+    """A seat of another server, as on its own board; or why nothing is known about it."""
+    seat, row = result.value, {"server": result.server, "seat": result.seat, "state": "down", "url": ""}
+    if seat is None:
+        return row | {"cause": f"{result.error}"}
+    if seat.page is None:
+        machines = f"{seat.running} of {seat.machines} machines run"
+        return row | {"state": "unknown", "cause": f"{machines}; `labctl class serve` does not run on that server"}
+    url = str(seat.page.get("url", ""))
+    return row | seat.page | {"seat": result.seat, "url": url if url.startswith("https://") else ""}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import os
 import secrets
 import sqlite3
 import threading
@@ -14,7 +15,10 @@ from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
+WEB_FOLDER, DATABASE = "seats/web", "class.db"
 TEACHER = "teacher"
+BOARD = "board"
+_BOARD_SECONDS = 30.0
 SESSION_SECONDS = 12 * 3600.0
 _SCHEMA = """
 PRAGMA journal_mode = WAL;
@@ -140,3 +144,17 @@ class Store:
     def _rows(self, statement: str, *values: Any) -> list[Any]:
         with self._lock:
             return self._database.execute(statement, values).fetchall()
+
+
+def served_seats(file: Path) -> dict[str, dict[str, Any]]:
+    """The rows of the teacher's board, by seat, each with the page's url; none if no page has been served just now."""
+    if not os.access(file, os.R_OK | os.W_OK):
+        return {}
+    store = Store(file)
+    try:
+        board = store.get(BOARD)
+    finally:
+        store.close()
+    if board is None or board["at"] < time.time() - _BOARD_SECONDS:
+        return {}
+    return {row["seat"]: row | {"url": board["url"]} for row in board["seats"]}

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,8 +14,8 @@ from labctl.checks import report as checks
 from labctl.checks.report import Report
 from labctl.checks.verify import verify as run_checks
 from labctl.classroom import results as shown
-from labctl.classroom.inventory import read_inventory
-from labctl.classroom.results import seat_status
+from labctl.classroom.inventory import Server, read_inventory
+from labctl.classroom.results import SeatStatus, seat_status
 from labctl.classroom.servers import seats_of
 from labctl.classroom.side_by_side import Result
 from labctl.cli.app import Application, pass_app
@@ -25,30 +26,32 @@ from labctl.errors import HostError
 from labctl.faults import grade as grading
 from labctl.faults import state
 from labctl.faults.grade import Grade
+from labctl.web.store import DATABASE, WEB_FOLDER, served_seats
 
 T = TypeVar("T")
+Command = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 _STATUS_SECONDS, _VERIFY_SECONDS = 60.0, 300.0
 """How long a server may take to answer."""
 
-of_servers = click.option(
-    "--inventory",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="The seats of all servers in this Ansible inventory, in place of this one's.",
-)
+
+def of_servers(text: str = "The seats of all servers in this Ansible inventory, in place of this one's.") -> Command:
+    """``--inventory``. text: its help."""
+    kind = click.Path(exists=True, dir_okay=False, path_type=Path)
+    return click.option("--inventory", type=kind, metavar="FILE", help=text)
 
 
 @click.command()
 @some_seats
-@of_servers
+@of_servers()
 @output_option("table", "json")
 @pass_app
 def status(app: Application, seats: tuple[str, ...], inventory: Path | None, output: str) -> int:
     """Show each seat's machines and what they use of their limits, without judging: `labctl class verify` does that."""
     if inventory is None:
-        results = on_seats(app, seats, lambda seat: seat_status(seat.lab(), seat.lab_files(), app.host))
+        pages = served_seats(app.directory / WEB_FOLDER / DATABASE)
+        results = on_seats(app, seats, lambda seat: _status(seat, pages))
     else:
         results = _of_servers(app, inventory, seats, "status", shown.read_status, _STATUS_SECONDS)
     if output == "json":
@@ -58,9 +61,19 @@ def status(app: Application, seats: tuple[str, ...], inventory: Path | None, out
     return 0 if print_errors(app, results) else 1
 
 
+def _status(seat: Application, pages: Mapping[str, dict[str, Any]]) -> SeatStatus:
+    files = seat.lab_files()
+    return replace(seat_status(seat.lab(), files, seat.host), page=pages.get(files.base.name))
+
+
+def status_of_servers(app: Application, servers: Sequence[Server]) -> list[Result[SeatStatus]]:
+    """The status of all seats on these servers. What does not answer is an error among the results."""
+    return seats_of(servers, ["class", "status"], shown.read_status, app.host, deadline=_STATUS_SECONDS)
+
+
 @click.command()
 @some_seats
-@of_servers
+@of_servers()
 @output_option("table", "json")
 @pass_app
 def verify(app: Application, seats: tuple[str, ...], inventory: Path | None, output: str) -> int:
@@ -78,7 +91,7 @@ def verify(app: Application, seats: tuple[str, ...], inventory: Path | None, out
 
 @click.command()
 @some_seats
-@of_servers
+@of_servers()
 @output_option("table", "json", "junit")
 @pass_app
 def grade(app: Application, seats: tuple[str, ...], inventory: Path | None, output: str) -> int:

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit
 
 import click
 
-from labctl.classroom.seats import FOLDER, existing_seats, write_access_files
+from labctl.classroom.inventory import read_inventory
+from labctl.classroom.seats import existing_seats, write_access_files
 from labctl.classroom.side_by_side import bring_seat_up
 from labctl.cli.app import Application, pass_app
 from labctl.cli.inspect.verify import CONNECT_SECONDS
@@ -20,6 +21,7 @@ from labctl.cli.options import output_option
 from labctl.cli.sudo import become_root
 from labctl.cli.teach.class_group import any_lab, seat_app
 from labctl.cli.teach.class_reset import reset_seat
+from labctl.cli.teach.class_results import of_servers, status_of_servers
 from labctl.engine.snapshots import OF_UP, saved
 from labctl.errors import HostError, LabctlError
 from labctl.watch.server import LOOPBACK, listen
@@ -29,10 +31,9 @@ from labctl.web.certificate import ensure_certificate
 from labctl.web.classroom import Classroom
 from labctl.web.links import Link, make_links, make_tokens
 from labctl.web.seat import SeatLab
-from labctl.web.store import Store
+from labctl.web.store import DATABASE, WEB_FOLDER, Store
 
 PORT = 8443
-_WEB = "web"
 _DESTROY_SECONDS = 300.0
 _MOST_FILES = 16384
 
@@ -64,8 +65,11 @@ class _Address(click.ParamType[tuple[str, int]]):
 )
 @click.option("--url", metavar="URL", help="What students open.  [default: https:// and the address of --listen]")
 @click.option("--behind-proxy", "proxy", metavar="ADDRESS", help="Serve plain HTTP to this reverse proxy.")
+@of_servers("The teacher's page also shows the seats of all servers in this Ansible inventory.")
 @pass_app
-def serve(app: Application, address: tuple[str, int], url: str | None, proxy: str | None) -> None:
+def serve(
+    app: Application, address: tuple[str, int], url: str | None, proxy: str | None, inventory: Path | None
+) -> None:
     """Serve a page for each student and one for the teacher, until Ctrl-C.
 
     \b
@@ -77,10 +81,12 @@ def serve(app: Application, address: tuple[str, int], url: str | None, proxy: st
     """
     base, url = app.directory.resolve(), _url(address, url, proxy)
     become_root(app, any_lab(app, ()), "reach all seats, and to break and reset them")
-    seats, folder = existing_seats(base), base / FOLDER / _WEB
-    store = Store(folder / "class.db")
+    seats, folder = existing_seats(base), base / WEB_FOLDER
+    store = Store(folder / DATABASE)
     store.put("url", url)
-    room = Classroom([_seat_lab(app, seat) for seat in seats], store, partial(_reset, app), max(1, app.host.cpus // 2))
+    ask = partial(status_of_servers, app, read_inventory(inventory)) if inventory else None
+    labs, at_once = [_seat_lab(app, seat) for seat in seats], max(1, app.host.cpus // 2)
+    room = Classroom(labs, store, partial(_reset, app), at_once, ask)
     files = _own_tls(folder, url) if proxy is None else {"proxy_headers": True, "forwarded_allow_ips": proxy}
     _allow_many_files()
     with listen(address[1], address[0], other="labctl class serve --listen ADDRESS:PORT") as listener:
@@ -149,10 +155,10 @@ def links(app: Application, output: str, new: bool, url: str | None) -> None:
     labctl class links --output cards >cards.html
     """
     base = app.directory.resolve()
-    seats, folder = existing_seats(base), base / FOLDER / _WEB
-    if not (folder / "class.db").exists():
+    seats, folder = existing_seats(base), base / WEB_FOLDER
+    if not (folder / DATABASE).exists():
         raise HostError("this class has not been served yet, so it has no address", next_step="labctl class serve")
-    store = Store(folder / "class.db")
+    store = Store(folder / DATABASE)
     found = _issue(store, folder, seats, url or store.get("url"), new=new)
     name = seat_app(app, seats[0]).lab().name.rpartition("-")[0]
     app.write(shown.as_cards(name, found) if output == "cards" else shown.FORMATS[output](found))
@@ -166,8 +172,8 @@ def _issue(store: Store, folder: Path, seats: Sequence[Path], url: str, *, new: 
 
 def print_links(app: Application, base: Path) -> None:
     """Print the links of a class that has been served before; otherwise, say how."""
-    folder = base / FOLDER / _WEB
-    if (folder / "class.db").exists():
-        store = Store(folder / "class.db")
+    folder = base / WEB_FOLDER
+    if (folder / DATABASE).exists():
+        store = Store(folder / DATABASE)
         app.write(shown.as_text(_issue(store, folder, existing_seats(base), store.get("url"))))
     app.note("`labctl class serve` serves a page for each student and the teacher, and prints their links")

@@ -3,38 +3,65 @@ import { $, LAB_PANELS, element, follow, forgetLab, setText } from "./live.js";
 import { button, makeTabs, post, serverTime, setClock } from "./shared.js";
 import { MachineTerminal } from "./terminal.js";
 
-const STATES = { ok: "✓ works", broken: "✗ broken", checking: "… checking", busy: "… busy", down: "✗ not up" };
+const STATES = { ok: "✓ works", broken: "✗ broken", checking: "… checking", busy: "… busy", down: "✗ not up",
+  unknown: "? not known" };
 const STYLES = { ok: "good", broken: "bad", down: "bad", checking: "wait", busy: "wait" };
 const IDLE_SECONDS = 300;
 let calling = new Set();
 
-function showSeats(seats) {
-  const body = document.querySelector("#board tbody");
-  for (const seat of seats) {
-    let row = $(`row-${seat.seat}`);
-    if (!row) {
-      row = element("tr");
-      row.id = `row-${seat.seat}`;
-      const name = element("th", seat.seat);
-      name.scope = "row";
-      row.append(name, ...Array.from({ length: 6 }, () => element("td")));
-      const actions = element("td");
-      const opener = button("Open", () => openSeat(seat.seat));
-      opener.setAttribute("aria-label", `Open ${seat.seat}`);
-      actions.append(opener);
-      row.append(actions);
-      body.append(row);
-    }
-    const cells = row.querySelectorAll("td");
-    const texts = [STATES[seat.state], seat.cause, `${seat.done} of ${seat.of}`, String(seat.points), help(seat), student(seat)];
-    texts.forEach((text, index) => setText(cells[index], text));
-    cells[0].className = STYLES[seat.state];
-    row.classList.toggle("calling", seat.help > 0);
-  }
-  const now = new Set(seats.filter((seat) => seat.help).map((seat) => seat.seat));
+const seats = new Map(); // by name: those of this server and, with --inventory, those of the others
+
+function showSeats(own) { showRows(own, "here"); }
+
+function showOthers(others) {
+  const found = others.map((seat) => ({ ...seat, name: [seat.server, seat.seat].filter(Boolean).join(" ") }));
+  showRows(found, "there");
+}
+
+function showRows(rows, where) {
+  for (const [name, seat] of seats) if (seat.where === where) seats.delete(name);
+  for (const seat of rows) seats.set(seat.name ?? seat.seat, { ...seat, where });
+  for (const row of document.querySelectorAll("#board tbody tr")) if (!seats.has(row.dataset.name)) row.remove();
+  for (const [name, seat] of seats) if (seat.where === where) showRow(name, seat);
+  const now = new Set([...seats].filter(([, seat]) => seat.help).map(([name]) => name));
   const fresh = [...now].filter((name) => !calling.has(name));
   if (fresh.length) setText($("calls"), `${fresh.join(", ")} asks for help`);
   calling = now;
+}
+
+function showRow(name, seat) {
+  const row = document.querySelector(`#board tr[data-name="${CSS.escape(name)}"]`) ?? newRow(name, seat);
+  const cells = row.querySelectorAll("td");
+  const page = seat.of === undefined ? ["", "", "", ""]
+    : [`${seat.done} of ${seat.of}`, String(seat.points), help(seat), student(seat)];
+  [STATES[seat.state] ?? seat.state, seat.cause, ...page].forEach((text, index) => setText(cells[index], text));
+  cells[0].className = STYLES[seat.state] ?? "";
+  row.classList.toggle("calling", seat.help > 0);
+  const link = row.querySelector("a");
+  if (link) {
+    link.hidden = !seat.url;
+    link.href = seat.url || "#";
+  }
+}
+
+function newRow(name, seat) {
+  const row = element("tr"), title = element("th", name), actions = element("td");
+  row.dataset.name = name;
+  title.scope = "row";
+  row.append(title, ...Array.from({ length: 6 }, () => element("td")), actions);
+  if (seat.where === "here") {
+    row.id = `row-${name}`;
+    const opener = button("Open", () => openSeat(name));
+    opener.setAttribute("aria-label", `Open ${name}`);
+    actions.append(opener);
+  } else {
+    const link = element("a", "its page");
+    link.setAttribute("aria-label", `The page of ${seat.server}`);
+    link.target = "_blank";
+    actions.append(link);
+  }
+  document.querySelector("#board tbody").append(row);
+  return row;
 }
 
 function help(seat) {
@@ -157,4 +184,4 @@ $("tour").elements.end.addEventListener("click", () => post("api/class/exercise"
 onSubmit("message", async (form) => { if (await post("api/class/message", { text: form.text.value })) form.text.value = ""; });
 $("message").elements.clear.addEventListener("click", () => post("api/class/message", { text: "" }));
 
-follow("api/board", { seats: showSeats, room: showRoom });
+follow("api/board", { seats: showSeats, others: showOthers, room: showRoom });

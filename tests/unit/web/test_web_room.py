@@ -12,9 +12,11 @@ import pytest
 from support.edits import with_session
 from support.fake_host import FakeHost
 from support.made_facts import make_facts
-from support.served_class import FAULT, LAB, SEATS, Class, until
+from support.served_class import FAULT, LAB, SEATS, URL, Class, until
 
 from labctl.checks.verify import judge_facts
+from labctl.classroom.results import SeatStatus
+from labctl.classroom.side_by_side import Result
 from labctl.errors import LabctlError
 from labctl.ssh.connections import Connections
 from labctl.tour.tasks import TASKS
@@ -23,7 +25,7 @@ from labctl.watch.view import make_view, verdict_of
 from labctl.web import marks, tasks
 from labctl.web.classroom import Classroom
 from labctl.web.seat import LiveSeat
-from labctl.web.store import TEACHER, Attempt
+from labctl.web.store import BOARD, DATABASE, TEACHER, WEB_FOLDER, Attempt, served_seats
 from labctl.web.tasks import Exercise, TypedOutput, for_terminals
 
 pytestmark = pytest.mark.real_program("sh")
@@ -199,3 +201,47 @@ def test_marks_are_files_to_download(class_: Class):
     assert class_.get("/api/marks/html").status_code == 404
     assert class_.get("/api/audit").text.startswith("time,who,seat,what\n")
     assert list(SEATS) == sorted(class_.room.seats)
+
+
+def test_the_board_shows_the_seats_of_other_servers_and_is_shown_there(class_: Class):
+    here = SeatStatus("seat01", "c-seat01", "192.168.101.0/24", 4, 4, 1, 1, 1, 1.0, 0, 0)
+    page = {
+        "seat": "seat07",
+        "state": "broken",
+        "cause": "why",
+        "done": 1,
+        "of": 2,
+        "help": 5,
+        "url": "https://there:1",
+    }
+    results = [
+        Result("seat01", here, server="this one"),
+        Result("seat07", replace(here, seat="seat07", page=page), server="server2"),
+        Result(
+            "seat08", replace(here, seat="seat08", page=page | {"seat": "x", "url": "javascript:1"}), server="server2"
+        ),
+        Result("seat09", replace(here, seat="seat09", running=3), server="server3"),
+        Result("", error=LabctlError("server4 does not answer"), server="server4"),
+    ]
+    class_.room._ask_others = lambda: results
+    class_.room.start()
+    others = json.loads(until(lambda: class_.room.board._panels.get("others")))
+    assert others[0] == page | {"server": "server2"}
+    assert [(row["server"], row["seat"], row["state"], row["url"]) for row in others[1:]] == [
+        ("server2", "seat08", "broken", ""),
+        ("server3", "seat09", "unknown", ""),
+        ("server4", "", "down", ""),
+    ]
+    assert "3 of 4 machines run" in others[2]["cause"] and others[3]["cause"] == "server4 does not answer"
+    file = class_.folder / WEB_FOLDER / DATABASE
+    class_.store.put("url", URL)
+    shown = until(lambda: served_seats(file))
+    assert [(name, row["state"], row["help"]) for name, row in shown.items()] == [
+        (name, "checking", 0) for name in SEATS
+    ]
+
+
+def test_a_board_that_is_old_or_of_no_class_is_not_shown_elsewhere(class_: Class):
+    class_.store.put(BOARD, {"at": time.time() - 60, "url": URL, "seats": [{"seat": "seat01"}]})
+    assert served_seats(class_.folder / WEB_FOLDER / DATABASE) == {}
+    assert served_seats(class_.folder / "none.db") == {} and not (class_.folder / "none.db").exists()
