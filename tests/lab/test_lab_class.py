@@ -1,14 +1,21 @@
-"""A class of two seats: brought up, limited, broken each in another place, graded, and removed."""
+"""A class of two seats: brought up, limited, broken each in another place, graded, served, and removed."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
-from collections.abc import Callable
+import socket
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
+import pytest
 from support.host_state import left_behind, look_at_host
 from support.lab_under_test import UP_SECONDS, LabUnderTest, wait_until
+from support.visitor import Visitor, printed
+from websockets.exceptions import ConnectionClosed
 
 CLASS = """\
 workers: 1
@@ -34,7 +41,9 @@ def test_two_seats(new_class: Callable[[str, str], LabUnderTest], host_before: d
     limits_hold(room)
     broken_and_graded(room)
     reset(room)
-    assert "removed" in room.labctl("class", "down", "--yes").stderr
+    with served(room) as serve:
+        on_the_page(room, serve)
+    shutil.rmtree(room.folder / "seats")  # the marks, which `class down` keeps
     assert sorted(path.name for path in room.folder.iterdir()) == ["labctl.yaml"]
     assert left_behind(host_before) == []
 
@@ -69,6 +78,71 @@ def reset(room: LabUnderTest) -> None:
     assert keys[0] != keys[1]
     (seat / "notes.txt").unlink()  # it was kept, and `class down` would keep it, too
     assert json.loads(room.labctl("class", "verify", "seat01", "--output", "json").stdout)["ok"]
+
+
+@contextmanager
+def served(room: LabUnderTest) -> Iterator[Callable[[], subprocess.Popen[str]]]:
+    """A function that starts `class serve` and returns when it serves; what it started is ended."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = int(free.getsockname()[1])
+    started: list[subprocess.Popen[str]] = []
+
+    def serve() -> subprocess.Popen[str]:
+        started.append(room.start("class", "serve", "--listen", f"127.0.0.1:{port}"))
+        wait_until("the pages are served", lambda: reachable(port), bool, seconds=ANSWERS_WITHIN)
+        return started[-1]
+
+    try:
+        yield serve
+    finally:
+        for server in started:
+            server.terminate()
+            server.communicate(timeout=ANSWERS_WITHIN)
+
+
+def reachable(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
+
+
+def on_the_page(room: LabUnderTest, serve: Callable[[], subprocess.Popen[str]]) -> None:
+    """A seat is reset and given the exercise from the teacher's page; the server is killed; the seat is removed.
+
+    The student has a terminal open all the while. At the end, nothing of the seats is left.
+    """
+    server = serve()
+    rows = json.loads(room.labctl("class", "links", "--output", "json").stdout)["links"]
+    links = {row["person"]: row["link"] for row in rows}
+    student, teacher = (Visitor(links[name], room.folder / "seats/web/authority.crt") for name in ("seat02", "teacher"))
+
+    def board() -> str:
+        return next(row["state"] for row in teacher.panel("/api/board", "seats") if row["seat"] == "seat02")
+
+    def tasks() -> list[str]:
+        return [task["state"] for task in student.panel("/api/live", "state")["tasks"]]
+
+    terminal = student.terminal("seat02", "controlplane")
+    assert teacher.post("/api/class/reset", seat="seat02") == 204
+    with pytest.raises(ConnectionClosed):
+        printed(terminal, b"nothing prints this")
+    wait_until("seat02 is as after `class up`", board, lambda state: state == "ok", seconds=UP_SECONDS)
+    assert teacher.post("/api/class/exercise", seat="seat02", begin=True) == 204
+    wait_until("the exercise has begun", tasks, lambda states: states[:2] == ["current", "open"], seconds=UP_SECONDS)
+    terminal = student.terminal("seat02", "controlplane")
+    terminal.send(b"kubectl get nodes\r")
+    wait_until("the first task is done", tasks, lambda states: states[:1] == ["done"], seconds=UP_SECONDS)
+    server.kill()
+    server.communicate(timeout=ANSWERS_WITHIN)
+    serve()
+    assert tasks()[:2] == ["done", "current"], "nobody has to sign in again"
+    terminal = student.terminal("seat02", "controlplane")
+    terminal.send(b"echo $((6 * 7))\r")
+    printed(terminal, b"42")
+    assert "removed" in room.labctl("class", "down", "--yes").stderr
+    with pytest.raises(ConnectionClosed):
+        printed(terminal, b"nothing prints this")
+    assert student.post("/api/seats/seat02/help", wanted=True) == 204, "the page is still there"
 
 
 def limits_hold(room: LabUnderTest) -> None:

@@ -28,9 +28,7 @@ ENVIRONMENT = ("PATH", "LD_LIBRARY_PATH", "CNI_PATH", "PYTHONPATH", "TMPDIR", "P
 
 
 @pytest.fixture(autouse=True)
-def host_is_out_of_reach(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[None]:
+def host_is_out_of_reach(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Refuse what reaches for the real host, and fail the test that tried. A test says what it needs all the same:
 
     ``@pytest.mark.real_program("bash")``: it starts this program. ``@pytest.mark.host_file("/proc")``: it reads this.

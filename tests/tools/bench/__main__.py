@@ -1,4 +1,4 @@
-"""The command line: ``PYTHONPATH=tests python -m tools.bench -C DIR start|verify|up|snapshot|scale``.
+"""The command line: ``PYTHONPATH=tests python -m tools.bench -C DIR start|verify|up|snapshot|scale|class``.
 
 DIR has a lab. ``--document`` and ``--output`` are as with ``labctl bench``.
 """
@@ -19,6 +19,7 @@ from labctl.cli.errors import show_error
 from labctl.cli.inspect.bench import show, shown_as
 from labctl.host.host import Host
 from labctl.model.lab import Lab
+from tools.bench import class_page as of_class
 from tools.bench import scale as of_sizes
 from tools.bench import snapshot as of_snapshots
 from tools.bench import start as of_starts
@@ -93,6 +94,18 @@ def scale(app: Application, *, sizes: tuple[int, ...], output: str, document: Pa
     lab = _lab(app, box=True)
     figures: Figures = of_sizes.measure(lab, app.lab_files(), sorted(set(sizes)), app.note)
     show(app, figures, output, document)
+
+
+@bench.command("class")
+@click.option("--students", type=click.IntRange(1, 99), metavar="N", default=24, show_default=True)
+@click.option(
+    "--seconds", type=click.IntRange(1), metavar="N", default=60, show_default=True, help="How long they type."
+)
+@shown_as
+@pass_app
+def class_(app: Application, *, students: int, seconds: int, output: str, document: Path | None) -> None:
+    """Serve a made class, and open the pages and terminals of all students at once. It needs no lab."""
+    show(app, of_class.measure(students, seconds, app.note), output, document)
 
 
 def _lab(app: Application, *, box: bool = False) -> Lab:

@@ -298,7 +298,9 @@ CASES = (
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_it_is_the_only_root_cause(lab: Lab, healthy: Facts, case: Case) -> None:
     report = judge_facts(lab, case.edit(healthy))
-    assert tuple(map(str, report.root_causes)) == (case.root,), {str(id_): report.result(id_).outcome for id_ in report.root_causes}
+    assert tuple(map(str, report.root_causes)) == (case.root,), {
+        str(id_): report.result(id_).outcome for id_ in report.root_causes
+    }
     assert case.cause in report.result(case.root).outcome.cause
     assert report.result(case.root).outcome.hint
 

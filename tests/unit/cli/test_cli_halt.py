@@ -30,9 +30,7 @@ def stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-def test_the_machines_are_found_by_their_marks(
-    run: Callable[..., Result], stopped: list[str], tmp_path: Path
-) -> None:
+def test_the_machines_are_found_by_their_marks(run: Callable[..., Result], stopped: list[str], tmp_path: Path) -> None:
     done = run("-C", str(tmp_path / "mine"), "halt")
     assert (done.exit_code, done.stdout) == (0, "")
     assert done.stderr == (

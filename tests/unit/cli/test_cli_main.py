@@ -140,8 +140,7 @@ def test_with_v_the_traceback_is_in_the_log(run, lab_folder, monkeypatch):
     raising(monkeypatch, ZeroDivisionError("division by zero"))
     result = run("-v", "hosts")
     assert result.stderr == (
-        "error: internal error: ZeroDivisionError: division by zero\n"
-        "  why:   the traceback is in .labctl/labctl.log\n"
+        "error: internal error: ZeroDivisionError: division by zero\n  why:   the traceback is in .labctl/labctl.log\n"
     )
     assert "Traceback (most recent call last)" in lab_folder.log.read_text()
 
