@@ -43,7 +43,7 @@ def all_checks(lab: Lab, facts: Facts) -> tuple[Check, ...]:
 
 
 def near_checks(lab: Lab, facts: Facts) -> tuple[Check, ...]:
-    """Those that need each machine's own answers alone: no request through ingress, and no packet to a pod."""
+    """Those that need only the machines' own answers: no request through ingress, and no packet to a pod."""
     return tuple(check for layer in _NEAR for check in layer.checks(lab, facts, second_round=False))
 
 

@@ -34,7 +34,7 @@ class Layer(StrEnum):
 
 @dataclass(frozen=True, slots=True, order=True)
 class CheckId:
-    """Which check: `bgp.ingress.worker1`. Two ids are equal if they read the same.
+    """Which check: `bgp.ingress.worker1`. Two ids are equal if their texts are.
 
     subject: what it looks at, in its layer; may be empty. machine: the machine, or the pod, that it is about; may be
     empty.
@@ -54,7 +54,7 @@ class CheckId:
 
     @classmethod
     def parse(cls, text: str) -> CheckId:
-        """The id that reads so, for input from outside. Raises ValueError where it begins with no layer."""
+        """The id with that text, for input from outside. Raises ValueError if it does not begin with a layer."""
         layer, _, rest = text.partition(".")
         subject, _, machine = rest.rpartition(".")
         return cls(Layer(layer), subject, machine)
@@ -169,7 +169,7 @@ class CheckResult:
 
 
 def listed(words: Iterable[object], *, most: int = 6) -> str:
-    """Words with commas, the first few of them; the rest as a number."""
+    """Words joined by commas: the first few, then how many more there are."""
     texts = [str(word) for word in words]
     if len(texts) <= most:
         return ", ".join(texts)

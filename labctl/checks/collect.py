@@ -34,14 +34,14 @@ from labctl.ssh.connections import Connections
 OnAnswer = Callable[[str], None]
 LATE_SECONDS = 0.4
 """A machine that is not reached by then may never be: the host looks for the reason while SSH still waits."""
-# On an emulated machine so many probes run side by side, that none is late for want of a processor.
+# So few probes run in parallel on an emulated machine that none is late because the processor is busy.
 _AT_ONCE_EMULATED = 2
 
 
 class FirstRound:
-    """Begins at once; needs a thread of the pool per machine and one for the host.
+    """Starts at once; needs a thread of the pool per machine and one for the host.
 
-    on_answer: hears a machine's name when it has answered, or will not; from several threads.
+    on_answer: called with a machine's name once it has answered, or will not; from several threads.
     """
 
     def __init__(self, lab: Lab, remote: Connections, pool: Executor, on_answer: OnAnswer | None = None) -> None:
@@ -78,7 +78,7 @@ class FirstRound:
         return ask_machine(self._remote, machine.name, probes, self.patience, at_once=at_once, on_reached=reached)
 
     def _ask_host(self) -> tuple[HostFacts, set[str]]:
-        """What the host knows, and for which machines it looked as they were late."""
+        """What the host knows, and the machines that it looked for because they were late."""
         until = time.monotonic() + LATE_SECONDS * self.patience
         late = [
             machine
@@ -102,7 +102,7 @@ def _no_host() -> HostFacts:
 
 
 ETHERNET_MTU = 1500
-# What gets no answer only waits: the pods of a dead node, three questions each, must not wait for one another.
+# Questions without an answer only wait: those about the pods of a dead node, three each, must run in parallel.
 _AT_ONCE = 48
 
 
@@ -120,9 +120,9 @@ def ask_pods(lab: Lab, remote: Connections, first: FirstRound, ingress: Machine)
 
 
 def questions_about_pods(lab: Lab, facts: Facts, ingress: Machine, mtu: int) -> list[AnyFact]:
-    """What an ingress machine is asked of all pods. A pod that a policy keeps its pings from is not pinged.
+    """What an ingress machine is asked of all pods. A pod is not pinged if a policy forbids that.
 
-    The application's servers are asked for HTTP, too: which of them HAProxy chooses for a request is left to chance.
+    The application's servers also get an HTTP request each: one through HAProxy reaches only one of them.
     """
     unpinged = _unpinged(lab, facts, ingress)
     pings = [
@@ -135,7 +135,7 @@ def questions_about_pods(lab: Lab, facts: Facts, ingress: Machine, mtu: int) -> 
 
 
 def _unpinged(lab: Lab, facts: Facts, ingress: Machine) -> frozenset[IPv4Address]:
-    """The addresses of the pods that a policy keeps this machine's ping from."""
+    """The addresses of the pods that a policy forbids this machine to ping."""
     ping = Packet(ingress.address)
     return frozenset(
         pod.address
@@ -152,16 +152,16 @@ def _mtu(machine: Machine, facts: MachineFacts) -> int:
 
 Troubled = Callable[[Facts], Iterable[str]]
 """The machines that deserve a closer look, by the facts that are there."""
-# Answers to requests and packets follow the machines' own within this time, or something gives none.
+# Requests and packets are answered within this time after the machines' own answers, or not at all.
 _SOON_SECONDS = 0.2
 
 
 def collect(
     lab: Lab, remote: Connections, on_answer: OnAnswer | None = None, troubled: Troubled | None = None
 ) -> Facts:
-    """All facts, now. Never fails for what is broken in the lab: that is in the facts.
+    """All facts, now. Never fails because of what is broken in the lab: that is in the facts.
 
-    on_answer: hears a machine's name when it has answered, or will not; from several threads. troubled: gets the
+    on_answer: called with a machine's name once it has answered, or will not; from several threads. troubled: gets the
     machines' own answers where requests or packets have none yet; what it names is looked at more closely meanwhile.
     """
     with InterruptiblePool(max_workers=len(lab.machines) + 2 + len(lab.ingresses)) as pool:

@@ -80,7 +80,7 @@ def haproxy(facts: Facts, lab: Lab) -> Outcome:
 
 
 def _socket_answers(facts: Facts, name: str) -> Outcome:
-    """HAProxy can be asked and told at run time: the controller needs that, and so do checks."""
+    """HAProxy's run-time socket answers: the controller and the checks need it."""
     result = facts.on(name).result(HaproxyStatistics)
     if result.stdout.strip():
         return passed("haproxy listens on port 80")
@@ -100,7 +100,7 @@ def _why_no_port(facts: Facts, name: str) -> str:
 
 
 def _programs_on_port(facts: Facts, name: str) -> set[str]:
-    """Who listens where HAProxy should; `a program` where that can't be told."""
+    """The programs that listen on HAProxy's port; `a program` if they are not known."""
     return {item.program or "a program" for item in facts.on(name)[Listeners] if item.port == _HTTP_PORT}
 
 

@@ -16,7 +16,7 @@ _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 def as_junit(report: Report) -> str:
     """The report as XML.
 
-    A blocked check is skipped: it says nothing of its own, and its message names what blocks it.
+    A blocked check counts as skipped, and its message names what blocks it.
     """
     suites = ET.Element(
         "testsuites",

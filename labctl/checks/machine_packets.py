@@ -66,7 +66,7 @@ _KUBE_PROXY_NFTABLES = tuple(
         (r"(?:endpoint|service|external)-.*", r"dnat"),
     )
 )
-# Whoever sends to a service without endpoints is told so: an address or kind of address, and a port.
+# Rejects packets to a Service without endpoints: an address or kind of address, and a port.
 _SERVICE = r"^(?=.*dports?\b)(?=.*(?:daddr|\s-d\s|--dst-type|dst-type))"
 _KUBE_PROXY_IPTABLES = tuple(
     _Own(_EITHER, chains, rules)
@@ -88,7 +88,7 @@ _OWN = (*_FELIX, *_KUBE_PROXY_NFTABLES, *_KUBE_PROXY_IPTABLES, *_PORTMAP)
 
 
 def is_own(rule: DropRule) -> bool:
-    """Whether Kubernetes or Calico wrote this rule. False for a rule of somebody else's in one of their chains."""
+    """Whether Kubernetes or Calico wrote this rule. False for another program's rule in one of their chains."""
     first = next((own for own in _OWN if own.has(rule)), None)
     return first is not None and re.search(first.rules, rule.text) is not None
 

@@ -87,7 +87,7 @@ def certificates(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
 
 
 def no_reader(machine: str) -> str:
-    """What is said where labctl's own certificate is not on the control plane."""
+    """The outcome if labctl's own certificate is not on the control plane."""
     return f"{machine} has no {READER}, by which labctl reads the API: an older labctl brought this lab up"
 
 
@@ -120,7 +120,7 @@ def boot(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
 
 
 def _unread_file(here: MachineFacts, machine: Machine) -> Outcome | None:
-    """BIRD's file is one that it could not start with; it goes on with what it read before."""
+    """BIRD could not start with its file; it still runs with the one that it read before."""
     result = here.results.get(BirdSyntax.name)
     unit = here[Units].get(BIRD_UNIT)
     if result is None or result.ok or result.status == NOT_FOUND or unit is None or not unit.running:
@@ -131,7 +131,7 @@ def _unread_file(here: MachineFacts, machine: Machine) -> Outcome | None:
 
 
 def _other_setting(here: MachineFacts, machine: Machine) -> Outcome | None:
-    """A setting that is right now and that a file will set wrong."""
+    """A setting that is right now, but that a file will set wrongly at the next boot."""
     for name, (file, value) in _settings(here).items():
         if value == _wrong_value(name, machine) and here[Sysctls].get(name) not in (None, value):
             cause = (
@@ -160,7 +160,7 @@ def _settings(here: MachineFacts) -> dict[str, tuple[str, str]]:
 
 
 def system(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
-    """No unit has failed, beside those that have checks of their own and what somebody ran by systemd-run."""
+    """No unit has failed, except those with a check of their own and those started with systemd-run."""
     own = units_of(lab, machine)
     broken = [unit for unit in facts.on(machine.name)[FailedUnits] if unit not in own and not unit.startswith("run-")]
     if not broken:

@@ -122,7 +122,7 @@ def _mtu(facts: Facts, lab: Lab) -> int:
 
 
 def why_pod_is_silent(facts: Facts, pod: Pod) -> Cause | None:
-    """What is wrong inside this pod's network; None if nothing is, or nobody looked."""
+    """What is wrong inside this pod's network; None if nothing is, or nothing is known."""
     spaces = facts.on(pod.node).get(PodNamespaces) if pod.node in facts.machines else None
     if spaces is None:
         return None

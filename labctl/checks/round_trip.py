@@ -100,7 +100,7 @@ def ask_machine(
     """One round trip to one machine.
 
     patience: how many times longer than usual everything may take there. at_once: how many probes run side by side.
-    on_reached: hears that the connection stands.
+    on_reached: called once the connection is open.
     """
     started = time.monotonic()
     if patience != 1:

@@ -155,9 +155,9 @@ def patience(lab: Lab, host: Host) -> float:
 
 
 def strain(host: Host) -> float:
-    """How many times later programs on this host answer than on a quiet one, 1 to 4, as far as can be told.
+    """How many times slower programs on this host answer than on an idle one: an estimate from 1 to 4.
 
-    Looks at the last minute and at this moment: the former lags behind when work begins, the latter is chance.
+    Looks at the last minute, which lags behind, and at this moment, which is a random sample.
     """
     at_work = max(host.load_average(), host.runnable())
     return min(_MOST, max(1.0, at_work / host.cpus / _EASY))

@@ -1,4 +1,4 @@
-"""Runs checks in the order of their needs and tells what is broken from what is only blocked."""
+"""Runs checks in the order of their needs, and separates what is broken from what is only blocked."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """labctl.yaml as `up` last carried it out: saved in .labctl, so that a renamed lab is found, and changes are seen.
 
-What `up` can apply to a lab that exists is a change; what nothing could apply is refused.
+`up` applies the changes that an existing lab can take, and refuses the others.
 """
 
 from __future__ import annotations

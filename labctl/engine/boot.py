@@ -2,9 +2,9 @@
 
 Vagrant runs once, in the background, for those that do not run yet; each machine counts as booted as soon as it answers
 over SSH with the key that labctl made for it. A container is created with its keys. A virtual machine gets them from
-Vagrant and reports it (READY_MARK); before that labctl does not try it: OpenSSH locks out whoever tries a wrong key too
-often.
-VirtualBox's machines boot one after the other, as Vagrant's own locks have it; whatever comes after runs side by side.
+Vagrant and reports it (READY_MARK); before that labctl does not connect: OpenSSH locks out clients that try a wrong key
+too often. VirtualBox's machines boot one after the other because of Vagrant's locks; everything after that runs in
+parallel.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Boot:
         self._stopped.set()
 
     def finish(self) -> None:
-        """Wait for Vagrant's own end. Raises what Vagrant failed with."""
+        """Wait until Vagrant has ended. Raises its error."""
         if self._to_boot:
             self._thread.join()
         if self._error is not None:

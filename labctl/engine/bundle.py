@@ -48,7 +48,7 @@ def read_digest_command() -> str:
 def unpack_command() -> str:
     """The command that takes a bundle on its standard input and puts it in place of the one before."""
     new = f"{FOLDER}.new"
-    # One at a time: a labctl that was killed may have left one of these at work.
+    # One at a time: a killed labctl may have left one of these running.
     return (
         "exec 9>/run/lock/labctl-files && flock --timeout 60 9 && umask 077 "
         f"&& rm -rf {new} && mkdir {new} && tar -C {new} -xpf - --no-same-owner && rm -rf {FOLDER} && mv {new} {FOLDER}"

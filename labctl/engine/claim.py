@@ -1,4 +1,4 @@
-"""This lab beside the other labs of this host, running or halted: of two that want one name or network, one gets it.
+"""The other labs on this host, running or halted: no two may have the same name, or networks that overlap.
 
 The host routes a lab's subnet, so nothing of another lab may lie in it. Pods and services are known inside their own
 lab's machines only: any number of labs may use the same ones.
@@ -23,7 +23,7 @@ from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
 from labctl.providers.marks import HostMarks
 
-# Whoever holds it reads a few files, or runs scripts/host/prepare.sh, which allows itself a minute, too.
+# The holder reads a few files, or runs scripts/host/prepare.sh, which also has a limit of a minute.
 _DEADLINE = 60.0
 _PAUSE = 0.05
 Networks = dict[str, IPv4Network]
@@ -130,7 +130,7 @@ def _note(files: LabDirectory, chosen: Overrides) -> None:
 
 @contextmanager
 def _one_at_a_time(folder: Path) -> Iterator[None]:
-    """Hold the lock that scripts/host/prepare.sh takes, too: on a folder, so that no file is left of it."""
+    """Hold the lock that scripts/host/prepare.sh also takes. It is on a folder, so it leaves no file behind."""
     import fcntl  # noqa: PLC0415 - Windows has none, and no LXC
 
     handle = os.open(folder, os.O_RDONLY)

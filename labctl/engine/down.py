@@ -53,9 +53,9 @@ def labs_to_destroy(wanted: Lab | None, files: LabDirectory, marks: HostMarks) -
 def destroy(labs: Sequence[Lab], files: LabDirectory, host: Host) -> list[str]:
     """Remove the labs' machines, what was made on the host for them, and ``.labctl/``; returns what was removed.
 
-    Raises LabctlError if something resists; nothing that could be removed is left because of that. Labs that a killed
-    ``labctl bench`` left in this lab's folder go before it does; one at which a labctl is at work raises LockedError
-    before anything is removed.
+    Raises LabctlError if something cannot be removed, after removing everything else. Labs that a killed ``labctl
+    bench`` left in this lab's folder go before it does; one at which a labctl is at work raises LockedError before
+    anything is removed.
     """
     removed: list[str] = []
     failures: list[LabctlError] = []
@@ -81,7 +81,7 @@ def _destroy_lab(lab: Lab, files: LabDirectory, host: Host, removed: list[str]) 
 
 
 def _remove_folder(files: LabDirectory, removed: list[str]) -> None:
-    """Remove .labctl; where something else stands in its place, a link or a file, that alone."""
+    """Remove .labctl. If it is a link or a file, remove only that."""
     folder = files.folder
     try:
         if folder.is_symlink() or folder.is_file():
@@ -97,7 +97,7 @@ def _remove_folder(files: LabDirectory, removed: list[str]) -> None:
 
 
 def _attempt(failures: list[LabctlError], do: Callable[[], None]) -> None:
-    """Do one part; its error is recorded, and the other parts are done all the same."""
+    """Do one part. An error is recorded, and the other parts still run."""
     try:
         do()
     except LabctlError as error:

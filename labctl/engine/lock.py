@@ -46,7 +46,7 @@ def lab_lock(path: Path, *, needed: bool = True) -> Iterator[None]:
         if needed:
             raise
     try:
-        with suppress(OSError):  # a full disk: then nobody learns who holds it
+        with suppress(OSError):  # a full disk: nobody can see who holds it
             me = {"pid": os.getpid(), "command": " ".join(["labctl", *sys.argv[1:]])}
             write_atomically(holder, (json.dumps(me) + "\n").encode())
         yield
@@ -59,7 +59,7 @@ def lab_lock(path: Path, *, needed: bool = True) -> Iterator[None]:
 def lock_if_possible(files: LabDirectory) -> AbstractContextManager[None]:
     """The lab's lock; no lock if .labctl is missing, or if the disk takes no more files.
 
-    For `destroy` and `halt`, which must work then, too, and create no folder. Raises LockedError.
+    For `destroy` and `halt`, which must still work then, and create no folder. Raises LockedError.
     """
     if not files.folder.is_dir() or files.folder.is_symlink():
         return nullcontext()

@@ -12,7 +12,7 @@ from labctl.secrets.validity import locked_out
 def locked_out_machines(provider: MachineProvider) -> dict[str, str]:
     """The machines that exist and were created with a secret that is lost or damaged now, each with that secret.
 
-    Changes nothing. Once new secrets are made nobody can tell any more: ask before.
+    Changes nothing. Call it before new secrets are created: afterwards they can no longer be found.
     """
     lab, files = provider.lab, provider.files
     lost = locked_out(files.secrets, [machine.name for machine in lab.machines])
@@ -23,7 +23,7 @@ def locked_out_machines(provider: MachineProvider) -> dict[str, str]:
 
 
 def require_known_secrets(provider: MachineProvider) -> None:
-    """Raise LabctlError if secrets would be made again under machines that exist: they would not know them."""
+    """Raise LabctlError if new secrets would lock labctl out of machines that exist."""
     lost = locked_out_machines(provider)
     if lost:
         recreated = provider.lab.provider.traits.recreates_machines
@@ -38,7 +38,7 @@ def require_known_secrets(provider: MachineProvider) -> None:
 def remove_locked_out(provider: MachineProvider) -> dict[str, str]:
     """Remove the machines nobody can log in to, so that `up` recreates them; returns each with the lost secret.
 
-    Call it before secrets are made. Raises LabctlError where the provider's machines are not removed without asking.
+    Call it before secrets are made. Raises LabctlError if the provider's machines may not be removed without asking.
     """
     if not provider.lab.provider.traits.recreates_machines:
         require_known_secrets(provider)

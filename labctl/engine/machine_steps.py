@@ -92,7 +92,7 @@ class MachineSteps:
 
     def _failed(self, task: Task, result: CommandResult, last: list[str]) -> StepError:
         machine, step = task.machine.name, task.step
-        # timeout(1) ends with 124 when it had to end the command; earlier it was a program of the step's own.
+        # timeout(1) exits with 124 at the deadline; before it, 124 comes from a program in the step.
         ended = result.status == 124 and result.seconds >= step.deadline
         reason = f"no end within {step.deadline} s" if ended else f"exit status {result.status}"
         return StepError(

@@ -1,4 +1,4 @@
-"""What the lab no longer has: machines that labctl.yaml does not list any more, and their nodes in the cluster."""
+"""Orphans: machines that labctl.yaml no longer lists, and their nodes in the cluster."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from labctl.errors import LabctlError, StepError
 from labctl.model.lab import Role
 
 _SECONDS = 60
-# In that time other pods have started. That the last one is gone may take a minute: Kubernetes 1.20 forgets at times to
-# remove a pod's sandbox, until it clears up (pkg/kubelet/kubelet.go, ContainerGCPeriod).
+# Other pods start within that time. The last old one may take a minute to go: Kubernetes 1.20 sometimes forgets a
+# pod's sandbox until its next clean-up (pkg/kubelet/kubelet.go, ContainerGCPeriod).
 _DRAIN_SECONDS = 15
 _WORKER = re.compile(rf"{Role.WORKER.value}[0-9]+")
 
@@ -26,9 +26,9 @@ def remove_orphans(context: Context) -> None:
 
 
 def drain_nodes(context: Context, machines: Collection[str]) -> None:
-    """Have the pods of those workers start elsewhere, before the machines go; other machines are passed over.
+    """Move the pods of those workers to other nodes, before the machines go; skip other machines.
 
-    Where the cluster does not answer, or a node is dead already, that is left to `forget_nodes`.
+    If the cluster does not answer, or a node is already dead, `forget_nodes` does the rest.
     """
     nodes = " ".join(sorted(filter(_WORKER.fullmatch, machines)))
     if nodes:

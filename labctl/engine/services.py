@@ -15,7 +15,8 @@ from labctl.providers.registry import console_of
 from labctl.scheduler import InterruptiblePool
 from labctl.ssh.connections import Connections
 
-# What ran is noted where a reboot forgets it. etcd is a unit, or a static pod, which only a kubelet starts again.
+# The list of what ran is kept where a reboot removes it. etcd is a unit, or a static pod, which only a kubelet starts
+# again.
 _STOP = """\
 set -eu
 cd /run
@@ -39,7 +40,7 @@ running=$(cat /run/labctl-stopped)
 [ -z "$running" ] || systemctl start $running
 rm /run/labctl-stopped
 """
-# A port that answers costs less to ask for than kubectl does.
+# Asking a port is cheaper than running kubectl.
 _WAIT_FOR_API = """\
 [ -e /etc/kubernetes/admin.conf ] || exit 0
 timeout 90 bash -c '

@@ -14,7 +14,7 @@ _MIB = 1 << 20
 # Calico's own programs, CoreDNS and larger images take about twice what the stand-ins take (docs/verified.md).
 _UPSTREAM_MEMORY = 2
 _GIB = 1 << 30
-# What the host itself wants beside the lab.
+# Left for the host itself.
 _HOST_MEMORY = 512
 # Debian's packages of plugins put them here; `vagrant plugin install` lists its own in the user's plugins.json.
 PACKAGED_PLUGINS = "/usr/share/rubygems-integration/all/gems"

@@ -1,4 +1,4 @@
-"""What this host has and lacks for a lab: every probe of its provider, and carrying out the fixes that are safe."""
+"""Examines this host for a lab with every probe of its provider, and applies the fixes that are safe."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def described(fixes: Sequence[Fix]) -> list[str]:
 
 
 def apply(fixes: Sequence[Fix], host: Host) -> None:
-    """Do it. Raises HostError with the last lines of what failed; where root is needed, sudo asks for it."""
+    """Apply the fixes, with sudo where root is needed. Raises HostError with the last lines of what failed."""
     packages = _packages(fixes)
     if packages:
         if not host.has_apt:

@@ -78,7 +78,7 @@ def choose_provider(host: Host) -> Provider:
 
 
 def choose_subnet(provider: Provider, default: IPv4Network, host: Host) -> IPv4Network:
-    """The lab's subnet where nobody chose one: another than the default where VirtualBox does not allow that."""
+    """The default subnet, or another one if VirtualBox does not allow it."""
     if provider is Provider.VIRTUALBOX and not is_allowed(default, allowed_ranges(host)):
         return SUBSTITUTE
     return default

@@ -81,7 +81,7 @@ class HostMarks:
     def owner(self, lab: str, files: LabDirectory) -> Path | None:
         """The other directory that a lab of this name belongs to; None where it is free, or belongs to this one.
 
-        A directory that has no .labctl any more owns nothing: it was moved, or taken away.
+        A directory without .labctl owns nothing: the lab was moved, or removed.
         """
         directory = self.labs().get(lab)
         if directory is None or directory == files.base or not (directory / ".labctl").is_dir():

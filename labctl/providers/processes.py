@@ -1,4 +1,4 @@
-"""Programs that a killed labctl left at work on a lab's machines: Vagrant, and what makes and starts containers."""
+"""Programs that a killed labctl left running: Vagrant, and those that create and start containers."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from labctl.providers.marks import CONTAINERS, snapshots_name
 from labctl.steps.values import container_prefix
 
 _TOOLS = ("lxc-create", "lxc-start", "lxc-stop", "lxc-destroy")
-# In the environment of every Vagrant and copy that labctl starts, and so of all that they start.
+# In the environment of every Vagrant and copy that labctl starts; their children inherit it.
 MARK = "LABCTL_STARTED_THIS"
 
 
 def end_leftovers(lab: Lab, folder: Path, host: Host, *, by_labctl: bool = False) -> int:
-    """End what still works on the lab: ask, wait, then insist; returns how many. folder: the lab's .labctl.
+    """End the processes that still work on the lab: SIGTERM, then SIGKILL. Returns how many.
 
-    by_labctl: only what a labctl started; whoever holds the lab's lock knows that this labctl is gone.
+    folder: the lab's .labctl. by_labctl: only what a labctl started. The caller holds the lab's lock, so that labctl is gone.
     """
     found = [process for process in host.processes() if _works_on(process, lab, folder)]
     if by_labctl:

@@ -23,10 +23,10 @@ OnLine = Callable[[str], None]
 
 
 class Console(Protocol):
-    """A machine as root on this host reaches it, without the machine's network."""
+    """A way into a machine for root on this host, without the machine's network."""
 
     def state(self, *, deadline: float) -> CommandResult:
-        """In what state the machine is, in the provider's words, such as RUNNING."""
+        """The machine's state as the provider calls it, such as RUNNING."""
 
     def run(self, script: str, *, interpreter: str = "bash -s", deadline: float) -> CommandResult:
         """Run a script as root on the machine. interpreter: the command that reads it on its standard input.
@@ -36,7 +36,7 @@ class Console(Protocol):
         """
 
     def power_off(self) -> None:
-        """Switch the machine off, as if its plug was pulled. Raises LabctlError."""
+        """Switch the machine off, as if its power failed. Raises LabctlError."""
 
     def power_on(self) -> None:
         """Switch the machine on again. Raises LabctlError."""
@@ -45,11 +45,11 @@ class Console(Protocol):
 class MachineProvider(ABC):
     """The machines of one lab, on one provider.
 
-    Every method may be called again after labctl was killed in the middle of it, and whatever state that left: half of
-    a machine counts as one. Each raises HostError if a program is missing, LabctlError if a machine resists.
+    Every method may be called again after labctl was killed in the middle of it, and whatever state that left: an
+    incomplete machine counts as one. Each raises HostError if a program is missing, LabctlError if it fails.
 
     probes: what `labctl doctor` looks at, beside what it looks at for every provider. known_errors: what the programs
-    print when they fail; the first that fits counts. snapshots: how it keeps them; None if it has none.
+    print when they fail; the first match counts. snapshots: how it keeps them; None if it has none.
     """
 
     probes: ClassVar[tuple[Probe, ...]]
@@ -67,7 +67,7 @@ class MachineProvider(ABC):
 
     @abstractmethod
     def prepare_host(self) -> None:
-        """Put right what machines need of this host, also where machines run already."""
+        """Restore what machines need on this host, even if machines already run."""
 
     @abstractmethod
     def machines_to_boot(self, answers: Answers, report: Report) -> frozenset[str]:
@@ -87,12 +87,12 @@ class MachineProvider(ABC):
 
     @abstractmethod
     def destroy(self) -> list[str]:
-        """Remove all machines, and what was made on this host for them; returns what was removed, in words.
+        """Remove all machines, and what was made on this host for them; returns what was removed, for messages.
 
-        What can be removed is removed also where something else resists.
+        If something cannot be removed, everything else still is.
         """
 
     @classmethod
     def console(cls, lab: Lab, machine: str, host: Host) -> Console | None:
-        """A way to the machine past its network; None where there is none."""
+        """A way into the machine without its network; None if there is none."""
         return None

@@ -1,6 +1,6 @@
-"""Whether this host reaches the publishers of upstream software. They are asked briefly, side by side, all optional.
+"""Whether this host reaches the publishers of upstream software: short requests in parallel; none is required.
 
-The machines reach them by way of this host, with its proxies.
+Machines reach them through this host, with its proxies.
 """
 
 from __future__ import annotations

@@ -24,5 +24,5 @@ def provider_of(lab: Lab, files: LabDirectory, host: Host) -> MachineProvider:
 
 
 def console_of(lab: Lab, machine: str, host: Host) -> Console | None:
-    """A way to a machine past its network; None where its provider has none."""
+    """A way into a machine without its network; None if its provider has none."""
     return PROVIDERS[lab.provider].console(lab, machine, host)

@@ -51,7 +51,7 @@ class Snapshots(Protocol):
         """Save the snapshot's machines. Those that run may be frozen afterwards: see `thaw`."""
 
     def thaw(self, machines: Collection[str]) -> None:
-        """Let machines that a `save` froze run on."""
+        """Let the machines that `save` froze run again."""
 
     def restore(self, snapshot: Snapshot) -> None:
         """Put the snapshot's machines back, and start them. If snapshots are copies, none of the machines exists."""

@@ -1,4 +1,4 @@
-"""Vagrant, by way of python-vagrant: boot, halt, destroy, state; and what it noted about each machine."""
+"""Vagrant, through python-vagrant: boot, halt, destroy, state; and what it recorded about each machine."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 class _Tool(vagrant.Vagrant):
-    """python-vagrant with a deadline: it has none of its own. deadline: seconds that one call of Vagrant may take."""
+    """python-vagrant with a deadline, which it lacks. deadline: seconds that one call of Vagrant may take."""
 
     program = "vagrant"
     deadline = 600
@@ -130,22 +130,22 @@ class Vagrant:
         return frozenset(file.parent.parent.name for file in self._notes("id"))
 
     def booted(self) -> frozenset[str]:
-        """Those whose first boot Vagrant brought to its end: network, keys and all."""
+        """Those whose first boot Vagrant completed, with network and keys."""
         return frozenset(file.parent.parent.name for file in self._notes("action_provision"))
 
     def id_file(self, machine: str) -> Path:
-        """Where Vagrant notes which machine of the provider's it is (Vagrant 2.3.4, lib/vagrant/machine.rb, id=)."""
+        """Where Vagrant records the provider's id of the machine (Vagrant 2.3.4, lib/vagrant/machine.rb, id=)."""
         return self._files.vagrant_notes / "machines" / machine / self._lab.provider.value / "id"
 
     def noted_id(self, machine: str) -> str:
-        """What Vagrant noted there; empty where there is no such note, or it is damaged."""
+        """The id that Vagrant recorded; empty if there is none, or it is damaged."""
         try:
             return self.id_file(machine).read_text().strip()
         except (OSError, ValueError):
             return ""
 
     def forget(self, machines: Collection[str]) -> None:
-        """Remove what Vagrant noted about machines that are gone."""
+        """Remove Vagrant's records of machines that are gone."""
         for machine in machines:
             shutil.rmtree(self._files.vagrant_notes / "machines" / machine, ignore_errors=True)
 
@@ -159,7 +159,7 @@ class Vagrant:
             return {status.name: status.state for status in tool.status()}
 
     def _run(self, what: str, run: Callable[[Any], None]) -> None:
-        """Run Vagrant; where a Vagrant of an earlier, killed labctl still works on a machine, wait for it to end."""
+        """Run Vagrant. If a Vagrant of a killed labctl still works on a machine, wait until it ends."""
         until = time.monotonic() + _BUSY_SECONDS
         while True:
             try:
@@ -201,7 +201,7 @@ class Vagrant:
             raise self._failure(what, begin, error.returncode) from error
 
     def _failure(self, what: str, begin: int, status: int) -> LabctlError:
-        """What Vagrant's output says, in words of its own where the error is a known one."""
+        """The error that Vagrant's output shows, explained if it is a known one."""
         printed = _printed_since(self._output, begin)
         known = find_known_error(printed, self._errors)
         why = "\n".join(printed.splitlines()[-_LAST_LINES:]) or f"exit status {status}"
@@ -215,9 +215,9 @@ class Vagrant:
         )
 
     def _drop_damaged_index(self) -> None:
-        """Vagrant does nothing at all where its index of machines is damaged; without one it makes another.
+        """Vagrant does nothing if its index of machines is damaged, and creates a missing one.
 
-        Only the lab's own: the one in the user's Vagrant home names other machines, too.
+        Only the lab's own is removed: the one in the user's Vagrant home lists other machines, too.
         """
         index = self._files.vagrant_home / "data" / "machine-index" / "index"
         try:
@@ -259,7 +259,7 @@ def _snapshots_in(printed: str) -> dict[str, frozenset[str]]:
 
 
 def _as_shown(line: str) -> str:
-    """A line as a terminal shows it in the end: what was written over ("Progress: 3%") is gone, and so are colours."""
+    """A line as a terminal finally shows it, without colours and text that was overwritten ("Progress: 3%")."""
     return _TERMINAL_CODES.sub("", _WRITTEN_OVER.split(line.rstrip())[-1])
 
 
@@ -287,7 +287,7 @@ def vagrant_environment(lab: Lab, files: LabDirectory, host: Host) -> dict[str, 
 
 
 def _printed_since(log: Path, begin: int) -> str:
-    """What came into the log since it was ``begin`` bytes long, without colours and empty lines."""
+    """What was added to the log after its first ``begin`` bytes, without colours and empty lines."""
     with log.open("rb") as stream:
         stream.seek(begin)
         text = stream.read().decode("utf-8", "replace")

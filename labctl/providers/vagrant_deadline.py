@@ -1,6 +1,6 @@
 """A command with a time limit, on every system: by timeout(1) on Linux, elsewhere by this module, run as a program.
 
-macOS has no timeout(1), and what Windows calls so waits for a key.
+macOS has no timeout(1), and the one on Windows waits for a key.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def with_deadline(command: Sequence[str], seconds: int, *, platform: str = sys.p
 def run(command: Sequence[str], seconds: float) -> int:
     """Run the command; its exit status, 128 and more for a signal, or 124 where it had to be ended."""
     process = psutil.Popen(list(command))
-    # Ctrl-C is labctl's: it ends all that it started.
+    # labctl handles Ctrl-C, and ends all that it started.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         status = process.wait(seconds)

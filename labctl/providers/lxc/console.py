@@ -1,4 +1,4 @@
-"""A container as root on this host reaches it, past its network: lxc-info and lxc-attach."""
+"""A way into a container for root on this host, without the container's network: lxc-info and lxc-attach."""
 
 from __future__ import annotations
 

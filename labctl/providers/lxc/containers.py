@@ -43,12 +43,12 @@ class Containers:
         return self._listed()
 
     def stop(self, machines: Collection[str]) -> None:
-        """Ask machines to shut down, and after a while insist. Raises LabctlError if one resists."""
+        """Shut machines down, by force if they take too long. Raises LabctlError if one cannot be stopped."""
         for machine in sorted(machines):
             self._run("lxc-stop", "--timeout", "20", "--name", self._container(machine))
 
     def power_off(self, machine: str) -> None:
-        """Switch a machine off, as if its plug was pulled, if it runs. Raises LabctlError."""
+        """Switch a machine off, as if its power failed, if it runs. Raises LabctlError."""
         if machine in self.running():
             self._run("lxc-stop", "--kill", "--name", self._container(machine))
 
@@ -62,11 +62,11 @@ class Containers:
         return self._listed("--frozen")
 
     def freeze(self, machine: str) -> None:
-        """Stop all processes of a machine where they are (lxc-freeze(1)). Raises LabctlError."""
+        """Freeze all processes of a machine (lxc-freeze(1)). Raises LabctlError."""
         self._run("lxc-freeze", "--name", self._container(machine))
 
     def unfreeze(self, machine: str) -> None:
-        """Let them run on. Raises LabctlError."""
+        """Unfreeze them. Raises LabctlError."""
         self._run("lxc-unfreeze", "--name", self._container(machine))
 
     def init_process(self, machine: str) -> str:
@@ -86,7 +86,7 @@ class Containers:
             _output(self.host.run(words, deadline=_COPY_DEADLINE, stdin=text, environment=environment))
 
     def remove(self, machines: Iterable[str]) -> None:
-        """Stop and remove machines by force, half-made ones too. Raises LabctlError at the end if one resists."""
+        """Stop and remove machines by force, incomplete ones too. Raises LabctlError at the end if one remains."""
         names = sorted(machines)
         if not names:
             return
@@ -107,7 +107,7 @@ class Containers:
                         Path(folder).rmdir()
 
     def cgroup_value(self, machine: str, key: str) -> str:
-        """What the machine's control group says (lxc-cgroup(1)); empty where this host's kernel has no such key.
+        """A value of the machine's control group (lxc-cgroup(1)); empty if this host's kernel has no such key.
 
         Raises LabctlError if the machine does not run.
         """
@@ -121,7 +121,7 @@ class Containers:
             raise
 
     def run_host_script(self, script: str, *words: str) -> None:
-        """Run the lab's host script (scripts/host/prepare.sh.j2). Raises LabctlError with its last words."""
+        """Run the lab's host script (scripts/host/prepare.sh.j2). Raises LabctlError with its last lines."""
         self._run("bash", "-s", "--", *words, stdin=script)
 
     def _container(self, machine: str) -> str:
@@ -134,9 +134,9 @@ class Containers:
         return frozenset(name for name in names if MACHINE.fullmatch(name))
 
     def _remove(self, container: str) -> None:
-        """Remove a container; where LXC can't make sense of it (half-made, damaged), stop it and remove its folder.
+        """Remove a container. If LXC cannot read it (incomplete, damaged), stop it and remove its folder.
 
-        LXC stops a container without its configuration, too. What runs on after that has lost its monitor.
+        LXC can stop a container without a configuration; whatever still runs then has lost its monitor.
         """
         folder = self.host.path(str(CONTAINERS / container))
         try:
@@ -200,7 +200,7 @@ def _output(done: CommandResult) -> str:
 def processes_in(container: str, host: Host) -> frozenset[int]:
     """The ids of the processes in the container's control groups, from the lines of /proc/PID/cgroup (cgroups(7)).
 
-    So they are known also where LXC itself has lost the container.
+    This finds them even if LXC itself has lost the container.
     """
     return frozenset(
         int(file.parent.name)

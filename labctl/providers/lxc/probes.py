@@ -77,9 +77,9 @@ def _cgroups(lab: Lab, host: Host) -> Finding | None:
 
 
 def _overlay(lab: Lab, host: Host) -> Finding | None:
-    """The machines lie on an overlay over the box; an overlay on an overlay is refused by the kernel.
+    """A machine's disk is an overlay over the box, and the kernel refuses an overlay on an overlay.
 
-    A module that is on disk is loaded by the kernel itself when the first overlay is mounted (Linux: fs/filesystems.c).
+    The kernel loads the module itself when the first overlay is mounted (Linux: fs/filesystems.c).
     """
     on_disk = "/overlay.ko" in host.read(f"/lib/modules/{host.release}/modules.dep")
     if "overlay" not in host.read("/proc/filesystems").split() and not (on_disk or host.exists("/sys/module/overlay")):
@@ -118,7 +118,7 @@ def _modules(lab: Lab, host: Host) -> Finding | None:
     return fail(f"this kernel lacks {', '.join(missing)}", f"apt install linux-image-{host.machine}, then boot it")
 
 
-# A function by which a kernel is known that has the tunnel built in (Linux: net/ipv4/ipip.c, drivers/net/vxlan).
+# A function that exists only in kernels with the tunnel built in (Linux: net/ipv4/ipip.c, drivers/net/vxlan).
 _TUNNELS = {Encapsulation.VXLAN: "vxlan_xmit", Encapsulation.IPIP: "ipip_tunnel_xmit"}
 
 

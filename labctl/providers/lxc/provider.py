@@ -1,7 +1,7 @@
 """LXC: system containers of this host, created and started by Vagrant; everything else labctl does by itself.
 
-labctl asks LXC, and looks for the marks that a lab leaves on this host, so that machines are found, stopped and removed
-also where Vagrant's notes or the lab's files are damaged or gone.
+labctl asks LXC, and looks for the marks that a lab leaves on this host, so it finds, stops and removes machines even
+if Vagrant's records or the lab's files are damaged or gone.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ class Lxc(MachineProvider):
         self.vagrant = Vagrant(lab, files, host, errors=LXC_ERRORS, deadlines=_DEADLINES)
 
     def machines(self) -> frozenset[str]:
-        """Those that LXC lists, and those of which only a part exists: whoever made them was killed."""
+        """Those that LXC lists, and incomplete ones, which a killed program left."""
         listed = self.containers.existing() if self.host.find("lxc-ls") else frozenset()
         return self.marks.machines(self.lab.name) | listed
 
     def prepare_host(self) -> None:
-        """Make the lab's bridge, its NAT and the kernel's settings: somebody may have reset the host."""
+        """Create the lab's bridge and NAT, and set the kernel: something may have reset the host."""
         self.containers.run_host_script(self._host_script(), "up", str(self.files.base))
 
     def machines_to_boot(self, answers: Answers, report: Report) -> frozenset[str]:
@@ -82,7 +82,7 @@ class Lxc(MachineProvider):
         self.vagrant.forget(names)
 
     def destroy(self) -> list[str]:
-        """Vagrant goes first; what it does not know of is found by the lab's name."""
+        """Vagrant destroys the machines that it knows; the others are found by the lab's name."""
         self._destroy_by_vagrant()
         left, removed, failures = self.machines(), list[str](), list[LabctlError]()
 
@@ -127,11 +127,11 @@ class Lxc(MachineProvider):
             time.sleep(_POLL_SECONDS)
 
     def _agree_with_vagrant(self, to_boot: frozenset[str]) -> None:
-        """Let Vagrant and LXC agree on the machines that do not run; Vagrant would refuse to boot them otherwise.
+        """Make Vagrant and LXC agree on the machines that do not run; otherwise Vagrant would refuse to boot them.
 
-        A container that Vagrant does not know was made by a Vagrant that was killed, or Vagrant's own files were lost.
-        One that never booted holds nothing and is removed; one that did is made known again. One without a
-        configuration can't be started by anybody, and is removed.
+        Vagrant does not know a container if it was killed while creating it, or if its files were lost. A container
+        that never booted is removed; one that did is registered with Vagrant again. One without a configuration cannot
+        start, and is removed.
         """
         whole, existing = self.containers.existing(), self.machines() & to_boot
         unknown = {name for name in existing if self.vagrant.noted_id(name) != container_prefix(self.lab) + name}
@@ -149,5 +149,5 @@ class Lxc(MachineProvider):
             self.vagrant.destroy()
 
     def _host_script(self) -> str:
-        """From labctl's own template: the rendered one may be gone, or damaged."""
+        """From labctl's template: the rendered file may be gone, or damaged."""
         return render_template(templates_folder(), "scripts/host/prepare.sh.j2", lab_values(self.lab, box_file=None))

@@ -1,4 +1,4 @@
-"""Snapshots of containers: copies of what each has of its own, beside the containers themselves.
+"""Snapshots of containers: copies of each container's own files, beside the containers.
 
 The box's root file system, and the images that containerd unpacked from it, are shared by hard links.
 """
@@ -17,7 +17,7 @@ from labctl.providers.snapshots import Snapshot
 from labctl.scheduler import InterruptiblePool
 
 _COPY = Path(__file__).with_name("copy-machine.sh")
-# By this, a later labctl finds a copy that goes on after this one was killed.
+# This lets a later labctl find a copy that still runs after this one was killed.
 _STARTED = {MARK: "1"}
 _BOX = re.compile(r"^lxc\.rootfs\.path *= *overlay:([^:]+):", re.MULTILINE)
 
@@ -48,7 +48,7 @@ class ContainerSnapshots:
                 )
 
     def save(self, snapshot: Snapshot) -> None:
-        """Freeze the machines that run, all before the first is copied: so the copies are of one moment."""
+        """Freeze all running machines before copying the first, so that the copies are of the same moment."""
         running = self._containers.running() & set(snapshot.machines)
         _each(running, self._containers.freeze)
 
