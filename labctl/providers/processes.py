@@ -19,7 +19,7 @@ MARK = "LABCTL_STARTED_THIS"
 def end_leftovers(lab: Lab, folder: Path, host: Host, *, by_labctl: bool = False) -> int:
     """End the processes that still work on the lab: SIGTERM, then SIGKILL. Returns how many.
 
-    folder: the lab's .labctl. by_labctl: only what a labctl started. The caller holds the lab's lock, so that labctl is gone.
+    folder: the lab's .labctl. by_labctl: only what a labctl started; as the caller holds the lab's lock, it was killed.
     """
     found = [process for process in host.processes() if _works_on(process, lab, folder)]
     if by_labctl:
