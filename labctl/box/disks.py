@@ -26,9 +26,10 @@ from labctl.model.provider import Provider
 ARCHITECTURES = {"amd64": "x86_64"}
 _PROGRAMS = {"qemu-img": "qemu-utils", "grub-mkimage": "grub-common", "mke2fs": "e2fsprogs"}
 _GRUB = "/usr/lib/grub/i386-pc/boot.img"
-# Vagrant's well-known public key: Debian's package, then HashiCorp's.
+# Vagrant's well-known public key: Debian 12's package, Debian 13's, HashiCorp's.
 _VAGRANT_KEYS = (
     "usr/share/rubygems-integration/all/gems/vagrant-[0-9]*/keys/vagrant.pub",
+    "usr/lib/*/rubygems-integration/*/gems/vagrant-[0-9]*/keys/vagrant.pub",
     "usr/share/vagrant/keys/vagrant.pub",
     "opt/vagrant/embedded/gems/gems/vagrant-[0-9]*/keys/vagrant.pub",
 )

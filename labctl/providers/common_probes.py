@@ -8,6 +8,7 @@ from labctl.host.networks import find_overlaps, host_routes, proxies_on_loopback
 from labctl.model.lab import Lab, Source
 from labctl.providers import publishers
 from labctl.providers.probe import Finding, Probe, fail, ok, warn
+from labctl.providers.vagrant import user_vagrant_home
 from labctl.sources.releases import cautions, working_set
 
 _MIB = 1 << 20
@@ -30,7 +31,7 @@ def has_plugin(host: Host, name: str) -> bool:
     """Whether a Vagrant plugin is installed, as a package or by the user."""
     if any(host.path(PACKAGED_PLUGINS).glob(f"{name}-[0-9]*")):
         return True
-    listed = host.home / ".vagrant.d/plugins.json"
+    listed = user_vagrant_home(host) / "plugins.json"
     return listed.is_file() and f'"{name}"' in listed.read_text(errors="replace")
 
 

@@ -25,6 +25,8 @@ from labctl.providers.vagrant_deadline import TIMED_OUT, with_deadline
 from labctl.text import read_json
 
 _LAST_LINES = 12
+# What `vagrant plugin install` writes: the list, and the plugins (Vagrant 2.3.4, lib/vagrant/plugin/manager.rb).
+_PLUGINS = ("plugins.json", "gems")
 # Vagrant 2.3.4, templates/locales/en.yml, machine_action_locked.
 _BUSY = "another process is already executing an action"
 _BUSY_SECONDS = 60.0
@@ -186,10 +188,13 @@ class Vagrant:
         self._output.parent.mkdir(parents=True, exist_ok=True)
         self._rotate_log()
         self._drop_damaged_index()
+        environment = vagrant_environment(self._lab, self._files, self._host)
+        if environment.get("VAGRANT_HOME") == str(self._files.vagrant_home):
+            self._share_plugins()
         begin = self._output.stat().st_size if self._output.exists() else 0
         tool = _Tool(  # type: ignore[no-untyped-call]
             root=str(self._files.folder),
-            env=vagrant_environment(self._lab, self._files, self._host),
+            env=environment,
             out_cm=self._log_stream,
             err_cm=self._log_stream,
         )
@@ -229,6 +234,15 @@ class Vagrant:
         except OSError:
             return
 
+    def _share_plugins(self) -> None:
+        """Vagrant looks for plugins in its home: the lab's own home gets links to those that the user installed."""
+        self._files.vagrant_home.mkdir(exist_ok=True)
+        for name in _PLUGINS:
+            installed, link = user_vagrant_home(self._host) / name, self._files.vagrant_home / name
+            if installed.exists() and not link.exists():
+                link.unlink(missing_ok=True)
+                link.symlink_to(installed.absolute())
+
     def _rotate_log(self) -> None:
         """Keep the log below a megabyte or so, with the one before."""
         with suppress(OSError):
@@ -261,6 +275,11 @@ def _snapshots_in(printed: str) -> dict[str, frozenset[str]]:
 def _as_shown(line: str) -> str:
     """A line as a terminal finally shows it, without colours and text that was overwritten ("Progress: 3%")."""
     return _TERMINAL_CODES.sub("", _WRITTEN_OVER.split(line.rstrip())[-1])
+
+
+def user_vagrant_home(host: Host) -> Path:
+    """The folder with the user's own boxes and plugins (Vagrant's documentation, "Environmental Variables")."""
+    return Path(host.environment.get("VAGRANT_HOME") or host.home / ".vagrant.d")
 
 
 def vagrant_environment(lab: Lab, files: LabDirectory, host: Host) -> dict[str, str]:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from ipaddress import IPv4Address
-from pathlib import Path
 
 from labctl.host.host import Host
+from labctl.providers.vagrant import user_vagrant_home
 from labctl.providers.virtualbox.programs import vboxmanage
 
 _DEADLINE = 60.0
@@ -45,8 +45,7 @@ def remove_masters(host: Host) -> list[str]:
     if any(name.startswith("labctl-") for name in machines):
         return []
     removed = []
-    home = Path(host.environment.get("VAGRANT_HOME") or host.home / ".vagrant.d")
-    for note in home.glob(_OWN_BOXES):
+    for note in user_vagrant_home(host).glob(_OWN_BOXES):
         master = note.read_text(errors="replace").strip()
         name = next((name for name, one in machines.items() if one == master), "")
         if name and host.ask([vboxmanage(host), "unregistervm", master, "--delete"], _DEADLINE) is None:

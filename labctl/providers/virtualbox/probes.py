@@ -27,6 +27,7 @@ _OLDEST_VAGRANT: tuple[tuple[Version, Version], ...] = (
 # bento's boxes for Apple's processors want this VirtualBox (bento, README).
 _OLDEST_ON_APPLE = (7, 1, 6)
 _DRIVER = "/dev/vboxdrv"
+_VBOXCONFIG = "/sbin/vboxconfig"
 _KVM_MODULES = ("kvm_intel", "kvm_amd")
 # Since Linux 6.12 KVM takes VT-x or AMD-V as soon as it is loaded, unless its option enable_virt_at_load is 0.
 _GREEDY_KERNEL = (6, 12)
@@ -77,12 +78,16 @@ def _driver(lab: Lab, host: Host) -> Finding | None:
         return ok("loaded")
     if _secure_boot(host):
         found = "the kernel module vboxdrv is not loaded, and Secure Boot refuses modules without a known signature"
-        return fail(found, "sign it: sudo /sbin/vboxconfig tells how; or switch off Secure Boot in the firmware")
+        return fail(found, f"sign it: sudo {_VBOXCONFIG} tells how; or switch off Secure Boot in the firmware")
     if not host.exists(f"/lib/modules/{host.release}/build"):
-        headers = f"linux-headers-{host.release}"
         found = f"the kernel module vboxdrv is not built: the headers of Linux {host.release} are missing"
-        return fail(found, f"sudo apt install {headers} && sudo /sbin/vboxconfig")
-    return fail("the kernel module vboxdrv is not loaded", "sudo /sbin/vboxconfig; its log says why it fails")
+        return fail(found, f"sudo apt install linux-headers-{host.release} && {_load_driver(host)}")
+    return fail("the kernel module vboxdrv is not loaded", f"{_load_driver(host)}; if that fails, its log says why")
+
+
+def _load_driver(host: Host) -> str:
+    """Debian's own VirtualBox has no vboxconfig: dkms builds the modules when the headers are installed."""
+    return f"sudo {_VBOXCONFIG}" if host.exists(_VBOXCONFIG) else "sudo modprobe --all vboxdrv vboxnetflt vboxnetadp"
 
 
 def _secure_boot(host: Host) -> bool:

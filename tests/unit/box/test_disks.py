@@ -13,8 +13,9 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+from support.fake_host import fake_host
 
-from labctl.box.disks import GIGABYTES, DiskStore, _pack
+from labctl.box.disks import GIGABYTES, DiskStore, _pack, require_programs
 from labctl.box.parts import Commands
 from labctl.box.spec import FILES
 from labctl.errors import BoxError
@@ -64,6 +65,21 @@ def test_a_box_has_what_vagrant_expects(tmp_path: Path, provider: str, members: 
     assert told["provider"] == provider
     if provider == "libvirt":
         assert told == {"provider": "libvirt", "format": "qcow2", "virtual_size": GIGABYTES}
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "usr/share/rubygems-integration/all/gems/vagrant-2.3.4",
+        "usr/lib/x86_64-linux-gnu/rubygems-integration/3.3.0/gems/vagrant-2.3.8.dev",
+        "opt/vagrant/embedded/gems/gems/vagrant-2.4.9",
+    ],
+    ids=["Debian 12", "Debian 13", "HashiCorp"],
+)
+def test_vagrants_well_known_key_is_found(tmp_path: Path, folder: str) -> None:
+    key = f"{folder}/keys/vagrant.pub"
+    host = fake_host(tmp_path, {key: "ssh-rsa AAAA vagrant\n", "usr/lib/grub/i386-pc/boot.img": ""})
+    assert require_programs("amd64", host) == host.path(f"/{key}")
 
 
 def test_there_is_no_box_for_another_provider(tmp_path: Path) -> None:

@@ -195,10 +195,17 @@ CASES: tuple[tuple[Provider, str, dict[str, Any], Status, str, str], ...] = (
      "Secure Boot refuses", "sign it"),
     (Provider.VIRTUALBOX, "virtualbox.driver",
      {"files": {"dev/vboxdrv": None, "sys/firmware/efi/efivars/SecureBoot-8be4df61": b"\x06\0\0\0\0"}}, Status.FAIL,
-     "the headers of Linux 6.1.0-30-amd64 are missing", "linux-headers-6.1.0-30-amd64 && sudo /sbin/vboxconfig"),
+     "the headers of Linux 6.1.0-30-amd64 are missing", "linux-headers-6.1.0-30-amd64 && sudo modprobe --all vboxdrv"),
     (Provider.VIRTUALBOX, "virtualbox.driver",
-     {"files": {"dev/vboxdrv": None, "lib/modules/6.1.0-30-amd64/build/x": ""}}, Status.FAIL, "not loaded",
-     "vboxconfig"),
+     {"files": {"dev/vboxdrv": None, "sbin/vboxconfig": "", "lib/modules/6.1.0-30-amd64/build/x": ""}}, Status.FAIL,
+     "not loaded", "sudo /sbin/vboxconfig"),
+    (Provider.VIRTUALBOX, "virtualbox.driver",  # Debian's package, before its modules are built
+     {"files": {"dev/vboxdrv": None, "lib/modules/6.1.0-30-amd64/build/x": ""}, "printed": {"VBoxManage --version": (
+         "WARNING: The character device /dev/vboxdrv does not exist.\n"
+         "\t Please install the virtualbox-dkms package and the appropriate\n"
+         "\t headers, most likely linux-headers-amd64.\n\n"
+         "\t You will not be able to start VMs until this problem is fixed.\n7.2.22_Debianr175245\n")}}, Status.FAIL,
+     "not loaded", "sudo modprobe --all vboxdrv vboxnetflt vboxnetadp"),
     (Provider.VIRTUALBOX, "virtualbox.processor", {"files": {"proc/cpuinfo": "flags : fpu sse\n"}}, Status.FAIL,
      "neither VT-x nor AMD-V", "firmware"),
     (Provider.VIRTUALBOX, "virtualbox.kvm",

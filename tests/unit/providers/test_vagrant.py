@@ -108,6 +108,26 @@ def test_all_machines_are_booted_with_one_call_without_provisioning(
     assert heard == ["==> worker1: Importing"]
 
 
+def test_plugins_that_the_user_installed_are_in_the_labs_own_vagrant_home(
+    programs: StandIns, files: LabDirectory, article_lab: Lab, tmp_path: Path
+) -> None:
+    """As Debian 13's users install vagrant-lxc: `vagrant plugin install` writes to the user's Vagrant home."""
+    programs.add("vagrant")
+    home = tmp_path / "home/.vagrant.d"
+    (home / "gems/3.3.8/gems/vagrant-lxc-1.4.3").mkdir(parents=True)
+    (home / "plugins.json").write_text('{"installed": {"vagrant-lxc": {}}}')
+    lab = Vagrant(article_lab, files, Host(home=home.parent), errors=(), deadlines={"halt": 60})
+    for _ in range(2):
+        lab.halt()
+        own = Path(programs.environment["VAGRANT_HOME"])
+        assert own != home
+        assert "vagrant-lxc" in (own / "plugins.json").read_text()
+        assert (own / "gems/3.3.8/gems/vagrant-lxc-1.4.3").is_dir()
+    shutil.rmtree(home)
+    lab.halt()
+    assert not (own / "gems").exists()
+
+
 def test_some_machines_are_named_by_a_pattern_that_fits_them_alone(
     programs: StandIns, files: LabDirectory, article_lab: Lab
 ) -> None:
