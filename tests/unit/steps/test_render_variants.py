@@ -26,6 +26,7 @@ JOIN_HASH = "sha256:" + "ab" * 32
 LABS = {
     "the article's": "",
     "one worker": "workers: 1",
+    "a small pod network": "network: {pod_cidr: 172.16.0.0/27, block_size: 29}",
     "three workers": "workers: 3",
     "another AS": "network: {as_number: 4200000001}",
     "another AS on ingress": "network: {as_number: 64512, ingress_as_number: 64999}",
