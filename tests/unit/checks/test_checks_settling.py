@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from itertools import count
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -80,7 +81,7 @@ def test_an_api_server_without_managed_fields() -> None:
     assert not is_settling(changed("pods", written=[]), LAB)
 
 
-def reports_in_order(monkeypatch: pytest.MonkeyPatch, facts: Facts, *oks: bool) -> list[bool]:
+def reports_in_order(monkeypatch: pytest.MonkeyPatch, facts: Facts, *oks: bool, strain: float = 1.0) -> list[bool]:
     """What verify reports where its looks find this."""
     looks, said, clock = iter(oks), list[bool](), count()
     lesson = Lesson("it fails.", "it is broken.", "Repair it.")
@@ -91,9 +92,11 @@ def reports_in_order(monkeypatch: pytest.MonkeyPatch, facts: Facts, *oks: bool) 
         return make_report(LAB, judge((check,), facts), 0.1), facts
 
     monkeypatch.setattr(verifying, "_look", look)
+    monkeypatch.setattr(verifying, "strain", lambda _host: strain)
     monkeypatch.setattr(verifying.time, "sleep", lambda _seconds: None)
     monkeypatch.setattr(verifying.time, "monotonic", lambda: float(next(clock)))
-    report = verifying.verify(LAB, None, on_report=lambda report: said.append(report.ok))  # type: ignore[arg-type]
+    connections: Any = SimpleNamespace(host=None)
+    report = verifying.verify(LAB, connections, on_report=lambda report: said.append(report.ok))
     assert report.ok is said[-1]
     return said
 
@@ -105,6 +108,11 @@ def test_what_fails_while_the_lab_follows_a_change_is_looked_at_again(monkeypatc
 
 def test_what_fails_for_good_is_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     assert reports_in_order(monkeypatch, HEALTHY, False) == [False]
+
+
+@pytest.mark.parametrize("second", [True, False])
+def test_on_a_busy_host_what_fails_is_looked_at_once_more(monkeypatch: pytest.MonkeyPatch, second: bool) -> None:
+    assert reports_in_order(monkeypatch, HEALTHY, False, second, strain=1.5) == [False, second]
 
 
 def test_objects_that_never_stop_changing_are_not_looked_at_forever(monkeypatch: pytest.MonkeyPatch) -> None:
