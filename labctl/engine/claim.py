@@ -10,11 +10,11 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from ipaddress import IPv4Network
 from pathlib import Path
 
-from labctl.config.overrides import Overrides, write_choices
+from labctl.config.overrides import Overrides, read_choices, write_choices
 from labctl.engine.applied import applied_lab, remember
 from labctl.errors import ConfigError, HostError
 from labctl.host.files import write_atomically
@@ -106,26 +106,31 @@ def _networks(lab: Lab) -> Networks:
     }
 
 
-def claim(lab: Lab, files: LabDirectory, chosen: Overrides, host: Host) -> None:
+def claim(lab: Lab, files: LabDirectory, overrides: Overrides, host: Host) -> None:
     """Record for every other labctl what `up` creates here, unless another lab on this host is in its way.
 
-    chosen: the options of `up` and what it chose itself. The lab's lock must be held.
+    overrides: the options of `up`. The lab's lock must be held.
     Raises ConfigError or HostError if another lab has the name or a network of this one.
     """
     if not lab.provider.traits.leaves_marks:
         require_free_networks(lab, files, host)
-        _note(files, chosen)
+        _note(lab, files, overrides)
         return
     with _one_at_a_time(host.path("/run")):
         require_own_name(lab, files, host)
         require_free_networks(lab, files, host)
-        _note(files, chosen)
+        _note(lab, files, overrides)
         write_atomically(HostMarks(host).notes / lab.name, f"{files.base}\n".encode())
 
 
-def _note(files: LabDirectory, chosen: Overrides) -> None:
+def _note(lab: Lab, files: LabDirectory, overrides: Overrides) -> None:
+    """Record labctl.yaml, and what holds until the lab is destroyed: options of `up`, and what this host decided."""
     remember(files)
-    write_choices(files.choices, chosen)
+    versions = {name: version for name, version in asdict(lab.versions).items() if version}
+    decided = Overrides(
+        provider=lab.provider.value, source=lab.source.value, subnet=str(lab.network.subnet), **versions
+    )
+    write_choices(files.choices, decided.or_else(overrides).or_else(read_choices(files.choices)))
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -57,6 +57,29 @@ def up(app: Application, overrides: Overrides, until: tuple[str, ...], *, output
     started, files = time.monotonic(), app.lab_files()
     if overrides.offline:
         overrides = replace(overrides, cache=str(default_folder(app)))
+    lab = _checked_lab(app, overrides)
+    become_root(app, lab, "start the lab's containers, its bridge and its NAT rules")
+    with lab_lock(files.lock):
+        if finish_interrupted(app, provider_of(lab, files, app.host)):
+            lab = app.lab(overrides)
+        claim(lab, files, overrides, app.host)
+        _prepare(app, lab, files)
+        with app.connections(lab) as connections:
+            outcome = _bring_up(app, lab, connections, until, output)
+            ok = _report(app, outcome) and (bool(until) or _verified(app, lab, connections, output))
+        if ok and not until:
+            _save_first(app, lab, files)
+    seconds = round(time.monotonic() - started, 2)
+    if output == "json":
+        app.write(json.dumps({"event": "end", "ok": ok, "seconds": seconds}) + "\n")
+    elif ok:
+        app.note(_summary(lab, outcome, until, seconds))
+    return 0 if ok else 1
+
+
+def _checked_lab(app: Application, overrides: Overrides) -> Lab:
+    """The lab; changes nothing. Raises LabctlError if it cannot come up on this host."""
+    files = app.lab_files()
     require_same_lab(files, overrides)
     lab = app.lab(overrides, tell=app.note)
     require_free_networks(lab, files, app.host)
@@ -65,27 +88,7 @@ def up(app: Application, overrides: Overrides, until: tuple[str, ...], *, output
     if lab.mirrors.offline or overrides.offline:
         require_cache(app, lab)
     require_own_name(lab, files, app.host)
-    become_root(app, lab, "start the lab's containers, its bridge and its NAT rules")
-    with lab_lock(files.lock):
-        if finish_interrupted(app, provider_of(lab, files, app.host)):
-            lab = app.lab(overrides)
-        chosen = overrides.or_else(read_choices(files.choices))
-        provider, source, subnet = lab.provider.value, lab.source.value, str(lab.network.subnet)
-        versions = {name: version for name, version in asdict(lab.versions).items() if version}
-        chosen = replace(chosen, provider=provider, source=source, subnet=subnet, **versions)
-        claim(lab, files, chosen, app.host)
-        _prepare(app, lab, files)
-        with app.connections(lab) as connections:
-            outcome = _bring_up(app, lab, connections, until, output)
-            ok = _report(app, outcome) and (bool(until) or _verified(app, lab, connections, output))
-        if ok and not until and load_config(files.base, overrides=chosen).snapshot:
-            _save_first(app, lab, files)
-    seconds = round(time.monotonic() - started, 2)
-    if output == "json":
-        app.write(json.dumps({"event": "end", "ok": ok, "seconds": seconds}) + "\n")
-    elif ok:
-        app.note(_summary(lab, outcome, until, seconds))
-    return 0 if ok else 1
+    return lab
 
 
 def _show_warnings(app: Application, examined: list[Examined]) -> None:
@@ -151,7 +154,9 @@ def _verified(app: Application, lab: Lab, connections: Connections, output: str)
 
 
 def _save_first(app: Application, lab: Lab, files: LabDirectory) -> None:
-    """Save the snapshot of the lab as it was first verified."""
+    """Save the snapshot of the lab as it was first verified, if labctl.yaml or an option wants it."""
+    if not load_config(files.base, overrides=read_choices(files.choices)).snapshot:
+        return
     provider = provider_of(lab, files, app.host)
     if all(one.name != snapshots.OF_UP for one in snapshots.saved(provider)):
         save_lab(app, provider, snapshots.OF_UP)

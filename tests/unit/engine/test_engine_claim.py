@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.fake_host import fake_host
 
-from labctl.config.overrides import Overrides, write_choices
+from labctl.config.overrides import Overrides, read_choices, write_choices
 from labctl.engine.applied import remember
 from labctl.engine.claim import claim, conflicts, other_labs, require_free_networks
 from labctl.errors import ConfigError, ExitCode, HostError
@@ -165,7 +165,12 @@ def test_of_two_labs_that_come_up_in_the_same_second_one_is_refused(
     assert next(iter(problems)) == f"{words} {winner} on this host"
     assert marks.labs() == {winner: tmp_path / winner}
     assert not (tmp_path / loser / ".labctl").exists(), "who is refused has noted nothing"
-    claim(labs[winner], LabDirectory(tmp_path / winner), Overrides(provider="lxc", source="debian"), host)
+    files = LabDirectory(tmp_path / winner)
+    claim(labs[winner], files, Overrides(workers=3), host)
+    claim(labs[winner], files, Overrides(), host)
+    assert read_choices(files.choices) == Overrides(
+        provider="lxc", source="debian", subnet="192.168.50.0/24", workers=3
+    ), "what this host decided, and the options of up, hold until the lab is destroyed"
 
 
 def test_a_lock_that_nobody_gives_back_is_named(
