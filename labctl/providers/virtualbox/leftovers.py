@@ -40,14 +40,17 @@ def remove_network(address: IPv4Address, host: Host) -> list[str]:
 
 
 def remove_masters(host: Host) -> list[str]:
-    """Remove the masters of labctl's own boxes, unless a lab has machines left; returns what was removed, in words."""
+    """Remove the masters of labctl's own boxes, unless a lab has machines left; returns what was removed, in words.
+
+    Vagrant names a master after its box, so it begins with labctl- as the labs' machines do.
+    """
     machines = dict(re.findall(r'^"(.*)" \{([0-9a-f-]+)\}$', _ask(host, "list", "vms"), re.MULTILINE))
-    if any(name.startswith("labctl-") for name in machines):
+    notes = {note: note.read_text(errors="replace").strip() for note in user_vagrant_home(host).glob(_OWN_BOXES)}
+    if any(name.startswith("labctl-") for name, machine in machines.items() if machine not in notes.values()):
         return []
     removed = []
-    for note in user_vagrant_home(host).glob(_OWN_BOXES):
-        master = note.read_text(errors="replace").strip()
-        name = next((name for name, one in machines.items() if one == master), "")
+    for note, master in notes.items():
+        name = next((name for name, machine in machines.items() if machine == master), "")
         if name and host.ask([vboxmanage(host), "unregistervm", master, "--delete"], _DEADLINE) is None:
             continue
         note.unlink()

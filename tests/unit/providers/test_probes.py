@@ -235,11 +235,11 @@ CASES: tuple[tuple[Provider, str, dict[str, Any], Status, str, str], ...] = (
     # Seen with VirtualBox 7.2.22 on Linux 6.12: with enable_virt_at_load=1 VERR_SVM_IN_USE, with 0 the machine starts.
     (Provider.VIRTUALBOX, "virtualbox.kvm",
      {"files": {"sys/module/kvm_amd/x": "", "sys/module/kvm/parameters/enable_virt_at_load": "Y\n"},
-      "release": "6.12.90+deb13-cloud-amd64", "printed": {"VBoxManage --version": "7.2.22r174321"}},
+      "release": "6.12.90+deb13-cloud-amd64", "printed": {"VBoxManage --version": "7.2.22_Debianr175245"}},
      Status.FAIL, "holds VT-x or AMD-V", "enable_virt_at_load=0"),
     (Provider.VIRTUALBOX, "virtualbox.kvm",
      {"files": {"sys/module/kvm_amd/x": "", "sys/module/kvm/parameters/enable_virt_at_load": "N\n"},
-      "release": "6.15.4", "printed": {"VBoxManage --version": "7.2.22r174321"}},
+      "release": "6.15.4", "printed": {"VBoxManage --version": "7.2.22_Debianr175245"}},
      Status.OK, "leaves the processor alone", ""),
     (Provider.VIRTUALBOX, "virtualbox.hyperv",
      {"platform": "win32", "printed": {

@@ -1,4 +1,4 @@
-"""What `destroy` removes of VirtualBox's that Vagrant keeps. The outputs are in the words of VBoxManage 7.2."""
+"""What `destroy` removes of VirtualBox's that Vagrant keeps. The outputs are those of a real VBoxManage 7.2.22."""
 
 from __future__ import annotations
 
@@ -15,35 +15,45 @@ from labctl.providers.registry import provider_of
 from labctl.providers.virtualbox.leftovers import network_at, remove_masters, remove_network
 
 GATEWAY = IPv4Address("192.168.56.1")
-INTERFACES = """\
-Name:            vboxnet0
-GUID:            786f6276-656e-4074-8000-0a0027000000
+INTERFACE = """\
+Name:            {name}
+GUID:            f000033b-dae8-4abf-8000-0a0027000000
 DHCP:            Disabled
-IPAddress:       192.168.33.1
+IPAddress:       {address}
 NetworkMask:     255.255.255.0
-VBoxNetworkName: HostInterfaceNetworking-vboxnet0
+IPV6Address:     
+IPV6NetworkMaskPrefixLength: 0
+HardwareAddress: 0a:00:27:00:00:00
+MediumType:      Ethernet
+Wireless:        No
+Status:          Up
+VBoxNetworkName: HostInterfaceNetworking-{name}
 
-Name:            vboxnet1
-GUID:            786f6276-656e-4174-8000-0a0027000001
-DHCP:            Disabled
-IPAddress:       192.168.56.1
-NetworkMask:     255.255.255.0
-VBoxNetworkName: HostInterfaceNetworking-vboxnet1
+"""  # noqa: W291
+INTERFACES = INTERFACE.format(name="vboxnet0", address="192.168.33.1")
+INTERFACES += INTERFACE.format(name="vboxnet1", address="192.168.56.1")
+MASTER = "4d1717c0-1906-43fd-a18a-bb0c9f912bce"
+MASTER_NAME = "labctl-debian-13_1795914877306_47165"
+INGRESS = '"labctl-lab-ingress" {b17bcf1f-955a-42b4-aa7a-a28f0e46c567}\n'
+OTHER = '"windows" {304c924e-2385-4c0b-8e8b-e2a7bc50de6d}\n'
+VMS = f'"{MASTER_NAME}" {{{MASTER}}}\n{OTHER}'
+NICS = """\
+NIC 1:                       MAC: 080027B0B0B0, Attachment: NAT, Cable connected: on, Trace: off (file: none)
+NIC 1 Settings:
+NIC 1 Rule(0):   name = ssh, protocol = tcp, host ip = 127.0.0.1, host port = 2222, guest ip = , guest port = 22
+NIC 2:                       MAC: 080027AB9BD8, Attachment: Host-only Interface '{}', Cable connected: on, Type: virtio
+NIC 3:                       disabled
 """
-MASTER = "c0ffee00-0000-4000-8000-000000000001"
-OTHER = '"windows" {c0ffee00-0000-4000-8000-000000000002}\n'
-VMS = f'"debian-13_1764366000000_12345" {{{MASTER}}}\n{OTHER}'
-NIC = "NIC 2:  MAC: 0800271D2C3B, Attachment: Host-only Interface '{}', Cable connected: on\n"
-NOTE = "home/.vagrant.d/boxes/labctl-VAGRANTSLASH-debian-13-0123456789ab/0/virtualbox/master_id"
+NOTE = "home/.vagrant.d/boxes/labctl-VAGRANTSLASH-debian-13-9fcad952d1e5/0/virtualbox/master_id"
 
 
 @pytest.fixture
 def host(tmp_path: Path) -> FakeHost:
     answers = {
-        "VBoxManage --version": "7.2.22r174321\n",
+        "VBoxManage --version": "7.2.22_Debianr175245\n",
         "VBoxManage list hostonlyifs": INTERFACES,
         "VBoxManage list vms": VMS,
-        "VBoxManage list --long vms": NIC.format("vboxnet0"),
+        "VBoxManage list --long vms": NICS.format("vboxnet0"),
         "VBoxManage hostonlyif remove vboxnet1": "0%...10%...100%\n",
         f"VBoxManage unregistervm {MASTER} --delete": "0%...10%...100%\n",
     }
@@ -66,13 +76,13 @@ def test_a_network_that_a_machine_uses_stays(host: FakeHost) -> None:
 
 
 def test_the_master_of_labctls_box_goes_with_the_last_lab(host: FakeHost) -> None:
-    assert remove_masters(host) == ["the master of the lab's box, debian-13_1764366000000_12345"]
+    assert remove_masters(host) == [f"the master of the lab's box, {MASTER_NAME}"]
     assert not (host.root / NOTE).exists()
     assert remove_masters(host) == []
 
 
 def test_the_master_stays_while_a_lab_has_machines(tmp_path: Path) -> None:
-    answers = {"VBoxManage list vms": VMS + '"labctl-other-ingress" {c0ffee00-0000-4000-8000-000000000003}\n'}
+    answers = {"VBoxManage list vms": VMS + INGRESS}
     host = fake_host(tmp_path, {NOTE: MASTER}, answers=answers)
     assert remove_masters(host) == []
     assert (host.root / NOTE).exists()
