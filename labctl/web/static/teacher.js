@@ -7,6 +7,7 @@ const STATES = { ok: "✓ works", broken: "✗ broken", checking: "… checking"
   unknown: "? not known" };
 const STYLES = { ok: "good", broken: "bad", down: "bad", checking: "wait", busy: "wait" };
 const IDLE_SECONDS = 300;
+const MOST_CAUSE = 140; // letters; the seat's own page has them all
 let calling = new Set();
 
 const seats = new Map(); // by name: those of this server and, with --inventory, those of the others
@@ -34,7 +35,8 @@ function showRow(name, seat) {
   const cells = row.querySelectorAll("td");
   const page = seat.of === undefined ? ["", "", "", ""]
     : [`${seat.done} of ${seat.of}`, String(seat.points), help(seat), student(seat)];
-  [STATES[seat.state] ?? seat.state, seat.cause, ...page].forEach((text, index) => setText(cells[index], text));
+  const cause = seat.cause.length > MOST_CAUSE ? `${seat.cause.slice(0, MOST_CAUSE)} …` : seat.cause;
+  [STATES[seat.state] ?? seat.state, cause, ...page].forEach((text, index) => setText(cells[index], text));
   cells[0].className = STYLES[seat.state] ?? "";
   row.classList.toggle("calling", seat.help > 0);
   const link = row.querySelector("a");

@@ -1,7 +1,7 @@
 // A terminal on a machine, by xterm.js. The server keeps the shell: after a reload or a lost network, the last screen is
 // shown again.
 /* global Terminal, FitAddon */
-import { $, element } from "./live.js";
+import { $, element, setText } from "./live.js";
 
 allowStylesUnderThePolicy();
 
@@ -48,11 +48,12 @@ export class MachineTerminal {
     this.socket.onopen = () => {
       // The last screen follows.
       this.terminal.reset();
-      this.say("");
+      this.say("waiting for the machine …");
       this.sendSize();
     };
     this.socket.onmessage = (event) => {
       this.failures = 0;
+      this.say("");
       this.terminal.write(new Uint8Array(event.data));
     };
     this.socket.onclose = (event) => {
@@ -82,7 +83,7 @@ export class MachineTerminal {
 
   focus() { this.resize(); this.terminal.focus(); }
 
-  say(text) { this.state.textContent = text; }
+  say(text) { setText(this.state, text); }
 
   useTheme() {
     const style = getComputedStyle(document.documentElement);

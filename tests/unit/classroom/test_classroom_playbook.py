@@ -42,6 +42,8 @@ def test_every_variable_of_the_playbook_is_defined(tmp_path: Path):
     assert all(f"{name}" in text for name in known)
     plays = yaml.safe_load(text)
     assert [play["hosts"] for play in plays] == ["localhost", "servers"]
+    up = [line for line in text.splitlines() if line.endswith(" class up") or " class up " in line]
+    assert [line.endswith(">/dev/null") for line in up] == [True], "what it prints are the links"
     for task in (task for play in plays for task in play["tasks"]):
         assert any(key.startswith("ansible.builtin.") for key in task), task["name"]
 

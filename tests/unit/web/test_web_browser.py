@@ -134,7 +134,7 @@ def test_two_students_and_a_teacher(people: dict[str, Browser], class_: Class):
 def terminals(one: Browser, teacher: Browser) -> None:
     """A student types, reloads, and is joined by the teacher."""
     one.click("#tab-worker1")
-    until(lambda: "connecting" not in one.text(".terminal-state"), SECONDS)
+    until(lambda: one.text(".terminal-state") == "", SECONDS)
     one.type("echo $((6 * 7))\n")
     until(lambda: "42" in one.screen(), SECONDS)
     one.chrome.refresh()
