@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import Executor, Future, wait
 from dataclasses import replace
 from functools import cached_property
@@ -20,7 +20,7 @@ from labctl.checks.facts import Facts, HostFacts, HttpFacts, MachineFacts
 from labctl.checks.http_requests import ask_through_ingress
 from labctl.checks.machine_packets import lab_nic
 from labctl.checks.policies import Packet, forbidden_by
-from labctl.checks.questions import as_probes, closer_look, pod_facts
+from labctl.checks.questions import as_probes, pod_facts
 from labctl.checks.round_trip import ask_machine
 from labctl.checks.this_host import ask_host, patience
 from labctl.facts.fact import AnyFact
@@ -150,19 +150,17 @@ def _mtu(machine: Machine, facts: MachineFacts) -> int:
     return nic.mtu if nic else ETHERNET_MTU
 
 
-Troubled = Callable[[Facts], Iterable[str]]
-"""The machines that deserve a closer look, by the facts that are there."""
 # Requests and packets are answered within this time after the machines' own answers, or not at all.
 _SOON_SECONDS = 0.2
 
 
 def collect(
-    lab: Lab, remote: Connections, on_answer: OnAnswer | None = None, troubled: Troubled | None = None
+    lab: Lab, remote: Connections, on_answer: OnAnswer | None = None, closer: Callable[[Facts], Facts] | None = None
 ) -> Facts:
     """All facts, now. Never fails because of what is broken in the lab: that is in the facts.
 
-    on_answer: called with a machine's name once it has answered, or will not; from several threads. troubled: gets the
-    machines' own answers where requests or packets have none yet; what it names is looked at more closely meanwhile.
+    on_answer: called with a machine's name once it has answered, or will not; from several threads. closer: gets the
+    machines' own answers while requests or packets still wait for theirs, and returns them with more.
     """
     with InterruptiblePool(max_workers=len(lab.machines) + 2 + len(lab.ingresses)) as pool:
         first = FirstRound(lab, remote, pool, on_answer)
@@ -170,8 +168,8 @@ def collect(
         ways = {ingress.name: pool.submit(ask_pods, lab, remote, first, ingress) for ingress in lab.ingresses}
         facts = first.facts()
         answers: list[Future[Any]] = [requests, *ways.values()]
-        if troubled and wait(answers, timeout=_SOON_SECONDS).not_done:
-            facts = look_closer(lab, remote, facts, troubled(facts))
+        if closer and wait(answers, timeout=_SOON_SECONDS).not_done:
+            facts = closer(facts)
         reach = {name: way.result() for name, way in ways.items()}
         return replace(facts, reach=reach.pop(lab.ingress.name), reach_of_others=reach, http=requests.result())
 
@@ -180,22 +178,3 @@ def collect_near(lab: Lab, remote: Connections) -> Facts:
     """The machines' own answers alone, without waiting for requests or packets that may get no answer."""
     with InterruptiblePool(max_workers=len(lab.machines) + 1) as pool:
         return FirstRound(lab, remote, pool).facts()
-
-
-def look_closer(lab: Lab, remote: Connections, facts: Facts, names: Iterable[str]) -> Facts:
-    """The facts with the last words of these machines' units: asked only where something fails, and once."""
-    looks = {name: closer_look(lab, lab.machine(name)) for name in names if facts.on(name).reachable}
-    chosen = [
-        name for name, probes in looks.items() if not {probe.name for probe in probes} <= facts.on(name).results.keys()
-    ]
-    if not chosen:
-        return facts
-    patient = patience(lab, remote.host)
-    with InterruptiblePool(max_workers=len(chosen)) as pool:
-        asked = [pool.submit(ask_machine, remote, name, looks[name], patient) for name in chosen]
-        more = {item.name: item.results for item in (one.result() for one in asked)}
-    machines = {
-        name: replace(machine, results={**machine.results, **more.get(name, {})})
-        for name, machine in facts.machines.items()
-    }
-    return replace(facts, machines=machines)

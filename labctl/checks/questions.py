@@ -9,14 +9,14 @@ from ipaddress import IPv4Address
 from labctl.facts.fact import AnyFact
 from labctl.facts.ip import Addresses, LocalRoutes, Neighbours, QueueingDisciplines, Routes, Rules
 from labctl.facts.nftables import DropRules
-from labctl.facts.pods import FirstHop, FullPing, Ping, PodNamespaces
+from labctl.facts.pods import FirstHop, FullPing, Ping
 from labctl.facts.system import (
     Listeners,
     StoppedProcesses,
     Sysctls,
 )
-from labctl.facts.systemd import CONTROL_PLANE_PARTS, LastWords, SshUnit, units_of
-from labctl.model.lab import Lab, Machine, Role
+from labctl.facts.systemd import SshUnit
+from labctl.model.lab import Lab, Machine
 
 _NETWORK: tuple[AnyFact, ...] = (
     Addresses,
@@ -65,13 +65,3 @@ def pod_facts(address: IPv4Address, mtu: int, *, routed: bool = False, pinged: b
     """
     found: list[AnyFact] = [Ping(address), FullPing(address, mtu)] if pinged else []
     return [*found, FirstHop(address)] if routed else found
-
-
-def closer_look(lab: Lab, machine: Machine) -> tuple[Probe, ...]:
-    """What is asked of a machine only where a check fails: the last words of its units, its pods' own networks."""
-    found: list[AnyFact] = [LastWords(unit) for unit in units_of(lab, machine)]
-    if machine.is_node:
-        found.append(PodNamespaces)
-    if machine.role is Role.CONTROLPLANE:
-        found += [LastWords(part) for part in CONTROL_PLANE_PARTS]
-    return as_probes(found, lab, machine)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection
 
 from labctl.checks.catalogue import all_checks, near_checks
-from labctl.checks.check import Check, CheckResult, Layer, Status
-from labctl.checks.collect import OnAnswer, collect, collect_near, look_closer
+from labctl.checks.check import Check, CheckResult, Layer
+from labctl.checks.closer_look import look_closer
+from labctl.checks.collect import OnAnswer, collect, collect_near
 from labctl.checks.facts import Facts
 from labctl.checks.report import Report, make_report
 from labctl.checks.settling import is_settling
@@ -79,7 +80,12 @@ def _look(
     keep: Keep | None,
 ) -> tuple[Report, Facts]:
     started = time.monotonic()
-    facts = collect(lab, connections, on_answer, lambda near: _troubled_near(lab, near))
+    facts = collect(
+        lab,
+        connections,
+        on_answer,
+        lambda near: look_closer(lab, connections, near, judge(near_checks(lab, near), near)),
+    )
     results = _judged(lab, connections, facts, all_checks)
     seconds = time.monotonic() - started
     if keep:
@@ -92,27 +98,8 @@ def _judged(
 ) -> tuple[CheckResult, ...]:
     """The results of these checks, with a closer look where something fails."""
     results = judge(checks(lab, facts), facts)
-    troubled = _troubled(results, lab, facts)
-    if not troubled:
-        return results
-    facts = look_closer(lab, connections, facts, troubled)
-    return judge(checks(lab, facts), facts)
-
-
-def _troubled_near(lab: Lab, facts: Facts) -> tuple[str, ...]:
-    """As _troubled, by the machines' own answers alone."""
-    return _troubled(judge(near_checks(lab, facts), facts), lab, facts)
-
-
-def _troubled(results: Iterable[CheckResult], lab: Lab, facts: Facts) -> tuple[str, ...]:
-    """Machines whose journals may say why: those where something fails, both ends of what fails between two, and the
-    nodes of pods that fail.
-    """
-    failed = [result for result in results if result.status is Status.FAIL]
-    about = {name for result in failed for name in result.check.about}
-    nodes = {pod.node for pod in facts.cluster.pods if pod.name in about}
-    named = {result.check.machine for result in failed} | about | nodes
-    return tuple(machine.name for machine in lab.machines if machine.name in named)
+    closer = look_closer(lab, connections, facts, results)
+    return results if closer is facts else judge(checks(lab, closer), closer)
 
 
 def judge_facts(lab: Lab, facts: Facts) -> Report:

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from labctl.checks.catalogue import probes_for
-from labctl.checks.questions import as_probes, closer_look, pod_facts
+from labctl.checks.closer_look import closer_probes
+from labctl.checks.questions import as_probes, pod_facts
 from labctl.model.lab import Lab, Machine
 from labctl.providers.load import load_lab
 from labctl.steps.tree import machine_tree
@@ -37,7 +38,7 @@ def programs(command: str) -> set[str]:
 
 
 def commands(lab: Lab, machine: Machine) -> list[str]:
-    probes = [*probes_for(lab, machine), *closer_look(lab, machine)]
+    probes = [*probes_for(lab, machine), *closer_probes(lab, machine)]
     if machine in lab.ingresses:
         probes += as_probes(pod_facts(IPv4Address("172.16.0.1"), 1500, routed=True), lab, machine)
     return [probe.command for probe in probes]
