@@ -1,4 +1,4 @@
-"""What a lab needs from a cache, in words, and what a cache says that it has."""
+"""What a lab needs from a cache, as text, and what a cache lists."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Contents:
 
     @classmethod
     def read(cls, where: str) -> Contents:
-        """That of the cache in a folder or at a URL. Raises HostError if there is none, or nobody answers."""
+        """That of the cache in a folder or at a URL. Raises HostError if there is none, or no server answers."""
         try:
             text = _read_url(f"{where}/{FILE}") if "://" in where else (Path(where) / FILE).read_text(encoding="utf-8")
             return cls({str(need): dict(files) for need, files in json.loads(text)["needs"].items()})
@@ -54,7 +54,7 @@ class Contents:
 
 
 def _read_url(url: str) -> str:
-    # The cache is in this network; no proxy stands before it.
+    # The cache is in this network, so no proxy is used.
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     with opener.open(url, timeout=_SECONDS) as answer:
         return str(answer.read().decode())

@@ -1,8 +1,8 @@
 """The packages that a lab needs, from their publishers' archives and, for virtual machines, from the distribution's.
 
-A cache has part of each archive: its signed index as it is, and those packages that apt picks from it. apt on this host
-does what only apt can be trusted with: it checks the index's signature, picks the versions, and finds what the packages
-depend on. It reads the index in the cache and changes nothing of this host's own.
+A cache has part of each archive: its signed index as it is, and those packages that apt picks from it. apt on this
+host checks the index's signature, picks the versions, and resolves dependencies. It reads the index in the cache and
+changes nothing of this host's own.
 """
 
 from __future__ import annotations

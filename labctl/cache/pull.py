@@ -40,7 +40,7 @@ class Pull:
     def __init__(
         self, lab: Lab, fetcher: Fetcher, architecture: str, *, status: Path | None, note: Callable[[str], None]
     ) -> None:
-        # Never from a cache: from publishers, or their mirrors.
+        # Not from a cache, but from publishers or their mirrors.
         self._lab = replace(lab, mirrors=replace(lab.mirrors, cache="", folder="", offline=False))
         self._needs = needs(lab, architecture)
         self._fetcher, self._folder, self._pins = fetcher, fetcher.folder, fetcher.known_pins
@@ -50,7 +50,7 @@ class Pull:
     def run(self) -> int:
         """Fetch all; returns how many bytes the cache's files have. Raises CacheError at the first that fails.
 
-        What is complete is noted at once, so that an interrupted run goes on where it was.
+        What is complete is recorded at once, so that an interrupted run can continue.
         """
         self._folder.mkdir(parents=True, exist_ok=True)
         contents = Contents.read(str(self._folder))
@@ -93,7 +93,7 @@ class Pull:
             return [operator_image(manifest), *calico_images(self._lab)]
         if self._kubeadm is None:
             raise CacheError("there is no package of kubeadm")
-        # containerd starts every pod with the image that it is told, should kubeadm name another.
+        # containerd starts every pod with the image that it is configured with, even if kubeadm names another.
         return list(
             dict.fromkeys([*kubernetes_images(self._fetcher, self._kubeadm), kubernetes_facts(self._lab).pause_image])
         )

@@ -1,4 +1,4 @@
-"""What BIRD on a machine says: its BGP sessions and routes, and what its file says beside.
+"""What BIRD on a machine reports: its BGP sessions and routes, and settings in its configuration file.
 
 The import filter's counters: proto/bgp and nest/proto.c, channel_show_stats.
 """
@@ -14,7 +14,7 @@ from labctl.facts.fact import ANSWER_SECONDS, Fact, TextFact
 from labctl.model.lab import Lab, Machine, Source
 
 BIRD_CONFIG = "/etc/bird/bird.conf"
-# A container's runtime is asked first, which takes its time.
+# Through the container runtime, which takes longer.
 _IN_CONTAINER_SECONDS = 4.0
 
 _UPDATES = re.compile(r"\s+Import updates:\s+(\d{1,18}|---)\s+\S+\s+(\d{1,18}|---)\s", re.ASCII)
@@ -26,9 +26,9 @@ class BgpSession:
     """One `protocol bgp`. running: up, start, stop or down. state: BGP's own (Idle, Connect, Active, OpenSent, …
     Established, Down).
 
-    AS numbers are 0 where BIRD does not say. imported: routes in its table now. received, filtered: updates that
-    came, and those that the import filter refused. exported: routes told to the peer now. next_try: seconds
-    until BIRD tries again.
+    AS numbers are 0 where BIRD does not say. imported: routes in its table now. received, filtered: updates that came,
+    and those that the import filter refused. exported: routes announced to the peer now. next_try: seconds until BIRD
+    tries again.
     """
 
     name: str
@@ -47,12 +47,12 @@ class BgpSession:
 
     @property
     def established(self) -> bool:
-        """Whether the session stands."""
+        """Whether the session is established."""
         return self.state == "Established"
 
     @property
     def disabled(self) -> bool:
-        """Whether somebody switched it off (`birdc disable`): it is down, and not for an error."""
+        """Whether it was switched off with `birdc disable`: it is down, but not because of an error."""
         return self.running == "down" and not self.last_error
 
     @property
@@ -136,9 +136,9 @@ class _BirdFile(TextFact):
 
 
 class BirdOptions(_BirdFile):
-    """What can keep a session down and does not show in `birdc show protocols`: lines of bird.conf with their numbers.
+    """Lines of bird.conf, with their numbers, that can keep a session down but do not show in `birdc show protocols`.
 
-    A password itself is not read.
+    Passwords are not read.
     """
 
     name = "bird-options"

@@ -81,7 +81,7 @@ class Pod:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A deployment: how many pods it wants, and how many are ready. trouble: why it can't make more, if it says."""
+    """A deployment: how many pods it wants, and how many are ready. trouble: why it cannot create more; may be empty."""
 
     namespace: str
     name: str
@@ -127,7 +127,7 @@ class Cluster:
     errors: Mapping[str, str]
 
     def blocks_of(self, node: str) -> tuple[BlockAffinity, ...]:
-        """The blocks that a node has claimed for good."""
+        """The blocks whose claims by a node are confirmed."""
         return tuple(block for block in self.blocks if block.node == node and block.state is AffinityState.CONFIRMED)
 
 

@@ -1,4 +1,4 @@
-"""A fact: one question to a machine, how long its answer is waited for, and how to read it.
+"""A fact: one question to a machine, its time limit, and how to read the answer.
 
 Standard library only: this file also runs on the machines.
 """

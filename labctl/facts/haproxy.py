@@ -1,4 +1,4 @@
-"""What HAProxy and its controller say on an ingress machine: haproxy.cfg, `show stat` and `show info` (management
+"""What HAProxy and its controller report on an ingress machine: haproxy.cfg, `show stat` and `show info` (management
 guide, sections 9.1 and 9.3), and whether the controller gets to the API.
 """
 

@@ -87,7 +87,7 @@ class Api(_OnControlPlane):
 
 
 class EtcdHealth(_OnControlPlane):
-    """etcd's own word on its health: JSON with `health` (etcd: /health)."""
+    """The health that etcd reports: JSON with `health` (etcd: /health)."""
 
     name = "etcd-health"
     deadline = Fact.deadline
@@ -130,7 +130,7 @@ def controller_reads(source: Source) -> tuple[tuple[str, str], ...]:
 def rights_command(address: IPv4Address, source: Source, patience: float) -> str:
     """One curl that asks the API of each kind of object whether the controller may list it.
 
-    Nothing is done in the controller's name. Each answer is a line of JSON, then END_OF_ANSWER.
+    The controller's identity is not used. Each answer is a line of JSON, then END_OF_ANSWER.
     """
     url = f"https://{address}:{API_PORT}/apis/authorization.k8s.io/v1/subjectaccessreviews"
     program, *options = as_reader(patience)

@@ -28,7 +28,7 @@ class Ping(TextFact):
 
 
 class FullPing(TextFact):
-    """The same at full packet size. mtu: what should get through, bytes."""
+    """The same with a packet of full size. mtu: bytes."""
 
     may_fail = True
 
@@ -38,7 +38,7 @@ class FullPing(TextFact):
 
 
 class FirstHop(TextFact):
-    """Who says that a packet that may go one hop only ended there."""
+    """Which router reports that a packet with a TTL of one ended there."""
 
     may_fail = True
 
@@ -48,7 +48,7 @@ class FirstHop(TextFact):
 
 
 class PodHttp(TextFact):
-    """The HTTP status of a server that is asked directly; curl's own words where it fails."""
+    """The HTTP status of a server that is asked directly; curl's error if it fails."""
 
     may_fail = True
 

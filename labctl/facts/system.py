@@ -133,9 +133,9 @@ class Process:
 
 
 class StoppedProcesses(Fact[tuple[Process, ...]]):
-    """Processes in state T (ps(1): stopped by a job control signal), but for those with a terminal.
+    """Processes in state T (ps(1): stopped by a job control signal), except those with a terminal.
 
-    What has a terminal was stopped by somebody who sits there, with Ctrl-Z.
+    A process with a terminal was stopped by its user, with Ctrl-Z.
     """
 
     name = "processes"

@@ -1,4 +1,4 @@
-"""What systemd says of units: `systemctl show`, `systemctl list-units` and the journal.
+"""What systemd reports about units: `systemctl show`, `systemctl list-units` and the journal.
 
 Properties as org.freedesktop.systemd1(5) names them.
 """
@@ -149,7 +149,7 @@ class LastWords(Fact[str]):
 
 
 def _journal(unit: str) -> str:
-    """The kubelet says why it ends (klog's level F) before a trace, and before the whole list of flags at its next
+    """The kubelet logs why it ends (klog's level F) before a trace, and before the whole list of flags at its next
     start.
     """
     read = f"journalctl --unit={unit} --output=cat --no-pager --boot"
@@ -166,7 +166,7 @@ def _container_log(part: str) -> str:
 
 
 def _sentence(line: str) -> str:
-    """A line of a log as one would say it: of one in JSON (etcd: zap), the message and the error."""
+    """A log line in readable form: of one in JSON (etcd: zap), the message and the error."""
     if not line.startswith("{"):
         return line
     try:

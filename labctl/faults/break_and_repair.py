@@ -79,7 +79,7 @@ def needs_root(method: str) -> bool:
 
 
 def power_off(lab: Lab, machine: str, host: Host) -> None:
-    """Switch a machine off, as if its plug was pulled. Raises LabctlError."""
+    """Switch a machine off, as if its power failed. Raises LabctlError."""
     _console(lab, machine, host).power_off()
 
 

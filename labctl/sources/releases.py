@@ -1,6 +1,6 @@
 """The table of releases (releases.toml): what is supported until when, what works together, and what a lab gets.
 
-What a table says of a day takes that day as an argument, so that no answer depends on a hidden clock.
+Whatever depends on the date takes it as an argument, so that no answer depends on a hidden clock.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 
 from labctl.model.lab import Versions
 
-# How long before the end of support labctl warns, and after how long the table itself is due for another look.
+# How long before the end of support labctl warns, and after how long the table must be checked again.
 SOON, OLD = timedelta(days=60), timedelta(days=183)
 # pkgs.k8s.io has packages from this minor on (kubernetes.io, "Installing kubeadm").
 FIRST_PACKAGED = "1.24"
@@ -56,7 +56,7 @@ class Table:
     containerd: Mapping[str, Release]
 
     def is_old(self, today: date) -> bool:
-        """Whether somebody should look at the sources again."""
+        """Whether the table must be checked against its sources again."""
         return today - self.checked > OLD
 
 
@@ -160,7 +160,7 @@ def refusals(versions: Versions) -> Iterator[Refusal]:
 
 
 def cautions(versions: Versions, today: date) -> list[str]:
-    """What speaks against a lab's versions: support that has ended or ends soon, and what nobody tests together."""
+    """Warnings about a lab's versions: support that has ended or ends soon, and combinations that nobody tests."""
     return [*_support(versions, today), *untested(versions)]
 
 

@@ -1,8 +1,8 @@
 """The node's BIRD: its configuration is rendered, checked before it is installed, and loaded without ending sessions.
 
 BIRD itself is Debian's bird.service. The agent starts it once, when it installs its first configuration. After that it
-never starts BIRD again: whoever stops bird.service to show what happens wants it to stay stopped. The configuration is
-still updated meanwhile, and BIRD reads it when it is started again.
+never starts BIRD again: a user who stops bird.service wants it to stay stopped. The configuration is still updated
+meanwhile, and BIRD reads it at its next start.
 """
 
 from __future__ import annotations
