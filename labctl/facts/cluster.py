@@ -81,7 +81,7 @@ class Pod:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A deployment: how many pods it wants, and how many are ready. trouble: why it cannot create more; may be empty."""
+    """A deployment: how many pods it wants, and how many are ready. trouble: why it cannot create more; or empty."""
 
     namespace: str
     name: str
