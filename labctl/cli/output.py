@@ -18,9 +18,12 @@ if TYPE_CHECKING:
     from labctl.cli.app import Application
 
 
-def table(headings: Iterable[str], rows: Iterable[Iterable[str | Text]], *, wide: Iterable[str] = ()) -> Table:
+def table(
+    headings: Iterable[str], rows: Iterable[Iterable[str | Text]], *, wide: Iterable[str] = (), title: str = ""
+) -> Table:
     """A plain table; text in it is no markup. wide: headings of columns that are never wrapped."""
-    made, unwrapped = Table(box=None, pad_edge=False), set(wide)
+    made = Table(box=None, pad_edge=False, title=Text(title) if title else None, title_style="bold")
+    made.title_justify, unwrapped = "left", set(wide)
     for heading in headings:
         made.add_column(heading, no_wrap=heading in unwrapped, overflow="fold")
     for row in rows:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import click
-from rich.table import Table
 
 from labctl.checks.collect import collect
 from labctl.checks.overview import Overview, overview
@@ -11,7 +10,7 @@ from labctl.cli.app import Application, pass_app
 from labctl.cli.inspect.verify import note_running_labctl
 from labctl.cli.lab.snapshot import as_dict, lab_now, snapshot_table
 from labctl.cli.options import output_option
-from labctl.cli.output import write_json
+from labctl.cli.output import table, write_json
 from labctl.engine.snapshots import saved
 from labctl.providers.snapshots import Snapshot
 
@@ -35,13 +34,8 @@ def status(app: Application, output: str) -> None:
 def _print(app: Application, found: Overview, snapshots: list[Snapshot]) -> None:
     app.out.print(found.headline, markup=False)
     for title, headings, rows in found.tables():
-        table = Table(title=title, title_justify="left", title_style="bold", box=None, padding=(0, 3, 0, 0))
-        for heading in headings:
-            table.add_column(heading, overflow="fold")
-        for row in rows:
-            table.add_row(*row)
         app.out.print()
-        app.out.print(table)
+        app.out.print(table(headings, rows, title=title))
     if snapshots:
         app.out.print()
         app.out.print(snapshot_table(snapshots))
