@@ -13,6 +13,7 @@ import re
 import signal
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -23,12 +24,14 @@ from typing import Any
 
 import click
 from support.lab_under_test import LabUnderTest, environment, run
+from support.student import exercise as student_at
 
 from labctl.cache.contents import FILE
 from labctl.cli.app import Application
 from labctl.faults.choose import faults_for
 from labctl.providers.lxc.containers import Containers
 from labctl.report.versions import versions
+from labctl.tour.tasks import TASKS
 from tools.fault_trials import Trials
 from tools.hand_made import HARMLESS
 from tools.hand_trials import HandTrials
@@ -54,6 +57,10 @@ DESIGNS = {
     ),
     "the article's again": ("", ""),
 }
+CLASS = """\
+workers: 1
+classroom: {seats: 1, first_subnet: 192.168.67.0/24, first_service_cidr: 10.126.0.0/16}
+"""
 CAUSE = re.compile(r"\s+")
 
 
@@ -226,6 +233,65 @@ def commands(*lines: str) -> Callable[[UpstreamLab], str]:
     return run
 
 
+def exercise(it: UpstreamLab) -> str:
+    """A student types every command of the tour."""
+    with student_at(it.lab) as student:
+        for task in TASKS:
+            student.types(task.solution(it.lab.model))
+            student.reads("✓ done")
+    return f"{len(TASKS)} tasks; {it.well()}"
+
+
+def exam(it: UpstreamLab) -> str:
+    """Something hidden is broken, graded and repaired."""
+    it.lab.labctl("break", "--random", "--seed", "8", "--hidden")
+    before = json.loads(it.lab.labctl("verify", "--grade", "--output", "json", status=None).stdout)
+    it.lab.labctl("repair")
+    it.well()
+    after = json.loads(it.lab.labctl("verify", "--grade", "--output", "json", status=None).stdout)
+    return f"points before the repair {before['points']}, after it {after['points']} of {after['most']}"
+
+
+def snapshot(it: UpstreamLab) -> str:
+    """The lab is saved, ruined and restored."""
+    it.lab.labctl("snapshot", "save", "before", seconds=200)
+    it.lab.on("controlplane", "rm -rf /etc/kubernetes /var/lib/etcd/*")
+    it.lab.on("worker1", "rm -rf /etc/cni /var/lib/kubelet/pki", status=None)
+    started = time.monotonic()
+    it.lab.labctl("snapshot", "restore", "before", seconds=400)
+    text = f"restored and verified in {time.monotonic() - started:.0f} s; {it.well()}"
+    it.lab.labctl("snapshot", "delete", "before")
+    return text
+
+
+def watch(it: UpstreamLab) -> str:
+    """The page of `labctl watch` shows a lab that is well."""
+    process = it.lab.start("watch", "--port", "0")
+    try:
+        assert process.stdout is not None
+        with urllib.request.urlopen(f"{process.stdout.readline().strip()}changes", timeout=60) as changes:
+            lines = iter(changes.readline, b"")
+            verdict = next(line for line in lines if line.startswith(b"data: ") and b'"state": "ok"' in line)
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=60)
+    return f"the page is told: {len(verdict)} bytes, all is well"
+
+
+def a_class(it: UpstreamLab) -> str:
+    """One seat of a class: up, verified, broken, graded, reset, removed."""
+    room = LabUnderTest("upstream-class", it.config + CLASS)
+    text = []
+    try:
+        for words in ("up", "verify", "break --seed 1 --level 1", "grade", "reset", "verify"):
+            started = time.monotonic()
+            room.labctl("class", *words.split(), status=None if words == "grade" else 0, seconds=800)
+            text.append(f"{words.split()[0]} {time.monotonic() - started:.0f} s")
+    finally:
+        room.labctl("class", "down", "--yes", status=None, seconds=300)
+    return ", ".join(text)
+
+
 def bench_path(it: UpstreamLab) -> str:
     """The two layouts, the controller being HAProxy's own in both."""
     words = ("bench", "path", "--rounds", "3", "--output", "json")
@@ -252,6 +318,11 @@ STAGES = {
     "faults": Stage("every fault of `break`", 75, all_faults),
     "harmless": Stage("changes that do no harm", 30, harmless),
     "tour": Stage("the tour", 10, commands("tour --auto")),
+    "exercise": Stage("the exercise", 15, exercise),
+    "exam": Stage("an exam: hidden, graded, repaired", 6, exam),
+    "watch": Stage("`watch`", 4, watch),
+    "snapshot": Stage("`snapshot save` and `restore`", 12, snapshot),
+    "class": Stage("a class of one seat", 30, a_class),
     "tools": Stage("what shows a lab", 10, commands("status", "graph --live", "report --fresh --format md")),
     **{f"design-{n}": Stage(title, 12, design(*keys)) for n, (title, keys) in enumerate(DESIGNS.items(), 1)},
     "scale": Stage("30 pods and back", 8, to_thirty_and_back),
