@@ -154,6 +154,8 @@ class Kubelet(Strict):
     nodeStatusReportFrequency: str  # noqa: N815
     resolvConf: str | None = None  # noqa: N815
     failSwapOn: bool = True  # noqa: N815
+    evictionHard: dict[str, str] = {}  # noqa: N815
+    imageGCHighThresholdPercent: int = Field(85, ge=0, le=100)  # noqa: N815
     failCgroupV1: bool = True  # noqa: N815
 
 

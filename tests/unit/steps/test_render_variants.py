@@ -196,6 +196,7 @@ def test_kubeadm_init_has_the_fields_of_its_version(tree: Tree, lab: Lab) -> Non
     assert IPv4Network(cluster.networking.podSubnet) == lab.network.pod_cidr
     assert IPv4Network(cluster.networking.serviceSubnet) == lab.network.service_cidr
     assert documents["KubeletConfiguration"]["failSwapOn"] is False
+    assert set(documents["KubeletConfiguration"]["evictionHard"].values()) == {"100Mi", "1Gi"}  # no percentages
     assert documents["KubeProxyConfiguration"]["conntrack"]["maxPerCore"] == 0
 
 
