@@ -23,7 +23,7 @@ from labctl.facts.system import Filesystems, Inodes, ReadOnlyMounts, SysctlFiles
 from labctl.facts.systemd import BIRD_UNIT, FailedUnits, Units, units_of
 from labctl.model.lab import Lab, Machine
 
-FULLEST_PERCENT = 95.0  # above this, etcd and logs fail; a virtual machine's kubelet evicts pods earlier (imagefs 15 % free)
+FULLEST_PERCENT = 95.0  # above it, etcd and logs fail; a VM evicts pods earlier (imagefs 15 % free)
 _WRITTEN = ("/var", "/etc")
 _OWN = "/etc/labctl/"  # host keys, which nobody is to change
 _AWAY = ("disabled", "masked", "masked-runtime")

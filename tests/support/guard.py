@@ -23,6 +23,8 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
+from support import golden
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 TEMPORARY = os.path.realpath(tempfile.gettempdir())
 PYTHON = tuple({os.path.realpath(folder) for folder in (sys.prefix, sys.base_prefix, *sysconfig.get_paths().values())})
@@ -33,6 +35,7 @@ READABLE = (
     "/usr/lib/locale", "/proc/self", "/proc/thread-self", "/proc/stat",
 )  # fmt: skip
 WRITABLE = (TEMPORARY, str(CHECKOUT / ".hypothesis"), "/dev/null", "/dev/ptmx", "/dev/pts")
+WRITABLE += (str(CHECKOUT),) if golden.WRITE else ()
 _WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 # The guard of the test that started this Python, as JSON.
 GUARD_VARIABLE = "UNIT_TEST_GUARD"

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
+from support.golden import same_as_golden
 from support.made_facts import make_facts, make_lab
 
 from labctl.graph.diagrams import as_dot, as_mermaid, as_text
@@ -28,17 +28,10 @@ def pictures():
     }
 
 
-def same_as_golden(name: str, text: str) -> None:
-    file = GOLDEN / name
-    if os.environ.get("LABCTL_GOLDEN") == "write":
-        file.write_text(text)
-    assert text == file.read_text()
-
-
 @pytest.mark.parametrize("form", DRAW)
 @pytest.mark.parametrize("name", ["two", "two-live", "sixteen", "router", "shared"])
 def test_whole_picture(name, form):
-    same_as_golden(f"{name}.{form}", DRAW[form](pictures()[name]))
+    same_as_golden(DRAW[form](pictures()[name]), GOLDEN / f"{name}.{form}")
 
 
 def test_the_readmes_picture_is_of_the_default_lab():

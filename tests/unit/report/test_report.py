@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -12,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
+from support.golden import same_as_golden
 
 from labctl.checks.check import Check, CheckId, CheckResult, Lesson, Outcome, Status, failed, passed, skipped
 from labctl.checks.report import Report
@@ -30,11 +30,7 @@ def test_whole_report(document, form, name, monkeypatch):
     monkeypatch.setattr("labctl.report.document.explain", lambda result: f"Why `{result.id}` fails: 1 < 2.")
     made = replace(document(), report=small_report(broken=name == "broken"))
     text = render(made, form).replace(_version(), "VERSION")
-    file = GOLDEN / f"{name}.{form}"
-    if os.environ.get("LABCTL_GOLDEN") == "write":
-        file.parent.mkdir(exist_ok=True)
-        file.write_text(text)
-    assert text == file.read_text()
+    same_as_golden(text, GOLDEN / f"{name}.{form}")
 
 
 def small_report(*, broken: bool) -> Report:

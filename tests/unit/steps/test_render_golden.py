@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
 import pytest
+from support.golden import same_as_golden
 
 from labctl.model.lab import Lab
 from labctl.steps.tree import Tree, render_tree
@@ -35,10 +35,7 @@ def tree(article_lab: Lab) -> Tree:
 @pytest.mark.parametrize("name", FILES)
 def test_a_file_of_the_articles_lab(tree: Tree, name: str) -> None:
     rendered = tree[PurePosixPath(name)].content.decode()
-    golden = GOLDEN / name.replace("/", "_")
-    if os.environ.get("LABCTL_GOLDEN") == "write":
-        golden.write_text(rendered)
-    assert rendered == golden.read_text()
+    same_as_golden(rendered, GOLDEN / name.replace("/", "_"))
 
 
 def test_a_router_of_another_as_than_ingress(make_lab: Callable[[str], Lab]) -> None:
@@ -46,10 +43,7 @@ def test_a_router_of_another_as_than_ingress(make_lab: Callable[[str], Lab]) -> 
     lab = make_lab("router: true\nnetwork: {ingress_as_number: 65001}\n")
     tree = render_tree(lab, join_hash=JOIN_HASH, box_file=BOX)
     rendered = tree[PurePosixPath(ROUTER)].content.decode()
-    golden = GOLDEN / ROUTER.replace("/", "_")
-    if os.environ.get("LABCTL_GOLDEN") == "write":
-        golden.write_text(rendered)
-    assert rendered == golden.read_text()
+    same_as_golden(rendered, GOLDEN / ROUTER.replace("/", "_"))
 
 
 def test_golden_files_are_those_of_the_list() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from support.golden import same_as_golden
 from support.played_tour import Machines, Recorder
 
 from labctl.report.document import handout
@@ -48,10 +48,7 @@ def test_what_matters_is_highlighted_at_every_stop(lab):
 
 
 def test_the_handout_in_the_documentation_is_this_tour(lab):
-    text = handout(lab, whole(lab)[0], "md")
-    if os.environ.get("LABCTL_GOLDEN") == "write":
-        HANDOUT.write_text(text)
-    assert without_version(text) == without_version(HANDOUT.read_text())
+    same_as_golden(handout(lab, whole(lab)[0], "md"), HANDOUT, without=without_version)
 
 
 def without_version(text: str) -> str:
