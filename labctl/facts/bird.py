@@ -11,7 +11,7 @@ from ipaddress import IPv4Address
 
 from labctl.facts.birdc import ProtocolStatus, Route, Session, parse_protocols, parse_routes
 from labctl.facts.fact import ANSWER_SECONDS, Fact, TextFact
-from labctl.model.lab import Lab, Machine, Source
+from labctl.model.lab import Lab, Machine, Role, Source
 
 BIRD_CONFIG = "/etc/bird/bird.conf"
 # Through the container runtime, which takes longer.
@@ -117,12 +117,9 @@ class BirdRoutes(Fact[tuple[Route, ...]]):
     """BIRD's table, on a machine outside the cluster."""
 
     name = "bird-routes"
+    roles = (Role.INGRESS, Role.ROUTER)
     command = "birdc show route"
     deadline = ANSWER_SECONDS
-
-    def asked_on(self, lab: Lab, machine: Machine) -> bool:
-        """Outside the cluster."""
-        return not machine.is_node
 
     def parse(self, output: str) -> tuple[Route, ...]:
         """As birdc prints them."""

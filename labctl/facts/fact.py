@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from labctl.model.lab import Lab, Machine
+    from collections.abc import Collection
+
+    from labctl.model.lab import Lab, Machine, Role
 
 T_co = TypeVar("T_co", covariant=True)
 CONNECT_SECONDS = 1.0
@@ -27,12 +29,13 @@ class Fact(Generic[T_co]):
     """One question to a machine. A fact without parameters is used as a class: ``facts.on("worker1")[Routes]``.
 
     name: the key under which the answer is recorded; two facts may read the same answer. command: the shell command
-    line, where it is the same on every machine. deadline: seconds that it may take on a host that is not busy.
-    may_fail: whether a command that fails without output has answered, too.
+    line, where it is the same on every machine. roles: of the machines that are asked; None: all. deadline: seconds
+    that it may take on a host that is not busy. may_fail: whether a command that fails without output has answered too.
     """
 
     name: str = ""
     command: str = ""
+    roles: Collection[Role] | None = None
     deadline: float = 4.0
     may_fail: bool = False
 
@@ -46,7 +49,7 @@ class Fact(Generic[T_co]):
 
     def asked_on(self, lab: Lab, machine: Machine) -> bool:
         """Whether this machine is asked at all."""
-        return True
+        return self.roles is None or machine.role in self.roles
 
     def parse(self, output: str) -> T_co:
         """What the output says. Raises ParseError."""

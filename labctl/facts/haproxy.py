@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from labctl.facts.certificates import CONTROLLER_KUBECONFIG
-from labctl.facts.fact import ANSWER_SECONDS, API_SECONDS, Fact, ParseError, T_co, TextFact, curl
+from labctl.facts.fact import ANSWER_SECONDS, API_SECONDS, Fact, ParseError, TextFact, curl
 from labctl.facts.systemd import CONTROLLER_UNIT
 from labctl.model.lab import Lab, Machine, Role
 
@@ -99,16 +99,11 @@ class Statistics:
     frontends: tuple[Frontend, ...]
 
 
-class _OnIngress(Fact[T_co]):
-    def asked_on(self, lab: Lab, machine: Machine) -> bool:
-        """On ingress machines."""
-        return machine.role is Role.INGRESS
-
-
-class HaproxyConfig(_OnIngress[Config]):
+class HaproxyConfig(Fact[Config]):
     """What the controller wrote for HAProxy."""
 
     name = "haproxy-config"
+    roles = (Role.INGRESS,)
     command = f"cat {HAPROXY_CONFIG}"
 
     def parse(self, output: str) -> Config:
@@ -129,10 +124,11 @@ class HaproxyConfig(_OnIngress[Config]):
         return Config(tuple(servers), balance)
 
 
-class HaproxyStatistics(_OnIngress[Statistics]):
+class HaproxyStatistics(Fact[Statistics]):
     """`show stat` on HAProxy's socket."""
 
     name = "haproxy-status"
+    roles = (Role.INGRESS,)
     command = f"echo show stat | socat - UNIX-CONNECT:{HAPROXY_SOCKET}"
     deadline = ANSWER_SECONDS
 
@@ -150,10 +146,11 @@ class HaproxyStatistics(_OnIngress[Statistics]):
         )
 
 
-class ConnectionLimit(_OnIngress[int | None]):
+class ConnectionLimit(Fact[int | None]):
     """How many connections HAProxy as a whole takes (`show info`); None where it does not say."""
 
     name = "haproxy-info"
+    roles = (Role.INGRESS,)
     command = f"echo show info | socat - UNIX-CONNECT:{HAPROXY_SOCKET}"
     deadline = ANSWER_SECONDS
 
@@ -163,10 +160,11 @@ class ConnectionLimit(_OnIngress[int | None]):
         return int(found[1]) if found else None
 
 
-class Healthz(TextFact, _OnIngress[str]):
+class Healthz(TextFact):
     """The HTTP status of the controller's /healthz."""
 
     name = "healthz"
+    roles = (Role.INGRESS,)
     may_fail = True
 
     def command_on(self, lab: Lab, machine: Machine, patience: float) -> str:
@@ -174,10 +172,11 @@ class Healthz(TextFact, _OnIngress[str]):
         return f"{shlex.join(curl(patience))} -o /dev/null -w '%{{http_code}}' {_HEALTHZ}"
 
 
-class ControllerAccess(TextFact, _OnIngress[str]):
+class ControllerAccess(TextFact):
     """Whether the controller may read the API with its own kubeconfig, as its own user: by the command's status."""
 
     name = "controller-access"
+    roles = (Role.INGRESS,)
     deadline = API_SECONDS
 
     def command_on(self, lab: Lab, machine: Machine, patience: float) -> str:

@@ -64,21 +64,15 @@ def as_reader(patience: float) -> tuple[str, ...]:
     return (*curl(patience), "--fail-early", "-A", "labctl", "--cacert", f"{PKI}/ca.crt", "--cert", READER)
 
 
-class _OnControlPlane(TextFact):
-    deadline = API_SECONDS
-
-    def asked_on(self, lab: Lab, machine: Machine) -> bool:
-        """On the control plane."""
-        return machine.role is Role.CONTROLPLANE
-
-
-class Api(_OnControlPlane):
+class Api(TextFact):
     """Everything that is read from the API, for read_cluster: one curl, so one process and one TLS session.
 
     Each body is followed by END_OF_ANSWER.
     """
 
     name = "api"
+    roles = (Role.CONTROLPLANE,)
+    deadline = API_SECONDS
 
     def command_on(self, lab: Lab, machine: Machine, patience: float) -> str:
         """curl of all paths."""
@@ -86,11 +80,11 @@ class Api(_OnControlPlane):
         return shlex.join([*as_reader(patience), "-w", rf"\n{END_OF_ANSWER}\n", *urls])
 
 
-class EtcdHealth(_OnControlPlane):
+class EtcdHealth(TextFact):
     """The health that etcd reports: JSON with `health` (etcd: /health)."""
 
     name = "etcd-health"
-    deadline = Fact.deadline
+    roles = (Role.CONTROLPLANE,)
 
     def command_on(self, lab: Lab, machine: Machine, patience: float) -> str:
         """curl, with the API server's own certificate for etcd."""
@@ -103,11 +97,8 @@ class StaticPods(Fact[frozenset[str]]):
     """The static pods that the control plane's kubelet is to run: the manifests in its folder, by their names."""
 
     name = "static-pods"
+    roles = (Role.CONTROLPLANE,)
     command = f"ls {MANIFESTS}"
-
-    def asked_on(self, lab: Lab, machine: Machine) -> bool:
-        """On the control plane."""
-        return machine.role is Role.CONTROLPLANE
 
     def parse(self, output: str) -> frozenset[str]:
         """Without the suffix."""
@@ -159,11 +150,8 @@ class ControllerRights(Fact[Mapping[str, bool]]):
     """Whether the controller may list each kind of object that it reads."""
 
     name = "controller-rights"
+    roles = (Role.CONTROLPLANE,)
     deadline = API_SECONDS
-
-    def asked_on(self, lab: Lab, machine: Machine) -> bool:
-        """On the control plane."""
-        return machine.role is Role.CONTROLPLANE
 
     def command_on(self, lab: Lab, machine: Machine, patience: float) -> str:
         """As rights_command."""

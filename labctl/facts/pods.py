@@ -10,7 +10,7 @@ from ipaddress import IPv4Address
 from labctl.facts.fact import Fact, ParseError, TextFact, curl
 from labctl.facts.ip import Addresses, KernelRoute, Nic, Routes
 from labctl.facts.nftables import DropRule, parse_drop_rules
-from labctl.model.lab import Lab, Machine
+from labctl.model.lab import NODE_ROLES, Lab, Machine
 
 GATEWAY = IPv4Address("169.254.1.1")
 """Every pod's gateway: no machine has it, the node's end of the pod's cable answers for it (Calico: proxy ARP)."""
@@ -101,12 +101,9 @@ class CniFiles(Fact[Mapping[str, str]]):
     """The CNI configurations of a node: file name to content, in the order in which containerd looks at them."""
 
     name = "cni"
+    roles = NODE_ROLES
     command = "grep -s . /etc/cni/net.d/*.conf /etc/cni/net.d/*.conflist"
     may_fail = True
-
-    def asked_on(self, lab: Lab, machine: Machine) -> bool:
-        """On nodes."""
-        return machine.is_node
 
     def parse(self, output: str) -> Mapping[str, str]:
         """From lines of `file:text`."""
@@ -119,11 +116,8 @@ class CniPlugins(Fact[frozenset[str]]):
     """The CNI plugins that a node can run."""
 
     name = "cni-plugins"
+    roles = NODE_ROLES
     command = "find -L /opt/cni/bin -maxdepth 1 -type f -perm -100 -printf '%f\\n'"
-
-    def asked_on(self, lab: Lab, machine: Machine) -> bool:
-        """On nodes."""
-        return machine.is_node
 
     def parse(self, output: str) -> frozenset[str]:
         """File names."""

@@ -20,6 +20,10 @@ class Role(StrEnum):
     WORKER = "worker"
 
 
+NODE_ROLES = frozenset({Role.CONTROLPLANE, Role.WORKER})
+"""Of the nodes of the Kubernetes cluster."""
+
+
 @dataclass(frozen=True, slots=True)
 class Machine:
     """One machine. memory: MiB. address: on the lab's own network."""
@@ -33,7 +37,7 @@ class Machine:
     @property
     def is_node(self) -> bool:
         """Whether the machine is a node of the Kubernetes cluster."""
-        return self.role in {Role.CONTROLPLANE, Role.WORKER}
+        return self.role in NODE_ROLES
 
     @property
     def forwards(self) -> bool:

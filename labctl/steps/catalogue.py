@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from labctl.model.lab import Lab, Role, Source
+from labctl.model.lab import NODE_ROLES, Lab, Role, Source
 
 _ALL = frozenset(Role)
-_NODES = frozenset({Role.CONTROLPLANE, Role.WORKER})
 _CONTROLPLANE = frozenset({Role.CONTROLPLANE})
 _WORKERS = frozenset({Role.WORKER})
 _INGRESS = frozenset({Role.INGRESS})
@@ -71,7 +70,7 @@ STEPS: tuple[Step, ...] = (
     Step(
         "runtime",
         "containerd and the images that the node needs",
-        _NODES,
+        NODE_ROLES,
         (Need("base"),),
         ("containerd.toml", "crictl.yaml"),
         deadline=600,
@@ -80,7 +79,7 @@ STEPS: tuple[Step, ...] = (
     Step(
         "kubernetes",
         "kubelet, kubeadm and kubectl, with the node's address set before the kubelet first starts",
-        _NODES,
+        NODE_ROLES,
         (Need("base"),),
         ("kubelet.env",),
         deadline=600,
@@ -114,7 +113,7 @@ STEPS: tuple[Step, ...] = (
     Step(
         "calico",
         "the pod network: a block per node, told to the other nodes over BGP",
-        _NODES,
+        NODE_ROLES,
         (Need("kubernetes"), Need("control-plane")),
         deadline=1200,
         own_files={
