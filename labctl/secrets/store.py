@@ -87,6 +87,7 @@ class SecretStore:
         self._folder(folder)  # Vagrant copies it, even if it is empty
         if machine.role is Role.CONTROLPLANE:
             self._controlplane(folder, machine)
+            self._kubeadm(lab, f"{folder}/kubeconfigs", server)
         self._password(lab, machine)
         if machine.role is Role.INGRESS:
             client = self._certificate("ca", "controller", Subject("haproxy-ingress", ("labctl:ingress-controllers",)))
@@ -132,6 +133,17 @@ class SecretStore:
         self._put(f"{folder}/admin.conf", self._get("admin.kubeconfig"))
         reader = self._certificate("ca", "reader", Subject("labctl-reader", ("labctl:readers",)))
         self._put(f"{folder}/reader.pem", reader.certificate + reader.key)
+
+    def _kubeadm(self, lab: Lab, folder: str, server: str) -> None:
+        """What kubeadm init would make with keys of its own, which takes it a second."""
+        node = lab.controlplane.name
+        for name, subject in (
+            ("kubelet", Subject(f"system:node:{node}", ("system:nodes",))),
+            ("controller-manager", Subject("system:kube-controller-manager")),
+            ("scheduler", Subject("system:kube-scheduler")),
+        ):
+            client = self._certificate("ca", name, subject)
+            self._put(f"{folder}/{name}.conf", self._kubeconfig(lab, server, client, subject.common_name))
 
     def _ssh(self, lab: Lab) -> None:
         own = self._create_once("ssh/lab_ed25519", new_ssh_key, validity.is_ssh_key)

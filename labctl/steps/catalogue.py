@@ -114,13 +114,13 @@ STEPS: tuple[Step, ...] = (
         "calico",
         "the pod network: a block per node, told to the other nodes over BGP",
         NODE_ROLES,
-        (Need("kubernetes"), Need("control-plane")),
+        (Need("kubernetes"),),
         deadline=1200,
         own_files={
             Source.DEBIAN: ("calico-node.env", "calico-pool.yaml"),
             Source.UPSTREAM: ("fetch.sh", "calico-installation.yaml", "calicoctl.cfg"),
         },
-        beside=(Need("join"),),
+        beside=(Need("control-plane"), Need("join")),
     ),
     Step(
         "bgp-peers",
@@ -168,9 +168,9 @@ STEPS: tuple[Step, ...] = (
         "app",
         "the article's Deployment, Service and Ingress",
         _CONTROLPLANE,
-        (Need("bgp-peers"), Need("runtime", everywhere=True)),
+        (Need("bgp-peers"), Need("calico", everywhere=True)),
         ("app.yaml",),
         deadline=400,
-        beside=(Need("join", everywhere=True), Need("calico", everywhere=True)),
+        beside=(Need("join", everywhere=True),),
     ),
 )

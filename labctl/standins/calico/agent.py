@@ -127,6 +127,15 @@ class NodeAgent:
         """Whether the CNI plugin asks for another block."""
         return self.block_request.exists()
 
+    def install_plugin(self) -> None:
+        """Configure the CNI plugin, as Calico does, before the node has a block. Raises OSError.
+
+        A kubelet that finds no configuration when it starts looks again only after 5 s (Kubernetes 1.20,
+        pkg/kubelet/kubelet.go, updateRuntimeUp); until then its node is not ready.
+        """
+        if not self.cni_config.exists():
+            write_file(self.cni_config, render_cni_config((), self.mtu, self.block_request), durable=True)
+
     def reconcile(self, snapshot: Snapshot) -> None:
         """Bring everything in line with ``snapshot``. Raises StandInError, OSError, ValueError."""
         node = snapshot.node(self.name)
@@ -251,6 +260,7 @@ def _node_agent(options: argparse.Namespace, address: IPv4Interface, mtu: int) -
 
 def _serve(agent: NodeAgent, inbox: Inbox) -> Stop:
     """Follow the API: a round after every change and, after one that failed, another one without any change."""
+    agent.install_plugin()
     store = Store(resource.kind for resource in FOLLOWED)
     for resource in FOLLOWED:
         Follower(agent.connect, resource, inbox.put).start()

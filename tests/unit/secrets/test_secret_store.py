@@ -95,7 +95,8 @@ def test_each_machine_gets_its_own_secrets_and_no_more(store: SecretStore) -> No
         for machine in ("ingress", "controlplane", "worker1", "worker2")
     }
     worker = ["bootstrap-token", "ca.crt", "calico-node.kubeconfig"]
-    own = ["admin.conf", "reader.pem"]
+    kubeconfigs = [f"kubeconfigs/{name}.conf" for name in ("controller-manager", "kubelet", "scheduler")]
+    own = ["admin.conf", "reader.pem", *kubeconfigs]
     authorities = ["ca.crt", "ca.key", "etcd/ca.crt", "front-proxy-ca.crt", "front-proxy-ca.key", "sa.key", "sa.pub"]
     leaves = ["apiserver-etcd-client.crt", "apiserver-etcd-client.key", "etcd/server.crt", "etcd/server.key"]
     assert found == {
@@ -110,6 +111,9 @@ def test_clients_are_who_the_cluster_s_rights_say(store: SecretStore) -> None:
     clients = {
         "admin.kubeconfig": ("kubernetes-admin", ["system:masters"]),
         "machines/ingress/controller.kubeconfig": ("haproxy-ingress", ["labctl:ingress-controllers"]),
+        "machines/controlplane/kubeconfigs/kubelet.conf": ("system:node:controlplane", ["system:nodes"]),
+        "machines/controlplane/kubeconfigs/controller-manager.conf": ("system:kube-controller-manager", []),
+        "machines/controlplane/kubeconfigs/scheduler.conf": ("system:kube-scheduler", []),
         "machines/worker2/calico-node.kubeconfig": ("system:labctl:calico-node:worker2", ["labctl:calico-nodes"]),
     }
     authority = certificate(store, "pki/ca.crt")
@@ -205,6 +209,7 @@ def test_a_changed_address_makes_only_the_certificate_that_names_it_anew(store: 
         "machines/controlplane/pki/etcd/server.crt",
         "machines/controlplane/pki/etcd/server.key",
         "machines/controlplane/admin.conf",
+        *(f"machines/controlplane/kubeconfigs/{name}.conf" for name in ("controller-manager", "kubelet", "scheduler")),
         "machines/ingress/controller.kubeconfig",
         *(f"machines/{name}/calico-node.kubeconfig" for name in ("controlplane", "worker1", "worker2")),
     }

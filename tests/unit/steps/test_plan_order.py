@@ -59,11 +59,11 @@ def test_needs_of_the_articles_lab(article_lab: Lab) -> None:
     assert needs("worker1/machines") == set()
     assert needs("worker1/base") == named("worker1/machines")
     assert needs("worker1/join") == named("worker1/runtime", "worker1/kubernetes")
-    assert needs("controlplane/calico") == named("controlplane/kubernetes", "controlplane/control-plane")
+    assert needs("controlplane/calico") == named("controlplane/kubernetes")
     assert needs("worker1/calico") == named("worker1/kubernetes")
     assert needs("ingress/bird") == needs("ingress/haproxy") == named("ingress/base")
     assert needs("controlplane/app") == named(
-        "controlplane/bgp-peers", "controlplane/runtime", "worker1/runtime", "worker2/runtime"
+        "controlplane/bgp-peers", "controlplane/calico", "worker1/calico", "worker2/calico"
     )
 
 
@@ -111,8 +111,8 @@ def test_with_few_and_many_workers(make_lab: Callable[..., Lab], workers: int) -
     plan = make_plan(lab)
     assert len(lab.workers) == workers
     assert len(plan.tasks) == 5 + 8 + 6 * workers
-    runtimes = [need for need in plan.task(TaskName("controlplane", "app")).needs if need.step == "runtime"]
-    assert len(runtimes) == workers + 1
+    nodes = [need for need in plan.task(TaskName("controlplane", "app")).needs if need.step == "calico"]
+    assert len(nodes) == workers + 1
 
 
 def test_until_base_is_booting_and_base(article_lab: Lab) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from ipaddress import IPv4Network
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import yaml
@@ -149,6 +149,7 @@ class ClusterConfiguration(Strict):
     apiVersion: str = Field(pattern=r"^kubeadm\.k8s\.io/v1beta2$")  # noqa: N815
     kind: str
     clusterName: str  # noqa: N815
+    featureGates: dict[Literal["PublicKeysECDSA"], bool]  # noqa: N815
     kubernetesVersion: str = Field(pattern=r"^v1\.20\.2$")  # noqa: N815
     controlPlaneEndpoint: str  # noqa: N815
     networking: Networking

@@ -92,6 +92,17 @@ def test_an_answer_that_is_cut_off_is_asked_for_again(tmp_path: Path, kubeconfig
     assert running.returncode == 0, log
 
 
+@pytest.mark.parametrize("kubeconfig", [_CutOff], indirect=True)
+def test_the_kubelet_finds_a_plugin_before_the_node_has_a_block(tmp_path: Path, kubeconfig: Path) -> None:
+    """One that does not would look again only after 5 s."""
+    running = agent(tmp_path, kubeconfig)
+    until((tmp_path / "cni").exists)
+    running.terminate()
+    assert running.wait(90) == 0
+    assert blocks_of(tmp_path) == []
+    assert not (tmp_path / "ready").exists()
+
+
 def test_an_agent_from_its_first_block_to_its_second(tmp_path: Path) -> None:
     """With an API on a real socket: what the agent claims, writes and annotates."""
     need("bird", "birdc", "ip")
