@@ -267,7 +267,7 @@ class FailoverBench:
         host = self.connections.host
         prepare(lab, self.files, box_file=self.box_file, host=host)
         provider = provider_of(lab, self.files, host)
-        outcome = bring_up(Context(lab, self.files, provider, self.connections, host, lambda _event: None))
+        outcome = bring_up(Context(provider, self.connections, lambda _event: None))
         if not outcome.ok:
             failed = next(iter(outcome.failed.values()), None)
             raise LabctlError("the lab could not be brought up", why=str(failed), next_step="labctl up")

@@ -15,14 +15,26 @@ from labctl.ssh.connections import Connections
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """The lab, its files, and the ways to its machines and to this host. on_event: called with what happens."""
+    """The lab's machines on their provider, and the connections to them. on_event: called with what happens."""
 
-    lab: Lab
-    files: LabDirectory
     provider: MachineProvider
     connections: Connections
-    host: Host
     on_event: OnEvent
+
+    @property
+    def lab(self) -> Lab:
+        """The lab."""
+        return self.provider.lab
+
+    @property
+    def files(self) -> LabDirectory:
+        """The lab's files."""
+        return self.provider.files
+
+    @property
+    def host(self) -> Host:
+        """This host."""
+        return self.provider.host
 
     def answers(self, machine: str) -> bool:
         """Whether a machine answers over SSH, with the host key that labctl made for it."""

@@ -80,12 +80,13 @@ def save(app: Application, name: str, force: bool, output: str) -> None:
 def save_lab(app: Application, provider: MachineProvider, name: str) -> tuple[Snapshot, float]:
     """Save a snapshot of the lab, whose lock is held; returns also for how many seconds the lab stood still.
 
-    The pods of the control plane are not ready for some seconds after that. A lab that was well is waited for.
+    The pods of the control plane are not ready for some seconds after that: if the lab was well before, wait until it
+    is well again.
     """
-    lab, files = provider.lab, provider.files
+    lab = provider.lab
     with app.connections(lab) as connections, app.working("saving"):
         was_well = verify(lab, connections).ok
-        context = Context(lab, files, provider, connections, app.host, lambda _: None)
+        context = Context(provider, connections, lambda _: None)
         saved, pause = engine.save(context, name)
         if was_well:
             wait(lab, connections, _SETTLE_SECONDS * lab.patience)

@@ -33,9 +33,9 @@ from labctl.engine.context import Context
 from labctl.engine.lock import lab_lock
 from labctl.engine.locked_out import remove_locked_out
 from labctl.engine.up import bring_up
-from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
 from labctl.providers.doctor import Examined, require
+from labctl.providers.provider import MachineProvider
 from labctl.providers.registry import provider_of
 from labctl.scheduler import Outcome
 from labctl.sources.upstream import CACHE_PORT
@@ -63,12 +63,13 @@ def up(app: Application, overrides: Overrides, until: tuple[str, ...], *, output
         if finish_interrupted(app, provider_of(lab, files, app.host)):
             lab = app.lab(overrides)
         claim(lab, files, overrides, app.host)
-        _prepare(app, lab, files)
+        provider = provider_of(lab, files, app.host)
+        _prepare(app, provider)
         with app.connections(lab) as connections:
-            outcome = _bring_up(app, lab, connections, until, output)
+            outcome = _bring_up(app, provider, connections, until, output)
             ok = _report(app, outcome) and (bool(until) or _verified(app, lab, connections, output))
         if ok and not until:
-            _save_first(app, lab, files)
+            _save_first(app, provider)
     seconds = round(time.monotonic() - started, 2)
     if output == "json":
         app.write(json.dumps({"event": "end", "ok": ok, "seconds": seconds}) + "\n")
@@ -100,22 +101,23 @@ def _show_warnings(app: Application, examined: list[Examined]) -> None:
             app.note(f"{one.probe.title}: {one.finding.found}; {one.finding.remedy}")
 
 
-def _prepare(app: Application, lab: Lab, files: LabDirectory) -> None:
+def _prepare(app: Application, provider: MachineProvider) -> None:
     """Remove machines whose keys are lost, build the box if necessary, and render the lab's files."""
-    for machine, secret in remove_locked_out(provider_of(lab, files, app.host)).items():
-        app.note(f"recreating {machine}: its {secret} in {files.secrets} is missing or damaged")
-    box_file = ensure_box(app, lab)
-    prepare(lab, files, box_file=box_file, host=app.host)
+    for machine, secret in remove_locked_out(provider).items():
+        app.note(f"recreating {machine}: its {secret} in {provider.files.secrets} is missing or damaged")
+    box_file = ensure_box(app, provider.lab)
+    prepare(provider.lab, provider.files, box_file=box_file, host=app.host)
 
 
-def _bring_up(app: Application, lab: Lab, connections: Connections, until: tuple[str, ...], output: str) -> Outcome:
-    files = app.lab_files()
+def _bring_up(
+    app: Application, provider: MachineProvider, connections: Connections, until: tuple[str, ...], output: str
+) -> Outcome:
+    lab = provider.lab
     plan = make_plan(lab, until=until)
     rows = {machine.name: [task.name for task in plan.for_machine(machine.name)] for machine in lab.machines}
     display = show_progress(app, rows, as_json=output == "json")
     with _serve_cache(lab), display as on_event:
-        provider = provider_of(lab, files, app.host)
-        return bring_up(Context(lab, files, provider, connections, app.host, on_event), until=until)
+        return bring_up(Context(provider, connections, on_event), until=until)
 
 
 def _serve_cache(lab: Lab) -> AbstractContextManager[None]:
@@ -153,11 +155,11 @@ def _verified(app: Application, lab: Lab, connections: Connections, output: str)
     return report.ok
 
 
-def _save_first(app: Application, lab: Lab, files: LabDirectory) -> None:
+def _save_first(app: Application, provider: MachineProvider) -> None:
     """Save the snapshot of the lab as it was first verified, if labctl.yaml or an option wants it."""
+    files = provider.files
     if not load_config(files.base, overrides=read_choices(files.choices)).snapshot:
         return
-    provider = provider_of(lab, files, app.host)
     if all(one.name != snapshots.OF_UP for one in snapshots.saved(provider)):
         save_lab(app, provider, snapshots.OF_UP)
 

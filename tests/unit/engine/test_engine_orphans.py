@@ -31,7 +31,7 @@ class Cluster:
         self._server = server
         files, host = LabDirectory(folder), fake_host(folder)
         provider, connections = provider_of(lab, files, host), Connections({lab.controlplane.name: server.access}, host)
-        self.context = Context(lab, files, provider, connections, host, lambda _: None)
+        self.context = Context(provider, connections, lambda _: None)
         # Nothing listens there.
         nowhere = Connections({lab.controlplane.name: replace(server.access, port=1)}, host)
         self.silent = replace(self.context, connections=nowhere)

@@ -76,7 +76,7 @@ class SavedLab:
         return self.host.path(f"/var/lib/lxc/labctl-lab-{machine}")
 
     def save(self, name: str = "last") -> Snapshot:
-        context = Context(self.lab, self.files, self.provider, None, self.host, lambda _: None)  # type: ignore[arg-type]
+        context = Context(self.provider, None, lambda _: None)  # type: ignore[arg-type]
         return snapshots.save(context, name)[0]
 
     def names(self) -> list[str]:

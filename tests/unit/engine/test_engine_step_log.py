@@ -46,8 +46,7 @@ def test_a_boot_or_new_files_are_a_change(
     (files.machines / "worker1" / "run").write_text("run\n")
     bundle = make_bundle(files.machines / "worker1", files.secrets / "machines" / "worker1")
     machine = cast(Any, BootedMachine(bundle.digest if has_files else "", booted=booted))
-    host = fake_host(tmp_path)
-    context = Context(article_lab, files, provider_of(article_lab, files, host), machine, host, lambda event: None)
+    context = Context(provider_of(article_lab, files, fake_host(tmp_path)), machine, lambda event: None)
     steps = MachineSteps(context, machine)
     assert steps.do(make_plan(article_lab).task(TaskName("worker1", "machines")), threading.Event()) is changed
 

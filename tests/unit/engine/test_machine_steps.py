@@ -53,9 +53,8 @@ class Bench:
         (self.disk / "done").mkdir(parents=True)
         self.write("run", RUN)
         self.connections = Connections({machine.name: server.access}, FakeHost(), deadline=60)
-        host = fake_host(base)
-        provider = provider_of(lab, self.files, host)
-        context = Context(lab, self.files, provider, self.connections, host, self.events.append)
+        provider = provider_of(lab, self.files, fake_host(base))
+        context = Context(provider, self.connections, self.events.append)
         # Every machine runs, so Vagrant is never started.
         self.steps = MachineSteps(context, Boot(provider, frozenset(), self.events.append))
 
