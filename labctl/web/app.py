@@ -10,7 +10,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import aclosing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +23,8 @@ from starlette.requests import HTTPConnection, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket, WebSocketDisconnect
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState
 
 from labctl.errors import LabctlError
 from labctl.http_server import server_config
@@ -78,6 +80,15 @@ def make_app(room: Classroom, url: str) -> Starlette:
     return Starlette(routes=routes, middleware=middleware, exception_handlers={HTTPException: _error})
 
 
+class _WebSocket(WebSocketsSansIOProtocol):
+    """uvicorn's protocol, which cannot close a WebSocket that its browser is just closing (uvicorn 0.54)."""
+
+    def shutdown(self) -> None:
+        """The server ends."""
+        with suppress(InvalidState):
+            super().shutdown()
+
+
 class _Server(StreamingServer):
     """A server without many connections that ask for nothing."""
 
@@ -86,7 +97,7 @@ class _Server(StreamingServer):
         config = server_config(
             self._limit,
             limit_concurrency=_MOST_CONNECTIONS,
-            ws="websockets-sansio",
+            ws=_WebSocket,
             ws_max_size=_MOST_MESSAGE_BYTES,
             ws_per_message_deflate=False,
             **settings,

@@ -7,9 +7,9 @@ from contextlib import suppress
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-# A whole class may come from one address, but each browser is silent for some milliseconds only. A connection with TLS
-# takes about 300 KiB.
-MOST_IDLE, MOST_IDLE_OF_ADDRESS = 400, 60
+# A whole class may come from one address, and a browser opens six connections and keeps them for some seconds. One with
+# TLS takes about 300 KiB.
+MOST_IDLE, MOST_IDLE_OF_ADDRESS = 600, 300
 
 Peer = tuple[str, int]
 

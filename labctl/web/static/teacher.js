@@ -62,7 +62,9 @@ function newRow(name, seat) {
     link.target = "_blank";
     actions.append(link);
   }
-  document.querySelector("#board tbody").append(row);
+  // This server's own seats come first.
+  const body = document.querySelector("#board tbody");
+  body.insertBefore(row, seat.where === "here" ? body.querySelector("tr:not([id])") : null);
   return row;
 }
 

@@ -13,6 +13,8 @@ from support.made_facts import make_facts
 from support.served_class import LAB, SEATS, Class, until
 
 from labctl.checks.verify import judge_facts
+from labctl.classroom.side_by_side import Result
+from labctl.errors import LabctlError
 from labctl.watch.server import listen
 from labctl.web.app import make_server
 from labctl.web.certificate import ensure_certificate
@@ -95,6 +97,7 @@ def people(class_: Class, tmp_path: Path) -> Iterator[dict[str, Browser]]:
     server = make_server(class_.room, url, ssl_certfile=certificate, ssl_keyfile=key)
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
+    class_.room._ask_others = lambda: [Result("seat03", error=LabctlError("no lab"), server="server2")]
     class_.room.start()
     tokens = make_tokens(tmp_path / "tls", SEATS)
     class_.store.issue(tokens)
@@ -121,7 +124,8 @@ def test_two_students_and_a_teacher(people: dict[str, Browser], class_: Class):
     one, two, teacher = (people[name] for name in (*SEATS, TEACHER))
     one.sees("#seat", "seat01")
     two.sees("#seat", "seat02")
-    teacher.sees("#board", "seat01", "seat02")
+    teacher.sees("#board", "seat01", "seat02", "server2 seat03", "no lab")
+    assert [line.split("\t")[0] for line in teacher.text("#board tbody").splitlines()] == [*SEATS, "server2 seat03"]
     assert no_sideways(one) and no_sideways(two) and no_sideways(teacher)
     terminals(one, teacher)
     exam(one, two, teacher, class_)

@@ -22,16 +22,34 @@ pytestmark = [pytest.mark.real_program("sh"), pytest.mark.network("127.0.0.0/8")
 
 
 @pytest.fixture
-def port(class_: Class, tmp_path: Path) -> Iterator[int]:
+def kept() -> Iterator[list[socket.socket]]:
+    """Connections that stay open until the server has ended."""
+    found: list[socket.socket] = []
+    yield found
+    for connection in found:
+        connection.close()
+
+
+@pytest.fixture
+def port(class_: Class, tmp_path: Path, kept: list[socket.socket]) -> Iterator[int]:
     listener = listen(0, "0.0.0.0")
     number = int(listener.getsockname()[1])
     certificate, key = ensure_certificate(tmp_path / "tls", "127.0.0.1")
     server = make_server(class_.room, f"https://127.0.0.1:{number}", ssl_certfile=certificate, ssl_keyfile=key)
-    thread = threading.Thread(target=server.run, args=([listener],))
+    errors: list[Exception] = []
+
+    def run() -> None:
+        try:
+            server.run([listener])
+        except Exception as error:  # noqa: BLE001 - the test names it
+            errors.append(error)
+
+    thread = threading.Thread(target=run)
     thread.start()
     yield number
     server.should_exit = True
     thread.join(timeout=60)
+    assert errors == [] and not thread.is_alive()
 
 
 def connect(port: int, address: str = "127.0.0.1") -> socket.socket:
@@ -76,6 +94,21 @@ def test_a_thousand_open_sockets_do_no_harm(class_: Class, port: int):
     until(lambda: b'"help": true' in stream.recv(65536))
     for one in crowd:
         one.close()
+
+
+def test_the_server_ends_while_a_browser_closes_its_terminal(class_: Class, port: int, kept: list[socket.socket]):
+    cookie = class_.store.start_session(SEATS[0])
+    browser = secure(connect(port))
+    kept.append(browser)
+    browser.sendall(
+        f"GET /api/seats/seat01/terminals/worker1 HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\n"
+        f"Connection: Upgrade\r\nSec-WebSocket-Key: {'A' * 22}==\r\nSec-WebSocket-Version: 13\r\n"
+        f"Origin: https://127.0.0.1:{port}\r\nCookie: {COOKIE}={cookie}\r\n\r\n".encode()
+    )
+    assert b"101 Switching" in browser.recv(4096)
+    browser.sendall(b"\x88\x80\0\0\0\0")  # a close frame (RFC 6455, 5.5.1); the connection itself stays open
+    terminals = class_.room.seats[SEATS[0]]._terminals
+    until(lambda: terminals and not any(terminal.people for terminal in terminals.values()))
 
 
 def test_who_waits_for_an_answer_is_not_idle_and_who_has_had_it_is():
