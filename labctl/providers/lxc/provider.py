@@ -82,7 +82,7 @@ class Lxc(MachineProvider):
         self.vagrant.forget(names)
 
     def destroy(self) -> list[str]:
-        """Vagrant destroys the machines that it knows; the others are found by the lab's name."""
+        """All machines are found by the lab's name, whatever Vagrant knows of them."""
         self._destroy_by_vagrant()
         left, removed, failures = self.machines(), list[str](), list[LabctlError]()
 
@@ -141,8 +141,12 @@ class Lxc(MachineProvider):
             write_atomically(self.vagrant.id_file(name), (container_prefix(self.lab) + name).encode())
 
     def _destroy_by_vagrant(self) -> None:
-        """Let Vagrant destroy what it knows, as far as it can."""
-        if self.files.folder.is_symlink() or not self.files.vagrant_notes.exists():
+        """Let Vagrant destroy what plain `vagrant up` made, as far as it can: the user's own Vagrant home lists it.
+
+        What labctl made is listed in the lab's own Vagrant home, which goes with the lab's files.
+        """
+        own = self.files.folder.is_symlink() or self.files.vagrant_home.exists()
+        if own or not self.files.vagrant_notes.exists():
             return
         with suppress(LabctlError, OSError):  # OSError: a full disk
             prepare(self.lab, self.files, box_file=None, host=self.host)

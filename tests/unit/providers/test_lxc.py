@@ -115,6 +115,20 @@ def test_containers_are_stopped_although_vagrant_stumbles(lxc: LxcOnHost) -> Non
     assert "lxc-stop --timeout 20 --name labctl-lab-worker1" in lxc.host.commands
 
 
+@pytest.mark.parametrize("by_labctl", [True, False])
+def test_vagrant_destroys_only_what_the_users_own_vagrant_home_lists(
+    lxc: LxcOnHost, by_labctl: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lxc.files.vagrant_notes.mkdir(parents=True)
+    if by_labctl:
+        lxc.files.vagrant_home.mkdir()
+    destroyed = list[str]()
+    monkeypatch.setattr(lxc.machines.vagrant, "destroy", lambda: destroyed.append("all"))
+    lxc.machines.destroy()
+    assert destroyed == ([] if by_labctl else ["all"])
+    assert lxc.removed() == ALL
+
+
 def test_everything_is_removed_that_can_be_and_the_first_that_resists_is_named(lxc: LxcOnHost) -> None:
     lxc.create("worker1")
     hosts = lxc.host.path("/etc/hosts")
