@@ -19,7 +19,7 @@ LIBRARIES = $(TOOLS)/usr/lib/$(shell uname -m)-linux-gnu
 WITH_TOOLS = env PATH="$(CURDIR)/.venv/bin:$(TOOLS)/usr/sbin:$$PATH:/usr/sbin:/sbin" LD_LIBRARY_PATH="$(LIBRARIES)" \
   CNI_PATH="$(TOOLS)/usr/lib/cni"
 
-.PHONY: help demo test lint unit lab lab-more test-upstream test-vm test-vm-lxc host performance reliability docs clean
+.PHONY: help demo test lint unit lab lab-more test-upstream test-vm test-vm-lxc test-vm-virtualbox host performance reliability docs clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand --tabs=16
@@ -92,6 +92,27 @@ test-vm-lxc: .venv/dev ## a lab of LXC machines on an emulated Debian 12 with cg
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends qemu-system-x86 mmdebstrap >/dev/null
 	$(SUDO) env PATH="$(CURDIR)/.venv/bin:$$PATH:/usr/sbin:/sbin" python -m pytest -s -p no:cacheprovider tests/vm/test_vm_lxc_host.py
 
+test-vm-virtualbox: .venv/dev ## real VirtualBox in an emulated Debian: ingress comes up, goes down, leaves nothing; as root: half an hour or more
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends \
+	  qemu-system-x86 qemu-utils grub-pc-bin mmdebstrap >/dev/null
+	$(SUDO) env PATH="$(CURDIR)/.venv/bin:$$PATH:/usr/sbin:/sbin" python -m pytest -s -p no:cacheprovider tests/vm/test_vm_virtualbox.py
+
+# Debian 13 has none of vagrant-lxc. That of unstable alone, none of unstable's other packages: it is Ruby.
+define FROM_UNSTABLE
+	folder=$$(mktemp -d)
+	chmod 755 $$folder
+	mkdir -p $$folder/lists/partial
+	archive=$$(apt-get indextargets --format '$$(REPO_URI)' 'Label: Debian' 'Created-By: Packages' | head -n 1)
+	echo "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] $$archive unstable main" >$$folder/sources.list
+	unstable=(apt-get -qq -o Debug::NoLocking=1 -o Dir::Etc::SourceList=$$folder/sources.list -o Dir::Etc::SourceParts=/dev/null)
+	unstable+=(-o Dir::State::Lists=$$folder/lists -o Dir::Cache=$$folder -o APT::Sandbox::User=root)
+	if ! { "$${unstable[@]}" update && cd $$folder && "$${unstable[@]}" download vagrant-lxc && mv vagrant-lxc_*.deb vagrant-lxc.deb; }; then
+	  echo "That failed. Its plugin comes from rubygems.org, too: apt install vagrant && vagrant plugin install vagrant-lxc"
+	  exit 1
+	fi
+	cd $(CURDIR)
+endef
+
 host: ## install the missing Debian packages; nothing where all are there
 	@command -v apt-get >/dev/null || { echo "This needs Debian's packages: $(PACKAGES)"; exit 1; }
 	if ls -d /usr/share/rubygems-integration/all/gems/vagrant-lxc-* ~/.vagrant.d/gems/*/gems/vagrant-lxc-* >/dev/null 2>&1; then
@@ -109,14 +130,15 @@ host: ## install the missing Debian packages; nothing where all are there
 	"$${install[@]}" "$${missing[@]}" >/dev/null 2>&1 && exit 0
 	# Nothing is known of these packages, or what is known is old. Sources that are not Debian's may fail.
 	$(SUDO) apt-get update -qq || echo "some package sources did not answer; going on with the others"
-	case "$${missing[*]}" in
-	*vagrant-lxc*)
-	  if ! apt-cache show vagrant-lxc >/dev/null 2>&1; then
-	    echo "This distribution has no package vagrant-lxc (Debian 12 has). Its plugin comes from rubygems.org:"
-	    echo "  apt install vagrant && vagrant plugin install vagrant-lxc && make $(MAKECMDGOALS)"
+	if [[ " $${missing[*]} " = *" vagrant-lxc "* ]] && ! apt-cache show vagrant-lxc >/dev/null 2>&1; then
+	  if ! apt-cache show vagrant >/dev/null 2>&1; then
+	    echo "This distribution has no package of Vagrant. Install it, and: vagrant plugin install vagrant-lxc"
 	    exit 1
-	  fi ;;
-	esac
+	  fi
+	  echo "this release has no package vagrant-lxc: taking that of Debian unstable, signed by Debian"
+	  $(FROM_UNSTABLE)
+	  missing=("$${missing[@]/#vagrant-lxc/$$folder/vagrant-lxc.deb}")
+	fi
 	"$${install[@]}" "$${missing[@]}" >/dev/null
 
 .venv/labctl: pyproject.toml | host

@@ -15,9 +15,10 @@ from labctl.providers.virtualbox.leftovers import network_at, remove_masters, re
 from labctl.providers.virtualbox.probes import PROBES
 
 _ALLOW_SUBNET = "leave network.subnet out of labctl.yaml, or: labctl doctor --provider virtualbox --fix"
-_VBOXCONFIG = (
-    "Linux: sudo /sbin/vboxconfig; macOS: allow Oracle in System Settings, Privacy & Security; labctl doctor tells more"
-)
+# Debian's own package has no vboxconfig.
+_LINUX = "Linux: sudo /sbin/vboxconfig, or with Debian's package: sudo modprobe --all vboxdrv vboxnetflt vboxnetadp"
+_MACOS = "macOS: allow Oracle in System Settings, Privacy & Security"
+_VBOXCONFIG = f"{_LINUX}; {_MACOS}; labctl doctor tells more"
 
 VIRTUALBOX_ERRORS: tuple[KnownError, ...] = (
     # The host-only network of VirtualBox.
@@ -45,8 +46,7 @@ VIRTUALBOX_ERRORS: tuple[KnownError, ...] = (
         r"failed to open /dev/vboxnetctl|VERR_INTNET_FLT_IF_NOT_FOUND|Failed to create the host-only adapter"
         r"|Interface \('[^']*'\) is not a Host-Only Adapter",
         "VirtualBox's driver for host-only networks is not loaded",
-        "Linux: sudo /sbin/vboxconfig; macOS: allow Oracle in System Settings, Privacy & Security; Windows: repair "
-        "VirtualBox with its installer",
+        f"{_LINUX}; {_MACOS}; Windows: repair VirtualBox with its installer",
     ),
     # The processor's virtualization.
     KnownError(
@@ -85,8 +85,9 @@ VIRTUALBOX_ERRORS: tuple[KnownError, ...] = (
     ),
     KnownError(
         "virtualbox-module",
-        r"vboxdrv kernel module is not loaded|Kernel driver not installed|rc=-1908"
-        r"|VirtualBox is complaining that the kernel module is not loaded|VERR_VM_DRIVER_NOT_INSTALLED",
+        r"vboxdrv kernel module is not loaded|character device /dev/vboxdrv does not exist|rc=-1908"
+        r"|VirtualBox is complaining that the kernel module is not loaded|VERR_VM_DRIVER_NOT_INSTALLED"
+        r"|Kernel driver not installed",
         "VirtualBox's kernel module is not loaded",
         _VBOXCONFIG,
     ),

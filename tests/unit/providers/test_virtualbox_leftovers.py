@@ -44,6 +44,7 @@ NIC 1 Rule(0):   name = ssh, protocol = tcp, host ip = 127.0.0.1, host port = 22
 NIC 2:                       MAC: 080027AB9BD8, Attachment: Host-only Interface '{}', Cable connected: on, Type: virtio
 NIC 3:                       disabled
 """
+DONE = "0%...10%...20%...30%...40%...50%...60%...70%...80%...90%...100%\n"
 NOTE = "home/.vagrant.d/boxes/labctl-VAGRANTSLASH-debian-13-9fcad952d1e5/0/virtualbox/master_id"
 
 
@@ -54,8 +55,8 @@ def host(tmp_path: Path) -> FakeHost:
         "VBoxManage list hostonlyifs": INTERFACES,
         "VBoxManage list vms": VMS,
         "VBoxManage list --long vms": NICS.format("vboxnet0"),
-        "VBoxManage hostonlyif remove vboxnet1": "0%...10%...100%\n",
-        f"VBoxManage unregistervm {MASTER} --delete": "0%...10%...100%\n",
+        "VBoxManage hostonlyif remove vboxnet1": DONE,
+        f"VBoxManage unregistervm {MASTER} --delete": DONE,
     }
     return fake_host(tmp_path, {NOTE: f"{MASTER}\n"}, answers=answers)
 
