@@ -14,12 +14,13 @@ import time
 from collections import deque
 from collections.abc import Collection
 
+from labctl.engine.context import Context
 from labctl.errors import LabctlError, RemoteError, StepError
 from labctl.providers.provider import MachineProvider
 from labctl.scheduler import LineEvent, OnEvent, TaskName
 from labctl.ssh.connections import Connection, Connections
 from labctl.steps.catalogue import MACHINES
-from labctl.steps.plan import Task
+from labctl.steps.plan import Plan, Task
 from labctl.steps.values import READY_MARK
 
 _POLL_SECONDS = 0.1
@@ -110,3 +111,15 @@ class Boot:
             raise StepError(
                 f"{name} did not answer over SSH within {deadline} s", where=name, why=why + last, next_step="labctl up"
             )
+
+
+def start_machines(context: Context, plan: Plan) -> Boot:
+    """Start Vagrant in the background for the machines of the plan that do not run."""
+
+    def report(machine: str, line: str) -> None:
+        context.on_event(LineEvent(TaskName(machine, MACHINES), line))
+
+    to_boot = context.provider.machines_to_boot(context.answers, report) & plan.machines
+    boot = Boot(context.provider, to_boot, context.on_event)
+    boot.start()
+    return boot

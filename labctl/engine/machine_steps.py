@@ -1,4 +1,4 @@
-"""One step on one machine: copy the machine's files, ask which steps are done already, run the others."""
+"""The steps of a plan: on each machine copy its files, ask which steps are done already, run the others."""
 
 from __future__ import annotations
 
@@ -12,15 +12,27 @@ from labctl.engine.bundle import FOLDER, bring, make_bundle
 from labctl.engine.context import Context
 from labctl.errors import RemoteError, StepError
 from labctl.host.command import CommandResult
-from labctl.scheduler import LineEvent
+from labctl.scheduler import LineEvent, Outcome, run_tasks
 from labctl.secrets.redact import Redactor
 from labctl.steps.catalogue import MACHINES
-from labctl.steps.plan import Task
+from labctl.steps.plan import Plan, Task
 
 _SHORT = 60.0
 _LAST_LINES = 8
 # The step itself has its deadline; the machine gets this much longer to report how it ended.
 _GRACE = 10.0
+
+
+def run_steps(context: Context, boot: Boot, plan: Plan) -> Outcome:
+    """Do the steps of the plan, side by side. An interrupt ends what still runs, so that nothing works on."""
+    steps = MachineSteps(context, boot)
+    try:
+        return run_tasks(plan.tasks, steps.do, context.on_event)
+    except BaseException:
+        boot.stop()
+        context.host.end(context.host.children())
+        context.connections.close()
+        raise
 
 
 class MachineSteps:

@@ -11,8 +11,7 @@ from typing import Any, cast
 
 import pytest
 
-from labctl.engine.boot import Boot
-from labctl.engine.up import start_machines
+from labctl.engine.boot import Boot, start_machines
 from labctl.errors import LabctlError, RemoteError, StepError
 from labctl.model.lab import Lab, Provider
 from labctl.scheduler import Event, LineEvent, TaskName
