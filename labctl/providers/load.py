@@ -6,7 +6,6 @@ That is the provider, the subnet, and whether machines are emulated.
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from ipaddress import IPv4Network
 from pathlib import Path
 
@@ -28,13 +27,11 @@ def load_lab(
     directory: Path,
     *,
     overrides: Overrides | None = None,
-    choose: Callable[[], Provider] | None = None,
     host: Host | None = None,
     tell: Callable[[str], None] = lambda _: None,
 ) -> Lab:
     """The lab of a directory. Without a labctl.yaml, or with an empty one, it is the article's lab.
 
-    choose: picks the provider for ``provider: auto`` in place of choose_provider().
     host: decides what the configuration leaves open.
     tell: called with a line if this host makes the lab differ from the defaults.
     Raises ConfigError with all problems; HostError if no provider works here.
@@ -42,8 +39,7 @@ def load_lab(
     this_host = host or Host()
 
     def decide(config: Config) -> Config:
-        choose_here = choose or partial(choose_provider, this_host)
-        provider = choose_here() if config.provider == "auto" else Provider(config.provider)
+        provider = choose_provider(this_host) if config.provider == "auto" else Provider(config.provider)
         source, network = config.source, config.network
         if network.encapsulation != "none" or config.bgp.bfd or network.block_size > SMALLEST_DEBIAN_BLOCK:
             source = choose_source(config, provider).value  # what only one source can do

@@ -15,7 +15,7 @@ from labctl.facts.haproxy import HaproxyStatistics, ServerStatus
 from labctl.facts.ip import Routes
 from labctl.graph.live import picture_of_facts
 from labctl.graph.picture import Picture
-from labctl.model.lab import Lab, Machine, Role
+from labctl.model.lab import Lab, Machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +98,11 @@ class View:
 
 def make_view(lab: Lab, facts: Facts, verdict: Verdict) -> View:
     """The view of these facts. Broken parts of a lab raise nothing."""
-    ingresses = tuple(machine for machine in lab.machines if machine.role is Role.INGRESS)
     tables = (
         _sessions(lab, facts),
         _routes(lab, facts),
         _pods(lab, facts),
-        _servers(facts, ingresses),
+        _servers(facts, lab.ingresses),
     )
     return View(lab.name, verdict, picture_of_facts(lab, facts), tables)
 

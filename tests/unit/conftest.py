@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from support.guard import Guard, guarded
 
 from labctl.config import Overrides
-from labctl.model.lab import Lab, Provider
+from labctl.model.lab import Lab
 from labctl.providers.load import load_lab
 
 MakeLab = Callable[..., Lab]
@@ -56,7 +56,7 @@ def make_lab(tmp_path_factory: pytest.TempPathFactory) -> MakeLab:
     def make(text: str = "", *, workers: int | None = None) -> Lab:
         folder = tmp_path_factory.mktemp("config")
         (folder / "labctl.yaml").write_text(text)
-        return load_lab(folder, overrides=Overrides(workers=workers), choose=lambda: Provider.LXC)
+        return load_lab(folder, overrides=Overrides(provider="lxc", workers=workers))
 
     return make
 

@@ -3,17 +3,17 @@
 import json
 import os
 
-from labctl.model.lab import Provider
+from labctl.config import Overrides
 from labctl.providers.load import load_lab
 
 
 def test_init_writes_a_file_that_is_the_articles_lab(run, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    without = load_lab(tmp_path, choose=lambda: Provider.LXC)
+    without = load_lab(tmp_path, overrides=Overrides(provider="lxc"))
     result = run("init")
     assert (result.exit_code, result.stdout) == (0, "")
     assert result.stderr == "wrote labctl.yaml; every key in it is optional. Next: labctl up\n"
-    assert load_lab(tmp_path, choose=lambda: Provider.LXC) == without
+    assert load_lab(tmp_path, overrides=Overrides(provider="lxc")) == without
 
 
 def test_init_leaves_a_file_alone(run, lab_folder):

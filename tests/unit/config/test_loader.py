@@ -1,4 +1,5 @@
 import os
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network
 from pathlib import Path
 
@@ -15,8 +16,14 @@ from labctl.providers.load import load_lab
 
 
 def lab_of(folder: Path, chosen: Provider = Provider.LXC, **overrides) -> Lab:
-    host = FakeHost(platform="linux")
-    return load_lab(folder, overrides=Overrides(**overrides), choose=lambda: chosen, host=host)
+    """chosen: what ``provider: auto`` is on that host."""
+    hosts = {Provider.LXC: FakeHost(platform="linux"), Provider.VIRTUALBOX: mac("6.1.26r145957")}
+    return load_lab(folder, overrides=Overrides(**overrides), host=hosts[chosen])
+
+
+def mac(virtualbox: str | Callable[[Sequence[str], str], str]) -> FakeHost:
+    """A host on which VirtualBox works."""
+    return FakeHost(platform="darwin", answers={"VBoxManage": virtualbox})
 
 
 def written(folder: Path, text: str | bytes) -> Path:
@@ -63,11 +70,11 @@ def test_provider_and_source_follow_each_other(tmp_path):
 def test_the_file_is_read_once_however_much_it_leaves_open(tmp_path):
     written(tmp_path, "workers: 3\nnetwork: {encapsulation: vxlan}\n")
 
-    def choose() -> Provider:
-        (tmp_path / "labctl.yaml").unlink()
-        return Provider.VIRTUALBOX
+    def read_before(_command: Sequence[str], _stdin: str) -> str:
+        (tmp_path / "labctl.yaml").unlink(missing_ok=True)
+        return "6.1.26r145957"
 
-    lab = load_lab(tmp_path, choose=choose, host=FakeHost(platform="linux"))
+    lab = load_lab(tmp_path, host=mac(read_before))
     assert (len(lab.workers), lab.source) == (3, Source.UPSTREAM)
 
 

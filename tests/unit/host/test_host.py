@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.fake_host import FakeHost
 
+from labctl.config import Overrides
 from labctl.errors import HostError
 from labctl.host import hosts_file
 from labctl.host.networks import find_overlaps, host_routes
@@ -18,7 +19,7 @@ from labctl.providers.load import load_lab
 
 @pytest.fixture
 def lab(tmp_path: Path) -> Lab:
-    return load_lab(tmp_path, choose=lambda: Provider.LXC)
+    return load_lab(tmp_path, overrides=Overrides(provider="lxc"))
 
 
 def printing(text: str, platform: str = "linux") -> FakeHost:

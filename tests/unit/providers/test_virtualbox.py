@@ -59,7 +59,7 @@ def test_where_the_articles_subnet_is_allowed(
     host = make_host(**differs)
     assert is_allowed(ARTICLE, allowed_ranges(host)) is allowed
     said: list[str] = []
-    lab = load_lab(tmp_path, choose=lambda: Provider.VIRTUALBOX, host=host, tell=said.append)
+    lab = load_lab(tmp_path, overrides=Overrides(provider="virtualbox"), host=host, tell=said.append)
     base = "192.168.50" if allowed else "192.168.56"
     assert str(lab.network.subnet) == f"{base}.0/24"
     assert [str(machine.address) for machine in lab.machines] == [f"{base}.{last}" for last in (21, 22, 23, 24)]
@@ -68,7 +68,8 @@ def test_where_the_articles_subnet_is_allowed(
 
 @pytest.mark.parametrize("provider", [Provider.LXC, Provider.LIBVIRT])
 def test_other_providers_keep_the_articles_subnet(make_host: MakeHost, tmp_path: Path, provider: Provider) -> None:
-    assert load_lab(tmp_path, choose=lambda: provider, host=make_host()).network.subnet == ARTICLE
+    lab = load_lab(tmp_path, overrides=Overrides(provider=provider.value), host=make_host())
+    assert lab.network.subnet == ARTICLE
 
 
 def test_a_chosen_subnet_stays(make_host: MakeHost, tmp_path: Path) -> None:
