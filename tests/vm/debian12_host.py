@@ -6,18 +6,18 @@ serial port; it ends by powering itself off. Nothing of it is installed on the h
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+
+from host_disk import ROOT, add_file, in_root, make_image, make_root, run, save_kernel
 
 from labctl.box.mirror import host_arch, host_mirror
 from labctl.box.spec import BoxSpec
 from labctl.box.store import BoxStore
 from labctl.host.host import Host
 
-ROOT = Path(__file__).resolve().parents[2]
 PROVE = Path(__file__).with_name("prove.sh")
 # What `make demo` installs, and what a machine needs to boot by itself. python3-psutil: for the look at the host.
 PACKAGES = (
@@ -52,40 +52,26 @@ def make_disk(work: Path, what: str) -> Path:
     """
     root, disk = work / "root", work / "disk.ext4"
     mirror = host_mirror(Host())
-    (work / "sources.list").write_text(mirror.lines("bookworm"))
-    (work / "apt.conf").write_text(mirror.apt_conf())
-    _run(
-        "mmdebstrap", "--mode=root", "--format=directory", "--variant=important", f"--aptopt={work}/apt.conf",
-        f"--include={','.join(PACKAGES)}", "--dpkgopt=force-unsafe-io", "bookworm", root, work / "sources.list",
-    )  # fmt: skip
-    _run("git", "-C", ROOT, "bundle", "create", root / "root/labctl.bundle", "HEAD")
-    _run(sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", root / "root/wheels", ROOT)
+    make_root(root, "bookworm", mirror.lines("bookworm"), PACKAGES, apt_conf=mirror.apt_conf())
+    run("git", "-C", ROOT, "bundle", "create", root / "root/labctl.bundle", "HEAD")
+    run(sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", root / "root/wheels", ROOT)
     box = BoxStore(Host()).file_for(BoxSpec(host_arch(Host())))
     assert box.is_file(), "the box is not built: labctl box build"
-    shutil.copy(PROVE, root / "root/prove.sh")
-    (root / "root/what").write_text(what)
-    (root / "root/tests").mkdir()
-    shutil.copy(ROOT / "tests/support/host_state.py", root / "root/tests/host_state.py")
+    add_file(root, "root/prove.sh", PROVE.read_text())
+    add_file(root, "root/what", what)
+    add_file(root, "root/tests/host_state.py", (ROOT / "tests/support/host_state.py").read_text())
     target = root / str(box.parent.relative_to("/"))
     target.parent.mkdir(parents=True)
-    _run("cp", "--archive", "--reflink=auto", box.parent, target)
-    (root / "etc/systemd/system/prove.service").write_text(SERVICE)
-    (root / "etc/fstab").write_text("/dev/vda / ext4 defaults 0 1\n")
-    (root / "etc/hostname").write_text("stock\n")
-    (root / "etc/hosts").write_text("127.0.0.1 localhost\n127.0.1.1 stock\n")
-    _run("chroot", root, "systemctl", "enable", "prove.service")
+    run("cp", "--archive", "--reflink=auto", box.parent, target)
+    add_file(root, "etc/systemd/system/prove.service", SERVICE)
+    add_file(root, "etc/hostname", "stock\n")
+    add_file(root, "etc/hosts", "127.0.0.1 localhost\n127.0.1.1 stock\n")
+    in_root(root, "systemctl", "enable", "prove.service")
     # A login prompt would take the serial port away from it.
-    _run("chroot", root, "systemctl", "mask", "serial-getty@ttyS0.service")
-    for name in ("vmlinuz", "initrd.img"):
-        shutil.copy((root / name).resolve() if (root / name).exists() else _newest(root, name), work / name)
-    _run("truncate", f"--size={_DISK_GIGABYTES}G", disk)
-    _run("mke2fs", "-q", "-F", "-t", "ext4", "-E", "lazy_itable_init=1", "-d", root, disk)
-    shutil.rmtree(root)
+    in_root(root, "systemctl", "mask", "serial-getty@ttyS0.service")
+    save_kernel(root, work)
+    make_image(root, disk, _DISK_GIGABYTES)
     return disk
-
-
-def _newest(root: Path, name: str) -> Path:
-    return sorted((root / "boot").glob(f"{name}-*"))[-1]
 
 
 def run_machine(work: Path, disk: Path, heard: Callable[[str], None], *, seconds: float) -> list[str]:
@@ -108,8 +94,3 @@ def run_machine(work: Path, disk: Path, heard: Callable[[str], None], *, seconds
         finally:
             qemu.terminate()
     return said
-
-
-def _run(*command: str | Path) -> None:
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{command[0]}: {done.stderr[-2000:]}"

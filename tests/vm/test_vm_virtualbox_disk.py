@@ -8,18 +8,18 @@ Part of make test-vm; four minutes. That VirtualBox takes the box is not shown b
 from __future__ import annotations
 
 import shutil
-import socket
 import subprocess
 import sys
 import tarfile
 import time
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from ssh_machine import SshMachine, free_port
 
+from labctl.box.disks import require_programs
 from labctl.engine.bundle import make_bundle, unpack_command
 from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory
@@ -30,34 +30,7 @@ CONFIG = "name: labtest-vbox\nprovider: virtualbox\nsource: debian\nnetwork: {su
 ADDRESS = "192.168.56.21"
 # What Vagrant writes for the second card (plugins/guests/debian/cap/configure_networks.rb, systemd-networkd).
 SECOND_CARD = f"[Match]\nName=eth1\n[Network]\nAddress={ADDRESS}/24\n"
-_VAGRANT_KEY = "usr/share/rubygems-integration/all/gems/vagrant-[0-9]*/keys/vagrant"
-_BOOT_SECONDS, _STEP_SECONDS = 600, 900
-
-
-class Machine:
-    """The machine, by way of a port of this host's loopback. who: the options with which SSH gets in."""
-
-    def __init__(self, port: int) -> None:
-        self.port = port
-        self.who: list[str] = []
-
-    def run(self, command: str, *, stdin: bytes = b"", seconds: float = 120) -> subprocess.CompletedProcess[bytes]:
-        line = ["ssh", "-F", "none", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "-o", "LogLevel=ERROR"]
-        line += ["-o", "IdentitiesOnly=yes", "-p", str(self.port), *self.who, command]
-        return subprocess.run(line, input=stdin, capture_output=True, timeout=seconds, check=False)
-
-    def must(self, command: str, *, stdin: bytes = b"", seconds: float = 120) -> str:
-        done = self.run(command, stdin=stdin, seconds=seconds)
-        assert done.returncode == 0, done.stdout.decode() + done.stderr.decode()
-        return done.stdout.decode()
-
-    def boots(self) -> float:
-        """Wait until somebody gets in; returns the seconds."""
-        began = time.monotonic()
-        while self.run("true", seconds=60).returncode != 0:
-            assert time.monotonic() - began < _BOOT_SECONDS, "nobody answers"
-            time.sleep(3)
-        return time.monotonic() - began
+_STEP_SECONDS = 900
 
 
 @pytest.fixture(scope="module")
@@ -87,11 +60,9 @@ def disk(tmp_path_factory: pytest.TempPathFactory, lab: LabDirectory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def machine(disk: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+def machine(disk: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[SshMachine]:
     """The machine, switched on; Vagrant's well-known key opens it."""
-    with closing(socket.socket()) as one:
-        one.bind(("127.0.0.1", 0))
-        port = int(one.getsockname()[1])
+    port = free_port()
     line = [
         *("nice", "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-m", "768", "-smp", "1", "-display", "none"),
         *("-device", "ahci,id=sata", "-drive", f"file={disk},if=none,id=root,cache=unsafe"),
@@ -101,19 +72,17 @@ def machine(disk: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ma
         *("-serial", "null", "-monitor", "none"),
     ]
     key = tmp_path_factory.mktemp("key") / "vagrant"
-    shutil.copy(sorted(Path("/").glob(_VAGRANT_KEY))[-1], key)
+    shutil.copy(require_programs("amd64", Host()).with_suffix(""), key)
     key.chmod(0o600)
-    made = Machine(port)
-    made.who = ["-i", str(key), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
-    made.who.append("vagrant@127.0.0.1")
+    who = ["-i", str(key), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "vagrant@127.0.0.1"]
     with subprocess.Popen(line, stdin=subprocess.DEVNULL) as qemu:
         try:
-            yield made
+            yield SshMachine(port, who)
         finally:
             qemu.terminate()
 
 
-def test_it_boots_from_virtualbox_s_disk_controller_and_vagrant_s_key_opens_it(machine: Machine) -> None:
+def test_it_boots_from_virtualbox_s_disk_controller_and_vagrant_s_key_opens_it(machine: SshMachine) -> None:
     print(f"\nsomebody gets in after {machine.boots():.0f} s")
     assert machine.must("sudo -n id -u").strip() == "0"
     seen = machine.must("findmnt -no SOURCE /; readlink /sys/class/net/eth0/device/driver; ls /sys/class/ata_device")
@@ -122,7 +91,7 @@ def test_it_boots_from_virtualbox_s_disk_controller_and_vagrant_s_key_opens_it(m
     print(machine.must("uname -r").strip())
 
 
-def test_it_takes_the_lab_s_keys_and_becomes_ingress(machine: Machine, lab: LabDirectory, tmp_path: Path) -> None:
+def test_it_takes_the_lab_s_keys_and_becomes_ingress(machine: SshMachine, lab: LabDirectory, tmp_path: Path) -> None:
     machine.must("sudo tee /etc/systemd/network/50-vagrant-eth1.network", stdin=SECOND_CARD.encode())
     machine.must("sudo systemctl restart systemd-networkd")
     keys = subprocess.run(
