@@ -58,7 +58,6 @@ def up(app: Application, overrides: Overrides, until: tuple[str, ...], *, output
     if overrides.offline:
         overrides = replace(overrides, cache=str(default_folder(app)))
     lab = _checked_lab(app, overrides)
-    become_root(app, lab, "start the lab's containers, its bridge and its NAT rules")
     with lab_lock(files.lock):
         if finish_interrupted(app, provider_of(lab, files, app.host)):
             lab = app.lab(overrides)
@@ -79,16 +78,18 @@ def up(app: Application, overrides: Overrides, until: tuple[str, ...], *, output
 
 
 def _checked_lab(app: Application, overrides: Overrides) -> Lab:
-    """The lab; changes nothing. Raises LabctlError if it cannot come up on this host."""
+    """The lab, as root where it needs root; changes nothing. Raises LabctlError if it cannot come up on this host."""
     files = app.lab_files()
     require_same_lab(files, overrides)
     lab = app.lab(overrides, tell=app.note)
     require_free_networks(lab, files, app.host)
     # A lab that exists has fetched most of what it needs, so `up` does not wait for publishers then.
-    _show_warnings(app, require(lab, app.host, but=() if not files.is_lab() else ("publishers",)))
+    examined = require(lab, app.host, but=() if not files.is_lab() else ("publishers",))
     if lab.mirrors.offline or overrides.offline:
         require_cache(app, lab)
     require_own_name(lab, files, app.host)
+    become_root(app, lab, "start the lab's containers, its bridge and its NAT rules")
+    _show_warnings(app, examined)
     return lab
 
 
