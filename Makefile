@@ -177,6 +177,7 @@ performance: .venv/labctl ## measure everything again, on the lab in demo/, and 
 	$(LABCTL) bench path --document docs/performance.md --plot docs/path.svg
 	$(BENCH) verify --asked 40 --document docs/performance.md
 	$(LABCTL) halt
+	$(BENCH) class --document docs/performance.md
 	$(BENCH) up --document docs/performance.md
 	$(BENCH) snapshot --document docs/performance.md
 	$(BENCH) scale --document docs/performance.md
