@@ -125,7 +125,8 @@ def on_the_page(room: LabUnderTest, serve: Callable[[], subprocess.Popen[str]]) 
     terminal = student.terminal("seat02", "controlplane")
     assert teacher.post("/api/class/reset", seat="seat02") == 204
     with pytest.raises(ConnectionClosed):
-        printed(terminal, b"nothing prints this")
+        printed(terminal, b"nothing prints this", UP_SECONDS)
+    wait_until("the reset has begun", board, lambda state: state == "busy")
     wait_until("seat02 is as after `class up`", board, lambda state: state == "ok", seconds=UP_SECONDS)
     assert teacher.post("/api/class/exercise", seat="seat02", begin=True) == 204
     wait_until("the exercise has begun", tasks, lambda states: states[:2] == ["current", "open"], seconds=UP_SECONDS)
