@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from labctl.classroom.inventory import read_inventory
+from labctl.classroom.inventory import GROUP, read_inventory
 from labctl.classroom.placement import Placement, place
 from labctl.classroom.playbook import PLAYBOOK, SERVERS, write_project
 from labctl.classroom.seats import plan_seats
@@ -35,13 +35,14 @@ _AT_ONCE = 32
     help="The Ansible inventory of the servers.",
 )
 @click.option("--seats", type=click.IntRange(1, 99), metavar="N", help="So many seats.  [default: as many as possible]")
-@output_option("table", "json", "ini", text="ini: lines for the inventory.")
+@output_option("table", "json", "ini", text="ini: for the end of the inventory, where it replaces earlier numbers.")
 @pass_app
 def plan(app: Application, inventory: Path, seats: int | None, output: str) -> int:
     """Compute how many seats each server gets, from its memory and processors, which are asked over SSH.
 
     \b
     labctl class plan --servers ansible/servers.ini --seats 24
+    labctl class plan --servers ansible/servers.ini --seats 24 --output ini >>ansible/servers.ini
     """
     servers, config = read_inventory(inventory), load_config(app.directory)
     with app.working("asking the servers"):
@@ -51,8 +52,7 @@ def plan(app: Application, inventory: Path, seats: int | None, output: str) -> i
     if output == "json":
         write_json(app, {"servers": [{name: _plain(value) for name, value in asdict(row).items()} for row in found]})
     elif output == "ini":
-        addresses = {server.name: server.address for server in servers}
-        app.write("".join(f"{_line(row, addresses[row.server])}\n" for row in found))
+        app.write("".join(f"{line}\n" for line in (f"\n[{GROUP}]", *map(_line, found))))
     else:
         _print(app, found)
     return 0 if print_errors(app, results) else 1
@@ -62,10 +62,9 @@ def _plain(value: object) -> object:
     return value if isinstance(value, int | str) else str(value)
 
 
-def _line(row: Placement, address: str) -> str:
+def _line(row: Placement) -> str:
     numbers = f"seats={row.seats} first_seat={row.first_seat}"
-    networks = f"first_subnet={row.first_subnet} first_service_cidr={row.first_service_cidr}"
-    return f"{row.server} ansible_host={address} {numbers} {networks}"
+    return f"{row.server} {numbers} first_subnet={row.first_subnet} first_service_cidr={row.first_service_cidr}"
 
 
 def _print(app: Application, found: list[Placement]) -> None:
@@ -76,7 +75,9 @@ def _print(app: Application, found: list[Placement]) -> None:
         rows.append([str(cell) for cell in (row.server, *room, row.seats, row.first_seat, *networks)])
     room_headings = ("server", "memory", "processors", "by memory", "by processors")
     app.out.print(table((*room_headings, "seats", "first seat", "first subnet", "first services"), rows))
-    app.note(f"{sum(row.seats for row in found)} seats. `--output ini` prints these numbers for the inventory")
+    app.note(
+        f"{sum(row.seats for row in found)} seats. `--output ini` prints these numbers for the end of the inventory"
+    )
 
 
 @click.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from support.ssh_server import SshServer, ssh_server
 
 from labctl.checks import report as checks
 from labctl.checks.verify import judge_facts
+from labctl.classroom.inventory import read_inventory
 from labctl.classroom.results import SeatStatus
 from labctl.cli.app import Application
 from labctl.cli.main import cli
@@ -124,10 +125,12 @@ def test_a_server_with_another_host_key_is_told_nothing(ask: Callable[..., Resul
 def test_the_plan_is_computed_from_what_servers_say(ask: Callable[..., Result], tmp_path: Path):
     (tmp_path / "labctl.yaml").write_text("workers: 1\nlimits: {memory: 1536, cpus: 1.5}\n")
     shown = ask("plan", "--output", "ini", says="16777216\n16\n")
-    assert shown.stdout == (
-        "server1 ansible_host=127.0.0.1 seats=10 first_seat=1 first_subnet=192.168.101.0/24 "
-        "first_service_cidr=10.101.0.0/16\n"
-    )
+    line = "server1 seats=10 first_seat=1 first_subnet=192.168.101.0/24 first_service_cidr=10.101.0.0/16"
+    assert shown.stdout == f"\n[servers]\n{line}\n"
+    inventory = tmp_path / "servers.ini"
+    before = read_inventory(inventory)[0]
+    inventory.write_text(inventory.read_text() + shown.stdout)
+    assert read_inventory(inventory) == (replace(before, seats=10, first_seat=1),)
     row = json.loads(ask("plan", "--output", "json", says="16777216\n16\n").stdout)["servers"][0]
     assert (row["memory"], row["cpus"], row["by_memory"], row["by_cpus"]) == (16 << 30, 16, 10, 48)
     silent = ask("plan", says="16777216\n16\n", more="server2 ansible_host=127.0.0.1 ansible_port=1\n")
