@@ -25,7 +25,7 @@ from labctl.model.calico import BgpConfiguration, BgpPeer, BlockAffinity, IpPool
 from labctl.model.kubernetes import ADDRESS_ANNOTATION, Node, texts_at
 from labctl.standins.calico.bird import Bird, render_bird_config
 from labctl.standins.calico.claims import claim_block, list_affinities, own_blocks, release_claims_of_missing_nodes
-from labctl.standins.calico.cni import render_cni_config
+from labctl.standins.calico.cni import CONFIG, render_cni_config
 from labctl.standins.calico.sessions import Snapshot, sessions_of
 from labctl.standins.errors import ApiError, StandInError
 from labctl.standins.files import read_text, write_file
@@ -220,7 +220,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--bird-socket", type=Path, default=Path("/run/bird/bird.ctl"))
     parser.add_argument("--bird-service", default="bird.service", help="empty: something else starts BIRD")
     parser.add_argument("--bfd", action="store_true", help="watch neighbors by BFD, too, which Calico itself cannot")
-    parser.add_argument("--cni-config", type=Path, default=Path("/etc/cni/net.d/10-calico.conflist"))
+    parser.add_argument("--cni-config", type=Path, default=CONFIG)
     parser.add_argument("--ready-file", type=Path, default=Path("/run/labctl/calico-ready"))
     parser.add_argument("--block-request", type=Path, default=Path("/run/labctl/calico-block-request"))
     parser.add_argument("--log-level", default="info", choices=("debug", "info", "warning", "error"))

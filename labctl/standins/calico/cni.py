@@ -22,6 +22,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -34,6 +35,8 @@ POD_GATEWAY = "169.254.1.1"
 HOST_MAC = "ee:ee:ee:ee:ee:ee"
 ROUTE_METRIC = 1024
 DEFAULT_MTU = 1500
+CONFIG = Path("/etc/cni/net.d/10-calico.conflist")
+_NO_BLOCK: Any = [[]]
 _SECONDS = 30
 
 _NO_ADDRESS = "no IP addresses available"  # host-local, backend/allocator/allocator.go
@@ -129,6 +132,7 @@ def read_request(environment: Mapping[str, str], text: str, *, needs_netns: bool
 
 def add(request: Request) -> Json:
     """Connect the pod; undo everything if a part of it fails. Returns CNI's result. Raises CniError."""
+    request = with_block(request)
     try:
         allocated = _address_plugin(request, "ADD")
     except CniError as error:
@@ -153,6 +157,23 @@ def add(request: Request) -> Json:
         "ips": [{"version": "4", "address": f"{address}/32", "interface": 1}],
         "dns": allocated.get("dns", {}),
     }
+
+
+def with_block(request: Request) -> Request:
+    """The request with the node's blocks, after the first one is claimed. Raises CniError if that takes too long.
+
+    The agent configures the plugin before that, and the runtime may not have read the configuration again.
+    """
+    ipam, until = request.network.get("ipam", {}), time.monotonic() + _SECONDS
+    while ipam.get("ranges") == _NO_BLOCK:
+        if time.monotonic() > until:
+            raise CniError(_TRY_LATER, "the node has no block of addresses yet")
+        time.sleep(0.1)
+        try:
+            ipam = json.loads(CONFIG.read_text(encoding="utf-8"))["plugins"][0]["ipam"]
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise CniError(_TRY_LATER, f"{CONFIG} cannot be read: {error}") from error
+    return request._replace(network={**request.network, "ipam": ipam})
 
 
 def delete(request: Request) -> None:

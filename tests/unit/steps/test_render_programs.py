@@ -97,7 +97,8 @@ def test_environment_files_are_plain_assignments(folder: LabDirectory) -> None:
     done = subprocess.run(
         ["bash", "-c", words], cwd=folder.machines / "worker2", check=False, capture_output=True, text=True
     )
-    assert (done.stdout, done.stderr) == ("worker2 192.168.50.24 --node-ip=192.168.50.24\n", "")
+    expected = "worker2 192.168.50.24 --rotate-certificates=false --node-ip=192.168.50.24\n"
+    assert (done.stdout, done.stderr) == (expected, "")
 
 
 HOSTILE = "a\"]}\n---\nkind: Secret # ${HOME} $(id) `id` {{ x }} ' \\ \u2028\x85 \U0001f600"

@@ -57,6 +57,23 @@ def test_configuration_gives_out_the_whole_block() -> None:
     assert portmap["capabilities"] == {"portMappings": True}
 
 
+def test_a_pod_waits_for_the_node_s_first_block(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runtime has read the configuration that the agent wrote before it claimed one."""
+    file = tmp_path / "10-calico.conflist"
+    file.write_text(cni.render_cni_config([], 1400, tmp_path / "request"))
+    monkeypatch.setattr(cni, "CONFIG", file)
+    network = json.loads(file.read_text())["plugins"][0]
+    environment = {"CNI_CONTAINERID": "c1", "CNI_IFNAME": "eth0", "CNI_PATH": "/opt/cni/bin"}
+    request = cni.read_request(environment, json.dumps(network), needs_netns=False)
+    claimed = tmp_path / "claimed"
+    claimed.write_text(cni.render_cni_config([BLOCK], 1400, tmp_path / "request"))
+    expected = json.loads(claimed.read_text())["plugins"][0]
+    claim = threading.Timer(0.2, claimed.replace, [file])
+    claim.start()
+    assert cni.with_block(request).network == expected
+    claim.join()
+
+
 def host_local() -> str:
     for folder in (*os.environ.get("CNI_PATH", "").split(":"), "/usr/lib/cni", "/opt/cni/bin"):
         if folder and Path(folder, "host-local").exists():
