@@ -19,7 +19,7 @@ _GIB = 1 << 30
 _HOST_MEMORY = 512
 # Debian's packages of plugins put them here; `vagrant plugin install` lists its own in the user's plugins.json.
 PACKAGED_PLUGINS = "/usr/share/rubygems-integration/all/gems"
-_VAGRANT_SECONDS = 20.0
+_VAGRANT_SECONDS = 60.0
 
 
 def vagrant_version(host: Host) -> Version | None:
