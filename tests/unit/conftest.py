@@ -56,7 +56,8 @@ def make_lab(tmp_path_factory: pytest.TempPathFactory) -> MakeLab:
     def make(text: str = "", *, workers: int | None = None) -> Lab:
         folder = tmp_path_factory.mktemp("config")
         (folder / "labctl.yaml").write_text(text)
-        return load_lab(folder, overrides=Overrides(provider="lxc", workers=workers))
+        chosen = "lxc" if "provider:" not in text else None
+        return load_lab(folder, overrides=Overrides(provider=chosen, workers=workers))
 
     return make
 
