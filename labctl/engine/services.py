@@ -18,6 +18,8 @@ from labctl.ssh.connections import Connections
 # The list of what ran is kept where a reboot removes it. etcd is a unit, or a static pod, which only a kubelet starts
 # again. Once told to stop, etcd takes no more requests, but often waits 7 s for the API server to hang up (etcd 3.5,
 # embed/etcd.go, Close). What it was asked before is on the disk after a tenth of a second, so 1 s is enough.
+# Where etcd is a static pod, the API server ends with it: a kubelet whose questions to the API hang for want of etcd
+# starts etcd only after two minutes (kubelet 1.36). One that has no API at all starts both at once.
 _STOP = """\
 set -eu
 cd /run
@@ -29,7 +31,10 @@ echo "$running" >labctl-stopped
 case $running in
   *kubelet*)
     systemctl stop kubelet
-    case $running in *etcd*) systemctl --no-block stop etcd ;; *) pkill -TERM -x etcd || true ;; esac
+    case $running in
+      *etcd*) systemctl --no-block stop etcd ;;
+      *) pkill -KILL -x kube-apiserver || true; pkill -TERM -x etcd || true ;;
+    esac
     etcd_ends_within() { timeout "$1" sh -c 'while pgrep -x etcd >/dev/null; do sleep 0.05; done'; }
     etcd_ends_within 1 || { pkill -KILL -x etcd || true; etcd_ends_within 10; } ;;
 esac
@@ -38,8 +43,7 @@ case $running in *containerd*) systemctl stop containerd ;; esac
 _START = """\
 set -eu
 [ -e /run/labctl-stopped ] || exit 0
-running=$(cat /run/labctl-stopped)
-[ -z "$running" ] || systemctl start $running
+for unit in $(cat /run/labctl-stopped); do systemctl start "$unit"; done
 rm /run/labctl-stopped
 """
 # Asking a port is cheaper than running kubectl.
