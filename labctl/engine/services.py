@@ -20,7 +20,7 @@ from labctl.ssh.connections import Connections
 # embed/etcd.go, Close). What it was asked before is on the disk after a tenth of a second, so 1 s is enough.
 # Where etcd is a static pod, the API server ends with it: a kubelet whose questions to the API hang for want of etcd
 # starts etcd only after two minutes (kubelet 1.36). One that has no API at all starts both at once.
-_STOP = """\
+STOP_SERVICES = """\
 set -eu
 cd /run
 running=
@@ -40,7 +40,7 @@ case $running in
 esac
 case $running in *containerd*) systemctl stop containerd ;; esac
 """
-_START = """\
+START_SERVICES = """\
 set -eu
 [ -e /run/labctl-stopped ] || exit 0
 for unit in $(cat /run/labctl-stopped); do systemctl start "$unit"; done
@@ -60,14 +60,14 @@ def stop_services(lab: Lab, machines: Collection[str], host: Host, connections: 
     """Stop them on the machines that run: on the control plane last. Raises LabctlError if one does not stop."""
     last = [name for name in machines if _is_controlplane(name)]
     for names in (sorted(set(machines) - set(last)), last):
-        for name, result in _on_each(lab, names, _STOP, host, connections):
+        for name, result in _on_each(lab, names, STOP_SERVICES, host, connections):
             if not result.ok:
                 raise LabctlError("kubelet, etcd or containerd did not stop", where=name, why=result.stderr.strip())
 
 
 def start_services(lab: Lab, machines: Collection[str], host: Host, connections: Connections | None) -> None:
     """Start what `stop_services` stopped, and wait for the API; what does not start is left to `labctl verify`."""
-    _on_each(lab, sorted(machines), _START, host, connections)
+    _on_each(lab, sorted(machines), START_SERVICES, host, connections)
     wait_for_api(lab, machines, host, connections)
 
 
