@@ -129,7 +129,8 @@ def test_what_waits_for_a_failure_as_it_runs_is_given_up(article_lab: Lab) -> No
             raise StepError("no API")
         return True
 
-    recorder = Recorder(work, waiting={"worker1/join", "worker2/join", "worker1/calico", "worker2/calico"})
+    workers = ("worker1/join", "worker2/join", "worker1/calico", "worker2/calico")
+    recorder = Recorder(work, waiting={"controlplane/calico", *workers})
     outcome = run(make_plan(article_lab), recorder)
     assert as_text(outcome.failed) == ["controlplane/control-plane"]
     nodes = ["controlplane/app", "controlplane/bgp-peers", "controlplane/calico"]

@@ -49,6 +49,7 @@ def test_every_variable_of_the_playbook_is_defined(tmp_path: Path):
 
 
 @pytest.mark.real_program("ansible-playbook", "python")
+@pytest.mark.host_file("/usr/share/ansible", "/etc/ansible")
 @pytest.mark.skipif(not shutil.which("ansible-playbook"), reason="no Ansible: pip install ansible-core")
 def test_ansible_takes_it(tmp_path: Path):
     write_project(tmp_path, b"{}\n", None)
