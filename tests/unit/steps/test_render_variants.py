@@ -75,6 +75,16 @@ def test_shellcheck_finds_nothing_in_any_script(tree: Tree, tmp_path: Path) -> N
     assert done.stdout + done.stderr == ""
 
 
+def test_a_script_that_calls_a_shared_function_reads_the_file_of_functions(tree: Tree) -> None:
+    shared = next(item.content.decode() for path, item in tree.items() if path.name == "functions.sh")
+    names = "|".join(re.findall(r"^(\w+)\(\) \{", shared, re.MULTILINE))
+    call = re.compile(rf"(^|[;&|] |! |if |until )({names}) ", re.MULTILINE)
+    steps = {path: item.content.decode() for path, item in tree.items() if path.parent.name == "steps"}
+    calling = {path for path, script in steps.items() if call.search(script)}
+    assert len(calling) > 5
+    assert {path for path in calling if "/functions.sh" not in steps[path]} == set()
+
+
 def test_bird_takes_it_and_has_its_sessions(tree: Tree, lab: Lab, tmp_path: Path) -> None:
     bird = program("bird")
     for here in lab.outside:
