@@ -52,6 +52,7 @@ class FakeApi:
         self.lists: list[str] = []
         self.forbidden: set[str] = set()
         self.instead: dict[str, Manifest] = {}  # what a path is answered with, whatever is asked
+        self.away = False
         self.cut = 0  # watches begun before this generation are cut off
         # Holds the port, so that nobody else gets it while the API is away; it never listens.
         self._reserved = socket.socket()
@@ -62,12 +63,14 @@ class FakeApi:
         self.start()
 
     def start(self) -> None:
+        self.away = False
         handler = type("Handler", (_Handler,), {"api": self})
         self._server = QuietServer(("127.0.0.1", self.port), handler)
         threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True).start()
 
     def stop(self) -> None:
         """The API goes away: watches are cut, nothing listens."""
+        self.away = True
         self.cut_watches()
         if self._server:
             self._server.shutdown()
@@ -131,6 +134,9 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        if self.api.away:  # a connection from before, on which somebody asks once more
+            self.close_connection = True
+            return
         address = urlsplit(self.path)
         query = {key: values[0] for key, values in parse_qs(address.query).items()}
         if address.path in self.api.instead:
