@@ -13,6 +13,9 @@ from websockets.sync.client import ClientConnection, connect
 
 from labctl.web.security import COOKIE
 
+_OPEN_SECONDS = 60
+"""On a busy machine, a terminal opens late; how late is a benchmark's business."""
+
 
 class Visitor:
     """Somebody who has opened their link. authority: the certificate that the pages' one was signed with."""
@@ -48,7 +51,8 @@ class Visitor:
     def terminal(self, seat: str, machine: str) -> ClientConnection:
         """A terminal."""
         address = f"{self.url.replace('https', 'wss')}/api/seats/{seat}/terminals/{machine}"
-        return connect(address, ssl=self.tls, additional_headers={"Cookie": self.headers["Cookie"]}, origin=self.url)
+        headers = {"Cookie": self.headers["Cookie"]}
+        return connect(address, ssl=self.tls, additional_headers=headers, origin=self.url, open_timeout=_OPEN_SECONDS)
 
 
 def printed(terminal: ClientConnection, word: bytes, seconds: float = 60) -> bytes:
