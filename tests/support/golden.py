@@ -1,4 +1,4 @@
-"""Golden files: whole outputs that somebody has read. LABCTL_GOLDEN=write pytest writes them anew; read the diff."""
+"""Golden files: complete, reviewed outputs. Run pytest with LABCTL_GOLDEN=write to update them, and review the diff."""
 
 from __future__ import annotations
 

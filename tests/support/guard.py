@@ -85,37 +85,43 @@ def child_environment(**own: str) -> dict[str, str]:
 
 def guard_this_process() -> None:
     """In a Python that a test has started: guard it, until it ends, as its environment says."""
-    global _current  # noqa: PLW0603 - an audit hook belongs to the process, and cannot be removed
     if GUARD_VARIABLE in os.environ:
         words = json.loads(os.environ[GUARD_VARIABLE])
         lists = (tuple(words[name]) for name in ("programs", "readable", "networks"))
-        _current = Guard(*lists, log=Path(words["log"]))
+        _process.guard = Guard(*lists, log=Path(words["log"]))
 
 
-_current: Guard | None = None
+@dataclass
+class _Process:
+    """An audit hook belongs to the process, and cannot be removed. guard: the one that it asks now."""
+
+    guard: Guard | None = None
+
+
+_process = _Process()
 _thread = threading.local()
 
 
 @contextmanager
 def guarded(guard: Guard) -> Iterator[Guard]:
     """Refuse what the guard does not allow, while the block runs."""
-    global _current  # noqa: PLW0603 - an audit hook belongs to the process, and cannot be removed
-    before, _current = _current, guard
+    before, _process.guard = _process.guard, guard
     try:
         yield guard
     finally:
-        _current = before
+        _process.guard = before
 
 
 def _hook(event: str, words: tuple[Any, ...]) -> None:
     judge = _JUDGES.get(event)
-    if judge is None or _current is None or getattr(_thread, "is_judging", False):
+    guard = _process.guard
+    if judge is None or guard is None or getattr(_thread, "is_judging", False):
         return
     _thread.is_judging = True
     try:
-        refused = judge(_current, *words)
+        refused = judge(guard, *words)
         if refused:
-            _note(_current, refused)
+            _note(guard, refused)
     finally:
         _thread.is_judging = False
     if refused:

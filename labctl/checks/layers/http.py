@@ -109,7 +109,7 @@ check(
     "",
     answers_itself,
     on=_each_own_address,
-    title="{lab.ingress.name} itself serves {lab.app.host}, whoever has the shared address",
+    title="{lab.ingress.name} serves {lab.app.host} on its own address, too",
     expected="HTTP 200, served by a pod",
     command="curl -i -H 'Host: {lab.app.host}' http://{lab.ingress.address}/",
     lesson=_LESSON,

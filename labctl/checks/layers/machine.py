@@ -70,7 +70,7 @@ check(
     command="ip addr",
     lesson=Lesson(
         "now one of two machines answers, now the other; or packets end on a machine that should forward them.",
-        "ARP asks who has an address and believes whoever answers. A kernel keeps packets for its own addresses.",
+        "ARP asks who has an address and accepts any answer. A kernel keeps packets for its own addresses.",
         "Remove the address where it does not belong, or add it where it is missing.",
     ),
 )
@@ -218,7 +218,7 @@ check(
     expected="none in state T",
     command="ps -eo stat,pid,args | grep ^T",
     lesson=Lesson(
-        "a port is open, and whoever connects to it waits.",
+        "a port is open, but clients that connect to it wait for an answer.",
         "A stopped process keeps everything it has, its sockets too. The kernel accepts connections on its behalf.",
         "Send it SIGCONT, or restart its unit.",
     ),
@@ -274,7 +274,7 @@ check(
     expected="64",
     command="sysctl net.ipv4.ip_default_ttl",
     lesson=Lesson(
-        "neighbors answer, and whoever is one router further away does not.",
+        "neighbors answer, but machines behind the next router do not.",
         "Each router subtracts one from a packet's time to live and drops the packet at zero.",
         "Set net.ipv4.ip_default_ttl back to 64.",
     ),

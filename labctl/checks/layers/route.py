@@ -161,7 +161,7 @@ check(
 )
 
 
-def strays(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
+def other_routes(facts: Facts, lab: Lab, machine: Machine) -> Outcome:
     """No route inside the pod network that is no node's block; a single address that BIRD learned is a borrowed one."""
     facts.require_api("blockaffinities")
     blocks = {block.cidr for block in facts.cluster.blocks}
@@ -190,7 +190,7 @@ def _why_stray(facts: Facts, route: KernelRoute) -> str:
 
 check(
     "strays",
-    strays,
+    other_routes,
     on=each_outside,
     reads=(Routes,),
     title="{machine} has no other route into the pod network",
