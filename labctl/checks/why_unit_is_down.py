@@ -26,8 +26,9 @@ def why_unit_is_down(facts: Facts, machine: str, unit: Unit) -> Cause:
         return Cause(f"{unit.name} is masked on {machine}", f"labctl ssh {machine} -- systemctl unmask {unit.name}")
     words = facts.on(machine).last_words(unit.name)
     said = f"; last log message: {words}" if words else ""
-    if unit.active == "inactive" and not unit.since:  # systemd notes when a unit's state changed: here it never did
-        return Cause(f"{unit.name} on {machine} does not run: systemd has not started it since the boot", "labctl up")
+    # systemd notes when a unit's state changed. It forgets that of a stopped unit that no other unit wants.
+    if unit.active == "inactive" and not unit.since:
+        return Cause(f"{unit.name} on {machine} does not run: systemd has no record of a start", "labctl up")
     if unit.active == "inactive":
         return Cause(f"{unit.name} on {machine} was stopped since {unit.since}", hint)
     state = f"is {unit.active} ({unit.sub}), result {unit.result or 'unknown'}{said}"

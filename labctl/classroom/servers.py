@@ -31,17 +31,33 @@ def seats_of(
     deadline: seconds for each server.
     """
 
-    def ask(server: Server) -> list[Result[T]]:
+    def seats(answer: dict[str, Any], server: Server) -> list[Result[T]]:
+        return [_seat(row, read, server) for row in answer["seats"]]
+
+    found: list[Result[T]] = []
+    for result in ask_servers(servers, words, seats, host, deadline=deadline):
+        found += result.value or [Result("", error=result.error or _no_seats(result.seat), server=result.seat)]
+    return found
+
+
+def ask_servers(
+    servers: Sequence[Server],
+    words: Sequence[str],
+    read: Callable[[dict[str, Any], Server], T],
+    host: Host,
+    *,
+    deadline: float,
+) -> list[Result[T]]:
+    """What read makes of each server's answer, or an error. See seats_of."""
+
+    def ask(server: Server) -> T:
         said = run_labctl(server, [*words, "--output", "json"], host, deadline=deadline)
         try:
-            return [_seat(row, read, server) for row in read_json(said.stdout)["seats"]]
+            return read(read_json(said.stdout), server)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise _no_answer(server, said) from error
 
-    found: list[Result[T]] = []
-    for result in side_by_side(servers, ask, _AT_ONCE):
-        found += result.value or [Result("", error=result.error or _no_seats(result.seat), server=result.seat)]
-    return found
+    return side_by_side(servers, ask, _AT_ONCE)
 
 
 def _seat(row: dict[str, Any], read: Callable[[Any], T], server: Server) -> Result[T]:
@@ -86,7 +102,7 @@ def run(server: Server, command: str, host: Host, *, deadline: float) -> Command
 def _no_answer(server: Server, said: CommandResult) -> LabctlError:
     last = [printable(line) for line in said.stderr.splitlines() if line.strip()][-3:]
     return LabctlError(
-        f"labctl on {server.name} did not say how its seats are",
+        f"labctl on {server.name} did not answer as expected",
         why="\n".join(last) or "it printed something else than this labctl understands: is it as new as this one?",
         next_step="ansible-playbook class.yml",
     )

@@ -18,7 +18,8 @@ from labctl.providers.vagrant import Vagrant
 from labctl.providers.vagrant_snapshots import VagrantSnapshots
 from labctl.steps.write import prepare
 
-# Seconds per call of Vagrant. The box may have to be downloaded first.
+# Seconds per call of Vagrant, times the lab's patience: while an emulated machine boots, `vagrant status` took more than
+# two minutes. The box may have to be downloaded first.
 _DEADLINES = {"up": 5400, "halt": 900, "destroy": 900, "status": 120, "snapshot": 1800}
 # The provisioners in Vagrantfile.j2 that give a machine its host key and the lab's public key.
 _KEYS = ("copy-keys", "keys")
@@ -32,7 +33,8 @@ class VirtualMachines(MachineProvider):
 
     def __init__(self, lab: Lab, files: LabDirectory, host: Host) -> None:
         super().__init__(lab, files, host)
-        self.vagrant = Vagrant(lab, files, host, errors=self.known_errors, deadlines=_DEADLINES)
+        deadlines = {command: seconds * lab.patience for command, seconds in _DEADLINES.items()}
+        self.vagrant = Vagrant(lab, files, host, errors=self.known_errors, deadlines=deadlines)
         self.snapshots = VagrantSnapshots(self.vagrant, files)
 
     def machines(self) -> frozenset[str]:

@@ -18,6 +18,7 @@ import segno
 from markupsafe import Markup
 
 from labctl.host.files import write_atomically
+from labctl.text import printable
 from labctl.web.store import TEACHER
 
 _TOKEN_BYTES = 16  # 128 bits
@@ -25,10 +26,16 @@ _TOKEN_BYTES = 16  # 128 bits
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """A link. person: a seat's name, or TEACHER."""
+    """A link. person: a seat's name, TEACHER, or the teacher of one of several servers: ``teacher@server1``."""
 
     person: str
     link: str
+
+    @classmethod
+    def from_dict(cls, row: dict[str, str], server: str) -> Link:
+        """Read a row of another server's ``--output json``. Raises KeyError."""
+        person, link = printable(str(row["person"])), printable(str(row["link"]))
+        return cls(f"{person}@{server}" if person == TEACHER else person, link)
 
 
 def make_tokens(folder: Path, seats: Iterable[str], *, new: bool = False) -> dict[str, str]:
@@ -76,7 +83,9 @@ def as_json(links: Iterable[Link]) -> str:
 
 def as_cards(title: str, links: Iterable[Link]) -> str:
     """A page for the projector or the printer: a card per seat, none for the teacher."""
-    cards = [(link.person, link.link, _qr_code(link.link)) for link in links if link.person != TEACHER]
+    cards = [
+        (link.person, link.link, _qr_code(link.link)) for link in links if link.person.partition("@")[0] != TEACHER
+    ]
     template = Path(__file__).with_name("cards.html.j2").read_text(encoding="utf-8")
     return jinja2.Environment(autoescape=True).from_string(template).render(title=title, cards=cards)
 

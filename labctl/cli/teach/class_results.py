@@ -16,7 +16,7 @@ from labctl.checks.verify import verify as run_checks
 from labctl.classroom import results as shown
 from labctl.classroom.inventory import Server, read_inventory
 from labctl.classroom.results import SeatStatus, seat_status
-from labctl.classroom.servers import seats_of
+from labctl.classroom.servers import ask_servers, seats_of
 from labctl.classroom.side_by_side import Result
 from labctl.cli.app import Application, pass_app
 from labctl.cli.inspect.verify import CONNECT_SECONDS, report_saver
@@ -26,6 +26,7 @@ from labctl.errors import HostError
 from labctl.faults import grade as grading
 from labctl.faults import state
 from labctl.faults.grade import Grade
+from labctl.web.links import Link
 from labctl.web.store import DATABASE, WEB_FOLDER, served_seats
 
 T = TypeVar("T")
@@ -69,6 +70,16 @@ def _status(seat: Application, pages: Mapping[str, dict[str, Any]]) -> SeatStatu
 def status_of_servers(app: Application, servers: Sequence[Server]) -> list[Result[SeatStatus]]:
     """The status of all seats on these servers. What does not answer is an error among the results."""
     return seats_of(servers, ["class", "status"], shown.read_status, app.host, deadline=_STATUS_SECONDS)
+
+
+def links_of_servers(app: Application, servers: Sequence[Server], *, new: bool) -> list[Result[list[Link]]]:
+    """The links of all seats on these servers, one result per server."""
+
+    def read(answer: dict[str, Any], server: Server) -> list[Link]:
+        return [Link.from_dict(row, server.name) for row in answer["links"]]
+
+    words = ["class", "links", *["--new"] * new]
+    return ask_servers(servers, words, read, app.host, deadline=_STATUS_SECONDS)
 
 
 @click.command()

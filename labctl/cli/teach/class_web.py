@@ -19,9 +19,10 @@ from labctl.cli.inspect.verify import CONNECT_SECONDS
 from labctl.cli.lab.snapshot import lab_now
 from labctl.cli.options import output_option
 from labctl.cli.sudo import become_root
-from labctl.cli.teach.class_group import any_lab, seat_app
+from labctl.cli.teach.class_group import any_lab, print_errors, seat_app
 from labctl.cli.teach.class_reset import reset_seat
-from labctl.cli.teach.class_results import of_servers, status_of_servers
+from labctl.cli.teach.class_results import links_of_servers, of_servers, status_of_servers
+from labctl.config.loader import load_config
 from labctl.engine.snapshots import OF_UP, saved
 from labctl.errors import HostError, LabctlError
 from labctl.watch.server import LOOPBACK, listen
@@ -147,21 +148,36 @@ def _allow_many_files() -> None:
 @output_option("text", "csv", "json", "cards", text="cards: a page with QR codes, for the printer.")
 @click.option("--new", is_flag=True, help="Make new links; the old ones and their sessions end at once.")
 @click.option("--url", metavar="URL", help="What students open.  [default: as `labctl class serve` said]")
+@of_servers("The links of all servers in this Ansible inventory, in place of this one's.")
 @pass_app
-def links(app: Application, output: str, new: bool, url: str | None) -> None:
+def links(app: Application, output: str, new: bool, url: str | None, inventory: Path | None) -> int:
     """Print the link of each seat and of the teacher. Anyone who has a link can use that page: hand it out with care.
 
     \b
     labctl class links --output cards >cards.html
     """
+    if inventory is None:
+        name, found, no_errors = *_links_here(app, url, new=new), True
+    elif url is not None:
+        raise click.UsageError("--url: with --inventory, class_url in the inventory is what students open")
+    else:
+        name = load_config(app.directory).name
+        results = links_of_servers(app, read_inventory(inventory), new=new)
+        found = tuple(link for result in results for link in result.value or ())
+        no_errors = print_errors(app, results)
+    app.write(shown.as_cards(name, found) if output == "cards" else shown.FORMATS[output](found))
+    return 0 if no_errors else 1
+
+
+def _links_here(app: Application, url: str | None, *, new: bool) -> tuple[str, tuple[Link, ...]]:
+    """The class's name, and its links."""
     base = app.directory.resolve()
     seats, folder = existing_seats(base), base / WEB_FOLDER
     if not (folder / DATABASE).exists():
         raise HostError("this class has not been served yet, so it has no address", next_step="labctl class serve")
     store = Store(folder / DATABASE)
-    found = _issue(store, folder, seats, url or store.get("url"), new=new)
     name = seat_app(app, seats[0]).lab().name.rpartition("-")[0]
-    app.write(shown.as_cards(name, found) if output == "cards" else shown.FORMATS[output](found))
+    return name, _issue(store, folder, seats, url or store.get("url"), new=new)
 
 
 def _issue(store: Store, folder: Path, seats: Sequence[Path], url: str, *, new: bool = False) -> tuple[Link, ...]:

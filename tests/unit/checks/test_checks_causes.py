@@ -30,7 +30,7 @@ def why(facts: Facts, shown: str) -> Cause:
 
 def test_what_was_never_started_is_not_said_to_be_stopped(healthy: Facts) -> None:
     found = why(healthy, NEVER_STARTED)
-    assert found.text == "bird.service on ingress does not run: systemd has not started it since the boot"
+    assert found.text == "bird.service on ingress does not run: systemd has no record of a start"
     assert found.hint == "labctl up"
 
 

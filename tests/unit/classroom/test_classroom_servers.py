@@ -22,6 +22,9 @@ from labctl.cli.app import Application
 from labctl.cli.main import cli
 from labctl.faults import grade as grading
 from labctl.faults.grade import Grade, Mark
+from labctl.web import links
+from labctl.web.links import make_links
+from labctl.web.store import TEACHER
 
 pytestmark = pytest.mark.real_program("sh")
 
@@ -103,11 +106,29 @@ def test_a_server_that_does_not_answer_is_a_row(ask: Callable[..., Result]):
     assert [(row["server"], row["seat"]) for row in rows] == [("server1", "")]
 
 
+@pytest.mark.parametrize("word", ["verify", "links"])
 @pytest.mark.parametrize("says", ["", "no JSON", "[]", '{"seats": [{"seat": "seat01"}]}', '{"seats": 7}', "[" * 5000])
-def test_an_answer_that_is_something_else(ask: Callable[..., Result], says: str):
-    shown = ask("verify", says=says)
+def test_an_answer_that_is_something_else(ask: Callable[..., Result], says: str, word: str):
+    shown = ask(word, says=says)
     assert shown.exit_code == 1
-    assert "labctl on server1 did not say how its seats are" in shown.stderr
+    assert "labctl on server1 did not answer as expected" in shown.stderr
+
+
+def test_the_links_of_all_servers(ask: Callable[..., Result], server: SshServer, tmp_path: Path):
+    (tmp_path / "labctl.yaml").write_text("name: course\n")
+    made = make_links("https://192.0.2.1:8443", {"seat01": "A", TEACHER: "B"})
+    said = links.as_json(made)
+    shown = ask("links", "--new", says=said)
+    assert server.commands == ["labctl -C /srv/class class links --new --output json"]
+    assert (shown.exit_code, shown.stdout) == (
+        0,
+        "seat01  https://192.0.2.1:8443/enter#A\nteacher@server1  https://192.0.2.1:8443/enter#B\n",
+    )
+    cards = ask("links", "--output", "cards", says=said).stdout
+    assert "course" in cards and "seat01" in cards and "teacher" not in cards
+    silent = ask("links", says=said, more="server2 ansible_host=127.0.0.1 ansible_port=1\n")
+    assert silent.exit_code == 1 and "enter#A" in silent.stdout and "server2 does not answer" in silent.stderr
+    assert ask("links", "--url", "https://a", says=said).exit_code == 2
 
 
 def test_a_server_with_another_host_key_is_told_nothing(ask: Callable[..., Result], server: SshServer, tmp_path: Path):

@@ -391,3 +391,13 @@ def test_a_provider_without_snapshots_says_so_at_once(
     assert snapshots is not None
     with pytest.raises(LabctlError, match="cannot take snapshots"):
         snapshots.require(None)
+
+
+@pytest.mark.parametrize(("emulated", "seconds"), [("false", "900"), ("true", "7200")])
+def test_vagrant_has_more_time_for_emulated_machines(
+    programs: StandIns, files: LabDirectory, make_lab: Callable[..., Lab], emulated: str, seconds: str
+) -> None:
+    programs.add("vagrant")
+    programs.add("timeout")
+    vagrant(make_lab(f"provider: libvirt\nemulated: {emulated}\n"), files).halt()
+    assert [call[1] for call in programs.calls] == [seconds]
