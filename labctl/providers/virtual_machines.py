@@ -18,8 +18,8 @@ from labctl.providers.vagrant import Vagrant
 from labctl.providers.vagrant_snapshots import VagrantSnapshots
 from labctl.steps.write import prepare
 
-# Seconds per call of Vagrant, times the lab's patience: while an emulated machine boots, `vagrant status` took more than
-# two minutes. The box may have to be downloaded first.
+# Seconds per call of Vagrant, times the lab's patience: `vagrant status` took more than two minutes while an emulated
+# machine booted. The box may have to be downloaded first.
 _DEADLINES = {"up": 5400, "halt": 900, "destroy": 900, "status": 120, "snapshot": 1800}
 # The provisioners in Vagrantfile.j2 that give a machine its host key and the lab's public key.
 _KEYS = ("copy-keys", "keys")
