@@ -61,6 +61,10 @@ def save_kernel(root: Path, work: Path) -> None:
 
 def make_image(root: Path, disk: Path, gigabytes: int) -> None:
     """The root as an ext4 file system in a file, and the root's folder removed."""
+    # mmdebstrap was seen to leave devpts mounted on a busy machine.
+    mounts = [Path(line.split()[1]) for line in Path("/proc/self/mounts").read_text().splitlines()]
+    for mount in reversed([mount for mount in mounts if root in mount.parents]):
+        run("umount", "--lazy", mount)
     add_file(root, "etc/fstab", "/dev/vda / ext4 defaults 0 1\n")
     run("truncate", f"--size={gigabytes}G", disk)
     run("mke2fs", "-q", "-F", "-t", "ext4", "-E", "lazy_itable_init=1", "-d", root, disk)
