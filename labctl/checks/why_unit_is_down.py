@@ -30,7 +30,7 @@ def why_unit_is_down(facts: Facts, machine: str, unit: Unit) -> Cause:
     if unit.active == "inactive" and not unit.since:
         return Cause(f"{unit.name} on {machine} does not run: systemd has no record of a start", "labctl up")
     if unit.active == "inactive":
-        return Cause(f"{unit.name} on {machine} was stopped since {unit.since}", hint)
+        return Cause(f"{unit.name} on {machine} was stopped on {unit.since}", hint)
     state = f"is {unit.active} ({unit.sub}), result {unit.result or 'unknown'}{said}"
     if unit.active == "activating" and unit.restarts:
         state = f"keeps failing and restarting ({unit.restarts} times){said}"

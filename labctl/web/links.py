@@ -83,9 +83,8 @@ def as_json(links: Iterable[Link]) -> str:
 
 def as_cards(title: str, links: Iterable[Link]) -> str:
     """A page for the projector or the printer: a card per seat, none for the teacher."""
-    cards = [
-        (link.person, link.link, _qr_code(link.link)) for link in links if link.person.partition("@")[0] != TEACHER
-    ]
+    students = [link for link in links if link.person.partition("@")[0] != TEACHER]
+    cards = [(link.person, link.link, _qr_code(link.link)) for link in students]
     template = Path(__file__).with_name("cards.html.j2").read_text(encoding="utf-8")
     return jinja2.Environment(autoescape=True).from_string(template).render(title=title, cards=cards)
 

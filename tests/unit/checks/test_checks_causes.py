@@ -36,5 +36,5 @@ def test_what_was_never_started_is_not_said_to_be_stopped(healthy: Facts) -> Non
 
 def test_what_was_stopped_says_since_when(healthy: Facts) -> None:
     found = why(healthy, STOPPED)
-    assert found.text == "bird.service on ingress was stopped since Mon 2026-11-23 12:00:00 UTC"
+    assert found.text == "bird.service on ingress was stopped on Mon 2026-11-23 12:00:00 UTC"
     assert found.hint == "labctl ssh ingress -- systemctl status bird"
