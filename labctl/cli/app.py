@@ -87,6 +87,21 @@ class Application:
         if self.verbosity >= 0:
             click.echo(text, err=True)
 
+    def confirm(self, question: str) -> None:
+        """Ask on standard error. If the answer is no, end labctl. Raises UsageError if nobody answers."""
+        from labctl.errors import ExitCode, UsageError  # noqa: PLC0415
+
+        try:
+            agreed = click.confirm(question, err=True)
+        except click.Abort as error:
+            if not isinstance(error.__context__, EOFError):
+                raise
+            click.echo(err=True)
+            raise UsageError("nobody answered the question", next_step="repeat the command with --yes") from None
+        if not agreed:
+            self.note("nothing was changed")
+            raise click.exceptions.Exit(ExitCode.INTERRUPTED)
+
     @contextmanager
     def working(self, what: str) -> Iterator[Callable[[str], None]]:
         """Show a spinner on a terminal until the block is left; the block gets a function that changes its text."""

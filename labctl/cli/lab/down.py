@@ -54,8 +54,8 @@ def destroy(app: Application, yes: bool, name: str | None) -> None:
     It needs neither labctl.yaml nor .labctl: everything that a lab leaves on this host is marked with its name.
     """
     labs, files = _by_name(app, name) if name is not None else _here(app)
-    if not yes and not click.confirm(f"Remove {_named(labs)} with all its machines?", err=True):
-        raise click.Abort
+    if not yes:
+        app.confirm(f"Remove {_named(labs)} with all its machines?")
     for lab in labs[:1]:
         become_root(app, lab, "remove the lab's containers, its bridge and its NAT rules", more=["--yes"])
     with lock_if_possible(files):

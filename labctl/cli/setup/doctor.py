@@ -44,8 +44,8 @@ def _fix(app: Application, examined: list[Examined], yes: bool) -> bool:
         return False
     for line in described(fixes):
         app.note(f"to do: {line}")
-    if not yes and not click.confirm("Continue?", err=True):
-        raise click.Abort
+    if not yes:
+        app.confirm("Continue?")
     apply(fixes, app.host)
     return True
 

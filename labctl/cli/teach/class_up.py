@@ -127,8 +127,8 @@ def down(app: Application, seats: tuple[str, ...], yes: bool) -> int:
     """Remove seats, and everything that was made for them. What a student put into a seat's directory stays."""
     base = app.directory.resolve()
     found = existing_seats(base, seats)
-    if not yes and not click.confirm(f"Remove {len(found)} seats ({found[0].name} to {found[-1].name})?", err=True):
-        raise click.Abort
+    if not yes:
+        app.confirm(f"Remove {len(found)} seats ({found[0].name} to {found[-1].name})?")
     become_root(app, any_lab(app, seats), "remove the seats' containers and networks", more=["--yes"])
     lock = base / FOLDER / "lock"
     with lab_lock(lock):

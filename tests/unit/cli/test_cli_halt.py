@@ -1,4 +1,4 @@
-"""``labctl halt`` in a directory that lost its .labctl, or never had one."""
+"""``labctl halt`` and ``destroy`` in a directory that lost its .labctl, or never had one."""
 
 from __future__ import annotations
 
@@ -65,3 +65,19 @@ def test_a_link_in_place_of_labctls_folder_is_refused(
     assert "is not a folder of labctl's own" in done.stderr
     assert stopped == []
     assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["secrets"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "exit_code", "last_lines"),
+    [
+        (b"", 2, "\nerror: nobody answered the question\n  next:  repeat the command with --yes\n"),
+        (b"n\n", 130, "n\nnothing was changed\n"),
+    ],
+)
+def test_destroy_does_nothing_unless_it_is_told_to(
+    run: Callable[..., Result], stopped: list[str], tmp_path: Path, answer: bytes, exit_code: int, last_lines: str
+) -> None:
+    done = run("-C", str(tmp_path / "mine"), "destroy", stdin=answer)
+    assert (done.exit_code, done.stdout) == (exit_code, "")
+    assert done.stderr == 'Remove lab "one" with all its machines? [y/N]: ' + last_lines
+    assert stopped == []
