@@ -13,7 +13,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from labctl.config.build import build
+from labctl.config.build import build, choose_source
 from labctl.config.consistency import conflicts
 from labctl.config.problems import FILE_NAME
 from labctl.config.schema import Config
@@ -22,7 +22,7 @@ from labctl.host.files import write_atomically
 from labctl.host.host import Host
 from labctl.host.networks import HostRoute, find_overlaps, host_routes
 from labctl.lab_directory import LabDirectory
-from labctl.model.lab import Lab, Provider
+from labctl.model.lab import Lab, Provider, Source
 from labctl.ssh.access import ssh_config_text
 
 FOLDER = "seats"
@@ -32,9 +32,10 @@ _HEAD = """\
 # labctl's commands work in this folder as in any lab's.
 """
 
-# The default limits of a seat. Measured: a seat with one worker settles at
-# 0.9 GiB and one with two at 1.1 GiB (docs/how-to/many-seats.md); the rest is for students.
-BASE_MEMORY, MEMORY_PER_WORKER = 1536, 512
+# The default limits of a seat: MiB without workers, and MiB per worker. Measured with source debian: a seat with one
+# worker settles at 0.9 GiB and one with two at 1.1 GiB (docs/how-to/many-seats.md); the rest is for students. With
+# source upstream, a seat with one worker was out of memory at 2 GiB: its API server no longer answered.
+MEMORY = {Source.DEBIAN: (1536, 512), Source.UPSTREAM: (2560, 768)}
 CPUS = 2.0
 
 
@@ -92,7 +93,8 @@ def _seat(config: Config, base: Path, number: int) -> Seat:
             "service_cidr": nth_network(config.classroom.first_service_cidr, index),
         }
     )
-    default = {"memory": BASE_MEMORY + MEMORY_PER_WORKER * config.workers, "cpus": CPUS}
+    without_workers, per_worker = MEMORY[choose_source(config, Provider.LXC)]
+    default = {"memory": without_workers + per_worker * config.workers, "cpus": CPUS}
     limits = config.limits.model_copy(update={k: v for k, v in default.items() if getattr(config.limits, k) is None})
     name = seat_name(number)
     own = {"name": f"{config.name}-{name}", "provider": Provider.LXC.value, "network": network, "limits": limits}

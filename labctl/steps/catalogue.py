@@ -128,6 +128,7 @@ STEPS: tuple[Step, ...] = (
         _CONTROLPLANE,
         (Need("control-plane"), Need("calico")),
         ("bgp-peers.yaml",),
+        deadline=900,
     ),
     Step(
         "haproxy",

@@ -38,8 +38,8 @@ class Done:
 
     @property
     def text(self) -> str:
-        """Both outputs, for messages."""
-        return self.stdout + self.stderr
+        """Both outputs, for messages: standard error first, since a message may be cut."""
+        return self.stderr + self.stdout
 
 
 class LabUnderTest:

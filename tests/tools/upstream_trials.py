@@ -142,6 +142,7 @@ def software(it: UpstreamLab) -> str:
     with app.connections(it.lab.model) as connections:
         found = {item.name: item.version for item in versions(it.lab.model, connections)}
     images = it.lab.kubectl("get", "pods", "-A", "-o", "jsonpath={.items[*].spec.containers[*].image}").split()
+    found["kernel"] = found["kernel"].partition("-")[0]  # not what its builder called it
     text = [f"{name} {version}" for name, version in found.items() if version]
     return ", ".join([*text, *sorted({image.rpartition("/")[2] for image in images})])
 

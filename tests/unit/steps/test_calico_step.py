@@ -1,4 +1,4 @@
-"""The step calico of source upstream on a worker, run in a folder. crictl, kubeadm and curl are STAND-INS."""
+"""The steps calico and bgp-peers of source upstream, run in a folder. What they call are STAND-INS."""
 
 from __future__ import annotations
 
@@ -39,11 +39,23 @@ def pulled(tmp_path: Path, lab: Lab) -> list[str]:
 
 def test_offline_a_node_gets_every_image_that_it_may_need_later(tmp_path: Path, make_lab: Callable[[str], Lab]) -> None:
     found = pulled(tmp_path, make_lab(UPSTREAM % "true"))
-    calico = ("node", "cni", "typha", "kube-controllers", "apiserver", "csi", "node-driver-registrar")
+    calico = ("node", "cni", "typha", "kube-controllers", "apiserver")
     assert found == [
         "registry.k8s.io/coredns/coredns:v1.14.2",
         "registry.k8s.io/pause:3.10.2",
         "quay.io/tigera/operator:v1.42.3",
-        *(f"quay.io/calico/{name}:v3.32.1" for name in (*calico, "pod2daemon-flexvol")),
+        *(f"quay.io/calico/{name}:v3.32.1" for name in calico),
         "jmalloc/echo-server",
     ], "but neither what it has nor the control plane's static pods"
+
+
+def test_the_peers_are_written_where_they_need_no_route_to_calicos_own_api(
+    tmp_path: Path, make_lab: Callable[[str], Lab]
+) -> None:
+    """Its pods may be on nodes to which only these peers make a route. So it does not answer before."""
+    calicos_api = '[[ " $* " != *" bgppeers.projectcalico.org "* ]] || [ -e peers ]'
+    programs = {"kubectl": calicos_api, "calicoctl": "touch peers", "sleep": ""}
+    status, calls = StepInFolder(tmp_path, make_lab(UPSTREAM % "true"), "controlplane", "bgp-peers", programs).run()
+    assert status == 0
+    assert "kubectl delete --ignore-not-found bgppeers.crd.projectcalico.org ingress2 router1" in calls
+    assert calls[-1].startswith("kubectl get bgppeers.projectcalico.org"), "the step ends when that API answers"
