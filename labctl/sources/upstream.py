@@ -138,7 +138,10 @@ def _file(name: str, what: str, version: str, url: str, sums: str = "") -> Upstr
 
 # What Calico's operator starts for the lab's Installation and APIServer (docs.tigera.io, "Configure use of your image
 # registry" and "Component versions" of Calico 3.3x). The operator's own image is in its manifest.
-_CALICO = ("node", "cni", "typha", "kube-controllers", "apiserver")
+_CALICO = (
+    *("node", "cni", "typha", "kube-controllers", "apiserver"),
+    *("csi", "node-driver-registrar", "pod2daemon-flexvol"),
+)
 
 
 def calico_images(lab: Lab) -> list[str]:

@@ -31,7 +31,7 @@ sources:
   cache: %s
 """
 OPERATOR = "quay.io/tigera/operator:v1.42.3"
-CALICO = ("node", "cni", "typha", "kube-controllers", "apiserver")
+CALICO = ("node", "cni", "typha", "kube-controllers", "apiserver", "csi", "node-driver-registrar", "pod2daemon-flexvol")
 # What kubeadm 1.20.2 lists.
 KUBERNETES = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-proxy")
 IMAGES = [

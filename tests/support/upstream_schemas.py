@@ -90,21 +90,13 @@ class CalicoNetwork(Strict):
     ipPools: list[Pool] = Field(min_length=1)  # noqa: N815
 
 
-class InstallationSpec(Strict):
-    """What labctl asks of the operator. The paths may be absolute ones, or None."""
-
-    flexVolumePath: Literal["None"]  # noqa: N815
-    kubeletVolumePluginPath: Literal["None"]  # noqa: N815
-    calicoNetwork: CalicoNetwork  # noqa: N815
-
-
 class Installation(Strict):
     """operator.tigera.io/v1, Installation."""
 
     apiVersion: Literal["operator.tigera.io/v1"]  # noqa: N815
     kind: Literal["Installation"]
     metadata: dict[Literal["name"], Literal["default"]]
-    spec: InstallationSpec
+    spec: dict[Literal["calicoNetwork"], CalicoNetwork]
 
 
 class ApiServer(Strict):

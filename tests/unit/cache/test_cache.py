@@ -40,7 +40,7 @@ case "$*" in
 esac
 """
 OPERATOR = "quay.io/tigera/operator:v1.42.3"
-CALICO = ["node", "cni", "typha", "kube-controllers", "apiserver"]
+CALICO = ["node", "cni", "typha", "kube-controllers", "apiserver", "csi", "node-driver-registrar", "pod2daemon-flexvol"]
 IMAGES = [
     "registry.k8s.io/pause:3.10.2",
     "docker.io/jmalloc/echo-server:latest",

@@ -39,12 +39,12 @@ def pulled(tmp_path: Path, lab: Lab) -> list[str]:
 
 def test_offline_a_node_gets_every_image_that_it_may_need_later(tmp_path: Path, make_lab: Callable[[str], Lab]) -> None:
     found = pulled(tmp_path, make_lab(UPSTREAM % "true"))
-    calico = ("node", "cni", "typha", "kube-controllers", "apiserver")
+    calico = ("node", "cni", "typha", "kube-controllers", "apiserver", "csi", "node-driver-registrar")
     assert found == [
         "registry.k8s.io/coredns/coredns:v1.14.2",
         "registry.k8s.io/pause:3.10.2",
         "quay.io/tigera/operator:v1.42.3",
-        *(f"quay.io/calico/{name}:v3.32.1" for name in calico),
+        *(f"quay.io/calico/{name}:v3.32.1" for name in (*calico, "pod2daemon-flexvol")),
         "jmalloc/echo-server",
     ], "but neither what it has nor the control plane's static pods"
 
