@@ -19,13 +19,14 @@ from labctl.checks.collector import AT_ONCE
 from labctl.checks.facts import Facts, HostFacts, HttpFacts, MachineFacts
 from labctl.checks.http_requests import ask_through_ingress
 from labctl.checks.machine_packets import lab_nic
+from labctl.checks.pods import pods_by_node
 from labctl.checks.policies import Packet, forbidden_by
 from labctl.checks.questions import as_probes, pod_facts
 from labctl.checks.round_trip import ask_machine
 from labctl.checks.this_host import ask_host, patience
 from labctl.facts.fact import AnyFact
 from labctl.facts.ip import Addresses
-from labctl.facts.pods import PodHttp
+from labctl.facts.pods import FirstHop, PodHttp
 from labctl.host.command import CommandResult
 from labctl.model.lab import Lab, Machine
 from labctl.scheduler import InterruptiblePool
@@ -120,18 +121,20 @@ def ask_pods(lab: Lab, remote: Connections, first: FirstRound, ingress: Machine)
 
 
 def questions_about_pods(lab: Lab, facts: Facts, ingress: Machine, mtu: int) -> list[AnyFact]:
-    """What an ingress machine is asked of all pods. A pod is not pinged if a policy forbids that.
+    """What an ingress machine is asked of all pods and, if there is a router, of the way to one pod per node.
 
-    The application's servers also get an HTTP request each: one through HAProxy reaches only one of them.
+    A pod is not pinged if a policy forbids that. The application's servers also get an HTTP request each: one through
+    HAProxy reaches only one of them.
     """
     unpinged = _unpinged(lab, facts, ingress)
     pings = [
         fact
         for pod in network_pods(facts, lab)
-        if pod.address
-        for fact in pod_facts(pod.address, mtu, routed=lab.router is not None, pinged=pod.address not in unpinged)
+        if pod.address and pod.address not in unpinged
+        for fact in pod_facts(pod.address, mtu)
     ]
-    return [*pings, *(PodHttp(endpoint.address, endpoint.port) for endpoint in ready_endpoints(facts, lab))]
+    hops = [FirstHop(pods[0].address) for _, pods in pods_by_node(facts, lab) if lab.router and pods[0].address]
+    return [*pings, *hops, *(PodHttp(endpoint.address, endpoint.port) for endpoint in ready_endpoints(facts, lab))]
 
 
 def _unpinged(lab: Lab, facts: Facts, ingress: Machine) -> frozenset[IPv4Address]:

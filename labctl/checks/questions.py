@@ -9,7 +9,7 @@ from ipaddress import IPv4Address
 from labctl.facts.fact import AnyFact
 from labctl.facts.ip import Addresses, LocalRoutes, Neighbours, QueueingDisciplines, Routes, Rules
 from labctl.facts.nftables import DropRules
-from labctl.facts.pods import FirstHop, FullPing, Ping
+from labctl.facts.pods import FullPing, Ping
 from labctl.facts.system import (
     Listeners,
     StoppedProcesses,
@@ -57,11 +57,9 @@ def network_probes(lab: Lab, machine: Machine) -> tuple[Probe, ...]:
     return as_probes((*_NETWORK, SshUnit), lab, machine)
 
 
-def pod_facts(address: IPv4Address, mtu: int, *, routed: bool = False, pinged: bool = True) -> list[AnyFact]:
+def pod_facts(address: IPv4Address, mtu: int) -> list[AnyFact]:
     """What an ingress machine is asked of a pod: does it answer, and does a packet of full size get there and back?
 
-    mtu: bytes of the lab's interface. routed: whether a router is in between, so that it is asked who is the first hop.
-    pinged: whether no policy forbids that.
+    mtu: bytes of the lab's interface.
     """
-    found: list[AnyFact] = [Ping(address), FullPing(address, mtu)] if pinged else []
-    return [*found, FirstHop(address)] if routed else found
+    return [Ping(address), FullPing(address, mtu)]

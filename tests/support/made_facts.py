@@ -22,7 +22,7 @@ from labctl.config import parse
 from labctl.config.build import build
 from labctl.facts.certificates import certificates_of
 from labctl.facts.kubernetes import API_PATHS, controller_reads
-from labctl.facts.pods import PodHttp
+from labctl.facts.pods import FirstHop, PodHttp
 from labctl.facts.systemd import UNIT_PROPERTIES, units_of
 from labctl.host.command import CommandResult
 from labctl.model.lab import Lab, Machine, Provider
@@ -52,7 +52,9 @@ def make_facts(lab: Lab) -> Facts:
         probe.name: result(probe.command, _reached(lab, probe.name))
         for address in targets
         for probe in as_probes(
-            [*pod_facts(address, 1500, routed=lab.router is not None), PodHttp(str(address), 8080)], lab, lab.ingress
+            [*pod_facts(address, 1500), *([FirstHop(address)] if lab.router else []), PodHttp(str(address), 8080)],
+            lab,
+            lab.ingress,
         )
     }
     answers = tuple(HttpAnswer(200, name, seconds=0.002) for name, _, _ in pods)

@@ -107,7 +107,6 @@ def test_verify_passes_with_felixs_arp_table_and_names_a_rule_beside_it() -> Non
 
 
 @pytest.mark.real_program("bash")
-@pytest.mark.real_program("bash")
 def test_iptables_legacy_is_asked_only_where_it_has_a_table() -> None:
     """Its program would load the kernel's modules otherwise."""
     lab = make_lab()

@@ -11,6 +11,7 @@ import pytest
 from labctl.checks.catalogue import probes_for
 from labctl.checks.closer_look import closer_probes
 from labctl.checks.questions import as_probes, pod_facts
+from labctl.facts.pods import FirstHop
 from labctl.model.lab import Lab, Machine
 from labctl.providers.load import load_lab
 from labctl.steps.tree import machine_tree
@@ -22,8 +23,22 @@ PACKAGES = {
 }  # fmt: skip
 # In every Debian and Ubuntu that boots with systemd, and words of the shell itself.
 EVERYWHERE = {
-    *("cat", "df", "echo", "find", "getent", "grep", "head", "journalctl", "ls", "runuser", "sed", "systemctl", "tail"),
-    *("true", "uname", "do", "done", "for", "if", "then", "fi"),
+    *(
+        "cat",
+        "df",
+        "echo",
+        "find",
+        "getent",
+        "grep",
+        "head",
+        "journalctl",
+        "ls",
+        "runuser",
+        "sed",
+        "sleep",
+        "systemctl",
+    ),
+    *("tail", "true", "uname", "do", "done", "for", "if", "then", "fi", "case", "esac"),
 }
 # Only asked where nft is missing, and started by calico-node's container.
 ELSEWHERE = {"iptables-save", "iptables-legacy-save"}
@@ -40,7 +55,8 @@ def programs(command: str) -> set[str]:
 def commands(lab: Lab, machine: Machine) -> list[str]:
     probes = [*probes_for(lab, machine), *closer_probes(lab, machine)]
     if machine in lab.ingresses:
-        probes += as_probes(pod_facts(IPv4Address("172.16.0.1"), 1500, routed=True), lab, machine)
+        pod = IPv4Address("172.16.0.1")
+        probes += as_probes([*pod_facts(pod, 1500), FirstHop(pod)], lab, machine)
     return [probe.command for probe in probes]
 
 
