@@ -39,12 +39,12 @@ API_PATHS = {
     "daemonsets": "/apis/apps/v1/daemonsets",
     "ingresses": "/apis/networking.k8s.io/v1/ingresses",
     "ingressclasses": "/apis/networking.k8s.io/v1/ingressclasses",
-    **{kind: f"/apis/projectcalico.org/v3/{kind}" for kind in CALICO_KINDS},
+    **{kind: f"/apis/{Source.DEBIAN.calico_api}/{kind}" for kind in CALICO_KINDS},
     "networkpolicies": "/apis/networking.k8s.io/v1/networkpolicies",
     "caliconetworkpolicies": "/apis/crd.projectcalico.org/v1/networkpolicies",
     "globalnetworkpolicies": "/apis/crd.projectcalico.org/v1/globalnetworkpolicies",
 }
-"""What is read from the Kubernetes API, by the name that the facts give it.
+"""What is read from the Kubernetes API with source debian, by the name that the facts give it.
 
 Calico's policies are read where it keeps them: its API server shows only those in tiers that one may read.
 """
@@ -57,6 +57,11 @@ END_OF_ANSWER = "labctl-url %{http_code} %{url_effective} %header{date}"
 
 _Kind = TypeVar("_Kind")
 _END_OF_BODY = re.compile(r"^labctl-url (\d{3}) (\S+)(?: (.*))?$", re.MULTILINE)
+
+
+def api_paths(source: Source) -> dict[str, str]:
+    """What is read from the Kubernetes API, by the name that the facts give it."""
+    return API_PATHS | {kind: f"/apis/{source.calico_api}/{kind}" for kind in CALICO_KINDS}
 
 
 def as_reader(patience: float) -> tuple[str, ...]:
@@ -76,7 +81,7 @@ class Api(TextFact):
 
     def command_on(self, lab: Lab, machine: Machine, patience: float) -> str:
         """curl of all paths."""
-        urls = [f"https://{machine.address}:{API_PORT}{path}" for path in API_PATHS.values()]
+        urls = [f"https://{machine.address}:{API_PORT}{path}" for path in api_paths(lab.source).values()]
         return shlex.join([*as_reader(patience), "-w", rf"\n{END_OF_ANSWER}\n", *urls])
 
 
@@ -220,7 +225,7 @@ class _Answers:
         self.last_changes: dict[str, float] = {}
         self._bodies: dict[str, str] = {}
         self._dates: dict[str, str] = {}
-        names = {path: name for name, path in API_PATHS.items()}
+        names = {path: name for source in Source for name, path in api_paths(source).items()}
         start = 0
         for end in _END_OF_BODY.finditer(result.stdout):
             url = urlsplit(end[2])

@@ -16,9 +16,6 @@ from labctl.steps.plan import make_plan
 _IMAGES = "/opt/labctl/images"
 # What keys.sh says when a virtual machine has the lab's keys: from then on labctl can reach it.
 READY_MARK = "labctl: the lab's keys are in place"
-# The API group in which Kubernetes itself stores Calico's objects (Calico, libcalico-go/lib/apis). With upstream,
-# projectcalico.org is served by Calico's pods, to which the control plane has no route before these objects exist.
-_CALICO_GROUPS = {Source.DEBIAN: "projectcalico.org", Source.UPSTREAM: "crd.projectcalico.org"}
 # How downloads are made. patience, pause, deadline: seconds. slowest: bytes/s, below which one counts as stuck.
 FETCH = {"attempts": 5, "patience": 20, "pause": 2, "slowest": 1000, "deadline": 900}
 
@@ -60,7 +57,6 @@ def machine_values(lab: Lab, machine: Machine, *, join_hash: str, internet: Inte
         "cri_socket": facts.cri_socket,
         "cgroup_driver": facts.cgroup_driver,
         "skipped_phases": facts.skipped_phases,
-        "calico_group": _CALICO_GROUPS[lab.source],
         "node_images": _node_images(lab, machine, facts),
         **_vrrp(lab, machine),
         **_upstream_values(lab, internet),

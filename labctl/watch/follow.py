@@ -12,7 +12,7 @@ from labctl.checks.facts import Facts, MachineFacts, empty_facts
 from labctl.checks.round_trip import INTERPRETER, read_frame
 from labctl.errors import RemoteError
 from labctl.facts.haproxy import HAPROXY_SOCKET
-from labctl.facts.kubernetes import API_PATHS, API_PORT
+from labctl.facts.kubernetes import API_PORT, api_paths
 from labctl.host.command import CommandResult
 from labctl.model.lab import Lab, Machine, Role
 from labctl.ssh.connections import Connections
@@ -43,7 +43,7 @@ def queries_for(lab: Lab, machine: Machine) -> tuple[Query, ...]:
     if machine is lab.router:
         return routing
     if machine is lab.controlplane:
-        paths = " ".join(API_PATHS[name] for name in _OBJECTS)
+        paths = " ".join(api_paths(lab.source)[name] for name in _OBJECTS)
         return (Query("api", "api", f"https://{machine.address}:{API_PORT}", paths),)
     return ()
 

@@ -153,17 +153,19 @@ check(
 )
 
 
-def kinds(facts: Facts, _lab: Lab) -> Outcome:
+def kinds(facts: Facts, lab: Lab) -> Outcome:
     """Every kind that the lab's steps install is served, and its objects can be read."""
     errors = {name: facts.cluster.errors[name] for name in CALICO_KINDS if name in facts.cluster.errors}
     if not errors:
         return passed(listed(CALICO_KINDS))
     name, error = next(iter(errors.items()))
-    hint = f"labctl kubectl get {name}.projectcalico.org -o yaml"
+    kind = f"{name}.{lab.source.calico_group}"
     if error.startswith("HTTP 404"):
-        cause = f"the API has no kind {name}.projectcalico.org: its CustomResourceDefinition was deleted"
+        cause = f"the API has no kind {kind}: its CustomResourceDefinition was deleted"
         return failed(f"{name}: HTTP 404", cause, "labctl kubectl get crds")
-    return failed(f"{name}: {error}", f"an object of kind {name}.projectcalico.org can't be used: {error}", hint)
+    return failed(
+        f"{name}: {error}", f"an object of kind {kind} can't be used: {error}", f"labctl kubectl get {kind} -o yaml"
+    )
 
 
 check(
@@ -172,8 +174,8 @@ check(
     on=on_controlplane,
     reads=(Api,),
     title="The API knows Calico's kinds of objects",
-    expected=f"{listed(CALICO_KINDS)} of projectcalico.org/v3",
-    command="kubectl api-resources --api-group=projectcalico.org",
+    expected=f"{listed(CALICO_KINDS)} of {{lab.source.calico_api}}",
+    command="kubectl api-resources --api-group={lab.source.calico_group}",
     lesson=Lesson(
         "kubectl reports that the server doesn't have that resource type.",
         "Calico's objects are custom resources. Without their definition the API does not know them, and deleting "

@@ -11,9 +11,9 @@ from labctl.model.lab import Role, Source
 _object = partial(object_fault, Layer.CALICO)
 
 
-_PEER = "bgppeers.projectcalico.org"
-_BGP = "bgpconfigurations.projectcalico.org"
-_POOL = "ippools.projectcalico.org"
+_PEER = "bgppeers.$CALICO"
+_BGP = "bgpconfigurations.$CALICO"
+_POOL = "ippools.$CALICO"
 
 FAULTS = (
     Fault(

@@ -17,7 +17,7 @@ from support.made_facts import make_facts, make_lab, review
 from labctl.checks.check import Status
 from labctl.checks.verify import judge_facts
 from labctl.facts.certificates import READER
-from labctl.facts.kubernetes import API_PATHS, controller_reads, rights_command
+from labctl.facts.kubernetes import API_PATHS, api_paths, controller_reads, rights_command
 from labctl.model.lab import Lab, Source
 from labctl.secrets.redact import Redactor
 from labctl.secrets.store import SecretStore
@@ -37,29 +37,30 @@ def secrets(tmp_path: Path) -> SecretStore:
     return store
 
 
-def rules() -> list[dict[str, Any]]:
-    text = render_template(templates_folder(), "scripts/files/reader-objects.yaml.j2", {})
+def rules(lab: Lab = LAB) -> list[dict[str, Any]]:
+    text = render_template(templates_folder(), "scripts/files/reader-objects.yaml.j2", {"lab": lab})
     role, binding = yaml.safe_load_all(text)
     assert binding["roleRef"]["name"] == role["metadata"]["name"] == "labctl-reader"
     assert [(item["kind"], item["name"]) for item in binding["subjects"]] == [("Group", "labctl:readers")]
     return list(role["rules"])
 
 
-def test_the_reader_may_read_what_is_read_and_nothing_else() -> None:
+@pytest.mark.parametrize("lab", [LAB, make_lab(more="source: upstream\n")], ids=["debian", "upstream"])
+def test_the_reader_may_read_what_is_read_and_nothing_else(lab: Lab) -> None:
     allowed = {
         (group, name)
-        for rule in rules()
+        for rule in rules(lab)
         if rule["verbs"] == ["get", "list", "watch"]
         for group in rule["apiGroups"]
         for name in rule["resources"]
     }
     needed = set()
-    for path in API_PATHS.values():
+    for path in api_paths(lab.source).values():
         words = path.split("/")
         if words[1] in ("api", "apis"):
             needed.add((words[2] if words[1] == "apis" else "", words[-1]))
     assert allowed == needed
-    others = [rule for rule in rules() if rule["verbs"] != ["get", "list", "watch"]]
+    others = [rule for rule in rules(lab) if rule["verbs"] != ["get", "list", "watch"]]
     assert others == [
         {"nonResourceURLs": ["/readyz", "/version"], "verbs": ["get"]},
         {"apiGroups": ["authorization.k8s.io"], "resources": ["subjectaccessreviews"], "verbs": ["create"]},
