@@ -80,7 +80,7 @@ reliability: .venv/dev .venv/tools ## labctl killed 60 times, its files damaged,
 	$(SUDO) $(WITH_TOOLS) $(TOOL).damage_trials --report docs/reliability.md
 	$(SUDO) $(WITH_TOOLS) $(TOOL).long_life --minutes $(or $(MINUTES),60) --report docs/reliability.md
 
-test-upstream: .venv/dev ## everything on a lab with the real programs in FOLDER (labctl cache pull), as root: two hours; see docs/maintaining.md
+test-upstream: .venv/dev ## everything on a lab with the real programs in FOLDER (labctl cache pull), as root: an hour; see docs/maintaining.md
 	$(SUDO) $(TOOL).upstream_trials $(FOLDER) $(STAGES)
 
 test-vm: .venv/dev ## VirtualBox's disk, then four machines of libvirt, emulated in software, as root: half an hour or more
