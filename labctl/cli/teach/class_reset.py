@@ -6,7 +6,7 @@ import time
 
 import click
 
-from labctl.checks.check import listed
+from labctl.checks.check import counted, listed
 from labctl.cli.app import Application, pass_app
 from labctl.cli.lab.snapshot import go_back
 from labctl.cli.output import duration
@@ -36,7 +36,7 @@ def reset_seats(app: Application, seats: tuple[str, ...]) -> bool:
     for result in results:
         if result.value is not None:
             app.note(f"{result.seat}  reset and verified in {duration(result.value)}")
-    app.note(f"{len(results)} seats in {duration(time.monotonic() - started)}")
+    app.note(f"{counted(len(results), 'seat')} in {duration(time.monotonic() - started)}")
     return print_errors(app, results)
 
 

@@ -69,7 +69,7 @@ function newRow(name, seat) {
 }
 
 function help(seat) {
-  return seat.help ? `✋ for ${minutes(serverTime() - seat.help)}` : "";
+  return seat.help ? `waits for ${minutes(serverTime() - seat.help)}` : "";
 }
 
 function student(seat) {

@@ -161,7 +161,7 @@ def exam(one: Browser, two: Browser, teacher: Browser, class_: Class) -> None:
         student.sees("#tasks-title", "0 of 1")
         student.sees("#clock", "44:")
     one.click("#help")
-    teacher.sees("#row-seat01", "✋")
+    teacher.sees("#row-seat01", "waits for 0 min")
     class_.room.seats["seat01"]._record_faults(judge_facts(LAB, make_facts(LAB)))
     one.sees("#tasks-title", "1 of 1")
     teacher.click("#exam button[name=end]")
