@@ -45,6 +45,7 @@ class FirstHop(TextFact):
     """
 
     may_fail = True
+    deadline = 6.0
 
     def __init__(self, address: IPv4Address) -> None:
         self.name = f"hop {address}"

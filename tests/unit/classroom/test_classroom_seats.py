@@ -117,6 +117,11 @@ def test_a_seat_that_its_subnet_has_no_room_for():
     assert caught.value.problems == ("seat01: 9 workers, but 192.168.44.0/27 has addresses for 8",)
 
 
+def test_a_seat_with_upstream_software_gets_more_memory():
+    (seat,) = plan_seats(parse(b"workers: 2\nsource: upstream\nclassroom: {seats: 1}\n"), BASE)
+    assert seat.lab.limits.memory == 2560 + 2 * 768
+
+
 def test_memory_is_what_the_seats_may_use():
     seats = plan_seats(parse(b"limits: {memory: 2048}\nclassroom: {seats: 4}\n"), BASE)
     gib = 1024**3
