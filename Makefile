@@ -92,7 +92,7 @@ test-vm-lxc: .venv/dev ## a lab of LXC machines on an emulated Debian 12 with cg
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends qemu-system-x86 mmdebstrap >/dev/null
 	$(SUDO) env PATH="$(CURDIR)/.venv/bin:$$PATH:/usr/sbin:/sbin" python -m pytest -s -p no:cacheprovider tests/vm/test_vm_lxc_host.py
 
-test-vm-virtualbox: .venv/dev ## real VirtualBox in an emulated Debian: ingress comes up, goes down, leaves nothing; as root: half an hour or more
+test-vm-virtualbox: .venv/dev ## real VirtualBox in an emulated Debian: ingress comes up, goes down, leaves nothing; as root: an hour or more
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends \
 	  qemu-system-x86 qemu-utils grub-pc-bin mmdebstrap >/dev/null
 	$(SUDO) env PATH="$(CURDIR)/.venv/bin:$$PATH:/usr/sbin:/sbin" python -m pytest -s -p no:cacheprovider tests/vm/test_vm_virtualbox.py
