@@ -10,7 +10,7 @@ import pytest
 from support.made_facts import make_facts
 
 from labctl.checks.collect import questions_about_pods
-from labctl.facts.pods import FirstHop
+from labctl.facts.pods import FirstHop, Ping
 from labctl.model.lab import Lab
 
 EXCEEDED = "From 192.168.61.18 icmp_seq=1 Time to live exceeded"
@@ -33,8 +33,6 @@ def test_a_router_that_limits_its_reports_is_asked_again(reported_at: int, attem
 def test_the_way_to_one_pod_per_node_is_asked_for(make_lab: Callable[[str], Lab], router: str, asked: int) -> None:
     """The application has more pods than that, and the router would not report all of them."""
     lab = make_lab(f"provider: lxc\nrouter: {router}\n")
-    facts = make_facts(lab)
-    pods = [fact for fact in questions_about_pods(lab, facts, lab.ingress, 1500) if fact.name.startswith("ping ")]
-    hops = [fact for fact in questions_about_pods(lab, facts, lab.ingress, 1500) if isinstance(fact, FirstHop)]
-    assert len(hops) == asked
-    assert len(pods) > 2
+    questions = questions_about_pods(lab, make_facts(lab), lab.ingress, 1500)
+    assert sum(isinstance(fact, FirstHop) for fact in questions) == asked
+    assert sum(isinstance(fact, Ping) for fact in questions) > 2
