@@ -91,7 +91,7 @@ def _why_no_answer(facts: Facts, lab: Lab, node: Machine, pod: Pod, words: str) 
     policies = selecting(lab, facts.cluster, pod)
     if policies:
         about = listed(policies, most=2)
-        return Cause(f"{who}, and a policy may forbid it ({about}): {words}", how_to_show(policies[0]))
+        return Cause(f"{who}, and a policy may forbid it ({about}): {words}", how_to_show(lab, policies[0]))
     return Cause(f"{who}, others there do: {words}", f"labctl ssh {node.name} -- ip route get {pod.address}")
 
 

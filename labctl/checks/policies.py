@@ -20,11 +20,6 @@ from labctl.model.lab import Lab, Source
 from labctl.model.selector import SelectorError, matches
 
 _ECHO = 8  # ICMP's type of a ping (RFC 792)
-_RESOURCES = {
-    "NetworkPolicy": "networkpolicies.networking.k8s.io",
-    "Calico's NetworkPolicy": "networkpolicies.crd.projectcalico.org",
-    "GlobalNetworkPolicy": "globalnetworkpolicies.crd.projectcalico.org",
-}
 _DENYING_TIERS = ("default", "calico-system")
 """Tiers that end with Deny (libcalico-go, and the operator's own). Another one may pass packets on to the next."""
 
@@ -56,10 +51,12 @@ def selecting(lab: Lab, cluster: Cluster, pod: Pod) -> tuple[Policy, ...]:
     return tuple(policy for policy in cluster.policies if _selects(policy, pod) is not False)
 
 
-def how_to_show(policy: Policy) -> str:
+def how_to_show(lab: Lab, policy: Policy) -> str:
     """The command that shows the policy."""
+    group = "networking.k8s.io" if policy.kind == "NetworkPolicy" else lab.calico_group
+    kind = "globalnetworkpolicies" if policy.kind == "GlobalNetworkPolicy" else "networkpolicies"
     where = f" -n {policy.namespace}" if policy.namespace else ""
-    return f"labctl kubectl get {_RESOURCES[policy.kind]}{where} {policy.name} -o yaml"
+    return f"labctl kubectl get {kind}.{group}{where} {policy.name} -o yaml"
 
 
 def _selects(policy: Policy, pod: Pod) -> bool | None:
@@ -77,14 +74,20 @@ def _selects(policy: Policy, pod: Pod) -> bool | None:
 
 
 def _lets_in(policy: Policy, packet: Packet) -> bool | None:
-    """Whether the policy allows a packet to a pod that it selects; None if that can't be told, or another decides."""
+    """Whether the policy allows a packet to a pod that it selects; None if that can't be told, or another decides.
+
+    A rule of which that can't be told does no harm where all that may decide decide the same.
+    """
+    possible: set[bool | None] = set()
     for rule in policy.rules:
         fits = _fits(rule, packet)
-        if fits is None:
-            return None
-        if fits and rule.action != "Log":
-            return {"Allow": True, "Deny": False}.get(rule.action)
-    return False if policy.tier in _DENYING_TIERS else None
+        if fits is not False and rule.action != "Log":
+            possible.add({"Allow": True, "Deny": False}.get(rule.action))
+            if fits:
+                break
+    else:
+        possible.add(False if policy.tier in _DENYING_TIERS else None)
+    return possible.pop() if len(possible) == 1 else None
 
 
 def _fits(rule: PolicyRule, packet: Packet) -> bool | None:
@@ -113,7 +116,7 @@ def policy(facts: Facts, lab: Lab) -> Outcome:
     cause = (
         f"{reason} forbids what {lab.ingress.name} sends to {counted(len(pods), 'pod')} of the application ({pod.name})"
     )
-    return failed(f"forbidden: {listed(sorted(pods))}", cause, how_to_show(reason))
+    return failed(f"forbidden: {listed(sorted(pods))}", cause, how_to_show(lab, reason))
 
 
 def _kept_away(facts: Facts, lab: Lab) -> Iterator[tuple[Pod, Policy]]:

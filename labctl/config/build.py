@@ -6,6 +6,7 @@ from dataclasses import replace
 from ipaddress import IPv4Address, IPv4Network
 
 from labctl.config.schema import OWN_BOX, Config
+from labctl.model.calico import API_VERSION
 from labctl.model.lab import (
     App,
     Bgp,
@@ -23,7 +24,7 @@ from labctl.model.lab import (
     Versions,
     VirtualAddress,
 )
-from labctl.sources.releases import default_versions, with_patches
+from labctl.sources.releases import default_versions, stored_api, with_patches
 from labctl.sources.upstream import CACHE_PORT
 
 # Host numbers in the lab's subnet; the article has .1 and .21 to .24. The router, the second ingress machine and the
@@ -43,6 +44,7 @@ def build(config: Config, provider: Provider, *, emulated: bool = False) -> Lab:
     emulated: whether this host can only emulate the machines' processors.
     """
     source = choose_source(config, provider)
+    versions = _versions(config, source)
     return Lab(
         name=config.name,
         provider=provider,
@@ -51,11 +53,12 @@ def build(config: Config, provider: Provider, *, emulated: bool = False) -> Lab:
         machines=_machines(config),
         limits=Limits(config.limits.memory, config.limits.cpus),
         app=App(host=config.app.host, replicas=config.app.replicas, image=config.app.image),
-        versions=_versions(config, source),
+        versions=versions,
         box=_box(config, provider, source),
         emulated=emulated,
         vip=_vip(config),
         bgp=_bgp(config),
+        calico_api=API_VERSION if source is Source.DEBIAN else stored_api(versions),
         mirrors=_mirrors(config, source),
     )
 

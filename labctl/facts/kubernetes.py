@@ -19,7 +19,14 @@ from labctl.facts.fact import API_SECONDS, Fact, ParseError, TextFact, curl
 from labctl.facts.json_output import read_as, read_json
 from labctl.facts.policies import Policy, read_calico_policy, read_network_policy
 from labctl.host.command import CommandResult
-from labctl.model.calico import parse_bgp_configuration, parse_bgp_peer, parse_block_affinity, parse_ip_pool
+from labctl.model.calico import (
+    AGGREGATED,
+    API_VERSION,
+    parse_bgp_configuration,
+    parse_bgp_peer,
+    parse_block_affinity,
+    parse_ip_pool,
+)
 from labctl.model.kubernetes import parse_endpoints, parse_ingress, parse_ingress_class, parse_service
 from labctl.model.lab import Lab, Machine, Role, Source
 
@@ -28,7 +35,7 @@ CONTROLLER_NAME = "haproxy-ingress"
 CONTROLLER_GROUP = "labctl:ingress-controllers"
 """Whom the controller's certificate names (labctl/secrets); its rights are the group's."""
 CALICO_KINDS = ("ippools", "bgpconfigurations", "bgppeers", "blockaffinities")
-API_PATHS = {
+_PATHS = {
     "readyz": "/readyz?verbose",
     "version": "/version",
     "nodes": "/api/v1/nodes",
@@ -39,16 +46,10 @@ API_PATHS = {
     "daemonsets": "/apis/apps/v1/daemonsets",
     "ingresses": "/apis/networking.k8s.io/v1/ingresses",
     "ingressclasses": "/apis/networking.k8s.io/v1/ingressclasses",
-    **{kind: f"/apis/{Source.DEBIAN.calico_api}/{kind}" for kind in CALICO_KINDS},
     "networkpolicies": "/apis/networking.k8s.io/v1/networkpolicies",
-    "caliconetworkpolicies": "/apis/crd.projectcalico.org/v1/networkpolicies",
-    "globalnetworkpolicies": "/apis/crd.projectcalico.org/v1/globalnetworkpolicies",
 }
-"""What is read from the Kubernetes API with source debian, by the name that the facts give it.
-
-Calico's policies are read where it keeps them: its API server shows only those in tiers that one may read.
-"""
-OPTIONAL_KINDS = ("caliconetworkpolicies", "globalnetworkpolicies")
+_POLICIES = {"caliconetworkpolicies": "networkpolicies", "globalnetworkpolicies": "globalnetworkpolicies"}
+OPTIONAL_KINDS = tuple(_POLICIES)
 """What a cluster need not have: what stands in for Calico has no policies."""
 MANIFESTS = "/etc/kubernetes/manifests"
 ETCD_HEALTH = "https://127.0.0.1:2379/health"
@@ -59,9 +60,14 @@ _Kind = TypeVar("_Kind")
 _END_OF_BODY = re.compile(r"^labctl-url (\d{3}) (\S+)(?: (.*))?$", re.MULTILINE)
 
 
-def api_paths(source: Source) -> dict[str, str]:
-    """What is read from the Kubernetes API, by the name that the facts give it."""
-    return API_PATHS | {kind: f"/apis/{source.calico_api}/{kind}" for kind in CALICO_KINDS}
+def api_paths(calico_api: str) -> dict[str, str]:
+    """What is read from the Kubernetes API, by the name that the facts give it. calico_api: that of the lab.
+
+    Calico's policies are read where Kubernetes stores them: Calico's API server shows only those in tiers that one may
+    read.
+    """
+    kinds = {kind: kind for kind in CALICO_KINDS} | _POLICIES
+    return _PATHS | {name: f"/apis/{calico_api}/{kind}" for name, kind in kinds.items()}
 
 
 def as_reader(patience: float) -> tuple[str, ...]:
@@ -81,7 +87,7 @@ class Api(TextFact):
 
     def command_on(self, lab: Lab, machine: Machine, patience: float) -> str:
         """curl of all paths."""
-        urls = [f"https://{machine.address}:{API_PORT}{path}" for path in api_paths(lab.source).values()]
+        urls = [f"https://{machine.address}:{API_PORT}{path}" for path in api_paths(lab.calico_api).values()]
         return shlex.join([*as_reader(patience), "-w", rf"\n{END_OF_ANSWER}\n", *urls])
 
 
@@ -225,7 +231,7 @@ class _Answers:
         self.last_changes: dict[str, float] = {}
         self._bodies: dict[str, str] = {}
         self._dates: dict[str, str] = {}
-        names = {path: name for source in Source for name, path in api_paths(source).items()}
+        names = {path: name for api in (API_VERSION, AGGREGATED) for name, path in api_paths(api).items()}
         start = 0
         for end in _END_OF_BODY.finditer(result.stdout):
             url = urlsplit(end[2])
@@ -241,7 +247,7 @@ class _Answers:
                 self._bodies[name] = ""
             elif end[1] != "200":
                 self.errors[name] = result.stderr.strip() if end[1] == "000" else f"HTTP {end[1]}: {_message(body)}"
-        for name in API_PATHS:
+        for name in names.values():
             if name not in self._bodies:
                 self.errors.setdefault(name, result.stderr.strip() or "no answer")
 

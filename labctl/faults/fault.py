@@ -168,7 +168,7 @@ def _prologue(lab: Lab, machine: Machine, token: str) -> str:
         "INGRESS": str(lab.ingress.address),
         "CONTROLPLANE": str(lab.controlplane.address),
         "GATEWAY": str(network.gateway),
-        "CALICO": lab.source.calico_group,
+        "CALICO": lab.calico_group,
         "POD_CIDR": str(network.pod_cidr),
         "BLOCK_SIZE": str(network.block_size),
         "APP_HOST": lab.app.host,

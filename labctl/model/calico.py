@@ -26,6 +26,12 @@ from labctl.model.kubernetes import (
 from labctl.model.selector import matches
 
 API_VERSION = "projectcalico.org/v3"
+"""Which API group and version Calico's objects have for users, and since Calico 3.33 for Kubernetes, too."""
+AGGREGATED = "crd.projectcalico.org/v1"
+"""What Kubernetes stores Calico's objects as where pods of Calico's serve API_VERSION (libcalico-go/lib/apis).
+
+The control plane may have no route to those pods: before the nodes have their BGP peers, or when a fault cut the route.
+"""
 DEFAULT_AS_NUMBER = 64512
 DEFAULT_BLOCK_SIZE = 26
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network
 
+from labctl.model.calico import API_VERSION
 from labctl.model.provider import Provider as Provider  # noqa: PLC0414 - part of a lab's model, too
 from labctl.model.provider import Source as Source  # noqa: PLC0414
 
@@ -181,6 +182,7 @@ class Lab:
     """Everything that is known about a lab before it exists.
 
     emulated: whether the machines' processors are emulated in software (libvirt without KVM, or the host itself).
+    calico_api: API group and version in which Kubernetes itself stores Calico's objects: API_VERSION or AGGREGATED.
     """
 
     name: str
@@ -196,6 +198,12 @@ class Lab:
     emulated: bool = False
     vip: VirtualAddress | None = None
     bgp: Bgp = Bgp()
+    calico_api: str = API_VERSION
+
+    @property
+    def calico_group(self) -> str:
+        """The API group in which Kubernetes itself stores Calico's objects."""
+        return self.calico_api.partition("/")[0]
 
     @property
     def patience(self) -> int:

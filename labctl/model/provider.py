@@ -16,20 +16,6 @@ class Source(StrEnum):
     DEBIAN = "debian"
     UPSTREAM = "upstream"
 
-    @property
-    def calico_api(self) -> str:
-        """The API group and version in which Kubernetes itself stores Calico's objects (Calico, libcalico-go/lib/apis).
-
-        With upstream, projectcalico.org/v3 is served by pods of Calico's, and the control plane may have no route to
-        them: before the nodes have their BGP peers, or when a fault cut the route.
-        """
-        return "crd.projectcalico.org/v1" if self is Source.UPSTREAM else "projectcalico.org/v3"
-
-    @property
-    def calico_group(self) -> str:
-        """The group alone."""
-        return self.calico_api.partition("/")[0]
-
 
 @dataclass(frozen=True, slots=True)
 class Traits:

@@ -136,6 +136,7 @@ def _notes(row: Release) -> str:
         ("needs containerd", row.containerd),
         ("made for HAProxy", row.haproxy),
         ("tested with Kubernetes", " to ".join(row.works_with)),
+        ("without Calico's API server from Kubernetes", row.native_from),
         ("a whole lab ran with Kubernetes", ", ".join(row.ran_with)),
         ("not confirmed:", row.unconfirmed),
     )

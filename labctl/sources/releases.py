@@ -13,6 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from labctl.model.calico import AGGREGATED, API_VERSION
 from labctl.model.lab import Versions
 
 # How long before the end of support labctl warns, and after how long the table must be checked again.
@@ -33,6 +34,8 @@ class Release:
     pause: str = ""
     containerd: str = ""
     haproxy: str = ""
+    images: tuple[str, ...] = ()
+    native_from: str = ""
     works_with: tuple[str, ...] = ()
     ran_with: tuple[str, ...] = ()
     unconfirmed: str = ""
@@ -124,9 +127,24 @@ def with_patches(versions: Versions) -> Versions:
 
 def kubernetes_release(version: str) -> Release:
     """The row of a version's minor; for a minor that is not in the table the one before, or the oldest."""
-    rows = releases().kubernetes
+    return _row(releases().kubernetes, version)
+
+
+def calico_release(version: str) -> Release:
+    """The row of a version's series; for one that is not in the table the one before, or the oldest."""
+    return _row(releases().calico, version)
+
+
+def _row(rows: Mapping[str, Release], version: str) -> Release:
     older = [row for row in rows.values() if _number(row.series) <= _number(minor(version))]
     return older[-1] if older else next(iter(rows.values()))
+
+
+def stored_api(versions: Versions) -> str:
+    """The API group and version in which Kubernetes stores Calico's objects."""
+    native_from = calico_release(versions.calico).native_from
+    is_native = native_from and _number(minor(versions.kubernetes)) >= _number(native_from)
+    return API_VERSION if is_native else AGGREGATED
 
 
 def publishers_containerd(kubernetes: str) -> str:

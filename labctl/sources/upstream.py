@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from urllib.parse import urlsplit
 
+from labctl.model.calico import API_VERSION
 from labctl.model.lab import Lab
-from labctl.sources.releases import minor, publishers_containerd
+from labctl.sources.releases import calico_release, minor, publishers_containerd
 
 
 class Kind(StrEnum):
@@ -116,6 +117,7 @@ def _package_source(
 def _files(lab: Lab) -> list[Upstream]:
     calico, controller = lab.versions.calico, lab.versions.controller
     manifests = f"{_RAW}/v{calico}/manifests"
+    kinds = "v3_projectcalico_org.yaml" if lab.calico_api == API_VERSION else "operator-crds.yaml"
     tool = f"{_RELEASES}/projectcalico/calico/releases/download/v{calico}"
     release = f"{_RELEASES}/haproxytech/kubernetes-ingress/releases/download/v{controller}"
     archive = f"{release}/haproxy-ingress-controller_{controller}_Linux_%CPU%.tar.gz"
@@ -124,7 +126,7 @@ def _files(lab: Lab) -> list[Upstream]:
     package = f"{runtime}/containerd-{containerd}-linux-%ARCH%.tar.gz"
     return [
         *([_file("containerd", "containerd", containerd, package, f"{package}.sha256sum")] if containerd else []),
-        _file("calico-crds", "Calico's kinds of objects", calico, f"{manifests}/operator-crds.yaml"),
+        _file("calico-crds", "Calico's kinds of objects", calico, f"{manifests}/{kinds}"),
         _file("calico-operator", "Calico's operator", calico, f"{manifests}/tigera-operator.yaml"),
         _file("calicoctl", "calicoctl", calico, f"{tool}/calicoctl-linux-%ARCH%", f"{tool}/SHA256SUMS"),
         _file("controller", "the ingress controller", controller, archive, f"{release}/checksums.txt"),
@@ -136,17 +138,10 @@ def _file(name: str, what: str, version: str, url: str, sums: str = "") -> Upstr
     return Upstream(name, key, what, Kind.FILE, version, url, url, sums=sums, sums_origin=sums)
 
 
-# What Calico's operator starts for the lab's Installation and APIServer (docs.tigera.io, "Configure use of your image
-# registry" and "Component versions" of Calico 3.3x). The operator's own image is in its manifest.
-_CALICO = (
-    *("node", "cni", "typha", "kube-controllers", "apiserver"),
-    *("csi", "node-driver-registrar", "pod2daemon-flexvol"),
-)
-
-
 def calico_images(lab: Lab) -> list[str]:
-    """The images of Calico that run in the lab, without its operator's."""
-    return [f"quay.io/calico/{name}:v{lab.versions.calico}" for name in _CALICO]
+    """The images of Calico that run in the lab; its manifest names the operator's own."""
+    version = lab.versions.calico
+    return [f"quay.io/calico/{name}:v{version}" for name in calico_release(version).images]
 
 
 def _images(lab: Lab) -> list[Upstream]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from labctl.model.calico import AGGREGATED
 from labctl.model.lab import Internet, Lab, Machine, Role, Source
 from labctl.sources.kubernetes import KubernetesFacts, kubernetes_facts
 from labctl.sources.releases import minor
@@ -58,6 +59,7 @@ def machine_values(lab: Lab, machine: Machine, *, join_hash: str, internet: Inte
         "cgroup_driver": facts.cgroup_driver,
         "skipped_phases": facts.skipped_phases,
         "node_images": _node_images(lab, machine, facts),
+        "aggregated": lab.calico_api == AGGREGATED,
         **_vrrp(lab, machine),
         **_upstream_values(lab, internet),
     }

@@ -43,7 +43,7 @@ def queries_for(lab: Lab, machine: Machine) -> tuple[Query, ...]:
     if machine is lab.router:
         return routing
     if machine is lab.controlplane:
-        paths = " ".join(api_paths(lab.source)[name] for name in _OBJECTS)
+        paths = " ".join(api_paths(lab.calico_api)[name] for name in _OBJECTS)
         return (Query("api", "api", f"https://{machine.address}:{API_PORT}", paths),)
     return ()
 

@@ -59,7 +59,7 @@ def test_the_table_is_written() -> None:
 
 def test_repaired_objects_are_as_they_were_and_up_applies_the_same_files_without_a_change(lab: LabUnderTest) -> None:
     words = [word for fault in OBJECT_FAULTS for word in re.findall(r"back_up_object (\S+)", fault.apply)]
-    kinds = dict.fromkeys(word.replace("$CALICO", lab.model.source.calico_group) for word in words)
+    kinds = dict.fromkeys(word.replace("$CALICO", lab.model.calico_group) for word in words)
     before = objects(lab, kinds)
     trials = Trials(lab.folder)
     with trials.app.connections(trials.lab) as connections:

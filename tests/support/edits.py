@@ -10,8 +10,9 @@ from itertools import pairwise
 from typing import Any
 
 from labctl.checks.facts import Facts, MachineFacts
-from labctl.facts.kubernetes import API_PATHS
+from labctl.facts.kubernetes import api_paths
 from labctl.host.command import CommandResult
+from labctl.model.calico import AGGREGATED, API_VERSION
 
 Text = Callable[[str], str]
 Items = Callable[[list[dict[str, Any]]], None]
@@ -62,8 +63,8 @@ def with_objects(facts: Facts, kind: str, change: Items) -> Facts:
     """The objects of one kind in the API's answer, changed in place."""
 
     def edit(text: str) -> str:
-        path = re.escape(API_PATHS[kind])
-        pattern = re.compile(rf"^(\{{.*\}})(\s+labctl-url 200 \S+{path}(?: .*)?)$", re.MULTILINE)
+        path = "|".join(re.escape(api_paths(api)[kind]) for api in (API_VERSION, AGGREGATED))
+        pattern = re.compile(rf"^(\{{.*\}})(\s+labctl-url 200 \S+(?:{path})(?: .*)?)$", re.MULTILINE)
         found = pattern.search(text)
         assert found, kind
         body = json.loads(found[1])

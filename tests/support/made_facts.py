@@ -21,7 +21,7 @@ from labctl.checks.questions import as_probes, pod_facts
 from labctl.config import parse
 from labctl.config.build import build
 from labctl.facts.certificates import certificates_of
-from labctl.facts.kubernetes import API_PATHS, controller_reads
+from labctl.facts.kubernetes import api_paths, controller_reads
 from labctl.facts.pods import FirstHop, PodHttp
 from labctl.facts.systemd import UNIT_PROPERTIES, units_of
 from labctl.host.command import CommandResult
@@ -309,4 +309,4 @@ def _api(lab: Lab) -> str:
     bodies["readyz"] = "[+]ping ok\n[+]etcd ok\nreadyz check passed"
     bodies["version"] = json.dumps({"gitVersion": "v1.20.2"})
     url = f"https://{lab.controlplane.address}:6443"
-    return "".join(f"{bodies[name]}\nlabctl-url 200 {url}{path}\n" for name, path in API_PATHS.items())
+    return "".join(f"{bodies[name]}\nlabctl-url 200 {url}{path}\n" for name, path in api_paths(lab.calico_api).items())

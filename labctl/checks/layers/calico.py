@@ -159,7 +159,7 @@ def kinds(facts: Facts, lab: Lab) -> Outcome:
     if not errors:
         return passed(listed(CALICO_KINDS))
     name, error = next(iter(errors.items()))
-    kind = f"{name}.{lab.source.calico_group}"
+    kind = f"{name}.{lab.calico_group}"
     if error.startswith("HTTP 404"):
         cause = f"the API has no kind {kind}: its CustomResourceDefinition was deleted"
         return failed(f"{name}: HTTP 404", cause, "labctl kubectl get crds")
@@ -174,8 +174,8 @@ check(
     on=on_controlplane,
     reads=(Api,),
     title="The API knows Calico's kinds of objects",
-    expected=f"{listed(CALICO_KINDS)} of {{lab.source.calico_api}}",
-    command="kubectl api-resources --api-group={lab.source.calico_group}",
+    expected=f"{listed(CALICO_KINDS)} of {{lab.calico_api}}",
+    command="kubectl api-resources --api-group={lab.calico_group}",
     lesson=Lesson(
         "kubectl reports that the server doesn't have that resource type.",
         "Calico's objects are custom resources. Without their definition the API does not know them, and deleting "

@@ -24,7 +24,7 @@ from labctl.checks.policies import policy
 from labctl.checks.why_no_api import missing_manifest, unreadable, why_no_api
 from labctl.checks.why_unit_is_down import unit_runs
 from labctl.facts.cluster import DaemonSet, Node, Pod
-from labctl.facts.kubernetes import API_PATHS, CALICO_KINDS, MANIFESTS, Api, EtcdHealth, StaticPods
+from labctl.facts.kubernetes import CALICO_KINDS, MANIFESTS, Api, EtcdHealth, StaticPods
 from labctl.facts.systemd import CONTAINERD_UNIT, CONTROL_PLANE_PARTS, ETCD_UNIT, KUBELET_UNIT, Units
 from labctl.model.lab import Lab, Machine, Source
 
@@ -123,8 +123,7 @@ def api(facts: Facts, lab: Lab) -> Outcome:
     if "readyz" in cluster.errors or broken:
         observed = listed(broken) or cluster.errors["readyz"]
         return failed(observed, why_no_api(facts, lab, broken), f"labctl ssh {name} -- journalctl -u kubelet -n 20")
-    others = [question for question in API_PATHS if question not in CALICO_KINDS]
-    refused = [f"{question}: {cluster.errors[question]}" for question in others if question in cluster.errors]
+    refused = [f"{question}: {error}" for question, error in cluster.errors.items() if question not in CALICO_KINDS]
     if refused:
         return failed(
             listed(refused, most=2),

@@ -11,7 +11,7 @@ from labctl.cli.options import output_option
 from labctl.cli.output import table, write_json
 from labctl.model.lab import Source
 from labctl.report.versions import SERIES, markdown, rows, series_rows
-from labctl.sources.releases import cautions, default_versions, releases, working_set
+from labctl.sources.releases import cautions, default_versions, releases, stored_api, working_set
 from labctl.sources.upstream import upstreams
 
 
@@ -23,7 +23,8 @@ def versions(app: Application, output: str) -> None:
     lab, today = app.lab(), app.host.today
     if lab.source is not Source.UPSTREAM:
         app.note("this lab's software comes from Debian; these are the versions for `source: upstream`")
-        lab = replace(lab, source=Source.UPSTREAM, versions=default_versions())
+        chosen = default_versions()
+        lab = replace(lab, source=Source.UPSTREAM, versions=chosen, calico_api=stored_api(chosen))
     warned, known = cautions(lab.versions, today), releases()
     if output == "json":
         listed = {product: [asdict(row) for row in getattr(known, product).values()] for product in known.sources}

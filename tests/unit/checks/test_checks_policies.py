@@ -17,7 +17,8 @@ from labctl.checks.facts import Facts
 from labctl.checks.policies import Packet, forbidden_by
 from labctl.checks.report import Report
 from labctl.checks.verify import judge_facts
-from labctl.facts.kubernetes import API_PATHS
+from labctl.facts.kubernetes import api_paths
+from labctl.model.calico import API_VERSION
 from labctl.model.lab import Lab
 
 LAB = make_lab(more="source: upstream\n")
@@ -153,7 +154,7 @@ def test_calicos_kinds_need_not_exist() -> None:
 
     def missing(text: str) -> str:
         for name in ("caliconetworkpolicies", "globalnetworkpolicies"):
-            path = f"{url}{API_PATHS[name]}\n"
+            path = f"{url}{api_paths(API_VERSION)[name]}\n"
             text = text.replace(f'{{"items": []}}\nlabctl-url 200 {path}', f"404 page not found\nlabctl-url 404 {path}")
         return text
 
@@ -229,7 +230,9 @@ CASES: list[tuple[str, list[Object], bool, bool]] = [
     ("all but the lab", [rule(source={"notNets": ["192.168.50.0/24"]})], True, True),
     ("from IPv6", [rule(source={"nets": ["fd00::/8"]})], False, False),
     ("by label", [rule(source={"selector": "role == 'x'"})], False, False),
-    ("deny by label", [rule("Deny", source={"selector": "role == 'x'"}), rule("Deny")], False, False),
+    ("deny by label", [rule("Deny", source={"selector": "role == 'x'"}), rule()], False, False),
+    ("deny by label, or anyway", [rule("Deny", source={"selector": "role == 'x'"}), rule("Deny")], True, True),
+    ("as calico-webhooks", [rule("Deny", source={"selector": "has(x)"}), rule(protocol="TCP")], True, False),
 ]
 
 

@@ -17,7 +17,7 @@ from support.made_facts import make_facts, make_lab, review
 from labctl.checks.check import Status
 from labctl.checks.verify import judge_facts
 from labctl.facts.certificates import READER
-from labctl.facts.kubernetes import API_PATHS, api_paths, controller_reads, rights_command
+from labctl.facts.kubernetes import api_paths, controller_reads, rights_command
 from labctl.model.lab import Lab, Source
 from labctl.secrets.redact import Redactor
 from labctl.secrets.store import SecretStore
@@ -45,7 +45,11 @@ def rules(lab: Lab = LAB) -> list[dict[str, Any]]:
     return list(role["rules"])
 
 
-@pytest.mark.parametrize("lab", [LAB, make_lab(more="source: upstream\n")], ids=["debian", "upstream"])
+@pytest.mark.parametrize(
+    "lab",
+    [LAB, make_lab(more="source: upstream\n"), make_lab(more="source: upstream\nversions: {calico: '3.33'}\n")],
+    ids=["debian", "3.32", "3.33"],
+)
 def test_the_reader_may_read_what_is_read_and_nothing_else(lab: Lab) -> None:
     allowed = {
         (group, name)
@@ -55,7 +59,7 @@ def test_the_reader_may_read_what_is_read_and_nothing_else(lab: Lab) -> None:
         for name in rule["resources"]
     }
     needed = set()
-    for path in api_paths(lab.source).values():
+    for path in api_paths(lab.calico_api).values():
         words = path.split("/")
         if words[1] in ("api", "apis"):
             needed.add((words[2] if words[1] == "apis" else "", words[-1]))
@@ -141,7 +145,7 @@ def test_a_lab_of_an_older_labctl_is_told_to_go_up_again() -> None:
 def test_rights_that_were_taken_from_the_reader_are_named() -> None:
     """The API's words on Kubernetes 1.36.2 about a client without rights."""
     why = 'pods is forbidden: User \\"labctl-reader\\" cannot list resource \\"pods\\" in API group \\"\\" at the cluster scope'  # noqa: E501
-    url = f"https://{LAB.controlplane.address}:6443{API_PATHS['pods']}\n"
+    url = f"https://{LAB.controlplane.address}:6443{api_paths(LAB.calico_api)['pods']}\n"
 
     def refuse(text: str) -> str:
         before, _, after = text.partition(f"labctl-url 200 {url}")

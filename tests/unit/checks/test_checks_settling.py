@@ -18,7 +18,8 @@ from labctl.checks.facts import Facts
 from labctl.checks.report import Report, make_report
 from labctl.checks.settling import is_settling
 from labctl.checks.verdict import judge
-from labctl.facts.kubernetes import API_PATHS
+from labctl.facts.kubernetes import api_paths
+from labctl.model.calico import API_VERSION
 from labctl.model.lab import Source
 
 ANSWERED = "Sun, 29 Nov 2026 00:22:13 GMT"
@@ -35,7 +36,7 @@ def changed(kind: str, written: list[Any] = WRITTEN, date: str = ANSWERED) -> Fa
     """The API's answer with one object of that kind written then."""
 
     def edit(text: str) -> str:
-        before, end, rest = text.partition(f"{API_PATHS[kind]}\n")
+        before, end, rest = text.partition(f"{api_paths(API_VERSION)[kind]}\n")
         lines = before.splitlines()
         body = json.loads(lines[-2])
         assert body["items"]

@@ -214,7 +214,8 @@ def test_without_its_kinds_calico_is_not_asked_further(real: Facts) -> None:
         real.on("controlplane")
         .results["api"]
         .stdout.replace(
-            "200 https://192.168.50.22:6443/apis/projectcalico", "404 https://192.168.50.22:6443/apis/projectcalico"
+            "200 https://192.168.50.22:6443/apis/crd.projectcalico",
+            "404 https://192.168.50.22:6443/apis/crd.projectcalico",
         )
     )
     facts = with_result(real, "controlplane", "api", stdout=missing)

@@ -13,6 +13,7 @@ from labctl.sources.releases import (
     publishers_containerd,
     refusals,
     releases,
+    stored_api,
     with_patches,
     working_set,
 )
@@ -75,6 +76,23 @@ def test_versions_outside_of_what_is_tested_are_named(chosen: Versions, said: li
 def test_what_to_use_instead_is_the_default_while_it_is_supported() -> None:
     assert working_set(TODAY) == "Kubernetes 1.36 works with Calico 3.32.1"
     assert working_set(date(2027, 5, 1)) == "Calico 3.33.0 is tested with Kubernetes 1.37"
+
+
+@pytest.mark.parametrize(
+    ("calico", "kubernetes", "api"),
+    [
+        ("3.31.7", "1.35", "crd.projectcalico.org/v1"),
+        ("3.32.1", "1.36", "crd.projectcalico.org/v1"),
+        ("3.33.0", "1.35", "crd.projectcalico.org/v1"),
+        ("3.33.0", "1.36", "projectcalico.org/v3"),
+        ("3.33.0", "1.37.1", "projectcalico.org/v3"),
+        ("3.34.0", "1.37", "projectcalico.org/v3"),
+        ("3.29.1", "1.36", "crd.projectcalico.org/v1"),
+    ],
+)
+def test_from_3_33_on_kubernetes_itself_serves_calicos_objects(calico: str, kubernetes: str, api: str) -> None:
+    """docs.tigera.io, Calico 3.33: v3_projectcalico_org.yaml is for Kubernetes 1.36 and newer."""
+    assert stored_api(versions(kubernetes, calico)) == api
 
 
 def test_a_series_becomes_a_patch_release() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from labctl.model.lab import Lab
 from labctl.report.versions import markdown
-from labctl.sources.upstream import upstream_named, upstreams
+from labctl.sources.upstream import calico_images, upstream_named, upstreams
 
 PAGE = Path(__file__).resolve().parents[3] / "docs/sources.md"
 
@@ -24,6 +26,18 @@ def test_a_cache_holds_every_publisher_apart(make_lab: Callable[[str], Lab]) -> 
     assert all(url.startswith("http://cache.example/lab/") for url in urls)
     key = upstream_named(lab)["haproxy-ubuntu"].signed_by
     assert key.startswith("http://cache.example/lab/keyserver.ubuntu.com/pks/lookup-op=get-search=0x")
+
+
+@pytest.mark.parametrize(
+    ("calico", "file", "images"),
+    [("3.32", "operator-crds.yaml", 8), ("3.33", "v3_projectcalico_org.yaml", 3)],
+)
+def test_each_series_of_calico_has_its_own_files(
+    make_lab: Callable[[str], Lab], calico: str, file: str, images: int
+) -> None:
+    lab = make_lab(f"source: upstream\nversions: {{calico: '{calico}'}}\n")
+    assert upstream_named(lab)["calico-crds"].url.rpartition("/")[2] == file
+    assert len(calico_images(lab)) == images
 
 
 def test_containerd_comes_from_its_publisher_where_the_kubelet_needs_it(make_lab: Callable[[str], Lab]) -> None:
