@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 
 from labctl.checks.facts import Facts
+from labctl.facts.haproxy import HaproxyStatistics
 from labctl.model.lab import Lab, Source
 
 _KUBERNETES = ("pods", "services", "endpoints", "deployments", "ingresses", "ingressclasses", "networkpolicies")
@@ -16,6 +17,9 @@ _CALICO_SECONDS = 8.0
 
 
 def is_settling(facts: Facts, lab: Lab) -> bool:
-    """Whether somebody wrote such an object so recently that not everybody may have followed."""
+    """Whether somebody wrote such an object so recently that not everybody may have followed, or a server is rising."""
     seconds = dict.fromkeys(_KUBERNETES, _KUBERNETES_SECONDS[lab.source]) | dict.fromkeys(_CALICO, _CALICO_SECONDS)
-    return any(facts.cluster.last_changes.get(kind, inf) < most for kind, most in seconds.items())
+    if any(facts.cluster.last_changes.get(kind, inf) < most for kind, most in seconds.items()):
+        return True
+    found = [facts.on(ingress.name).get(HaproxyStatistics) for ingress in lab.ingresses]
+    return any(server.is_rising for statistics in found if statistics for server in statistics.servers)

@@ -69,6 +69,11 @@ class ServerStatus:
         return self.status.startswith("MAINT")
 
     @property
+    def is_rising(self) -> bool:
+        """Whether its last checks passed, but not yet as many as HAProxy wants (its management guide, 9.1, status)."""
+        return self.status.startswith("DOWN ") and not self.status.startswith("DOWN 0/")
+
+    @property
     def takes_requests(self) -> bool:
         """Whether HAProxy sends requests there."""
         return self.status.startswith(("UP", "no check")) and self.weight != 0

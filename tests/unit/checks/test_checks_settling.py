@@ -70,6 +70,13 @@ def test_the_age_is_that_of_the_last_who_wrote() -> None:
     assert changed("pods").cluster.last_changes["pods"] == 4.0
 
 
+@pytest.mark.parametrize(("status", "settling"), [("DOWN 1/2", True), ("DOWN", False), ("UP 1/3", False)])
+def test_a_server_whose_last_check_passed_is_waited_for(status: str, settling: bool) -> None:
+    """HAProxy 3.2 sends it requests after a second check; a new pod was looked at between the two."""
+    facts = with_text(HEALTHY, "ingress", "haproxy-status", lambda text: text.replace(",UP,", f",{status},", 1))
+    assert is_settling(facts, LAB) is settling
+
+
 @pytest.mark.parametrize("date", ["", "%header{date}", "now", "Sun, 29 Nov 2026 00:22:13"])
 def test_without_a_date_nothing_is_known_and_nothing_else_is_lost(date: str) -> None:
     facts = changed("pods", date=date)
