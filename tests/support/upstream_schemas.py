@@ -90,13 +90,20 @@ class CalicoNetwork(Strict):
     ipPools: list[Pool] = Field(min_length=1)  # noqa: N815
 
 
+class InstallationSpec(Strict):
+    """operator.tigera.io/v1, InstallationSpec."""
+
+    controlPlaneReplicas: int = Field(ge=1)  # noqa: N815
+    calicoNetwork: CalicoNetwork  # noqa: N815
+
+
 class Installation(Strict):
     """operator.tigera.io/v1, Installation."""
 
     apiVersion: Literal["operator.tigera.io/v1"]  # noqa: N815
     kind: Literal["Installation"]
     metadata: dict[Literal["name"], Literal["default"]]
-    spec: dict[Literal["calicoNetwork"], CalicoNetwork]
+    spec: InstallationSpec
 
 
 class ApiServer(Strict):

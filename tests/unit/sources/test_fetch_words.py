@@ -16,7 +16,7 @@ from support.publisher import Publisher, publishing
 from labctl.model.lab import Mirrors
 from labctl.steps.templates import render_template, templates_folder
 
-pytestmark = pytest.mark.real_program("bash")
+pytestmark = pytest.mark.real_program("bash", "flock")
 
 CONTENT = bytes(range(256)) * 400
 SUM = hashlib.sha256(CONTENT).hexdigest()
@@ -168,3 +168,13 @@ def test_nobody_answers(run: Run) -> None:
 def test_a_file_is_asked_of_nobody_but_http(run: Run, tmp_path: Path) -> None:
     done = run(f"fetch file://{tmp_path}/fetch.sh x")
     assert (done.returncode, (tmp_path / "x").exists()) == (1, False)
+
+
+def test_steps_that_run_at_the_same_time_take_turns_with_apt(run: Run, tmp_path: Path) -> None:
+    """Two of them ended with "Could not get lock /var/lib/apt/lists/lock" on virtual machines (apt 3.0)."""
+    program = tmp_path / "bin/apt-get"
+    program.parent.mkdir()
+    program.write_text(f"#!/bin/sh\nmkdir {tmp_path}/lock && sleep 0.2 && rmdir {tmp_path}/lock\n")
+    program.chmod(0o755)
+    done = run(f"PATH={tmp_path}/bin:$PATH; apt_get update & first=$!; apt_get install x; wait $first")
+    assert (done.returncode, done.stderr) == (0, "")

@@ -95,7 +95,7 @@ def test_kubeadm_s_files_have_the_fields_of_v1beta4(tree: Tree, lab: Lab) -> Non
     # Calico's operator refuses a pool outside of what kubeadm was told.
     pool = Installation.model_validate(
         documents(tree, "controlplane", "calico-installation.yaml")["Installation"]
-    ).spec["calicoNetwork"]
+    ).spec.calicoNetwork
     assert pool.ipPools[0].cidr == cluster.networking["podSubnet"] == str(lab.network.pod_cidr)
     assert pool.nodeAddressAutodetectionV4["cidrs"] == [str(lab.network.subnet)]
     in_container = lab.provider.value == "lxc"
