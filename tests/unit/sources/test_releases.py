@@ -75,7 +75,7 @@ def test_versions_outside_of_what_is_tested_are_named(chosen: Versions, said: li
 
 def test_what_to_use_instead_is_the_default_while_it_is_supported() -> None:
     assert working_set(TODAY) == "Kubernetes 1.36 works with Calico 3.32.1"
-    assert working_set(date(2027, 5, 1)) == "Calico 3.33.0 is tested with Kubernetes 1.37"
+    assert working_set(date(2027, 5, 1)) == "Calico 3.33.1 is tested with Kubernetes 1.37"
 
 
 @pytest.mark.parametrize(
