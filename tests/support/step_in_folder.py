@@ -14,7 +14,16 @@ from support.fake_host import FakeHost
 
 # Folders of a machine, of which each step here sees its own.
 _PLACES = (
-    *("/etc/default", "/etc/etcd-pki", "/etc/kubernetes", "/etc/labctl", "/root/.kube", "/run/labctl", "/var/lib/etcd"),
+    *(
+        "/etc/bird",
+        "/etc/default",
+        "/etc/etcd-pki",
+        "/etc/kubernetes",
+        "/etc/labctl",
+        "/root/.kube",
+        "/run/labctl",
+        "/var/lib/etcd",
+    ),
     *("/var/lib/kubelet", "/var/lib/labctl", "/var/cache/labctl"),
     *("/etc/cni/net.d", "/etc/containerd", "/etc/systemd/system", "/usr/local/bin"),
 )
@@ -31,7 +40,7 @@ class StepInFolder:
         prepare(lab, files, box_file=None, host=FakeHost())
         here = files.machines / machine
         (here / "secrets").symlink_to(files.secrets / "machines" / machine)
-        self.token = (here / "secrets/bootstrap-token").read_text().strip()
+        self._secrets = here / "secrets"
         self.step = here / f"steps/{step}.sh"
         for place in _PLACES:
             (folder / f"root{place}").mkdir(parents=True)
@@ -45,6 +54,11 @@ class StepInFolder:
             program = folder / "bin" / name
             program.write_text(f'#!/bin/bash\ncd {folder}\necho "{name} $*" >>calls\n{script}\n')
             program.chmod(0o755)
+
+    @property
+    def token(self) -> str:
+        """With which workers join."""
+        return (self._secrets / "bootstrap-token").read_text().strip()
 
     def run(self) -> tuple[int, list[str]]:
         """The step's exit status, and what it called."""

@@ -37,6 +37,16 @@ class Registration(Strict):
     criSocket: str = Field(pattern="^unix:///")  # noqa: N815
 
 
+Timeouts = dict[
+    Literal[
+        *("controlPlaneComponentHealthCheck", "kubeletHealthCheck", "kubernetesAPICall", "etcdAPICall"),
+        *("tlsBootstrap", "discovery", "upgradeManifests"),
+    ],
+    str,
+]
+"""kubeadm v1beta4, Timeouts."""
+
+
 class Init(Strict):
     """kubeadm v1beta4, InitConfiguration."""
 
@@ -46,7 +56,7 @@ class Init(Strict):
     localAPIEndpoint: dict[Literal["advertiseAddress", "bindPort"], str | int]  # noqa: N815
     nodeRegistration: Registration  # noqa: N815
     patches: dict[Literal["directory"], str]
-    timeouts: dict[Literal["controlPlaneComponentHealthCheck", "kubeletHealthCheck"], str] = Field(default_factory=dict)
+    timeouts: Timeouts = Field(default_factory=dict)
 
 
 class Cluster(Strict):
@@ -69,6 +79,7 @@ class Join(Strict):
     kind: Literal["JoinConfiguration"]
     discovery: dict[Literal["bootstrapToken"], dict[str, Any]]
     nodeRegistration: Registration  # noqa: N815
+    timeouts: Timeouts = Field(default_factory=dict)
 
 
 class Pool(Strict):
