@@ -36,7 +36,8 @@ class Need:
 class Step:
     """One step. files: what its script installs, by name in ``scripts/files``. deadline: seconds, check included.
 
-    beside: steps that its script waits for by itself: they may run at the same time, but without them it never ends.
+    beside: steps that may run at the same time and belong to it: its script waits for them by itself, or what it makes
+    is of no use before they are done.
     wanted: whether a lab has this step at all.
     own_files: further files, where the software comes from that source.
     """
@@ -169,9 +170,9 @@ STEPS: tuple[Step, ...] = (
         "app",
         "the article's Deployment, Service and Ingress",
         _CONTROLPLANE,
-        (Need("bgp-peers"), Need("calico", everywhere=True)),
+        (Need("calico", everywhere=True),),
         ("app.yaml",),
         deadline=400,
-        beside=(Need("join", everywhere=True),),
+        beside=(Need("join", everywhere=True), Need("bgp-peers")),
     ),
 )
