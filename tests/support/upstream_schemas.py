@@ -64,6 +64,7 @@ class Cluster(Strict):
 
     apiVersion: Literal["kubeadm.k8s.io/v1beta4"]  # noqa: N815
     kind: Literal["ClusterConfiguration"]
+    encryptionAlgorithm: Literal["RSA-2048", "RSA-3072", "RSA-4096", "ECDSA-P256", "ECDSA-P384"]  # noqa: N815
     clusterName: str  # noqa: N815
     kubernetesVersion: Literal["KUBERNETES_VERSION"]  # noqa: N815
     controlPlaneEndpoint: str  # noqa: N815
