@@ -183,7 +183,7 @@ def provider_settings(lab: Lab, name: str) -> dict[str, Any]:
             ],
         }  # fmt: skip
     if lab.provider is Provider.LIBVIRT:
-        processor = ("qemu", "custom", "qemu64") if lab.emulated else ("kvm", "host-model", "")
+        processor = ("qemu", "custom", "Westmere") if lab.emulated else ("kvm", "host-model", "")
         return {
             "driver": processor[0], "default_prefix": "labctl-my-lab-", "memory": machine.memory, "cpus": machine.cpus,
             "cpu_mode": processor[1], "cpu_model": processor[2], "graphics_type": "none",
