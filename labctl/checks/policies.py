@@ -76,7 +76,7 @@ def _selects(policy: Policy, pod: Pod) -> bool | None:
 def _lets_in(policy: Policy, packet: Packet) -> bool | None:
     """Whether the policy allows a packet to a pod that it selects; None if that can't be told, or another decides.
 
-    A rule of which that can't be told does no harm where all that may decide decide the same.
+    Where it is unclear whether a rule applies, the answer is known if every rule that may decide decides the same.
     """
     possible: set[bool | None] = set()
     for rule in policy.rules:

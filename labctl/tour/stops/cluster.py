@@ -9,7 +9,7 @@ from ipaddress import IPv4Network
 
 from labctl.tour.runner import Stop, TourRunner, calicoctl, kubectl, shell
 
-_BIRD_RETRIES = 40.0
+_RECONNECT_SECONDS = 40.0
 """Calico's BIRD connects again 5 to 30 s after a session was closed: `error wait time 5,30`, longer each time."""
 _SERVER = re.compile(r"^\s*server \S+ (?!127\.)(\d+\.\d+\.\d+\.\d+):\d+ enabled", re.MULTILINE)
 
@@ -98,7 +98,7 @@ def _refused(runner: TourRunner) -> None:
         rf"{exactly(address)}.*(Active|Connect|Idle|OpenSent|refused).*",
         r"\|\s+\| refused.*",
         until=lambda text: "efused" in session_state(text, address),
-        deadline=_BIRD_RETRIES,
+        deadline=_RECONNECT_SECONDS,
     )
     seen = session_state(text, address)
     runner.claim(
