@@ -19,7 +19,7 @@ LIBRARIES = $(TOOLS)/usr/lib/$(shell uname -m)-linux-gnu
 WITH_TOOLS = env PATH="$(CURDIR)/.venv/bin:$(TOOLS)/usr/sbin:$$PATH:/usr/sbin:/sbin" LD_LIBRARY_PATH="$(LIBRARIES)" \
   CNI_PATH="$(TOOLS)/usr/lib/cni"
 
-.PHONY: help demo test lint unit lab lab-more test-upstream test-vm test-vm-lxc test-vm-virtualbox host performance reliability docs clean
+.PHONY: help demo test lint unit lab lab-more test-upstream test-vm test-vm-lxc test-vm-debian13 test-vm-virtualbox host performance reliability docs clean
 
 help: ## what can be made
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand --tabs=16
@@ -91,6 +91,10 @@ test-vm: .venv/dev ## VirtualBox's disk, then four machines of libvirt, emulated
 test-vm-lxc: .venv/dev ## a lab of LXC machines on an emulated Debian 12 with cgroup v2 alone, as root: three quarters of an hour
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends qemu-system-x86 mmdebstrap >/dev/null
 	$(SUDO) env PATH="$(CURDIR)/.venv/bin:$$PATH:/usr/sbin:/sbin" python -m pytest -s -p no:cacheprovider tests/vm/test_vm_lxc_host.py
+
+test-vm-debian13: .venv/dev ## make demo on an emulated Debian 13 with Docker, NetworkManager and firewalld, as root: an hour
+	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends qemu-system-x86 mmdebstrap >/dev/null
+	$(SUDO) env PATH="$(CURDIR)/.venv/bin:$$PATH:/usr/sbin:/sbin" python -m pytest -s -p no:cacheprovider tests/vm/test_vm_debian13.py
 
 test-vm-virtualbox: .venv/dev ## real VirtualBox in an emulated Debian: ingress comes up, goes down, leaves nothing; as root: an hour or more
 	$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install --yes -qq --no-install-recommends \

@@ -28,10 +28,13 @@ class SshMachine:
 
     def run(self, command: str, *, stdin: bytes = b"", seconds: float = 120) -> subprocess.CompletedProcess[bytes]:
         """Run a command there. Its status is LOST where the machine fell silent for five minutes."""
+        return subprocess.run(self.line(command), input=stdin, capture_output=True, timeout=seconds, check=False)
+
+    def line(self, command: str, *options: str) -> list[str]:
+        """The command line of ssh that runs a command there."""
         line = ["ssh", "-F", "none", "-o", "BatchMode=yes", "-o", "ConnectTimeout=20", "-o", "LogLevel=ERROR"]
         line += ["-o", "ServerAliveInterval=30", "-o", "ServerAliveCountMax=10"]
-        line += ["-o", "IdentitiesOnly=yes", "-p", str(self.port), *self.who, command]
-        return subprocess.run(line, input=stdin, capture_output=True, timeout=seconds, check=False)
+        return [*line, "-o", "IdentitiesOnly=yes", "-p", str(self.port), *options, *self.who, command]
 
     def must(self, command: str, *, stdin: bytes = b"", seconds: float = 120) -> str:
         """What a command that succeeds prints."""

@@ -63,6 +63,16 @@ def test_help_imports_nothing_heavy(lab_folder):
     assert errors == b"[]\n"
 
 
+def test_paramiko_goes_on_without_invoke():
+    code = (
+        "import sys\nimport labctl.ssh.connections, paramiko.config\n"
+        "user = paramiko.SSHConfig.from_text('User x').lookup('h')['user']\n"
+        "print(paramiko.config.invoke, sys.modules['invoke'], user)"
+    )
+    printed, errors = python(code).communicate()
+    assert (printed, errors) == (b"None None x\n", b"")
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_signals_end_labctl_with_130(lab_folder, number):
     code = PREAMBLE + (

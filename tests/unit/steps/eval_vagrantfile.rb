@@ -13,7 +13,7 @@ machines = environment.machine_names.map do |name|
   machine = environment.machine(name, provider.to_sym)
   vm, settings = machine.config.vm, machine.provider_config
   asked = { 'virtualbox' => %i[name customizations linked_clone check_guest_additions default_nic_type],
-            'libvirt' => %i[driver default_prefix memory cpus cpu_mode cpu_model graphics_type disk_driver_opts],
+            'libvirt' => %i[driver default_prefix memory cpus cpu_mode cpu_model cpu_features graphics_type disk_driver_opts],
             'lxc' => %i[container_name backingstore ssh_ip_addr customizations] }.fetch(provider)
   {
     name: name, hostname: vm.hostname, box: vm.box, box_version: vm.box_version, box_url: vm.box_url,

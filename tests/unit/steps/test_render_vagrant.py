@@ -183,11 +183,13 @@ def provider_settings(lab: Lab, name: str) -> dict[str, Any]:
             ],
         }  # fmt: skip
     if lab.provider is Provider.LIBVIRT:
-        processor = ("qemu", "custom", "Westmere") if lab.emulated else ("kvm", "host-model", "")
+        processor = ("qemu", "custom", "qemu64") if lab.emulated else ("kvm", "host-model", "")
+        extra = ("aes", "pclmuldq", "ssse3", "sse4.1", "sse4.2", "popcnt") if lab.emulated else ()
         return {
             "driver": processor[0], "default_prefix": "labctl-my-lab-", "memory": machine.memory, "cpus": machine.cpus,
-            "cpu_mode": processor[1], "cpu_model": processor[2], "graphics_type": "none",
-            "disk_driver_opts": {"cache": "unsafe"},
+            "cpu_mode": processor[1], "cpu_model": processor[2],
+            "cpu_features": [{"name": name, "policy": "require"} for name in extra],
+            "graphics_type": "none", "disk_driver_opts": {"cache": "unsafe"},
         }  # fmt: skip
     return {
         "container_name": f"labctl-my-lab-{name}", "backingstore": "dir", "ssh_ip_addr": str(machine.address),
