@@ -100,7 +100,7 @@ STEPS: tuple[Step, ...] = (
             "patches/kube-scheduler+strategic.yaml",
         ),
         deadline=900,
-        own_files={Source.DEBIAN: ("etcd.env",)},
+        own_files={Source.DEBIAN: ("etcd.env",), Source.UPSTREAM: ("patches/etcd+strategic.yaml",)},
     ),
     Step(
         "join",

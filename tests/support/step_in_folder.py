@@ -14,7 +14,16 @@ from support.fake_host import FakeHost
 
 # Folders of a machine, of which each step here sees its own.
 _PLACES = (
-    *("/etc/bird", "/etc/default", "/etc/etcd-pki", "/etc/kubernetes", "/etc/labctl", "/root/.kube", "/run/labctl"),
+    *(
+        "/etc/bird",
+        "/etc/calico",
+        "/etc/default",
+        "/etc/etcd-pki",
+        "/etc/kubernetes",
+        "/etc/labctl",
+        "/root/.kube",
+        "/run/labctl",
+    ),
     *("/var/lib/etcd", "/var/lib/kubelet", "/var/lib/labctl", "/var/cache/labctl"),
     *("/etc/cni/net.d", "/etc/containerd", "/etc/systemd/system", "/usr/local/bin"),
 )

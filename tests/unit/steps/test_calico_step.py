@@ -22,8 +22,11 @@ for name in kube-apiserver:v1.36.2 kube-proxy:v1.36.2 coredns/coredns:v1.14.2 pa
 done
 """,
     "curl": """\
+[[ " $* " = *" --output "* ]] || { echo ok; exit; }
+file='        image: quay.io/tigera/operator:v1.42.3'
+[[ " $* " != *SHA256SUMS* ]] || file="$(sha256sum <<<"$file" | cut -d' ' -f1)  calicoctl-linux-amd64"
 while [ "$1" != --output ]; do shift; done
-echo '        image: quay.io/tigera/operator:v1.42.3' >"$2"
+echo "$file" >"$2"
 echo 200
 """,
     "dpkg": "echo amd64",
@@ -47,6 +50,24 @@ def test_offline_a_node_gets_every_image_that_it_may_need_later(tmp_path: Path, 
         *(f"quay.io/calico/{name}:v3.32.1" for name in (*calico, "pod2daemon-flexvol")),
         "jmalloc/echo-server",
     ], "but neither what it has nor the control plane's static pods"
+
+
+@pytest.mark.parametrize(("refusals", "ends"), [(2, 0), (3, 1)])
+def test_objects_that_a_busy_api_server_gave_up_are_applied_again(
+    tmp_path: Path, make_lab: Callable[[str], Lab], refusals: int, ends: int
+) -> None:
+    """kubectl's words: of Kubernetes 1.36.2 on an emulated machine."""
+    timeout = "Error from server (Timeout): Timeout: request did not complete within requested timeout"
+    busy = f"""\
+[[ " $* " = *calico-crds.yaml* ]] || {{ touch root/etc/cni/net.d/10-calico.conflist; exit; }}
+echo once more >>tries
+[ "$(wc -l <tries)" -gt {refusals} ] || {{ echo "{timeout}" >&2; exit 1; }}
+"""
+    programs = PROGRAMS | {"kubectl": busy, "calicoctl": "", "sleep": ""}
+    status, calls = StepInFolder(tmp_path, make_lab(UPSTREAM % "false"), "controlplane", "calico", programs).run()
+    applied = [call.rpartition("/")[2] for call in calls if call.startswith("kubectl apply")]
+    rest = ["tigera-operator.yaml", "calico-installation.yaml"] if ends == 0 else []
+    assert (status, applied) == (ends, ["calico-crds.yaml"] * 3 + rest)
 
 
 def test_the_peers_are_written_where_they_need_no_route_to_calicos_own_api(

@@ -93,7 +93,7 @@ def test_the_publishers_kubeadm_finds_the_patches_in_its_file(make_machine: NewM
     seen = {item["kind"]: item for item in yaml.safe_load_all(machine.read("seen.yaml"))}
     assert seen["InitConfiguration"]["patches"] == {"directory": f"{FOLDER}/files/patches"}
     assert sorted(path.name for path in (machine.step.parent.parent / "files/patches").iterdir()) == [
-        f"kube-{part}+strategic.yaml" for part in ("apiserver", "controller-manager", "scheduler")
+        f"{part}+strategic.yaml" for part in ("etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler")
     ]
     assert "patches" not in init_among(calls)
 

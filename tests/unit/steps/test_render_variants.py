@@ -254,5 +254,6 @@ def test_kubeadm_and_the_kubelet_wait_as_long_as_emulated_machines_need(article_
     documents = {item["kind"]: item for item in yaml.safe_load_all(text(tree, "controlplane", "kubeadm-init.yaml"))}
     assert documents["ClusterConfiguration"]["apiServer"] == {"timeoutForControlPlane": f"{4 * slow.patience}m0s"}
     for name in ("kube-apiserver", "kube-controller-manager", "kube-scheduler"):
-        patch = yaml.safe_load(text(tree, "controlplane", f"patches/{name}+strategic.yaml"))
-        assert patch["spec"]["containers"][0]["startupProbe"]["failureThreshold"] == 240 * slow.patience
+        patch = yaml.safe_load(text(tree, "controlplane", f"patches/{name}+strategic.yaml"))["spec"]["containers"][0]
+        assert patch["startupProbe"]["failureThreshold"] * patch["startupProbe"]["periodSeconds"] == 240 * slow.patience
+        assert patch["livenessProbe"]["timeoutSeconds"] == 15 * slow.patience
