@@ -69,6 +69,7 @@ class Cluster(Strict):
     kubernetesVersion: Literal["KUBERNETES_VERSION"]  # noqa: N815
     controlPlaneEndpoint: str  # noqa: N815
     networking: dict[Literal["podSubnet", "serviceSubnet"], str]
+    apiServer: Component | None = None  # noqa: N815
     controllerManager: Component  # noqa: N815
     scheduler: Component
 

@@ -98,6 +98,9 @@ def test_kubeadm_s_files_have_the_fields_of_v1beta4(tree: Tree, lab: Lab) -> Non
     ).spec.calicoNetwork
     assert pool.ipPools[0].cidr == cluster.networking["podSubnet"] == str(lab.network.pod_cidr)
     assert pool.nodeAddressAutodetectionV4["cidrs"] == [str(lab.network.subnet)]
+    patient = {argument.name: argument.value for argument in cluster.apiServer.extraArgs} if cluster.apiServer else {}
+    limits = ("etcd-healthcheck-timeout", "etcd-readycheck-timeout") if lab.emulated else ()
+    assert patient == dict.fromkeys(limits, f"{2 * lab.patience}s")
     in_container = lab.provider.value == "lxc"
     KubeProxy.model_validate(found["KubeProxyConfiguration"])
     kubelet = found["KubeletConfiguration"]

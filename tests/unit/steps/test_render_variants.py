@@ -257,3 +257,4 @@ def test_kubeadm_and_the_kubelet_wait_as_long_as_emulated_machines_need(article_
         patch = yaml.safe_load(text(tree, "controlplane", f"patches/{name}+strategic.yaml"))["spec"]["containers"][0]
         assert patch["startupProbe"]["failureThreshold"] * patch["startupProbe"]["periodSeconds"] == 240 * slow.patience
         assert patch["livenessProbe"]["timeoutSeconds"] == 15 * slow.patience
+        assert patch["livenessProbe"]["failureThreshold"] == 8 * slow.patience
