@@ -6,6 +6,7 @@ labctl's sources and the box are on its disk. Nothing of it is installed on the 
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
@@ -98,7 +99,10 @@ class TeachersHost:
         began = time.monotonic()
         line = ["timeout", str(int(seconds)), *self._ssh.line(command, "-tt")]
         said = b""
-        with subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT) as ssh:
+        plain = {**os.environ, "TERM": "dumb"}
+        with subprocess.Popen(
+            line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=plain
+        ) as ssh:
             assert ssh.stdin is not None
             assert ssh.stdout is not None
             while part := ssh.stdout.read1():
