@@ -183,8 +183,8 @@ def provider_settings(lab: Lab, name: str) -> dict[str, Any]:
             ],
         }  # fmt: skip
     if lab.provider is Provider.LIBVIRT:
-        processor = ("qemu", "custom", "qemu64") if lab.emulated else ("kvm", "host-model", "")
-        extra = ("aes", "pclmuldq", "ssse3", "sse4.1", "sse4.2", "popcnt") if lab.emulated else ()
+        processor = ("qemu", "custom", "n270") if lab.emulated else ("kvm", "host-model", "")
+        extra = ("lm", "syscall", "cx16", "sse4.1", "sse4.2", "popcnt", "aes", "pclmuldq") if lab.emulated else ()
         return {
             "driver": processor[0], "default_prefix": "labctl-my-lab-", "memory": machine.memory, "cpus": machine.cpus,
             "cpu_mode": processor[1], "cpu_model": processor[2],
