@@ -38,7 +38,6 @@ def make_disk(work: Path) -> Path:
     """The host's disk, with kernel, initrd and a key for SSH beside it in work. Needs root and Debian's mirror."""
     root, disk, mirror = work / "root", work / "disk.ext4", host_mirror(Host())
     make_root(root, "trixie", mirror.lines("trixie"), _PACKAGES, apt_conf=mirror.apt_conf())
-    add_file(root, "etc/apt/sources.list", mirror.lines("trixie"))
     add_file(root, "etc/apt/apt.conf.d/mirror", mirror.apt_conf())
     add_file(root, "etc/hostname", "teachers\n")
     add_file(root, "etc/hosts", "127.0.0.1 localhost\n127.0.1.1 teachers\n")
