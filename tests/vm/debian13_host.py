@@ -58,8 +58,9 @@ def make_disk(work: Path) -> Path:
     assert box.is_file(), "the box is not built: labctl box build"
     kept = home / ".cache/labctl" / box.parent.parent.name
     kept.mkdir(parents=True)
-    run("cp", "--archive", "--reflink=auto", box.parent, kept)
     in_root(root, "chown", "--recursive", f"{USER}:{USER}", f"/home/{USER}")
+    # The box's files keep their owners.
+    run("cp", "--archive", "--reflink=auto", box.parent, kept)
     save_kernel(root, work)
     make_image(root, disk, _GIGABYTES)
     return disk

@@ -81,6 +81,35 @@ def test_a_vagrant_that_knows_no_virtualbox_after_7_0_drives_it_all_the_same(
     assert (version, driver.rpartition("::")[2]) in {(taken_for, "Version_7_0"), (printed.partition("r")[0], known)}
 
 
+def test_what_lxc_said_when_it_failed_is_shown(labs: dict[str, Lab], tmp_path: Path) -> None:
+    """vagrant-lxc's own message names the command alone."""
+    if not has_plugin(Host(), "vagrant-lxc"):
+        pytest.skip("vagrant-lxc is not installed")
+    files = LabDirectory(tmp_path)
+    prepare(labs["lxc"], files, box_file=BOX_FILE, host=FakeHost())
+    program = tmp_path / "lxc-create"
+    program.write_text('#!/bin/sh\necho began\necho "labctl\'s lxc-template: /box is gone" >&2\nexit 1\n')
+    program.chmod(0o755)
+    script = """
+      require 'vagrant'
+      2.times { Vagrant::Environment.new(cwd: ARGV[0]).machine_names }
+      begin
+        require 'vagrant-lxc/sudo_wrapper'
+        Vagrant::LXC::SudoWrapper.new(privileged: false).run('lxc-create', '--name', 'one')
+      rescue Vagrant::Errors::VagrantError => error
+        puts error.message
+      end
+    """
+    done = subprocess.run(
+        ["ruby", "-e", script, str(files.folder)],
+        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "VAGRANT_HOME": str(tmp_path / "home")},
+        capture_output=True, text=True, check=True, timeout=120,
+    )  # fmt: skip
+    assert done.stdout == (
+        '["/usr/bin/env", "lxc-create", "--name", "one"] failed:\nbegan\nlabctl\'s lxc-template: /box is gone\n'
+    )
+
+
 @pytest.fixture
 def folder(lab: Lab, tmp_path: Path) -> LabDirectory:
     files = LabDirectory(tmp_path / "a 'lab' of #{mine}")
