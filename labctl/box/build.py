@@ -8,6 +8,7 @@ folder with the images unpacked; lxc-template gives every machine a copy of hard
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -129,13 +130,14 @@ def description(spec: BoxSpec, digest: str, versions: dict[str, str], created: d
 
 
 def _tar_gz(members: dict[str, tuple[bytes, int]]) -> bytes:
+    """An archive of these files and modes, always the same for the same files."""
     buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w:gz", compresslevel=1) as tar:
+    with tarfile.open(fileobj=buffer, mode="w") as tar:
         for path, (data, mode) in members.items():
             info = tarfile.TarInfo(path)
             info.size, info.mode = len(data), mode
             tar.addfile(info, io.BytesIO(data))
-    return buffer.getvalue()
+    return gzip.compress(buffer.getvalue(), 1, mtime=0)
 
 
 def vagrant_box(root: Path) -> bytes:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from labctl.box.build import box_parts
+from labctl.box.build import box_parts, vagrant_box
 from labctl.box.mirror import Mirror, host_mirror
 from labctl.box.parts import BOX, Part, build_parts, remove, remove_partial, required, seconds_left
 from labctl.box.spec import BoxSpec
 from labctl.errors import BoxError, HostError
-from labctl.host.files import move_into_place
+from labctl.host.files import move_into_place, write_atomically
 from labctl.host.host import Host
 from labctl.scheduler import Event, LineEvent, OnEvent, TaskName
 
@@ -167,10 +167,12 @@ class BoxStore:
     def ensure(self, spec: BoxSpec, on_event: OnEvent = _ignore, mirror: Mirror | None = None) -> Box:
         """The box with that spec. If it does not exist, build it, or wait while another labctl builds it.
 
+        The file of a box names its root file system: it is written again if the cache was moved.
         Raises HostError if the host cannot build it, BoxError if a part fails.
         """
         box = self.find(spec)
         if box:
+            write_atomically(box.file, vagrant_box(box.rootfs))
             return box
         if not self._host.is_root:
             raise HostError("building the box needs root", next_step="sudo labctl up")

@@ -93,28 +93,35 @@ def ensure_box(app: Application, lab: Lab) -> Path | None:
     Raises HostError if this host cannot build it, BoxError if a part of the build fails.
     """
     found = box_file_of(app, lab)
-    if found is None or found.is_file():
-        return found
-    spec, mirror = BoxSpec(host_arch(app.host)), host_mirror(app.host)
-    if lab.box.mirror:
-        mirror = replace(mirror, archive=lab.box.mirror)
+    if found is None:
+        return None
+    spec = BoxSpec(host_arch(app.host))
     if not lab.provider.traits.disk_format:
-        return _ensure_lxc_box(app, spec, mirror).file
+        return _ensure_lxc_box(app, lab, spec).file
+    if found.is_file():
+        return found
     if not app.host.is_root:
         raise HostError("building the box needs root", next_step=f"labctl box build --provider {lab.provider.value}")
     require_programs(spec.arch, app.host)
-    lxc_box = _ensure_lxc_box(app, spec, mirror)
+    lxc_box = _ensure_lxc_box(app, lab, spec)
     app.note(f"converting the box to a disk for {lab.provider.value}, once: {DISK_ESTIMATE}")
     with app.working("creating the disk"):
+        mirror = _mirror(app, lab)
         return DiskStore(app.host).ensure(lxc_box, lab.provider.value, mirror, spec.suite, lambda _: None)
 
 
-def _ensure_lxc_box(app: Application, spec: BoxSpec, mirror: Mirror) -> Box:
+def _mirror(app: Application, lab: Lab) -> Mirror:
+    """Debian's mirror as labctl.yaml has it, or else this host. It takes apt half a second to tell."""
+    mirror = host_mirror(app.host)
+    return replace(mirror, archive=lab.box.mirror) if lab.box.mirror else mirror
+
+
+def _ensure_lxc_box(app: Application, lab: Lab, spec: BoxSpec) -> Box:
     """The box for LXC, from which the boxes for virtual machines are created, too."""
     store = BoxStore(app.host)
-    found = store.find(spec)
-    if found is not None:
-        return found
+    if store.find(spec) is not None:
+        return store.ensure(spec)
+    mirror = _mirror(app, lab)
     parts = store.parts(spec, mirror)
     app.note(f"building the box, once for all labs: {store.estimate(parts)}")
     rows = {part.name.step: [part.name] for part in parts}

@@ -1,5 +1,6 @@
 import json
 import os
+import tarfile
 import threading
 
 import pytest
@@ -50,6 +51,22 @@ def test_a_box_is_built_once_and_then_found(built):
     assert box.file.is_file()
     assert box.rootfs.is_dir()
     assert box.description["digest"] == SPEC.digest
+
+
+def test_a_box_whose_cache_was_moved_names_its_new_place(built, tmp_path):
+    boxes, made = built
+    boxes.ensure(SPEC, mirror=Mirror())
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "boxes").rename(tmp_path / "elsewhere/boxes")
+    moved = BoxStore(host(tmp_path, environment={"LABCTL_CACHE": str(tmp_path / "elsewhere")}))
+    box = moved.ensure(SPEC)
+    with tarfile.open(box.file) as file, tarfile.open(fileobj=file.extractfile("./rootfs.tar.gz")) as token:
+        assert (
+            token.extractfile("./rootfs/base").read().decode() == f"{tmp_path}/elsewhere/boxes/{SPEC.digest}/rootfs\n"
+        )
+    written = box.file.stat().st_mtime_ns
+    assert moved.ensure(SPEC).file.stat().st_mtime_ns == written
+    assert len(made) == 3
 
 
 def test_only_the_programs_are_kept_beside_the_box(built, tmp_path):
