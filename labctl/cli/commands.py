@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -254,6 +255,7 @@ class LazyGroup(click.Group):
             return None
         module, _, name = row.target.partition(":")
         command = getattr(importlib.import_module(f"labctl.cli.{module}"), name)
+        gc.enable()
         if not isinstance(command, click.Command):
             raise TypeError(f"{row.target} is not a click command")
         if command.epilog is None and row.examples:
