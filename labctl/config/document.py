@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from ruamel.yaml import YAML
@@ -43,8 +44,8 @@ def read_document(content: bytes) -> Document:
     if text is None:
         return document
     try:
-        document.problems += _refused(text)
-        root = None if document.problems else _reader().compose(text)
+        refused, root = _composed(text)
+        document.problems += refused
     except MarkedYAMLError as error:
         document.problems.append(_from_yaml(error))
         return document
@@ -57,6 +58,13 @@ def read_document(content: bytes) -> Document:
     elif root is not None and not _is_null(root):
         document.problems.append(Problem(*_position(root), "", _text(root), "keys and values, such as workers: 2"))
     return document
+
+
+@lru_cache(maxsize=4)  # `up` reads the lab's file, and the same one as it was carried out, several times
+def _composed(text: str) -> tuple[list[Problem], Node | None]:
+    """What is refused in it, and the tree of what is not. Raises what ruamel.yaml does."""
+    refused = _refused(text)
+    return refused, None if refused else _reader().compose(text)
 
 
 def _reader() -> YAML:
