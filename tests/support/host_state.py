@@ -26,6 +26,7 @@ _KERNEL = (
     "fs/inotify/max_user_instances",
     "fs/inotify/max_user_watches",
 )
+_APPARMOR = Path("/sys/kernel/security/apparmor/policy/namespaces")
 _FOLDERS = ("/run/labctl", "/var/lib/lxc", "/etc/lxc", "~/.vagrant.d", "/etc/exports.d")
 # What carries the name, the folder or a network of a lab of these tests.
 _TESTS = re.compile(r"labctl-labtest|/run/labctl/labs/labtest|labctl-tests/|\b192\.168\.7[789]\.")
@@ -58,6 +59,7 @@ def look_at_host() -> dict[str, list[str]]:
         "mounts": sorted(line.split(" ", 3)[3] for line in _mounts()),
         "processes": _processes(),
         "files": _files(),
+        "apparmor": sorted(path.name for path in _APPARMOR.glob("*")),
         "hosts": Path("/etc/hosts").read_text().splitlines(),
         "cgroups": sorted(str(path) for path in _cgroups()),
     }

@@ -12,8 +12,8 @@ import subprocess
 import time
 from pathlib import Path
 
+from emulated_host import EmulatedHost, add_key
 from host_disk import ROOT, add_file, in_root, make_image, make_root, run, save_kernel
-from ssh_machine import SshMachine, free_port
 
 from labctl.box.mirror import host_arch, host_mirror
 from labctl.box.spec import BoxSpec
@@ -49,9 +49,8 @@ def make_disk(work: Path) -> Path:
     in_root(root, "systemctl", "enable", "ssh", "NetworkManager", "firewalld")
     in_root(root, "useradd", "--create-home", "--shell=/bin/bash", "--groups=sudo", USER)
     run("chroot", root, "sh", "-c", f"echo '{USER}:{PASSWORD}' | chpasswd")
-    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", work / "key")
+    add_key(root, work, USER)
     home = root / "home" / USER
-    add_file(home, ".ssh/authorized_keys", (work / "key.pub").read_text(), 0o600)
     run("git", "clone", "--quiet", "--no-hardlinks", ROOT, home / "labctl")
     add_file(home, "labctl/demo/labctl.yaml", _CONFIG)
     box = BoxStore(Host()).file_for(BoxSpec(host_arch(Host())))
@@ -66,38 +65,16 @@ def make_disk(work: Path) -> Path:
     return disk
 
 
-class TeachersHost:
-    """The host while it runs, as its user works on it in a terminal."""
+class TeachersHost(EmulatedHost):
+    """The host, as its user works on it in a terminal."""
 
     def __init__(self, work: Path, disk: Path) -> None:
-        self._work, self._disk = work, disk
-        self._qemu: subprocess.Popen[bytes] | None = None
-        who = ["-i", str(work / "key"), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
-        self._ssh = SshMachine(free_port(), [*who, f"{USER}@127.0.0.1"])
-
-    def start(self) -> float:
-        """Boot it and wait until SSH answers; returns the seconds."""
-        line = [
-            "nice", "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", str(_PROCESSORS),
-            "-m", str(_MEGABYTES), "-kernel", str(self._work / "vmlinuz"), "-initrd", str(self._work / "initrd.img"),
-            "-append", "root=/dev/vda rw console=ttyS0 quiet net.ifnames=0",
-            "-drive", f"file={self._disk},format=raw,if=virtio,cache=unsafe",
-            "-nic", f"user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:{self._ssh.port}-:22",
-            "-display", "none", "-monitor", "none", "-serial", f"file:{self._work}/console",
-        ]  # fmt: skip
-        self._qemu = subprocess.Popen(line, stdin=subprocess.DEVNULL)
-        return self._ssh.boots()
-
-    def stop(self) -> None:
-        """Switch it off hard."""
-        if self._qemu is not None:
-            self._qemu.kill()
-            self._qemu.wait(timeout=60)
+        super().__init__(work, disk, USER, cpu="max", cpus=_PROCESSORS, megabytes=_MEGABYTES)
 
     def terminal(self, command: str, *, seconds: float = 600) -> tuple[int, str]:
         """Run a command in a terminal and type the password where sudo asks; returns its status and what it printed."""
         began = time.monotonic()
-        line = ["timeout", str(int(seconds)), *self._ssh.line(command, "-tt")]
+        line = ["timeout", str(int(seconds)), *self.ssh.line(command, "-tt")]
         said = b""
         plain = {**os.environ, "TERM": "dumb"}
         with subprocess.Popen(

@@ -19,6 +19,7 @@ REQUEST = (
 LEFT = """\
 ls -A /var/lib/lxc; ip -brief link | cut -d' ' -f1 | grep -v -e ^lo -e ^eth0 -e ^docker0
 sudo nft list tables | grep -i labctl; ls /sys/fs/cgroup | grep -e labctl -e ^lxc
+ls /sys/kernel/security/apparmor/policy/namespaces
 find /run/labctl -type f 2>/dev/null; true
 """
 

@@ -10,8 +10,9 @@ import subprocess
 import time
 from pathlib import Path
 
+from emulated_host import EmulatedHost, add_key
 from host_disk import ROOT, add_file, add_labctl, in_root, make_image, make_root, run, save_kernel
-from ssh_machine import LOST, SshMachine, free_port
+from ssh_machine import LOST
 
 from labctl.box.mirror import host_mirror
 from labctl.host.host import Host
@@ -39,7 +40,7 @@ _GIGABYTES, _MEGABYTES = 14, 6144
 _CPU = "qemu64,+svm,+npt,+ssse3,+sse4.1,+sse4.2,+popcnt,+rdrand,+rdtscp,+fsgsbase,+movbe,+bmi1,+abm"
 # highres=off: else 10,000 timer interrupts a second, each of which leaves VirtualBox's machine.
 _KERNEL_OPTIONS = (
-    "root=/dev/vda rw console=ttyS0 quiet net.ifnames=0 mitigations=off highres=off nowatchdog nmi_watchdog=0 "
+    "mitigations=off highres=off nowatchdog nmi_watchdog=0 "
     "rcupdate.rcu_cpu_stall_suppress=1 systemd.default_timeout_start_sec=1800"
 )
 # Reading the clock, too, would leave VirtualBox's machine each time.
@@ -83,9 +84,8 @@ def _add_user(root: Path, work: Path, box: Path) -> None:
     add_file(root, "etc/hosts", "127.0.0.1 localhost\n127.0.1.1 stock\n")
     in_root(root, "systemctl", "enable", "systemd-networkd", "ssh")
     in_root(root, "useradd", "--create-home", "--shell=/bin/bash", "--groups=vboxusers", USER)
-    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", work / "key")
+    add_key(root, work, USER)
     home = root / "home" / USER
-    add_file(home, ".ssh/authorized_keys", (work / "key.pub").read_text(), 0o600)
     add_file(home, "lab/labctl.yaml", (ROOT / "tests/vm/virtualbox.yaml").read_text())
     kept = home / ".cache/labctl" / box.parent.parent.name
     kept.mkdir(parents=True)
@@ -93,43 +93,28 @@ def _add_user(root: Path, work: Path, box: Path) -> None:
     in_root(root, "chown", "--recursive", f"{USER}:{USER}", f"/home/{USER}")
 
 
-class VirtualBoxHost:
-    """The host while it runs. If it falls silent, as the emulation may, it is switched off and on again, once."""
+class VirtualBoxHost(EmulatedHost):
+    """The host. If it falls silent, as the emulation may, it is switched off and on again, once."""
 
     def __init__(self, work: Path, disk: Path) -> None:
-        self._work, self._disk = work, disk
-        self._qemu: subprocess.Popen[bytes] | None = None
+        super().__init__(
+            work, disk, USER, cpu=_CPU, cpus=1, megabytes=_MEGABYTES, kernel=_KERNEL_OPTIONS, network="restrict=on,"
+        )
         self.restarts = 0
-        who = ["-i", str(work / "key"), "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
-        self._ssh = SshMachine(free_port(), [*who, f"{USER}@127.0.0.1"])
 
     def start(self) -> float:
         """Boot it and wait until SSH answers; returns the seconds."""
-        line = [
-            "nice", "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-smp", "1", "-m", str(_MEGABYTES),
-            "-cpu", _CPU, "-kernel", str(self._work / "vmlinuz"), "-initrd", str(self._work / "initrd.img"),
-            "-append", _KERNEL_OPTIONS, "-drive", f"file={self._disk},format=raw,if=virtio,cache=unsafe",
-            "-nic", f"user,model=virtio-net-pci,restrict=on,hostfwd=tcp:127.0.0.1:{self._ssh.port}-:22",
-            "-display", "none", "-monitor", "none", "-serial", f"file:{self._work}/console",
-        ]  # fmt: skip
-        self._qemu = subprocess.Popen(line, stdin=subprocess.DEVNULL)
-        seconds = self._ssh.boots()
-        self._ssh.must(_CLOCK)
+        seconds = super().start()
+        self.ssh.must(_CLOCK)
         return seconds
-
-    def stop(self) -> None:
-        """Switch it off hard."""
-        if self._qemu is not None:
-            self._qemu.kill()
-            self._qemu.wait(timeout=60)
 
     def run(self, command: str, *, seconds: float = 600) -> subprocess.CompletedProcess[bytes]:
         """Run a command in the lab's directory, and after a restart again; what it wrote is on the disk then."""
         try:
-            done = self._ssh.run(_in_lab(command), seconds=seconds)
+            done = self.ssh.run(_in_lab(command), seconds=seconds)
         except subprocess.TimeoutExpired:
             # A host that hangs answers nothing; a command that takes too long is a failure of its own.
-            if self._ssh.run("true", seconds=90).returncode != LOST:
+            if self.ssh.run("true", seconds=90).returncode != LOST:
                 raise
         else:
             if done.returncode != LOST:
@@ -139,7 +124,7 @@ class VirtualBoxHost:
         print(f"the emulated host fell silent during: {command}; switched off and on", flush=True)
         self.stop()
         self.start()
-        return self._ssh.run(_in_lab(command), seconds=seconds)
+        return self.ssh.run(_in_lab(command), seconds=seconds)
 
     def must(self, command: str, *, seconds: float = 600) -> str:
         """What a command that succeeds prints to stdout; how long it took is printed."""

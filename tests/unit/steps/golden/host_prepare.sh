@@ -16,6 +16,8 @@ machines='(ingress2?|router1|controlplane|worker[0-9]+)'
 directory=${2:-$(realpath "$(dirname "$0")/../..")}
 cgroups=/sys/fs/cgroup
 cgroup=labctl-lab
+apparmor=/sys/kernel/security/apparmor/policy/namespaces
+namespace=lxc-labctl-lab   # LXC's own profile allows it only names that begin with lxc-
 notes=/run/labctl   # which labs exist, and the host's original kernel settings
 
 # NAT needs forwarding, and many systemds and kubelets on one kernel watch many files.
@@ -50,6 +52,9 @@ table ip $table {
 }
 RULES
   accept_forwarding
+  # This host's AppArmor profiles are for its own programs. The machines' programs of the same names get a namespace without
+  # profiles: Debian 13's profile for unix_chkpwd lets nobody log in there.
+  [ ! -d "$apparmor" ] || mkdir -p "$apparmor/$namespace"
 }
 
 remove_limits() {
@@ -116,6 +121,7 @@ down() {
   remove_forwarding
   nft delete table ip "$table" 2>/dev/null || true
   ip link delete "$bridge" 2>/dev/null || true
+  rmdir "$apparmor/$namespace" 2>/dev/null || true
   rm -f "$notes/labs/$lab"
   # The last lab restores the host's settings.
   if [ -d "$notes/labs" ] && [ -z "$(ls -A "$notes/labs")" ]; then
