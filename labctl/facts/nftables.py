@@ -11,7 +11,9 @@ _QUOTED = re.compile(r'"(?:\\.|[^"\\])*"')
 _SAVED_TABLE = re.compile(r"^\*\w+$")
 # A condition, not what the rule does: nft(8), "conntrack expressions".
 _CONDITION = re.compile(r"\bct status (?:!= |== )?\S+(?:, ?\S+)*")
-_OPENING = re.compile(r"^(table|chain)\s+(.*?)\s*\{$")
+# A table that a program owns has a comment behind the brace: `{ # progname firewalld` (nftables 1.1.3).
+OPENING = re.compile(r"^(table|chain)\s+(.*?)\s*\{(?:\s*#.*)?$")
+"""The line that opens a table or a chain, and its name."""
 _NFT_VERDICT = re.compile(
     r"(?:^|\s)(?:drop|reject|queue|synproxy|notrack|redirect|masquerade|tproxy"
     r"|[ds]nat(?= )|ip ttl set|fwd to|dup to)(?:[\s,]|$)"
@@ -92,7 +94,7 @@ def _from_nft(lines: list[str]) -> list[DropRule]:
     found = []
     table = chain = ""
     for line in lines:
-        opening = _OPENING.match(line)
+        opening = OPENING.match(line)
         if opening:
             if opening[1] == "table":
                 table, chain = opening[2], ""

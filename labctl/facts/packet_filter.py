@@ -10,16 +10,15 @@ import re
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, ip_network
 
-from labctl.facts.nftables import DropRule
+from labctl.facts.nftables import OPENING, DropRule
 
 _DEEPEST = 16  # the kernel's limit of jumps (NFT_JUMP_STACK_SIZE)
 _HOOK = re.compile(r"type filter hook (\w+) .*?policy (\w+);|type filter hook (\w+) ")
-_OPENING = re.compile(r"^(table|chain)\s+(.*?)\s*\{$")
 _VERDICT = re.compile(r"(?:^|\s)(accept|drop|reject|return|continue|jump|goto)(?:\s+(?!comment)(\S+))?.*$")
 _NO_CONDITION = re.compile(r'counter packets \d+ bytes \d+|counter|log(?: \w+ (?:"[^"]*"|\S+))*|comment "[^"]*"')
 _CONDITION = re.compile(
     r"\b(iifname|oifname|iif|oif|ip saddr|ip daddr|ip protocol|meta l4proto|meta nfproto|(?:tcp|udp|th) [ds]port"
-    r'|ct state|icmp type|ip6 \w+|icmpv6 type) (!= )?(\{[^}]*\}|"[^"]*"|[\w.,/*-]+)'
+    r'|ct state|ct status|icmp type|ip6 \w+|icmpv6 type) (!= )?(\{[^}]*\}|"[^"]*"|[\w.,/*-]+)'
 )
 
 
@@ -74,7 +73,7 @@ def _tables(text: str) -> Tables:
     chain: _Chain | None = None
     saved = ""
     for line in map(str.strip, text.splitlines()):
-        if opening := _OPENING.match(line):
+        if opening := OPENING.match(line):
             if opening[1] == "table":
                 chains = tables.setdefault(opening[2], {})
             else:
@@ -176,6 +175,7 @@ def _holds(key: str, negated: bool, value: str, packet: HostPacket) -> bool | No
         "meta l4proto": packet.protocol,
         "meta nfproto": "ipv4",
         "ct state": packet.state,
+        "ct status": "",  # nobody rewrites the destination of a packet between two machines
         "icmp type": "echo-request",
         "port": None if packet.port is None else str(packet.port),
     }

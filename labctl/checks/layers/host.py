@@ -168,7 +168,7 @@ def _drops_the_labs(ruleset: str, lab: Lab, filters_bridges: bool) -> DropRule |
 
 
 def _names_the_lab(rule: DropRule, lab: Lab) -> bool:
-    if rule.table.split()[-1].startswith("labctl-"):
+    if rule.table.rpartition(" ")[2].startswith("labctl-"):
         return False
     words = set(rule.text.replace('"', " ").replace(",", " ").split())
     return bool(words & {lab.bridge, str(lab.network.subnet), *(str(machine.address) for machine in lab.machines)})

@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
+from support.edits import RULE, said
 from support.made_facts import make_facts, make_lab
 
 from labctl.checks import report as reports
@@ -82,7 +83,7 @@ def spoiled(facts: Facts, draw: st.DrawFn) -> Facts:
     host = facts.host
     route, neighbours = draw(damaged(results))(host.route), draw(damaged(results))(host.neighbours)
     links = draw(damaged(results))(host.links) if host.links else None
-    firewall = draw(damaged(results))(host.firewall) if host.firewall else None
+    firewall = draw(damaged(results))(said(RULE))
     answers = tuple(HttpAnswer(draw(st.sampled_from([0, 200, 999])), draw(st.text(max_size=9))) for _ in range(3))
     return replace(
         facts,

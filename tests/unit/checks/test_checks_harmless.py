@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -233,6 +235,22 @@ def test_other_rules_of_this_host_are_none_of_the_labs_business(lab: Lab, health
     own = own.replace("tcp dport 8080 drop", "ip saddr 192.168.50.0/24 masquerade")
     facts = replace(healthy, host=replace(healthy.host, firewall=said(RULE + own)))
     assert judge_facts(lab, facts).ok
+
+
+# `nft list ruleset` of a Debian 13 with firewalld 2.3.1 and a lab, whose bridge is in no zone.
+FIREWALLD = gzip.decompress(Path(__file__).with_name("firewalld-2.3-nft-ruleset.txt.gz").read_bytes()).decode()
+
+
+def test_firewalld_is_harmless_where_bridged_packets_do_not_pass_it(lab: Lab, healthy: Facts) -> None:
+    assert judge_facts(lab, replace(healthy, host=replace(healthy.host, firewall=said(FIREWALLD)))).ok
+
+
+def test_where_they_do_the_message_names_its_table(lab: Lab, healthy: Facts) -> None:
+    facts = replace(healthy, host=replace(healthy.host, firewall=said(FIREWALLD), filters_bridges=True))
+    for address in ("192.168.50.22", "192.168.50.23", "192.168.50.24"):
+        facts = with_session(facts, "ingress", address, state="Connect", error="Socket: No route to host")
+    (cause,) = named(lab, facts).values()
+    assert "table inet firewalld, chain filter_FORWARD_POLICIES: reject with icmpx admin-prohibited" in cause
 
 
 # br_netfilter is loaded; Docker, or somebody, has set the policy since.
