@@ -235,11 +235,14 @@ def _packets(facts: Facts, _lab: Lab, here: Machine, there: Machine) -> Cause | 
             return Cause(f"a firewall rule on {machine.name} {rules[0].effect} packets ({rules[0]})", hint)
     session = session_at(facts, here, there)
     error = session.last_error if session else ""
-    if "No route to host" in error or _no_arp(facts, here, there):
+    if _no_arp(facts, here, there):
         hint = f"labctl ssh {here.name} -- ip neigh show {there.address}"
         return Cause(
             f"{there.name} ({there.address}) does not answer {here.name} on the lab network (no ARP reply)", hint
         )
+    if "No route to host" in error:
+        cause = f"something between {here.name} and {there.name} rejects their packets ({error}): this host's firewall?"
+        return Cause(cause, "labctl up")  # lets the bridge pass again
     if "timed out" in error or "Hold timer expired" in error:
         hint = f"labctl ssh {there.name} -- tcpdump -ni any -c 10 tcp port {BGP_PORT}"
         return Cause(

@@ -168,7 +168,9 @@ def _drops_the_labs(ruleset: str, lab: Lab, filters_bridges: bool) -> DropRule |
 
 
 def _names_the_lab(rule: DropRule, lab: Lab) -> bool:
-    if rule.table.rpartition(" ")[2].startswith("labctl-"):
+    """Whether somebody's own rule does. firewalld has rules for each pair of zones; those that matter are tried."""
+    table = rule.table.rpartition(" ")[2]
+    if table.startswith("labctl-") or table == "firewalld":
         return False
     words = set(rule.text.replace('"', " ").replace(",", " ").split())
     return bool(words & {lab.bridge, str(lab.network.subnet), *(str(machine.address) for machine in lab.machines)})

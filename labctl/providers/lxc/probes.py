@@ -7,7 +7,7 @@ import re
 from labctl.host.host import Host
 from labctl.model.lab import Encapsulation, Lab
 from labctl.providers.common_probes import has_plugin
-from labctl.providers.probe import Finding, Probe, fail, missing_packages, ok, warn
+from labctl.providers.probe import Finding, Probe, fail, missing_packages, ok
 
 # Each program, and Debian's package that brings it.
 PROGRAMS = {
@@ -145,17 +145,6 @@ def _forwarding(lab: Lab, host: Host) -> Finding | None:
     return ok("off; labctl switches it on while a lab is up, and off again")
 
 
-def _firewall(lab: Lab, host: Host) -> Finding | None:
-    """Chains that drop what they do not know stop the machines' way out; labctl lets its bridge pass in iptables'."""
-    service = host.ask(["systemctl", "is-active", "firewalld"], 5.0)
-    if (service or "").strip() != "active":
-        return None
-    return warn(
-        "firewalld is active and may drop what the machines send",
-        f"firewall-cmd --zone=trusted --add-interface={lab.bridge}",
-    )
-
-
 PROBES = (
     Probe("lxc.system", "operating system", _system),
     Probe("lxc.programs", "programs", _programs),
@@ -166,5 +155,4 @@ PROBES = (
     Probe("lxc.modules", "kernel modules", _modules),
     Probe("lxc.tunnel", "tunnels between nodes", _tunnel),
     Probe("lxc.forwarding", "IPv4 forwarding", _forwarding),
-    Probe("lxc.firewall", "firewalld", _firewall),
 )

@@ -237,15 +237,24 @@ def test_other_rules_of_this_host_are_none_of_the_labs_business(lab: Lab, health
     assert judge_facts(lab, facts).ok
 
 
-# `nft list ruleset` of a Debian 13 with firewalld 2.3.1 and a lab, whose bridge is in no zone.
-FIREWALLD = gzip.decompress(Path(__file__).with_name("firewalld-2.3-nft-ruleset.txt.gz").read_bytes()).decode()
+def recorded(name: str) -> str:
+    """`nft list ruleset` of a Debian 13 with firewalld 2.3.1, Docker and a lab."""
+    return gzip.decompress(Path(__file__).with_name(f"firewalld-2.3-{name}.txt.gz").read_bytes()).decode()
 
 
-def test_firewalld_is_harmless_where_bridged_packets_do_not_pass_it(lab: Lab, healthy: Facts) -> None:
-    assert judge_facts(lab, replace(healthy, host=replace(healthy.host, firewall=said(FIREWALLD)))).ok
+# Before Docker was started, the lab's bridge in no zone; after that, the bridge in the zone trusted.
+FIREWALLD, TRUSTED = recorded("nft-ruleset"), recorded("trusted-nft-ruleset")
 
 
-def test_where_they_do_the_message_names_its_table(lab: Lab, healthy: Facts) -> None:
+@pytest.mark.parametrize(("rules", "filters_bridges"), [(FIREWALLD, False), (TRUSTED, False), (TRUSTED, True)])
+def test_firewalld_is_harmless_where_it_lets_bridged_packets_pass(
+    lab: Lab, healthy: Facts, rules: str, filters_bridges: bool
+) -> None:
+    host = replace(healthy.host, firewall=said(rules), filters_bridges=filters_bridges)
+    assert judge_facts(lab, replace(healthy, host=host)).ok
+
+
+def test_where_it_rejects_them_the_message_names_its_table(lab: Lab, healthy: Facts) -> None:
     facts = replace(healthy, host=replace(healthy.host, firewall=said(FIREWALLD), filters_bridges=True))
     for address in ("192.168.50.22", "192.168.50.23", "192.168.50.24"):
         facts = with_session(facts, "ingress", address, state="Connect", error="Socket: No route to host")

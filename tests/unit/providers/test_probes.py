@@ -117,10 +117,6 @@ CASES: tuple[tuple[Provider, str, dict[str, Any], Status, str, str], ...] = (
     (Provider.LXC, "lxc.forwarding", {}, Status.OK, "labctl switches it on", ""),
     (Provider.LXC, "lxc.forwarding", {"files": {"proc/sys/net/ipv4/ip_forward": "1"}}, Status.OK, "on", ""),
     (Provider.LXC, "lxc.forwarding", {"files": {"proc/sys/net/ipv4/ip_forward": None}}, Status.FAIL, "not route", ""),
-    (
-        Provider.LXC, "lxc.firewall", {"printed": {"systemctl is-active firewalld": "active\n"}}, Status.WARN,
-        "firewalld", "--add-interface=labctl-lab",
-    ),
     (Provider.LXC, "memory", {"memory_bytes": (900000 << 10, 800000 << 10)},
      Status.FAIL, "the lab takes 1320 MiB", "fewer workers"),
     (Provider.LXC, "memory", {"memory_bytes": (4000000 << 10, 800000 << 10)},

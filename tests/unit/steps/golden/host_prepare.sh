@@ -52,6 +52,7 @@ table ip $table {
 }
 RULES
   accept_forwarding
+  trust_bridge
   # This host's AppArmor profiles are for its own programs. The machines' programs of the same names get a namespace without
   # profiles: Debian 13's profile for unix_chkpwd lets nobody log in there.
   [ ! -d "$apparmor" ] || mkdir -p "$apparmor/$namespace"
@@ -116,9 +117,21 @@ remove_forwarding() {
   done
 }
 
+# firewalld rejects what it does not know, on a bridge as soon as Docker has loaded br_netfilter. Lasts until firewalld restarts.
+trust_bridge() {
+  command -v firewall-cmd >/dev/null || return 0
+  firewall-cmd --quiet --zone=trusted --change-interface="$bridge" 2>/dev/null || true
+}
+
+distrust_bridge() {
+  command -v firewall-cmd >/dev/null || return 0
+  firewall-cmd --quiet --zone=trusted --remove-interface="$bridge" 2>/dev/null || true
+}
+
 down() {
   remove_limits
   remove_forwarding
+  distrust_bridge
   nft delete table ip "$table" 2>/dev/null || true
   ip link delete "$bridge" 2>/dev/null || true
   rmdir "$apparmor/$namespace" 2>/dev/null || true
