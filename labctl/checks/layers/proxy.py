@@ -10,6 +10,7 @@ from functools import partial
 
 from labctl.checks.application import ready_endpoints
 from labctl.checks.check import CheckId, Layer, Lesson, Outcome, failed, listed, passed
+from labctl.checks.collector import TIMED_OUT
 from labctl.checks.declare import (
     API,
     Declaration,
@@ -135,7 +136,9 @@ def access(facts: Facts, lab: Lab) -> Outcome:
     if result.ok:
         return passed("may read services")
     words = (result.stderr.strip().splitlines() or [f"status {result.status}"])[-1]
-    cause = f"the API rejects {CONTROLLER_KUBECONFIG} on {name}: {words}"
+    unreached = "Unable to connect" in words or result.status == TIMED_OUT
+    verdict = "no API answers" if unreached else "the API rejects"
+    cause = f"{verdict} {CONTROLLER_KUBECONFIG} on {name}: {words}"
     return failed(words, cause, f"labctl ssh {name} -- kubectl --kubeconfig={CONTROLLER_KUBECONFIG} get services -A")
 
 
