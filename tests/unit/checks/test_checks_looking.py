@@ -90,6 +90,13 @@ def host_firewall(facts: Facts) -> Facts:
     return no_http(replace(facts, host=replace(facts.host, firewall=said(rule))), 0, "no answer within 2 s")
 
 
+def unreadable_firewall(facts: Facts) -> Facts:
+    """br_netfilter is loaded, and no pod answers a student who may not read the host's rules."""
+    reach = {name: replace(result, status=1, stdout="", stderr="") for name, result in facts.reach.results.items()}
+    facts = replace(facts, reach=replace(facts.reach, results=reach))
+    return replace(facts, host=replace(facts.host, firewall=None, filters_bridges=True))
+
+
 @dataclass(frozen=True)
 class Case:
     name: str
@@ -109,6 +116,7 @@ def bird_options(line: str) -> Callable[[Facts], Facts]:
     return edit
 
 
+NO_ROUTE = "dial tcp 192.168.50.22:6443: connect: no route to host"
 CASES = (
     Case("lo down", lambda f: nic(f, "ingress", "lo", flags=["LOOPBACK"]), "machine.address.ingress", "lo on ingress is down"),
     Case(
@@ -291,6 +299,11 @@ CASES = (
         "worker2's cable, is isolated",
     ),
     Case("a cable is slowed", host_links({"qdisc": "tbf"}), "host.bridge", "limits packets to worker2: tbf on vethX"),
+    Case(
+        "the API is out of the controller's reach",
+        lambda f: with_result(f, "ingress", "controller-access", status=1, stderr=f"Unable to connect to the server: {NO_ROUTE}"),
+        "proxy.access", "no API answers /etc/haproxy-ingress/kubeconfig on ingress: Unable to connect",
+    ),
     Case("this host's firewall", host_firewall, "host.firewall", "a firewall rule on this host drops packets of the lab"),
 )  # fmt: skip
 
@@ -344,6 +357,13 @@ def test_two_ingresses_for_one_host_are_the_ingress_checks_matter(lab: Lab, heal
     report = judge_facts(lab, with_objects(with_objects(healthy, "ingresses", add), "services", add_service))
     assert tuple(map(str, report.root_causes)) == ("cluster.ingress",)
     assert "two Ingresses serve the same path" in report.result("cluster.ingress").outcome.cause
+
+
+def test_a_firewall_that_may_not_be_read_is_mentioned(lab: Lab, healthy: Facts) -> None:
+    report = judge_facts(lab, unreadable_firewall(healthy))
+    causes = [report.result(id_).outcome.cause for id_ in report.root_causes]
+    assert causes
+    assert all("only root may read it (sudo labctl verify)" in cause for cause in causes), causes
 
 
 def test_on_virtual_machines_this_host_has_no_cables() -> None:
