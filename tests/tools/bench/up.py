@@ -12,6 +12,7 @@ from labctl.errors import LabctlError
 from labctl.host.host import Host
 from labctl.lab_directory import LabDirectory
 from labctl.model.lab import Lab
+from labctl.providers.processes import MARK
 from labctl.providers.vagrant import vagrant_environment
 from tools.bench.beside import UP_SECONDS, BesideLab, beside
 from tools.bench.critical_path import Link, critical_path, spans
@@ -90,6 +91,7 @@ def _vagrant(own: BesideLab, found: _Measured) -> None:
     own.labctl("render")
     # The home that labctl itself uses here, so that the user's is left alone, and destroy finds the machines.
     environment = {**vagrant_environment(own.lab, own.files, Host()), "VAGRANT_HOME": str(own.files.vagrant_home)}
+    del environment[MARK]  # the Vagrantfile prepares this host itself where labctl does not
     command = ["vagrant", "up", "--provider", own.lab.provider.value]
     done = timed(command, deadline=UP_SECONDS, folder=own.files.folder, environment=environment)
     found.vagrant.append(must(done, "vagrant up").seconds)
