@@ -284,7 +284,7 @@ class ClassroomSection(Section):
     at_once: int | None = _key(
         None,
         "Number of seats that come up in parallel.",
-        computed="half the number of the server's processors",
+        computed="one per processor of the server",
         example="2",
         ge=1,
         le=MAX_SEATS,

@@ -62,7 +62,7 @@ def up(app: Application, overrides: Overrides, dry_run: bool) -> int:
         ensure_box(app, lab)
         for seat in planned:
             write_seat(seat)
-        at_once = config.classroom.at_once or max(1, app.host.cpus // 2)
+        at_once = config.classroom.at_once or app.host.cpus
         up = _bring_up(app, [seat.directory for seat in planned], at_once)
     from labctl.cli.teach.class_web import print_links  # noqa: PLC0415 - a web server
 
