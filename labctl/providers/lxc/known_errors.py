@@ -15,7 +15,7 @@ LXC_ERRORS: tuple[KnownError, ...] = (
         "lxc-box-gone",
         r"labctl's lxc-template: .* is gone",
         "the box was removed although Vagrant still names it",
-        "labctl up: it builds the box again",
+        "labctl destroy, then: labctl up; it builds the box again",
     ),
     KnownError(
         "lxc-overlay",
