@@ -143,7 +143,17 @@ def firewall(facts: Facts, lab: Lab) -> Outcome:
     if not rules:
         return passed("none")
     cause = f"a firewall rule on this host {rules[0].effect} packets of the lab ({rules[0]})"
-    return failed(listed(rules, most=3), cause, "nft -a list ruleset")
+    return failed(listed(rules, most=3), cause, "labctl up" if _up_removes(rules[0]) else "nft -a list ruleset")
+
+
+def _up_removes(rule: DropRule) -> bool:
+    """Whether prepare.sh lets the lab past that rule: firewalld's, and the policy of iptables' FORWARD."""
+    of_iptables = (_table_name(rule), rule.chain, rule.text.lower()) == ("filter", "FORWARD", "policy drop")
+    return of_iptables or _table_name(rule) == "firewalld"
+
+
+def _table_name(rule: DropRule) -> str:
+    return rule.table.rpartition(" ")[2]
 
 
 def _drops_the_labs(ruleset: str, lab: Lab, filters_bridges: bool) -> DropRule | None:
@@ -169,8 +179,7 @@ def _drops_the_labs(ruleset: str, lab: Lab, filters_bridges: bool) -> DropRule |
 
 def _names_the_lab(rule: DropRule, lab: Lab) -> bool:
     """Whether somebody's own rule does. firewalld has rules for each pair of zones; those that matter are tried."""
-    table = rule.table.rpartition(" ")[2]
-    if table.startswith("labctl-") or table == "firewalld":
+    if _table_name(rule).startswith("labctl-") or _table_name(rule) == "firewalld":
         return False
     words = set(rule.text.replace('"', " ").replace(",", " ").split())
     return bool(words & {lab.bridge, str(lab.network.subnet), *(str(machine.address) for machine in lab.machines)})
@@ -188,7 +197,7 @@ check(
         "Packets that this host sends or forwards pass its own firewall first. With br_netfilter, which Docker "
         "loads, those between two machines do, too.",
         "Delete the rule on this host (`nft -a list ruleset` shows its handle), or accept the lab's bridge before "
-        "it. Where the policy of iptables' FORWARD is DROP, `labctl up` does that.",
+        "it. For firewalld, and where the policy of iptables' FORWARD is DROP, `labctl up` does that.",
     ),
 )
 

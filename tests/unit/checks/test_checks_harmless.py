@@ -258,8 +258,10 @@ def test_where_it_rejects_them_the_message_names_its_table(lab: Lab, healthy: Fa
     facts = replace(healthy, host=replace(healthy.host, firewall=said(FIREWALLD), filters_bridges=True))
     for address in ("192.168.50.22", "192.168.50.23", "192.168.50.24"):
         facts = with_session(facts, "ingress", address, state="Connect", error="Socket: No route to host")
-    (cause,) = named(lab, facts).values()
-    assert "table inet firewalld, chain filter_FORWARD_POLICIES: reject with icmpx admin-prohibited" in cause
+    report = judge_facts(lab, facts)
+    (outcome,) = (report.result(id_).outcome for id_ in report.root_causes)
+    assert "table inet firewalld, chain filter_FORWARD_POLICIES: reject with icmpx admin-prohibited" in outcome.cause
+    assert outcome.hint == "labctl up"
 
 
 # br_netfilter is loaded; Docker, or somebody, has set the policy since.
@@ -272,7 +274,15 @@ def test_a_policy_of_this_host_that_names_nothing_explains_the_sessions(lab: Lab
         facts = with_session(facts, "ingress", address, state="Connect", error="Socket: Connection timed out")
     report = judge_facts(lab, facts)
     assert tuple(map(str, report.root_causes)) == ("host.firewall",)
-    assert "table ip filter, chain FORWARD: policy drop" in report.result(report.root_causes[0]).outcome.cause
+    outcome = report.result(report.root_causes[0]).outcome
+    assert "table ip filter, chain FORWARD: policy drop" in outcome.cause
+    assert outcome.hint == "labctl up"
+
+
+def test_a_rule_of_somebody_else_is_not_for_up_to_remove(lab: Lab, healthy: Facts) -> None:
+    rules = "table ip filter {\n\tchain INPUT {\n\t\tip saddr 192.168.50.22 drop\n\t}\n}\n"
+    report = judge_facts(lab, replace(healthy, host=replace(healthy.host, firewall=said(rules))))
+    assert report.result(report.root_causes[0]).outcome.hint == "nft -a list ruleset"
 
 
 def test_the_same_policy_is_harmless_where_bridged_packets_do_not_pass_it(lab: Lab, healthy: Facts) -> None:
