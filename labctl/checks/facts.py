@@ -131,6 +131,13 @@ class HostFacts:
     load: float = 0.0
     filters_bridges: bool = False
 
+    @property
+    def unread_firewall(self) -> str:
+        """To be added to a cause: what may reject packets between machines, unseen; empty if nothing may."""
+        if self.firewall is not None or not self.filters_bridges:
+            return ""
+        return "; this host's firewall may reject the machines' packets, and only root may read it (sudo labctl verify)"
+
 
 @dataclass(frozen=True, slots=True)
 class HttpFacts:

@@ -56,11 +56,9 @@ def some_pod_answers(facts: Facts, lab: Lab, node: Machine, pods: tuple[Pod, ...
     if inside and len(pods) == 1:
         return failed("the one pod there does not answer", inside)
     cause = (
-        f"packets are lost between {lab.ingress.name} and {node.name}'s "
-        "pods, although every checked route and setting is correct"
+        f"packets are lost between {lab.ingress.name} and {node.name}'s pods, although every checked route and setting "
+        f"is correct{facts.host.unread_firewall}"
     )
-    if facts.host.firewall is None and facts.host.filters_bridges:
-        cause += "; this host's firewall may reject them, and only root may read it (sudo labctl verify)"
     hint = f"labctl ssh {node.name} -- timeout 5 tcpdump -ni any icmp and host {address}"
     return failed(f"none of {counted(len(results), 'pod')} answers", cause, hint)
 

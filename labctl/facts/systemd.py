@@ -6,6 +6,7 @@ Properties as org.freedesktop.systemd1(5) names them.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -24,6 +25,8 @@ SSH_UNIT = "ssh.service"
 UNIT_PROPERTIES = "Id,LoadState,ActiveState,SubState,Result,ExecMainStatus,NRestarts,StateChangeTimestamp,UnitFileState"
 CONTROL_PLANE_PARTS = ("kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd")
 """kubeadm's static pods, by their containers' names; with source debian, etcd is a unit of the machine."""
+# klog's header: level and date, time, process and source line (k8s.io/klog, formatHeader).
+_KLOG = re.compile(r"^[IWEF]\d{4} [\d:.]+ +\d+ [\w.-]+:\d+\] ")
 _SYSTEMD_SAYS = ("Started ", "Stopped ", "Stopping ", "Starting ", "Failed to start ")  # in every unit's journal
 
 
@@ -166,9 +169,9 @@ def _container_log(part: str) -> str:
 
 
 def _sentence(line: str) -> str:
-    """A log line in readable form: of one in JSON (etcd: zap), the message and the error."""
+    """A log line in readable form: the message, with the error of one in JSON (etcd: zap)."""
     if not line.startswith("{"):
-        return line
+        return _KLOG.sub("", line, count=1)
     try:
         said = json.loads(line)
     except (ValueError, RecursionError):

@@ -186,7 +186,7 @@ def _why_not_ready(facts: Facts, machine: Machine, node: Node) -> str:
         return f"the kubelet of {machine.name} says: {node.reason}"
     said = facts.on(machine.name).last_words(KUBELET_UNIT)
     words = f"; last log message: {said}" if said else ""
-    return f"the kubelet of {machine.name} runs but does not report to the API{words}"
+    return f"the kubelet of {machine.name} runs but does not report to the API{words}{facts.host.unread_firewall}"
 
 
 def _takes_pods(node: Node) -> Outcome:

@@ -139,6 +139,8 @@ def access(facts: Facts, lab: Lab) -> Outcome:
     unreached = "Unable to connect" in words or result.status == TIMED_OUT
     verdict = "no API answers" if unreached else "the API rejects"
     cause = f"{verdict} {CONTROLLER_KUBECONFIG} on {name}: {words}"
+    if unreached:
+        cause += facts.host.unread_firewall
     return failed(words, cause, f"labctl ssh {name} -- kubectl --kubeconfig={CONTROLLER_KUBECONFIG} get services -A")
 
 

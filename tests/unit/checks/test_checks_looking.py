@@ -97,6 +97,21 @@ def unreadable_firewall(facts: Facts) -> Facts:
     return replace(facts, host=replace(facts.host, firewall=None, filters_bridges=True))
 
 
+NO_ROUTE = "dial tcp 192.168.50.22:6443: connect: no route to host"
+
+
+def silent_kubelet(facts: Facts) -> Facts:
+    """It runs, and the API does not hear from it."""
+    status = {"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown"}
+    return with_objects(facts, "nodes", lambda items: items[1]["status"].update(conditions=[status]))
+
+
+def no_api_for_the_controller(facts: Facts) -> Facts:
+    return with_result(
+        facts, "ingress", "controller-access", status=1, stderr=f"Unable to connect to the server: {NO_ROUTE}"
+    )
+
+
 @dataclass(frozen=True)
 class Case:
     name: str
@@ -116,7 +131,6 @@ def bird_options(line: str) -> Callable[[Facts], Facts]:
     return edit
 
 
-NO_ROUTE = "dial tcp 192.168.50.22:6443: connect: no route to host"
 CASES = (
     Case("lo down", lambda f: nic(f, "ingress", "lo", flags=["LOOPBACK"]), "machine.address.ingress", "lo on ingress is down"),
     Case(
@@ -301,7 +315,7 @@ CASES = (
     Case("a cable is slowed", host_links({"qdisc": "tbf"}), "host.bridge", "limits packets to worker2: tbf on vethX"),
     Case(
         "the API is out of the controller's reach",
-        lambda f: with_result(f, "ingress", "controller-access", status=1, stderr=f"Unable to connect to the server: {NO_ROUTE}"),
+        no_api_for_the_controller,
         "proxy.access", "no API answers /etc/haproxy-ingress/kubeconfig on ingress: Unable to connect",
     ),
     Case("this host's firewall", host_firewall, "host.firewall", "a firewall rule on this host drops packets of the lab"),
@@ -364,6 +378,19 @@ def test_a_firewall_that_may_not_be_read_is_mentioned(lab: Lab, healthy: Facts) 
     causes = [report.result(id_).outcome.cause for id_ in report.root_causes]
     assert causes
     assert all("only root may read it (sudo labctl verify)" in cause for cause in causes), causes
+
+
+@pytest.mark.parametrize("edit", [silent_kubelet, no_api_for_the_controller])
+def test_so_it_is_where_only_the_api_is_out_of_reach(lab: Lab, healthy: Facts, edit: Callable[[Facts], Facts]) -> None:
+    """As seen on a Debian 13 where Docker had loaded br_netfilter and firewalld rejected: pods answered again."""
+    facts = edit(healthy)
+    facts = replace(facts, host=replace(facts.host, firewall=None, filters_bridges=True))
+    report = judge_facts(lab, facts)
+    causes = [report.result(id_).outcome.cause for id_ in report.root_causes]
+    assert len(causes) == 1
+    assert causes[0].endswith(
+        "; this host's firewall may reject the machines' packets, and only root may read it (sudo labctl verify)"
+    )
 
 
 def test_on_virtual_machines_this_host_has_no_cables() -> None:

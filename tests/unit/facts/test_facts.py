@@ -28,7 +28,7 @@ from labctl.facts.ip import (
 )
 from labctl.facts.nftables import parse_drop_rules
 from labctl.facts.system import Filesystem, Filesystems, Listener, Listeners, Memory, Sysctls
-from labctl.facts.systemd import FailedUnits, Unit, Units
+from labctl.facts.systemd import KUBELET_UNIT, FailedUnits, LastWords, Unit, Units
 
 
 def every_fact(base: type[Fact[Any]] = Fact) -> list[type[Fact[Any]]]:
@@ -36,6 +36,20 @@ def every_fact(base: type[Fact[Any]] = Fact) -> list[type[Fact[Any]]]:
 
 
 FACTS = [fact for fact in every_fact() if fact.name and not fact.__name__.startswith("_")]
+
+
+# The kubelet of Kubernetes 1.20 whose way to the API a firewall rejects.
+KUBELET_SAYS = (
+    "E1129 22:47:12.893731    1242 reflector.go:138] k8s.io/kubernetes/pkg/kubelet/config/apiserver.go:46: Failed to "
+    'watch *v1.Pod: failed to list *v1.Pod: Get "https://192.168.50.22:6443/api/v1/pods?fieldSelector=spec.nodeName%3Dworker1'
+    '&resourceVersion=701": dial tcp 192.168.50.22:6443: connect: no route to host'
+)
+
+
+def test_the_last_words_of_kubernetes_programs_are_their_message() -> None:
+    said = LastWords(KUBELET_UNIT).parse(f"Started kubelet.\n{KUBELET_SAYS}\n")
+    assert said.startswith("k8s.io/kubernetes/pkg/kubelet/config/apiserver.go:46: Failed to watch *v1.Pod")
+    assert said.endswith("dial tcp 192.168.50.22:6443: connect: no route to host")
 
 
 def test_the_facts_are_found() -> None:
