@@ -40,6 +40,7 @@ class StepInFolder:
         prepare(lab, files, box_file=None, host=FakeHost())
         here = files.machines / machine
         (here / "secrets").symlink_to(files.secrets / "machines" / machine)
+        self.errors: list[str] = []
         self._secrets = here / "secrets"
         self.step = here / f"steps/{step}.sh"
         for place in _PLACES:
@@ -61,9 +62,12 @@ class StepInFolder:
         return (self._secrets / "bootstrap-token").read_text().strip()
 
     def run(self) -> tuple[int, list[str]]:
-        """The step's exit status, and what it called."""
+        """The step's exit status, and what it called. errors then has the lines that it said."""
         environment = {**os.environ, "PATH": f"{self.folder}/bin:{os.environ['PATH']}"}
-        done = subprocess.run(["bash", self.step], env=environment, capture_output=True, check=False, timeout=60)
+        done = subprocess.run(
+            ["bash", self.step], env=environment, capture_output=True, text=True, check=False, timeout=60
+        )
+        self.errors = done.stderr.splitlines()
         calls = (self.folder / "calls").read_text().splitlines()
         (self.folder / "calls").unlink()
         return done.returncode, calls

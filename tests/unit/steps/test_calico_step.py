@@ -80,3 +80,26 @@ def test_the_peers_are_written_where_they_need_no_route_to_calicos_own_api(
     assert status == 0
     assert "kubectl delete --ignore-not-found bgppeers.crd.projectcalico.org ingress2 router1" in calls
     assert calls[-1].startswith("kubectl get bgppeers.projectcalico.org"), "the step ends when that API answers"
+
+
+def test_a_calico_that_does_not_become_ready_is_explained_by_its_operator(
+    tmp_path: Path, make_lab: Callable[[str], Lab]
+) -> None:
+    """The operator's words are those of a typha that was compiled with a Go too new for it."""
+    message = "Pod calico-system/calico-typha-1 has crash looping container: calico-typha (Error, exit code 2)"
+    kubectl = f"""\
+case " $* " in
+  *" rollout status daemonset/calico-node "*) exit 1 ;;
+  *" get tigerastatus "*) echo "calico: {message}" ;;
+esac
+"""
+    programs = {"kubectl": kubectl, "calicoctl": ""}
+    step = StepInFolder(tmp_path, make_lab(UPSTREAM % "true"), "controlplane", "bgp-peers", programs)
+    status, calls = step.run()
+    assert status == 1
+    assert step.errors == [
+        "calico-node is not ready on every node; Calico's operator says:",
+        f"calico: {message}",
+        "next: labctl kubectl --namespace calico-system get pods --output wide",
+    ]
+    assert calls[-1].startswith("kubectl get tigerastatus")
