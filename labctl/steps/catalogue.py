@@ -130,6 +130,7 @@ STEPS: tuple[Step, ...] = (
         (Need("control-plane"), Need("calico")),
         ("bgp-peers.yaml",),
         deadline=900,
+        own_files={Source.UPSTREAM: ("calico-apiserver.yaml",)},
     ),
     Step(
         "haproxy",

@@ -110,7 +110,7 @@ def test_kubeadm_s_files_have_the_fields_of_v1beta4(tree: Tree, lab: Lab) -> Non
 
 
 def test_calico_s_objects_have_the_fields_of_its_kinds(tree: Tree, lab: Lab) -> None:
-    ApiServer.model_validate(documents(tree, "controlplane", "calico-installation.yaml")["APIServer"])
+    ApiServer.model_validate(documents(tree, "controlplane", "calico-apiserver.yaml")["APIServer"])
     content = tree[PurePosixPath("machines/controlplane/files/bgp-peers.yaml")].content
     configuration, *peers = yaml.safe_load_all(content)
     assert BgpConfiguration.model_validate(configuration).spec.asNumber == lab.network.as_number
