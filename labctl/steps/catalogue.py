@@ -115,7 +115,7 @@ STEPS: tuple[Step, ...] = (
         "calico",
         "the pod network: a block per node, told to the other nodes over BGP",
         NODE_ROLES,
-        (Need("kubernetes"),),
+        (Need("runtime"), Need("kubernetes")),
         deadline=1200,
         own_files={
             Source.DEBIAN: ("calico-node.env", "calico-pool.yaml"),

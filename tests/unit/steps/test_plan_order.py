@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from graphlib import TopologicalSorter
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 from hypothesis import given, settings
@@ -15,6 +16,7 @@ from labctl.model.lab import Lab, Role
 from labctl.scheduler import TaskName
 from labctl.steps.catalogue import STEPS
 from labctl.steps.plan import Plan, make_plan
+from labctl.steps.tree import render_tree
 
 STEP_NAMES = [step.name for step in STEPS]
 
@@ -59,11 +61,29 @@ def test_needs_of_the_articles_lab(article_lab: Lab) -> None:
     assert needs("worker1/machines") == set()
     assert needs("worker1/base") == named("worker1/machines")
     assert needs("worker1/join") == named("worker1/runtime", "worker1/kubernetes")
-    assert needs("controlplane/calico") == named("controlplane/kubernetes")
-    assert needs("worker1/calico") == named("worker1/kubernetes")
+    assert needs("controlplane/calico") == named("controlplane/runtime", "controlplane/kubernetes")
+    assert needs("worker1/calico") == named("worker1/runtime", "worker1/kubernetes")
     assert needs("ingress/bird") == needs("ingress/haproxy") == named("ingress/base")
     assert needs("controlplane/app") == named("controlplane/calico", "worker1/calico", "worker2/calico")
     assert TaskName("controlplane", "bgp-peers") in plan.task(TaskName("controlplane", "app")).beside
+
+
+@pytest.mark.parametrize(
+    "more", ["", "source: upstream\n", "source: upstream\nsources: {cache: /cache, offline: true}\n"]
+)
+def test_a_step_that_asks_containerd_waits_for_it(make_lab: Callable[..., Lab], more: str) -> None:
+    """On a virtual machine, whose packages take minutes, calico once asked before runtime had installed it."""
+    lab = make_lab(more)
+    plan = make_plan(lab)
+    tree = render_tree(lab, join_hash="sha256:0", box_file=None)
+    asking = set()
+    for task in plan.tasks:
+        script = tree.get(PurePosixPath(f"machines/{task.name.machine}/steps/{task.name.step}.sh"))
+        if script and re.search(r"^ *(crictl|ctr) |\bcrictl (inspecti|pull)", script.content.decode(), re.MULTILINE):
+            asking.add(task.name.step)
+            runtime = TaskName(task.name.machine, "runtime")
+            assert task.name.step == "runtime" or runtime in before(plan, task.name), task.name
+    assert asking or not more
 
 
 def test_ingress_waits_for_no_node_and_no_node_for_ingress(article_lab: Lab) -> None:
