@@ -148,9 +148,10 @@ _MACHINES_EACH = 4
 
 def patience(lab: Lab, host: Host) -> float:
     """How many times longer everything may take: more where machines are emulated, on a host that is busy, and where
-    many machines answer at once.
+    many machines answer at once. An emulated machine that answers keeps a processor busy by itself.
     """
-    crowd = max(1.0, len(lab.machines) / host.cpus / _MACHINES_EACH)
+    each = len(lab.machines) / host.cpus
+    crowd = 1 + each if lab.emulated else max(1.0, each / _MACHINES_EACH)
     return lab.patience * strain(host) * crowd
 
 

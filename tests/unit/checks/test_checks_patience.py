@@ -27,7 +27,7 @@ def host(*, last_minute: float = 0.0, now: int = 0, processors: int = 2) -> Fake
 def test_a_busy_host_is_given_more_time(last_minute: float, now: int, found: float) -> None:
     busy = host(last_minute=last_minute, now=now)
     assert strain(busy) == found
-    assert patience(replace(make_lab(), emulated=True), busy) == 8 * found
+    assert patience(make_lab(), busy) == found
 
 
 @given(at_work=st.floats(0, 1e6), processors=st.integers(1, 256))
@@ -38,6 +38,12 @@ def test_strain_is_never_below_one_nor_without_end(at_work: float, processors: i
 def test_many_machines_on_few_processors_are_given_more_time() -> None:
     assert [patience(make_lab(workers), host()) for workers in (1, 2, 6, 16)] == [1, 1, 1, 2.25]
     assert patience(make_lab(16), host(processors=16)) == 1
+
+
+def test_emulated_machines_keep_the_hosts_processors_busy() -> None:
+    """The API of Kubernetes 1.36 took 19 s for its objects, on one of three such machines on two processors."""
+    lab = replace(make_lab(1), emulated=True)
+    assert [patience(lab, host(processors=processors)) for processors in (1, 2, 3)] == [8 * 4, 8 * 2.5, 8 * 2]
 
 
 def test_how_many_processes_run_is_read_from_the_kernel(tmp_path: Path) -> None:

@@ -70,6 +70,18 @@ echo once more >>tries
     assert (status, applied) == (ends, ["calico-crds.yaml"] * 3 + rest)
 
 
+@pytest.mark.parametrize("emulated", [True, False])
+def test_the_operator_of_emulated_machines_needs_no_lease(
+    tmp_path: Path, make_lab: Callable[[str], Lab], emulated: bool
+) -> None:
+    kubectl = "touch root/etc/cni/net.d/10-calico.conflist"
+    lab = make_lab(f"{UPSTREAM % 'false'}emulated: {str(emulated).lower()}\n")
+    step = StepInFolder(tmp_path, lab, "controlplane", "calico", PROGRAMS | {"kubectl": kubectl, "calicoctl": ""})
+    status, calls = step.run()
+    assert status == 0
+    assert ('"-enable-leader-election=false"' in "\n".join(calls)) == emulated
+
+
 def test_the_peers_are_written_where_they_need_no_route_to_calicos_own_api(
     tmp_path: Path, make_lab: Callable[[str], Lab]
 ) -> None:
