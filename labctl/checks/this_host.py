@@ -150,8 +150,8 @@ def patience(lab: Lab, host: Host) -> float:
     """How many times longer everything may take: more where machines are emulated, on a host that is busy, and where
     many machines answer at once. An emulated machine that answers keeps a processor busy by itself.
     """
-    each = len(lab.machines) / host.cpus
-    crowd = 1 + each if lab.emulated else max(1.0, each / _MACHINES_EACH)
+    per_processor = len(lab.machines) / host.cpus
+    crowd = 1 + per_processor if lab.emulated else max(1.0, per_processor / _MACHINES_EACH)
     return lab.patience * strain(host) * crowd
 
 

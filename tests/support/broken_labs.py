@@ -26,6 +26,7 @@ from support.edits import (
 from support.made_facts import session_text, status_row
 
 INGRESS, CONTROLPLANE, WORKER1, WORKER2 = "192.168.50.21", "192.168.50.22", "192.168.50.23", "192.168.50.24"
+NO_ROUTE = "dial tcp 192.168.50.22:6443: connect: no route to host"
 
 
 def ping_fails(facts: Facts, *addresses: str, kinds: tuple[str, ...] = ("ping", "ping-full")) -> Facts:
@@ -209,6 +210,18 @@ def kubelet_stopped(facts: Facts) -> Facts:
         "message": "Kubelet stopped posting node status.",
     }
     return with_objects(facts, "nodes", set_item(1, "status", "conditions", value=[condition]))
+
+
+def silent_kubelet(facts: Facts) -> Facts:
+    """It runs, and the API does not hear from it."""
+    status = {"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown"}
+    return with_objects(facts, "nodes", lambda items: items[1]["status"].update(conditions=[status]))
+
+
+def no_api_for_the_controller(facts: Facts) -> Facts:
+    return with_result(
+        facts, "ingress", "controller-access", status=1, stderr=f"Unable to connect to the server: {NO_ROUTE}"
+    )
 
 
 def containerd_stopped(facts: Facts) -> Facts:

@@ -143,11 +143,13 @@ def firewall(facts: Facts, lab: Lab) -> Outcome:
     if not rules:
         return passed("none")
     cause = f"a firewall rule on this host {rules[0].effect} packets of the lab ({rules[0]})"
-    return failed(listed(rules, most=3), cause, "labctl up" if _up_removes(rules[0]) else "nft -a list ruleset")
+    return failed(
+        listed(rules, most=3), cause, "labctl up" if _up_lets_the_lab_pass(rules[0]) else "nft -a list ruleset"
+    )
 
 
-def _up_removes(rule: DropRule) -> bool:
-    """Whether prepare.sh lets the lab past that rule: firewalld's, and the policy of iptables' FORWARD."""
+def _up_lets_the_lab_pass(rule: DropRule) -> bool:
+    """Whether `labctl up` accepts the lab's bridge before that rule (host/prepare.sh)."""
     of_iptables = (_table_name(rule), rule.chain, rule.text.lower()) == ("filter", "FORWARD", "policy drop")
     return of_iptables or _table_name(rule) == "firewalld"
 

@@ -6,18 +6,23 @@ from __future__ import annotations
 
 import gzip
 import subprocess
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from support import firewall_dumps as dumps
+from support.broken_labs import no_api_for_the_controller, silent_kubelet
 from support.edits import with_text
 from support.made_facts import make_facts, make_lab
 
 from labctl.checks.catalogue import probes_for
 from labctl.checks.check import Status
+from labctl.checks.facts import Facts
 from labctl.checks.machine_packets import is_own
 from labctl.checks.verify import judge_facts
 from labctl.facts.nftables import parse_drop_rules
+from labctl.model.lab import Lab
 
 BACKENDS = {
     "iptables-nft": dumps.ARP + dumps.IPTABLES_NFT,
@@ -115,3 +120,32 @@ def test_iptables_legacy_is_asked_only_where_it_has_a_table() -> None:
     for tables, said in (("/dev/null", "nft\n"), ("/proc/version", "nft\nlegacy\n"), ("/nowhere", "nft\n")):
         words = programs + command.replace("/proc/net/ip_tables_names", tables)
         assert subprocess.run(["bash", "-c", words], capture_output=True, text=True, check=True).stdout == said
+
+
+def unreadable_firewall(facts: Facts) -> Facts:
+    """br_netfilter is loaded, and no pod answers a student who may not read the host's rules."""
+    reach = {name: replace(result, status=1, stdout="", stderr="") for name, result in facts.reach.results.items()}
+    facts = replace(facts, reach=replace(facts.reach, results=reach))
+    return replace(facts, host=replace(facts.host, firewall=None, filters_bridges=True))
+
+
+def test_a_firewall_that_may_not_be_read_is_mentioned(lab: Lab, healthy: Facts) -> None:
+    report = judge_facts(lab, unreadable_firewall(healthy))
+    causes = [report.result(id_).outcome.cause for id_ in report.root_causes]
+    assert causes
+    assert all("only root may read it (sudo labctl verify)" in cause for cause in causes), causes
+
+
+@pytest.mark.parametrize("edit", [silent_kubelet, no_api_for_the_controller])
+def test_it_is_mentioned_where_only_the_api_is_out_of_reach(
+    lab: Lab, healthy: Facts, edit: Callable[[Facts], Facts]
+) -> None:
+    """As seen on a Debian 13 where Docker had loaded br_netfilter and firewalld rejected: pods answered again."""
+    facts = edit(healthy)
+    facts = replace(facts, host=replace(facts.host, firewall=None, filters_bridges=True))
+    report = judge_facts(lab, facts)
+    causes = [report.result(id_).outcome.cause for id_ in report.root_causes]
+    assert len(causes) == 1
+    assert causes[0].endswith(
+        "; this host's firewall may reject the machines' packets, and only root may read it (sudo labctl verify)"
+    )

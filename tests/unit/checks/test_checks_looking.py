@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from support.broken_labs import no_http, one_session, ping_fails, server_down
+from support.broken_labs import no_api_for_the_controller, no_http, one_session, ping_fails, server_down
 from support.edits import RULE, said, with_json, with_objects, with_result, with_text, without_machine
 from support.made_facts import make_facts, make_lab
 
@@ -88,28 +88,6 @@ def test_a_machine_whose_own_end_is_down_is_no_matter_of_this_host(lab: Lab, hea
 def host_firewall(facts: Facts) -> Facts:
     rule = RULE.replace("tcp dport 8080", "ip daddr 192.168.50.21 tcp dport 80")
     return no_http(replace(facts, host=replace(facts.host, firewall=said(rule))), 0, "no answer within 2 s")
-
-
-def unreadable_firewall(facts: Facts) -> Facts:
-    """br_netfilter is loaded, and no pod answers a student who may not read the host's rules."""
-    reach = {name: replace(result, status=1, stdout="", stderr="") for name, result in facts.reach.results.items()}
-    facts = replace(facts, reach=replace(facts.reach, results=reach))
-    return replace(facts, host=replace(facts.host, firewall=None, filters_bridges=True))
-
-
-NO_ROUTE = "dial tcp 192.168.50.22:6443: connect: no route to host"
-
-
-def silent_kubelet(facts: Facts) -> Facts:
-    """It runs, and the API does not hear from it."""
-    status = {"type": "Ready", "status": "Unknown", "reason": "NodeStatusUnknown"}
-    return with_objects(facts, "nodes", lambda items: items[1]["status"].update(conditions=[status]))
-
-
-def no_api_for_the_controller(facts: Facts) -> Facts:
-    return with_result(
-        facts, "ingress", "controller-access", status=1, stderr=f"Unable to connect to the server: {NO_ROUTE}"
-    )
 
 
 @dataclass(frozen=True)
@@ -371,26 +349,6 @@ def test_two_ingresses_for_one_host_are_the_ingress_checks_matter(lab: Lab, heal
     report = judge_facts(lab, with_objects(with_objects(healthy, "ingresses", add), "services", add_service))
     assert tuple(map(str, report.root_causes)) == ("cluster.ingress",)
     assert "two Ingresses serve the same path" in report.result("cluster.ingress").outcome.cause
-
-
-def test_a_firewall_that_may_not_be_read_is_mentioned(lab: Lab, healthy: Facts) -> None:
-    report = judge_facts(lab, unreadable_firewall(healthy))
-    causes = [report.result(id_).outcome.cause for id_ in report.root_causes]
-    assert causes
-    assert all("only root may read it (sudo labctl verify)" in cause for cause in causes), causes
-
-
-@pytest.mark.parametrize("edit", [silent_kubelet, no_api_for_the_controller])
-def test_so_it_is_where_only_the_api_is_out_of_reach(lab: Lab, healthy: Facts, edit: Callable[[Facts], Facts]) -> None:
-    """As seen on a Debian 13 where Docker had loaded br_netfilter and firewalld rejected: pods answered again."""
-    facts = edit(healthy)
-    facts = replace(facts, host=replace(facts.host, firewall=None, filters_bridges=True))
-    report = judge_facts(lab, facts)
-    causes = [report.result(id_).outcome.cause for id_ in report.root_causes]
-    assert len(causes) == 1
-    assert causes[0].endswith(
-        "; this host's firewall may reject the machines' packets, and only root may read it (sudo labctl verify)"
-    )
 
 
 def test_on_virtual_machines_this_host_has_no_cables() -> None:
